@@ -1,0 +1,113 @@
+"""Codes and ids: derived, never stored.
+
+A code is a function of a secret key and of what the code is for, so nothing readable rests anywhere and a
+resend sends the same code. Ids name their ledger without showing the number.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from otp_app.core.errors import UnknownKey
+
+RandomBytes = Callable[[int], bytes]
+
+GUESS = re.compile(r"[0-9]{4,10}")  # what can be a guess at all: ASCII digits
+_ID = re.compile(r"VE[0-9a-f]{32}")
+_NAME_BYTES, _NONCE_BYTES = 9, 7
+
+
+@dataclass(frozen=True, slots=True)
+class CodeKeys:
+    """The secret keys of codes by key id. `current` makes new codes; each one checks its own."""
+
+    current: str
+    keys: Mapping[str, bytes]
+
+    def derive(
+        self, key_id: str, *, verification_id: str, phone: str, purpose: str, generation: int, length: int
+    ) -> str:
+        """Return the code: `length` digits of HMAC-SHA256. Raises UnknownKey for a key that is not held.
+
+        The digest is cut to a number of 256 bits before the modulus, so no digit is likelier than another
+        (the bias is below 10**10 / 2**256).
+        """
+        what = f"otp code 1\0{verification_id}\0{phone}\0{purpose}\0{generation}\0{length}"
+        number = int.from_bytes(self._mac(key_id, what))
+        return f"{number % 10**length:0{length}d}"
+
+    def _mac(self, key_id: str, what: str) -> bytes:
+        if key_id not in self.keys:
+            raise UnknownKey("This server does not hold the key of this code")
+        return hmac.digest(self.keys[key_id], what.encode(), "sha256")
+
+
+def matches(guess: str, code: str) -> bool:
+    """Compare in constant time. A guess of another length is a wrong guess."""
+    return hmac.compare_digest(guess.encode(), code.encode())
+
+
+class Names:
+    """Names of ledgers and ids of verifications, made with the index key."""
+
+    def __init__(self, index_key: bytes, random_bytes: RandomBytes) -> None:
+        self._index_key = index_key
+        self._id_key = hmac.digest(index_key, b"otp id key 1", "sha256")
+        self._random_bytes = random_bytes
+
+    def ledger(self, phone: str) -> str:
+        """The store's key for a number (E.164): 72 bits of HMAC, so the number is not the key."""
+        return self._key(hmac.digest(self._index_key, b"otp ledger 1\0" + phone.encode(), "sha256")[:_NAME_BYTES])
+
+    def ledger_of(self, verification_id: str) -> str | None:
+        """The store's key for the ledger that an id names; None for what is no id."""
+        if not _ID.fullmatch(verification_id):
+            return None
+        raw = bytes.fromhex(verification_id[2:])
+        return self._key(self._masked(raw[:_NAME_BYTES], raw[_NAME_BYTES:]))
+
+    def new_verification(self, phone: str) -> str:
+        """A new id, VE and 32 hex digits: the ledger's name masked by a nonce, and the nonce."""
+        nonce = self._random_bytes(_NONCE_BYTES)
+        name = bytes.fromhex(self.ledger(phone).removeprefix("n:"))
+        return "VE" + (self._masked(name, nonce) + nonce).hex()
+
+    def new_send(self) -> str:
+        """A new id of a send, VL and 32 hex digits."""
+        return "VL" + self._random_bytes(16).hex()
+
+    def _masked(self, name: bytes, nonce: bytes) -> bytes:
+        pad = hmac.digest(self._id_key, nonce, "sha256")
+        return bytes(a ^ b for a, b in zip(name, pad, strict=False))
+
+    @staticmethod
+    def _key(name: bytes) -> str:
+        return "n:" + name.hex()
+
+
+def parse_keys(text: str) -> CodeKeys:
+    """Read `k2:<base64>,k1:<base64>`. Raises ValueError that names the fault, never the key."""
+    keys: dict[str, bytes] = {}
+    for item in text.split(","):
+        key_id, colon, secret = item.strip().partition(":")
+        if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,16}", key_id):
+            raise ValueError("each key is written ID:BASE64, the id in 1 to 16 letters or digits")
+        if key_id in keys:
+            raise ValueError(f"the key id {key_id} stands twice")
+        keys[key_id] = parse_secret(secret)
+    return CodeKeys(next(iter(keys)), keys)
+
+
+def parse_secret(text: str) -> bytes:
+    """Read one base64 secret of at least 32 bytes. Raises ValueError that never repeats it."""
+    try:
+        secret = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("a key is not base64") from None
+    if len(secret) < 32:
+        raise ValueError("a key is shorter than 32 bytes")
+    return secret

@@ -1,0 +1,103 @@
+"""The courier: hands a message to the channels in order, and notes in the ledger what became of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from otp_app.core import transitions
+from otp_app.core.codes import Names
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.events import Event, OutcomeLost, Refused, Sent
+from otp_app.core.interfaces import Channel, Clock, Delivery, Instant, Message, Outcome
+from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.ledgers import Ledgers
+from otp_app.core.message import Texts
+from otp_app.core.phone import Phone
+from otp_app.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message on its way."""
+
+    phone: Phone
+    key: str  # of the ledger
+    verification: Verification
+    send: Send
+    channels: Sequence[str]  # those that may be tried, in order
+    code: str
+    locale: str
+
+
+class Courier:
+    """Delivers parcels: at most one message a channel, the next channel only after a certain refusal."""
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        ledgers: Ledgers,
+        *,
+        policy: Policy,
+        names: Names,
+        texts: Texts,
+        clock: Clock,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._ledgers, self._policy, self._names = ledgers, policy, names
+        self._texts, self._clock, self._tell = texts, clock, tell
+
+    def deliver(self, parcel: Parcel) -> tuple[Send, Delivery]:
+        """Return the last step and what became of it; every step before it was refused.
+
+        A step is in the ledger before its message leaves. Raises StoreUnavailable only where nothing was sent.
+        """
+        send: Send | None = parcel.send
+        while send:
+            step, delivery = send, self._hand_over(parcel, send)
+            rest = parcel.channels[parcel.channels.index(step.channel) + 1 :]
+            if delivery.outcome == Outcome.REFUSED and rest:
+                send = self._settle_and_go_on(parcel, step, delivery, rest)
+            else:
+                self._settle(parcel, step, delivery)
+                send = None
+        return step, delivery
+
+    def _hand_over(self, parcel: Parcel, send: Send) -> Delivery:
+        verification = parcel.verification
+        left = verification.left(self._clock())
+        text = self._texts.render(parcel.code, left, parcel.locale)
+        message = Message(parcel.phone.e164, parcel.code, text, left, send.id)
+        delivery = self._channels[send.channel].deliver(message)
+        self._tell(_event(parcel, send, delivery))
+        return delivery
+
+    def _settle_and_go_on(self, parcel: Parcel, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
+            if ledger is None:
+                return None, None
+            refused = {channel for channel, _, _ in ledger.refusals}
+            channel = next((c for c in rest if c not in refused), None)
+            following = Send(self._names.new_send(), channel, now.wall) if channel else None
+            return transitions.settle(ledger, now, self._policy, send.id, delivery, following), following
+
+        return self._ledgers.change(parcel.key, transition)
+
+    def _settle(self, parcel: Parcel, send: Send, delivery: Delivery) -> None:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, None]:
+            return ledger and transitions.settle(ledger, now, self._policy, send.id, delivery), None
+
+        try:
+            self._ledgers.change(parcel.key, transition)
+        except StoreUnavailable:
+            # The message has gone, or was refused, whatever the store says: the caller is told the truth about it.
+            # The ledger goes on showing a send without an outcome, which no rule takes for a refusal.
+            self._tell(OutcomeLost(parcel.verification.id, parcel.phone.masked, parcel.verification.purpose, send.id))
+
+
+def _event(parcel: Parcel, send: Send, delivery: Delivery) -> Event:
+    about = parcel.verification.id, parcel.phone.masked, parcel.verification.purpose
+    if delivery.outcome == Outcome.REFUSED:
+        return Refused(*about, send.id, send.channel, delivery.reason or "", delivery.provider_code)
+    return Sent(*about, send.id, send.channel, delivery.outcome, delivery.provider_id)

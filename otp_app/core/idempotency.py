@@ -1,0 +1,129 @@
+"""Idempotency keys: a caller that heard no answer asks again and gets the first one, and no second message.
+
+After draft-ietf-httpapi-idempotency-key-header-07: the same key for another request is refused, and so is the same
+request while the first is running. A key remembers what may have been sent; a refusal frees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from otp_app.core.errors import (
+    DeliveryRefused,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    OtpError,
+    StoreUnavailable,
+)
+from otp_app.core.interfaces import Clock, Outcome, Store
+from otp_app.core.policy import DAY
+from otp_app.core.service import Sending
+
+LEASE = 15.0  # seconds: more than a send can take, so that who is silent for longer is dead
+MEMORY = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key as one caller gave it for one request."""
+
+    scope: str  # who asks: the same key of somebody else is another key
+    text: str
+    request: str  # what is asked, in full
+
+    @property
+    def entry(self) -> str:
+        """The store's key."""
+        return "i:" + hashlib.sha256(f"{self.scope}\0{self.text}".encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one request from another without keeping it."""
+        return hashlib.sha256(self.request.encode()).hexdigest()
+
+
+class IdempotentSends:
+    """Sends at most one message per idempotency key."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def once(self, key: Key, send: Callable[[Callable[[Sending], None]], Sending]) -> Sending:
+        """Return the answer of `send`, which is called with its `begun` hook: of all calls with a key only one sends.
+
+        A call that died with its process is answered from what it noted before its message left: outcome unknown.
+        Raises IdempotencyMismatch, IdempotencyInProgress, and what `send` raises.
+        """
+        held = self._claim(key)
+        if isinstance(held, Sending):
+            return held
+        turn = _Turn(self._store, key, held)
+        try:
+            answer = send(turn.note)
+        except DeliveryRefused:
+            turn.free()
+            raise
+        except OtpError:
+            if not turn.begun:
+                turn.free()
+            raise
+        turn.finish(answer)
+        return answer
+
+    def _claim(self, key: Key) -> bytes | Sending:
+        """Take the key for this call, or return the answer that it already has."""
+        mine = _entry(key, at=self._clock().wall)
+        swap = self._store.swap(key.entry, None, mine, MEMORY)
+        if swap.won:
+            return mine
+        there = json.loads(swap.found or b"{}")
+        if there.get("request") != key.fingerprint:
+            raise IdempotencyMismatch("This Idempotency-Key was used for another request")
+        silent = self._clock().wall - there["at"]
+        if there["answer"] and (there["done"] or silent > LEASE):
+            return Sending(**there["answer"] | {"outcome": Outcome(there["answer"]["outcome"])})
+        if silent > LEASE and self._store.swap(key.entry, swap.found, mine, MEMORY).won:
+            return mine  # it died before anything was sent
+        raise IdempotencyInProgress("The first request with this Idempotency-Key is still running", retry_after=1.0)
+
+
+class _Turn:
+    """The one call that may send under a key. It stops when another call took the key over."""
+
+    def __init__(self, store: Store, key: Key, held: bytes) -> None:
+        self._store, self._key, self._held, self.begun = store, key, held, False
+
+    def note(self, provisional: Sending) -> None:
+        """Keep, before the message leaves, what to answer if nothing more is heard of it."""
+        at = json.loads(self._held)["at"]
+        if not self._put(_entry(self._key, at, provisional)):
+            raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
+        self.begun = True
+
+    def finish(self, answer: Sending) -> None:
+        """Keep the answer. Should the store fail now, the provisional one stays, which is true as well."""
+        try:
+            self._put(_entry(self._key, 0.0, answer, done=True))
+        except StoreUnavailable:
+            return
+
+    def free(self) -> None:
+        """Let the key be used again: nothing was sent."""
+        try:
+            self._store.swap(self._key.entry, self._held, None, MEMORY)
+        except StoreUnavailable:
+            return  # the lease ends by itself
+
+    def _put(self, entry: bytes) -> bool:
+        won = self._store.swap(self._key.entry, self._held, entry, MEMORY).won
+        self._held = entry if won else self._held
+        return won
+
+
+def _entry(key: Key, at: float, answer: Sending | None = None, done: bool = False) -> bytes:
+    plain: dict[str, Any] = {"request": key.fingerprint, "at": at, "answer": answer and asdict(answer), "done": done}
+    return json.dumps(plain).encode()

@@ -1,0 +1,125 @@
+"""What the core needs from outside: a store, channels, a clock, and listeners. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from otp_app.core.events import Event
+
+
+class Instant(NamedTuple):
+    """One reading of the clock. Ages are taken from `uptime` within one boot, from `wall` across boots."""
+
+    wall: float  # seconds since the epoch
+    boot: str  # names this boot of this machine; "" where the system does not tell
+    uptime: float  # seconds since that boot, time asleep included; never set back
+
+
+Clock = Callable[[], Instant]
+
+
+class Swap(NamedTuple):
+    """The answer of a compare-and-swap."""
+
+    won: bool
+    found: bytes | None  # what is under the key now: the new value when won, what was there instead when lost
+
+
+class Store(Protocol):
+    """Where records rest. Three verbs; no store knows a rule.
+
+    Keys are ASCII of at most 100 characters, values at most 8 KiB, lifetimes (`ttl`) seconds. An entry whose
+    lifetime is over is absent for every verb. All verbs raise StoreUnavailable within 3 s when they cannot do
+    their work, and may be called from any thread.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` under the key if `old` is what is there now (None: nothing), in one atomic step.
+
+        `new` None deletes. When won, the change survives the process (and, by default, the machine).
+        """
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter in one atomic step and return its new value.
+
+        A counter that is absent starts at 0 and lives `ttl` seconds from then; adding 0 only reads.
+        Counters and values are apart: the same key in both does not collide.
+        """
+
+    def ping(self) -> None:
+        """Return when the store can both write and read."""
+
+    def sweep(self, limit: int) -> int:
+        """Delete at most `limit` entries whose lifetime is over; return how many went."""
+
+    def close(self) -> None:
+        """Give up connections and threads. Changes already answered are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel is to bring to a phone."""
+
+    to: str  # E.164
+    code: str
+    text: str  # the whole text, the code in it
+    ttl: float  # seconds that the code has left to live
+    send_id: str  # VL…: ours
+
+
+class Outcome(StrEnum):
+    """What became of a message that was handed to a channel."""
+
+    SENT = "sent"  # the provider took it
+    REFUSED = "refused"  # the provider certainly did not take it, or says that it will not arrive
+    UNKNOWN = "unknown"  # it may arrive: never send again by itself
+
+
+class Reason(StrEnum):
+    """Why a message was refused."""
+
+    BAD_NUMBER = "bad_number"  # this number cannot get messages on this channel
+    BLOCKED = "blocked"  # the provider or its settings do not allow this destination
+    SUSPICIOUS = "suspicious"  # the provider takes this destination for fraud
+    OPTED_OUT = "opted_out"  # the recipient asked for no more messages
+    THROTTLED = "throttled"  # too many requests just now
+    ACCOUNT = "provider_account"  # our account, sender or template is not in order
+    AUTH = "provider_auth"  # our credentials were not accepted
+    UNREACHABLE = "provider_unreachable"  # no connection, so certainly no message
+    FAILED = "failed"  # taken, then reported as failed
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A channel's answer for one message."""
+
+    outcome: Outcome
+    provider_id: str = ""  # the provider's name for the message
+    reason: Reason | None = None  # set when refused
+    provider_code: int | None = None  # the provider's own error number, for the operator
+    retry_after: float | None = None  # seconds, where the provider said so
+
+
+class Channel(Protocol):
+    """A way out. One call hands over at most one message."""
+
+    name: str  # what callers say: "sms", "whatsapp", …
+    landlines: bool  # whether a fixed line can receive on it
+
+    def deliver(self, message: Message) -> Delivery:
+        """Hand the message over within the channel's own deadline. Never raises for a provider's fault."""
+
+    def ping(self) -> None:
+        """Raise ChannelDown while the channel is known not to work."""
+
+    def close(self) -> None:
+        """Give up connections."""
+
+
+Listener = Callable[[Event], None]

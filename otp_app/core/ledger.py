@@ -1,0 +1,190 @@
+"""The ledger: all that the server remembers of one phone number, in one record, so that one swap is atomic.
+
+Records are immutable. On disk a ledger is compact JSON in which a field with its default value is left out and a
+field that this version does not know is kept, so that versions can run side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from otp_app.core.interfaces import Instant
+
+FORMAT = 1
+MAX_BYTES = 4096
+MAX_TOMBSTONES = 8
+
+_BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
+
+Record = TypeVar("Record", "Send", "Verification", "Ledger")
+
+
+class Status(StrEnum):
+    """What a verification can be."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    MAX_ATTEMPTS_REACHED = "max_attempts_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message handed, or about to be handed, to a channel."""
+
+    id: str
+    channel: str
+    at: float  # wall clock, seconds
+    state: str = "pending"  # then an interfaces.Outcome
+    provider_id: str = ""
+    reason: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One act of proving, for one purpose. Over, it stays a while as a tombstone."""
+
+    id: str
+    purpose: str
+    key: str  # the id of the key that its code is derived from
+    length: int
+    begun: Instant
+    life: float  # seconds from `begun` until it expires
+    status: Status = Status.PENDING
+    attempts: int = 0  # wrong guesses looked at
+    generation: int = 0
+    over: float | None = None  # wall clock when it was approved, canceled or died
+    sends: tuple[Send, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def age(self, now: Instant) -> float:
+        """Seconds since it began. Within one boot no change of the clock matters; a future stamp is too old."""
+        if self.begun.boot and self.begun.boot == now.boot:
+            return now.uptime - self.begun.uptime
+        passed = now.wall - self.begun.wall
+        return max(passed, 0.0) if passed >= -_BACKWARDS else math.inf
+
+    def left(self, now: Instant) -> float:
+        """Seconds of life that are left; 0 when it is over."""
+        return max(self.life - self.age(now), 0.0) if self.status == Status.PENDING else 0.0
+
+    def status_at(self, now: Instant) -> Status:
+        """The status, expiry included."""
+        return Status.EXPIRED if self.status == Status.PENDING and not self.left(now) else self.status
+
+    def is_pending(self, now: Instant) -> bool:
+        """Whether a code can still be checked."""
+        return self.status_at(now) == Status.PENDING
+
+    def over_for(self, now: Instant) -> float:
+        """Seconds since it was over; negative while it is pending."""
+        if self.over is None:
+            return self.age(now) - self.life
+        return max(now.wall - self.over, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything remembered of one number."""
+
+    phone: str  # E.164
+    verifications: tuple[Verification, ...] = ()  # oldest first
+    sent: tuple[float, ...] = ()  # wall clock of the messages that count for the caps
+    last_send: float = 0.0  # wall clock of the message that the gap runs from
+    streak: int = 0  # messages without an approval between them
+    deaths: int = 0  # verifications in a row that died of wrong codes
+    died: float = 0.0  # wall clock of the last such death
+    risk: tuple[tuple[int, int], ...] = ()  # (day, chance spent on wrong guesses that day in units of 1e-10)
+    raised: bool = False  # new codes are longer
+    given_back: tuple[int, ...] = ()  # days on which a wrong guess was forgiven
+    refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
+    format: int = FORMAT
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def pending(self, now: Instant) -> Iterator[Verification]:
+        """The verifications that can still be checked."""
+        return (v for v in self.verifications if v.is_pending(now))
+
+    def latest(self, now: Instant, purpose: str) -> Verification | None:
+        """The pending verification of a purpose, or else the last one that is over."""
+        mine = [v for v in self.verifications if v.purpose == purpose]
+        return next((v for v in mine if v.is_pending(now)), mine[-1] if mine else None)
+
+    def by_id(self, verification_id: str) -> Verification | None:
+        """The verification with this whole id."""
+        return next((v for v in self.verifications if v.id == verification_id), None)
+
+    def by_send(self, send_id: str) -> tuple[Verification, Send] | None:
+        """The verification and the send with this send id."""
+        return next(((v, s) for v in self.verifications for s in v.sends if s.id == send_id), None)
+
+    def with_verification(self, new: Verification) -> Ledger:
+        """The ledger with this verification put in place of the one with its id, or added."""
+        others = tuple(v for v in self.verifications if v.id != new.id)
+        if len(others) == len(self.verifications):
+            return replace(self, verifications=(*others, new))
+        return replace(self, verifications=tuple(new if v.id == new.id else v for v in self.verifications))
+
+
+def encode(ledger: Ledger) -> bytes:
+    """The bytes to store: at most 4 KiB, for which history (never what a limit counts) is dropped where needed."""
+    while len(data := json.dumps(_plain(ledger), separators=(",", ":")).encode()) > MAX_BYTES:
+        ledger = _lighter(ledger)
+    return data
+
+
+def decode(data: bytes) -> Ledger:
+    """Read what encode wrote, in this or another version. Raises ValueError for anything else."""
+    plain = json.loads(data)
+    try:
+        verifications = tuple(_verification(v) for v in plain.pop("verifications", ()))
+        for name in ("sent", "given_back"):
+            plain[name] = tuple(plain.get(name, ()))
+        for name in ("risk", "refusals"):
+            plain[name] = tuple(tuple(row) for row in plain.get(name, ()))
+        return _record(Ledger, plain | {"verifications": verifications})
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("not a ledger") from error
+
+
+def _lighter(ledger: Ledger) -> Ledger:
+    if long := next((v for v in ledger.verifications if len(v.sends) > 1), None):
+        return ledger.with_verification(replace(long, sends=long.sends[1:]))
+    oldest = next((v for v in ledger.verifications if v.over is not None), ledger.verifications[0])
+    return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
+
+
+def _verification(plain: dict[str, Any]) -> Verification:
+    sends = tuple(_record(Send, send) for send in plain.pop("sends", ()))
+    begun, status = Instant(*plain.pop("begun")), Status(plain.pop("status", Status.PENDING))
+    return _record(Verification, plain | {"sends": sends, "begun": begun, "status": status})
+
+
+def _record(kind: type[Record], plain: dict[str, Any]) -> Record:
+    known = _KNOWN[kind]
+    if unknown := plain.keys() - known.keys():
+        plain["extra"] = {name: plain.pop(name) for name in unknown}
+    return kind(**plain)
+
+
+def _plain(record: Send | Verification | Ledger) -> dict[str, Any]:
+    plain = {}
+    for name, default in _KNOWN[type(record)].items():
+        if (value := getattr(record, name)) != default:
+            plain[name] = [_plain(v) for v in value] if name in ("verifications", "sends") else value
+    plain.pop("extra", None)
+    return plain | dict(record.extra)
+
+
+#: the fields of each record with their defaults (MISSING where there is none, and for the format: always written)
+_KNOWN: dict[type, dict[str, Any]] = {
+    kind: {f.name: MISSING if f.name == "format" else f.default for f in fields(kind)}
+    for kind in (Send, Verification, Ledger)
+}

@@ -1,0 +1,58 @@
+"""Ledgers in a store: get -> transition -> swap, and again from what is there when the swap lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar
+
+from otp_app.core.allowance import lifetime
+from otp_app.core.errors import Busy, StoreUnavailable
+from otp_app.core.interfaces import Clock, Instant, Store
+from otp_app.core.ledger import Ledger, decode, encode
+from otp_app.core.policy import Policy
+
+Answer = TypeVar("Answer")
+#: Takes what is stored and the time, returns what to store (None: leave it) and the answer for the caller.
+Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
+
+MOST_LOSSES = 16
+STRIPES = 1024
+
+
+class Ledgers:
+    """All ledgers, by the store's key of their number."""
+
+    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
+        self._store, self._clock, self._policy = store, clock, policy
+        # Requests of one process for one number queue here instead of losing swaps to each other.
+        self._locks = tuple(Lock() for _ in range(STRIPES))
+
+    def find(self, key: str) -> Ledger | None:
+        """Return the ledger under a key. Raises StoreUnavailable."""
+        return _read(self._store.get(key))
+
+    def change(self, key: str, transition: Transition[Answer]) -> Answer:
+        """Apply a transition in one atomic step and return its answer.
+
+        Raises what the transition raises (nothing changed then), Busy after too many lost races, StoreUnavailable.
+        """
+        with self._locks[hash(key) % STRIPES]:
+            stored = self._store.get(key)
+            for _ in range(MOST_LOSSES):
+                now = self._clock()
+                ledger, answer = transition(_read(stored), now)
+                if ledger is None:
+                    return answer
+                swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
+                if swap.won:
+                    return answer
+                stored = swap.found
+        raise Busy("Too many requests for this number at once", retry_after=1.0)
+
+
+def _read(data: bytes | None) -> Ledger | None:
+    try:
+        return decode(data) if data is not None else None
+    except ValueError as error:
+        raise StoreUnavailable("A record in the store cannot be read") from error

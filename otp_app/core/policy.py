@@ -1,0 +1,46 @@
+"""The numbers of the rules, in one place. Settings fill them; docs/limits.md explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long codes live, how often they may be guessed and sent. Times are seconds."""
+
+    ttl: float = 300.0  # life of a code; a resend gives it again …
+    max_life: float = 600.0  # … but a verification ends here, resends included
+    min_life: float = 60.0  # with less life than this left, a send begins a new verification instead
+
+    length: int = 6
+    raised_length: int = 8  # for a number under attack
+    max_attempts: int = 5  # guesses looked at per verification, whatever the resends and restarts
+
+    gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
+    sends_per_hour: int = 5  # per number, over all purposes, channels and faces; 0: no limit
+    sends_per_day: int = 10
+    keyed_reserve: int = 5  # more sends a day for callers with an API key, so that strangers cannot use up all
+    cool_downs: tuple[float, ...] = (30.0, 60.0, 300.0, 900.0, 3600.0)  # after a death by wrong codes
+
+    max_purposes: int = 8  # pending at the same time
+    tombstone: float = HOUR  # how long a verification that is over can still be asked about
+    refusal_memory: float = 600.0  # how long a provider's "not this number" is believed
+
+    # Risk: the sum, over the wrong guesses of 30 days, of each one's chance to have been right.
+    risk_days: int = 30
+    risk_raise: float = 40e-6  # from here on new codes have `raised_length` …
+    risk_lower: float = 20e-6  # … until the sum is below this
+    give_back_limit: int = 5  # wrong guesses forgiven in `risk_days`: one per approval (an honest typo)
+
+    new_code_on_resend: bool = False
+
+    def gap_after(self, streak: int) -> float:
+        """Seconds to wait after the last of `streak` messages without an approval between them."""
+        return self.gaps[min(streak, len(self.gaps)) - 1] if self.gaps and streak else 0.0
+
+    def cool_down_after(self, deaths: int) -> float:
+        """Seconds without public sends after the last of `deaths` verifications that died in a row."""
+        return self.cool_downs[min(deaths, len(self.cool_downs)) - 1] if self.cool_downs and deaths else 0.0

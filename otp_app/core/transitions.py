@@ -1,0 +1,186 @@
+"""What can happen to a ledger: begin, settle, check, cancel. Pure functions of (ledger, now, policy, …).
+
+Each returns the ledger to store. The service puts it there with one compare-and-swap and starts again from what it
+finds when it lost, so every rule here holds whatever runs at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from otp_app.core.allowance import add_risk, code_length, guess_weight, pruned, refuse_send
+from otp_app.core.codes import matches
+from otp_app.core.errors import DeliveryRefused, NotPending, TooManyPending, VerificationNotFound
+from otp_app.core.interfaces import Delivery, Instant, Outcome, Reason
+from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.policy import DAY, Policy
+
+#: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
+#: makes no provider calls.
+ABOUT_THE_NUMBER = {Reason.BAD_NUMBER, Reason.BLOCKED, Reason.SUSPICIOUS, Reason.OPTED_OUT}
+#: Refusals that keep the slot in the caps too: whoever causes them should not get more tries.
+SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a caller wants sent."""
+
+    purpose: str
+    channels: Sequence[str]  # in the order to try
+    keyed: bool  # the caller showed an API key
+    verification_id: str  # for the verification, should a new one begin
+    send_id: str
+    key: str  # id of the code key for a new verification
+    test_code: str | None = None  # a test number: this code, no message, no limits of sends
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one guess."""
+
+    status: Status | None  # None: there is nothing to check for this number, purpose or id
+    verification_id: str = ""
+    attempts_left: int = 0
+    counted: bool = False  # the guess was looked at
+
+    @property
+    def approved(self) -> bool:
+        """Whether this guess, and no other, is the accepted one."""
+        return self.counted and self.status == Status.APPROVED
+
+
+def begin(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification, Send]:
+    """Count a message and note it as about to be sent, in the pending verification or a new one.
+
+    Raises a LimitReached when the number must wait, DeliveryRefused when every channel refused this number a short
+    time ago. A pending verification is never harmed by that.
+    """
+    ledger = pruned(ledger, now, policy)
+    if not opening.test_code:
+        refuse_send(ledger, now, policy, keyed=opening.keyed)
+    channel = _untried_channel(ledger, opening.channels)
+    ledger, verification = _to_send_in(ledger, now, policy, opening)
+    send = Send(opening.send_id, channel, now.wall, state=Outcome.SENT if opening.test_code else "pending")
+    verification = replace(verification, sends=(*verification.sends, send))
+    ledger = ledger.with_verification(verification)
+    if not opening.test_code:
+        ledger = replace(ledger, sent=(*ledger.sent, now.wall), last_send=now.wall, streak=ledger.streak + 1)
+    return ledger, verification, send
+
+
+def settle(
+    ledger: Ledger, now: Instant, policy: Policy, send_id: str, delivery: Delivery, next_send: Send | None = None
+) -> Ledger:
+    """Note what became of a send; after a refusal `next_send` takes over its slot.
+
+    Forward only: a send that is settled stays as it is, so settling twice does no harm.
+    """
+    found = ledger.by_send(send_id)
+    if found is None or found[1].state != "pending":
+        return ledger
+    verification, send = found
+    settled = replace(send, state=delivery.outcome, provider_id=delivery.provider_id, reason=delivery.reason or "")
+    sends = tuple(settled if s is send else s for s in verification.sends)
+    verification = replace(verification, sends=(*sends, next_send) if next_send else sends)
+    ledger = pruned(ledger.with_verification(verification), now, policy)
+    if delivery.outcome != Outcome.REFUSED or delivery.reason is None:
+        return ledger
+    if delivery.reason in ABOUT_THE_NUMBER:
+        ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, delivery.reason)))
+    return ledger if next_send else _given_up(ledger, verification, send, delivery.reason)
+
+
+def check(
+    ledger: Ledger,
+    now: Instant,
+    policy: Policy,
+    target: Verification | None,
+    guess: str,
+    code_of: Callable[[Verification], str],
+) -> tuple[Ledger | None, Verdict]:
+    """Look at one guess for a verification of this ledger. The ledger is None where nothing changes.
+
+    Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
+    parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
+    """
+    if target is None:
+        return None, Verdict(None)
+    if not target.is_pending(now):
+        return None, Verdict(target.status_at(now), target.id)
+    if matches(guess, code_of(target)):
+        return _approved(pruned(ledger, now, policy), now, policy, target)
+    return _wrong(pruned(ledger, now, policy), now, policy, target)
+
+
+def cancel(ledger: Ledger, now: Instant, policy: Policy, verification_id: str) -> tuple[Ledger, Verification]:
+    """End a pending verification. Raises VerificationNotFound or NotPending."""
+    verification = ledger.by_id(verification_id)
+    if verification is None:
+        raise VerificationNotFound("No such verification")
+    if not verification.is_pending(now):
+        raise NotPending("The verification is over already")
+    over = replace(verification, status=Status.CANCELED, over=now.wall)
+    return pruned(ledger.with_verification(over), now, policy), over
+
+
+def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
+    refused = {channel: reason for channel, _, reason in ledger.refusals}
+    if untried := next((c for c in channels if c not in refused), None):
+        return untried
+    raise DeliveryRefused("This number cannot be reached", refused[channels[-1]])
+
+
+def _to_send_in(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
+    current = next((v for v in ledger.pending(now) if v.purpose == opening.purpose), None)
+    if current is None:
+        return _begun(ledger, now, policy, opening)
+    if policy.max_life - current.age(now) < policy.min_life:
+        # Too little life is left for a message to arrive in: the code would be dead on its arrival.
+        expired = replace(current, status=Status.EXPIRED, over=now.wall)
+        return _begun(ledger.with_verification(expired), now, policy, opening)
+    life = min(current.age(now) + policy.ttl, policy.max_life)
+    return ledger, replace(current, life=life, generation=current.generation + policy.new_code_on_resend)
+
+
+def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
+    pending = list(ledger.pending(now))
+    if len(pending) >= policy.max_purposes:
+        wait = min(v.left(now) for v in pending)
+        raise TooManyPending("Too many verifications of this number are pending", wait, policy.max_purposes, policy.ttl)
+    ledger, length = code_length(ledger, now, policy)
+    length = len(opening.test_code) if opening.test_code else length
+    return ledger, Verification(opening.verification_id, opening.purpose, opening.key, length, now, policy.ttl)
+
+
+def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
+    """Take back what a refused send had counted, and the verification if no message of it can have arrived."""
+    if reason not in SLOT_KEPT and send.at in ledger.sent:
+        sent = list(ledger.sent)
+        sent.remove(send.at)
+        ledger = replace(ledger, sent=tuple(sent))
+    if reason not in ABOUT_THE_NUMBER:
+        ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
+    if all(s.state == Outcome.REFUSED for s in verification.sends):
+        return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
+    return ledger
+
+
+def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
+    over = replace(target, status=Status.APPROVED, over=now.wall)
+    ledger = replace(ledger.with_verification(over), streak=min(ledger.streak, 1), deaths=0)
+    if target.attempts and len(ledger.given_back) < policy.give_back_limit:
+        ledger = add_risk(ledger, now, -guess_weight(target.length))
+        ledger = replace(ledger, given_back=(*ledger.given_back, int(now.wall // DAY)))
+    return ledger, Verdict(Status.APPROVED, target.id, policy.max_attempts - target.attempts, counted=True)
+
+
+def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
+    tried = replace(target, attempts=target.attempts + 1)
+    left = policy.max_attempts - tried.attempts
+    if left <= 0:
+        tried = replace(tried, status=Status.MAX_ATTEMPTS_REACHED, over=now.wall)
+        ledger = replace(ledger, deaths=ledger.deaths + 1, died=now.wall)
+    ledger = add_risk(ledger.with_verification(tried), now, guess_weight(target.length))
+    return ledger, Verdict(tried.status, target.id, max(left, 0), counted=True)

@@ -1,0 +1,104 @@
+"""The secret keys: from the settings, or made on the first start in a file beside the SQLite store.
+
+The file has the form of `.env` lines, so that its lines can be moved to a secret store as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dotenv import dotenv_values
+
+from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
+from otp_app.settings import Settings
+
+
+class BadKeyFile(Exception):
+    """The key file cannot be used; the text says what to change."""
+
+
+def makes_own(settings: Settings) -> bool:
+    """Whether this store may run on keys that the server made itself: nobody else has to derive its codes."""
+    return urlsplit(settings.otp_store_url).scheme in ("sqlite", "memory")
+
+
+def ensure(settings: Settings) -> None:
+    """Make the key file where one is needed. Raises BadKeyFile."""
+    path = _file(settings)
+    if path and not path.exists():
+        _make(path)
+    if path:
+        _read(path)
+
+
+def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
+    """Return the keys of codes and the index key. Raises BadKeyFile, ValueError."""
+    path = _file(settings)
+    if path:
+        return _read(path)
+    if settings.otp_secret_keys:
+        return parse_keys(settings.otp_secret_keys), parse_secret(settings.otp_index_key)
+    # Only memory:// comes here: its codes go with the process, so its keys may too.
+    return parse_keys(f"k1:{new_secret()}"), parse_secret(new_secret())
+
+
+def new_secret() -> str:
+    """A new key: 32 random bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def new_lines() -> str:
+    """The two lines of settings that hold a fresh set of keys."""
+    return f"OTP_SECRET_KEYS=k1:{new_secret()}\nOTP_INDEX_KEY={new_secret()}\n"
+
+
+def _file(settings: Settings) -> Path | None:
+    url = urlsplit(settings.otp_store_url)
+    if settings.otp_secret_keys or url.scheme != "sqlite":
+        return None
+    return Path(unquote(url.path).removeprefix("/")).with_suffix(".keys")
+
+
+def _make(path: Path) -> None:
+    """Write the file whole or not at all; of several starts at the same time one makes it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(new_lines())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another start was first: its keys are the ones
+        finally:
+            draft.unlink()
+        _sync(path.parent)
+    except OSError as error:
+        raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be made ({error.strerror})") from None
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> tuple[CodeKeys, bytes]:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadKeyFile(f"OTP_SECRET_KEYS: others can read the key file: chmod 600 {path}")
+        lines = dotenv_values(path)
+    except OSError as error:
+        raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None
+    try:
+        return parse_keys(lines.get("OTP_SECRET_KEYS") or ""), parse_secret(lines.get("OTP_INDEX_KEY") or "")
+    except ValueError as error:
+        raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is damaged: {error}") from None

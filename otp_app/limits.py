@@ -1,0 +1,67 @@
+"""Limits per client: flask-limiter's storage over our own store, so that every process counts together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from limits.limits import GRANULARITIES
+from limits.storage import Storage
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Store
+
+
+class StoreStorage(Storage):
+    """Fixed windows, aligned to the clock: the number of the window is part of the counter's key.
+
+    A store that fails raises StoreUnavailable: a limit that cannot be counted refuses.
+    """
+
+    STORAGE_SCHEME = ["otp"]  # noqa: RUF012 - the library's own form
+
+    def __init__(self, uri: str, *, store: Store, clock: Callable[[], float] = time.time, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._store, self._clock = store, clock
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        """What a fault of the store looks like."""
+        return StoreUnavailable
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Count in the window of now and return the sum."""
+        return self._store.add(self._window(key, expiry), amount, expiry)
+
+    def get(self, key: str) -> int:
+        """Return the sum of the window of now."""
+        expiry = _seconds(key)
+        return self._store.add(self._window(key, expiry), 0, expiry)
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the window of now ends, seconds since the epoch."""
+        expiry = _seconds(key)
+        return (self._clock() // expiry + 1) * expiry
+
+    def check(self) -> bool:
+        """Tell whether the store can be used."""
+        self._store.ping()
+        return True
+
+    def reset(self) -> None:
+        """Counters end with their windows; nothing else ends them."""
+        return
+
+    def clear(self, key: str) -> None:
+        """Take back what the window of now has counted."""
+        self._store.add(self._window(key, _seconds(key)), -self.get(key), _seconds(key))
+
+    def _window(self, key: str, expiry: int) -> str:
+        return f"l:{key}/{int(self._clock() // expiry)}"
+
+
+def _seconds(key: str) -> int:
+    """Read the length of a window from the end of a limit's key, `…/AMOUNT/MULTIPLES/GRANULARITY`."""
+    _, multiples, granularity = key.rsplit("/", 2)
+    return int(multiples) * GRANULARITIES[granularity].GRANULARITY.seconds

@@ -1,0 +1,125 @@
+"""How the text of a setting becomes a value. Each raises ValueError with what to write instead, never the text."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import phonenumbers
+from limits import parse_many
+from pydantic import PlainValidator
+
+from otp_app.core.message import LOCALE, template_fault
+
+SCOPES = ("send", "verify", "metrics", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A caller: its name, what it may do, and the SHA-256 (hex) of its secret."""
+
+    name: str
+    scopes: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixedUntil:
+    """A test number with its code, up to and with a day (UTC)."""
+
+    phone: str
+    code: str
+    until: date
+
+    @property
+    def ends(self) -> float:
+        """The first moment at which it is over, seconds since the epoch."""
+        return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
+
+
+def names(text: Any) -> Any:
+    """Read a list with commas; empty text is an empty list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def template(text: str) -> str:
+    """Read the template of a message."""
+    if fault := template_fault(text):
+        raise ValueError(f"the text {fault}")
+    return text
+
+
+def templates(text: Any) -> Any:
+    """Read templates by language, a JSON object."""
+    if not isinstance(text, str) or not text:
+        return text or {}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise ValueError('write a JSON object, such as {"es": "Tu código es: {code}"}') from None
+    if not isinstance(found, dict) or not all(LOCALE.fullmatch(k) and isinstance(v, str) for k, v in found.items()):
+        raise ValueError("write a JSON object of language tags with their texts")
+    return {tag.lower(): template(value) for tag, value in found.items()}
+
+
+def api_keys(text: Any) -> Any:
+    """Read `name:scope+scope:sha256hex`, several with commas."""
+    keys = [_api_key(item) for item in names(text)] if isinstance(text, str) else text
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError("a name stands twice; give each key a name of its own")
+    return tuple(keys)
+
+
+def _api_key(item: str) -> ApiKey:
+    match = re.fullmatch(r"([A-Za-z0-9_.-]{1,40}):([a-z+]+):([0-9a-f]{64})", item)
+    scopes = frozenset(match[2].split("+")) if match else frozenset()
+    if match is None or not scopes <= set(SCOPES):
+        known = ", ".join(SCOPES)
+        raise ValueError(f"write each key as `python -m otp_app keys new NAME` prints it, its scopes of {known}")
+    return ApiKey(match[1], scopes, match[3])
+
+
+def test_numbers(text: Any) -> Any:
+    """Read `+15005550006=123456@2026-12-31`, several with commas."""
+    if not isinstance(text, str):
+        return text
+    return tuple(_test_number(item) for item in names(text))
+
+
+def _test_number(item: str) -> FixedUntil:
+    match = re.fullmatch(r"(\+[1-9][0-9]{6,14})=([0-9]{6,10})@([0-9]{4}-[0-9]{2}-[0-9]{2})", item)
+    try:
+        if match and phonenumbers.is_possible_number(phonenumbers.parse(match[1], None)):
+            return FixedUntil(match[1], match[2], date.fromisoformat(match[3]))
+    except (ValueError, phonenumbers.NumberParseException):
+        pass  # said below, together with the other ways to be wrong
+    raise ValueError("write each as +15005550006=123456@2026-12-31: number, code of 6 to 10 digits, last day")
+
+
+def countries(text: Any) -> Any:
+    """Read ISO 3166 country codes with commas; empty or `all`: every country."""
+    if not isinstance(text, str) or text.lower() in ("", "all"):
+        return frozenset() if isinstance(text, str) else text
+    found = frozenset(code.upper() for code in names(text))
+    if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
+        raise ValueError(f"{unknown[0][:8]} is no country code of two letters, such as US or IN")
+    return found
+
+
+def rate_limits(text: str) -> str:
+    """Read limits in flask-limiter's notation, such as 20/hour;60/day; empty: none."""
+    try:
+        if text:
+            parse_many(text)
+    except ValueError:
+        raise ValueError("write limits such as 20/hour;60/day, or nothing") from None
+    return text
+
+
+IPNetwork = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(lambda text: ipaddress.ip_network(text, strict=False))
+]

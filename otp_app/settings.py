@@ -1,0 +1,117 @@
+"""Every setting once: its name, type, default and what it is for. docs/settings.md tells more of each.
+
+A setting is an environment variable or a line of `.env` in the current folder (the environment wins); NAME_FILE names a
+file to read it from. The attribute is the variable's name in lower case.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from otp_app import setting_types as types
+from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork
+
+#: an empty variable switches these off; every other one then has its default
+EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
+
+Names = Annotated[tuple[str, ...], BeforeValidator(types.names)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """What the operator chose. Every attribute has a default that is safe on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    # Where it listens
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 5000
+    web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
+    otp_threads: Annotated[int, Field(ge=1, le=2048)] = 256
+
+    # Where records rest
+    otp_store_url: str = "sqlite:///var/otp.db"
+    otp_secret_keys: str = Field("", repr=False)
+    otp_index_key: str = Field("", repr=False)
+
+    # How codes leave
+    otp_channels: Annotated[Names, Field(min_length=1)] = ("console",)
+    otp_app_name: Annotated[str, Field(max_length=40)] = ""
+    otp_message: Annotated[str, BeforeValidator(types.template), Field(max_length=300)] = "Your OTP is: {code}"
+    otp_messages: Annotated[dict[str, str], BeforeValidator(types.templates)] = {}
+    otp_origin: Annotated[str, Field(pattern=r"\A([a-z0-9-]+(\.[a-z0-9-]+)*)?\z", max_length=100)] = ""
+
+    # Codes and limits of one number
+    otp_code_length: Annotated[int, Field(ge=6, le=10)] = 6
+    otp_code_length_raised: Annotated[int, Field(ge=6, le=10)] = 8
+    otp_ttl: Annotated[float, Field(ge=60, le=600)] = 300
+    otp_max_attempts: Annotated[int, Field(ge=1, le=10)] = 5
+    otp_resend_gaps: Annotated[tuple[Seconds, ...], BeforeValidator(types.names)] = (30, 60, 120, 300)
+    otp_sends_per_hour: Annotated[int, Field(ge=0, le=100)] = 5
+    otp_sends_per_day: Annotated[int, Field(ge=0, le=100)] = 10
+    otp_keyed_reserve: Annotated[int, Field(ge=0, le=100)] = 5
+    otp_cool_downs: Annotated[tuple[Seconds, ...], BeforeValidator(types.names)] = (30, 60, 300, 900, 3600)
+    otp_risk_raise: Annotated[float, Field(gt=0, le=1e-3)] = 40e-6
+    otp_risk_lower: Annotated[float, Field(gt=0, le=1e-3)] = 20e-6
+    otp_resend_new_code: bool = False
+    otp_check_by: Annotated[str, Field(pattern=r"\A(any|id)\z")] = "any"
+    otp_test_numbers: Annotated[tuple[FixedUntil, ...], BeforeValidator(types.test_numbers)] = ()
+
+    # Who may call
+    otp_api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(types.api_keys)] = Field((), repr=False)
+    otp_public: bool = False
+    otp_countries: Annotated[frozenset[str], BeforeValidator(types.countries)] = frozenset()
+    otp_client_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "20/hour;60/day"
+    otp_check_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "60/10minutes"
+    otp_trusted_proxies: Annotated[tuple[IPNetwork, ...], BeforeValidator(types.names)] = ()
+    otp_trusted_hosts: Names = ()
+
+    # What it tells
+    otp_log_level: Annotated[str, Field(pattern=r"\A(DEBUG|INFO|WARNING|ERROR)\z")] = "INFO"
+
+    # Twilio
+    twilio_account_sid: Annotated[str, Field(pattern=r"\A(AC[0-9a-fA-F]{32})?\z")] = ""
+    twilio_auth_token: str = Field("", repr=False)
+    twilio_api_key_sid: Annotated[str, Field(pattern=r"\A(SK[0-9a-fA-F]{32})?\z")] = ""
+    twilio_api_key_secret: str = Field("", repr=False)
+    twilio_phone_number: str = ""
+    twilio_whatsapp_number: str = ""
+    twilio_messaging_service_sid: Annotated[str, Field(pattern=r"\A(MG[0-9a-fA-F]{32})?\z")] = ""
+    twilio_content_sid: Annotated[str, Field(pattern=r"\A(HX[0-9a-fA-F]{32})?\z")] = ""
+    twilio_api_base_url: Annotated[str, Field(pattern=r"\A(https?://[^\s/]+)?\z")] = ""
+    twilio_timeout: Annotated[float, Field(ge=0.1, le=12)] = 8
+
+
+def read(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Settings, dict[str, str]]:
+    """Return the settings, and the faults by variable; a faulty one has its default. No fault repeats a value.
+
+    Each value is looked at alone: startup.load also refuses what is unsafe together.
+    """
+    given, faults = _given(os.environ if environ is None else environ, folder or Path())
+    try:
+        return Settings.model_validate(given), faults
+    except ValidationError as error:
+        wrong = {str(e["loc"][0]): e["msg"].removeprefix("Value error, ") for e in error.errors()}
+    faults |= {name.upper(): line for name, line in wrong.items()}
+    return Settings.model_validate({name: value for name, value in given.items() if name not in wrong}), faults
+
+
+def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    text = {**{k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}, **environ}
+    given, faults = {}, {}
+    for name in Settings.model_fields:
+        variable = name.upper()
+        if path := text.get(variable + "_FILE"):
+            try:
+                given[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                faults[variable + "_FILE"] = "the file cannot be read"
+        elif (value := text.get(variable, "").strip()) or (variable in text and name in EMPTY_MEANS_NONE):
+            given[name] = value
+    return given, faults

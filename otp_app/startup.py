@@ -1,0 +1,189 @@
+"""Starting: settings that are unsafe together are refused, keys are made, the store is tried."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from otp_app import channels, keyring
+from otp_app.core.codes import parse_keys, parse_secret
+from otp_app.settings import Settings, read
+from otp_app.store import open_store, sharing
+
+
+class BadSettings(Exception):
+    """Settings that nobody should run with. `faults` has one line for each, which says what to change."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason not to start: the variables it speaks of, and the line to show (None: nothing to say)."""
+
+    variables: tuple[str, ...]
+    says: Callable[[Settings], str | None]
+
+
+def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
+    settings, faults = read(environ, folder)
+    lines = [f"{variable}: {line}" for variable, line in faults.items()]
+    checkable = [refusal for refusal in REFUSALS if not faults.keys() & set(refusal.variables)]
+    lines += [line for refusal in checkable if (line := refusal.says(settings))]
+    if not {"OTP_CHANNELS"} & faults.keys():
+        lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faults)]
+    if lines:
+        raise BadSettings(lines)
+    return settings
+
+
+def prepare(settings: Settings) -> None:
+    """Do once, before workers fork, what they all rely on: make the keys, and see that the store can be used.
+
+    Raises BadSettings, StoreUnavailable.
+    """
+    try:
+        keyring.ensure(settings)
+    except keyring.BadKeyFile as error:
+        raise BadSettings([str(error)]) from None
+    with closing(open_store(settings.otp_store_url)) as store:
+        store.ping()
+
+
+def advice(settings: Settings) -> list[str]:
+    """Return a line for everything that works and could be better."""
+    return channels.warnings(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_open(settings: Settings) -> bool:
+    """Whether callers from elsewhere are meant to reach the server."""
+    return bool(settings.otp_api_keys) or settings.otp_public
+
+
+def _bind(settings: Settings) -> str | None:
+    if is_loopback(settings.host) or is_open(settings):
+        return None
+    return (
+        f"HOST: {settings.host} can be reached from elsewhere: set OTP_API_KEYS (python -m otp_app keys new NAME), "
+        "or OTP_PUBLIC=1 if browsers call directly"
+    )
+
+
+def _proxy(settings: Settings) -> str | None:
+    if not settings.otp_trusted_proxies or is_open(settings):
+        return None
+    return "OTP_TRUSTED_PROXIES: behind a proxy everybody can call: set OTP_API_KEYS, or OTP_PUBLIC=1"
+
+
+def _public(settings: Settings) -> str | None:
+    if not settings.otp_public or settings.otp_countries:
+        return None
+    return "OTP_COUNTRIES: OTP_PUBLIC=1 needs the list of countries to send to, such as OTP_COUNTRIES=US,IN"
+
+
+def _console(settings: Settings) -> str | None:
+    if "console" not in settings.otp_channels or not is_open(settings):
+        return None
+    return "OTP_CHANNELS: console shows codes on the server's screen: set whatsapp or sms for real use"
+
+
+def _workers(settings: Settings) -> str | None:
+    if settings.web_concurrency == 1 or _sharing(settings) != "process":
+        return None
+    return "WEB_CONCURRENCY: the memory store cannot be shared: set it to 1, or OTP_STORE_URL=sqlite:///var/otp.db"
+
+
+def _store(settings: Settings) -> str | None:
+    try:
+        sharing(settings.otp_store_url)
+    except ValueError as error:
+        return f"OTP_STORE_URL: {error}"
+    return None
+
+
+def _shared_keys(settings: Settings) -> str | None:
+    if keyring.makes_own(settings) or (settings.otp_secret_keys and settings.otp_index_key):
+        return None
+    return "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server (keys secret)"
+
+
+def _secret_keys(settings: Settings) -> str | None:
+    return _fault(parse_keys, settings.otp_secret_keys, "OTP_SECRET_KEYS")
+
+
+def _index_key(settings: Settings) -> str | None:
+    return _fault(parse_secret, settings.otp_index_key, "OTP_INDEX_KEY")
+
+
+def _both_keys(settings: Settings) -> str | None:
+    if bool(settings.otp_secret_keys) == bool(settings.otp_index_key):
+        return None
+    return "OTP_SECRET_KEYS, OTP_INDEX_KEY: set both or neither (python -m otp_app keys secret prints them)"
+
+
+def _lengths(settings: Settings) -> str | None:
+    if settings.otp_code_length_raised >= settings.otp_code_length:
+        return None
+    return "OTP_CODE_LENGTH_RAISED: a number under attack needs codes at least as long as OTP_CODE_LENGTH"
+
+
+def _risk(settings: Settings) -> str | None:
+    if settings.otp_risk_lower <= settings.otp_risk_raise:
+        return None
+    return "OTP_RISK_LOWER: must not be above OTP_RISK_RAISE"
+
+
+def _test_numbers(settings: Settings) -> str | None:
+    latest = datetime.now(UTC).date() + timedelta(days=30)
+    if all(test.until <= latest for test in settings.otp_test_numbers):
+        return None
+    return "OTP_TEST_NUMBERS: the last day of a fixed code must be within 30 days from now"
+
+
+def _sharing(settings: Settings) -> str:
+    try:
+        return sharing(settings.otp_store_url)
+    except ValueError:
+        return "unknown"
+
+
+def _fault(parse: Callable[[str], object], text: str, variable: str) -> str | None:
+    try:
+        if text:
+            parse(text)
+    except ValueError as error:
+        return f"{variable}: {error}"
+    return None
+
+
+REFUSALS = (
+    Refusal(("HOST", "OTP_API_KEYS", "OTP_PUBLIC"), _bind),
+    Refusal(("OTP_TRUSTED_PROXIES", "OTP_API_KEYS", "OTP_PUBLIC"), _proxy),
+    Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
+    Refusal(("OTP_CHANNELS", "OTP_API_KEYS", "OTP_PUBLIC"), _console),
+    Refusal(("OTP_STORE_URL",), _store),
+    Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
+    Refusal(("OTP_SECRET_KEYS",), _secret_keys),
+    Refusal(("OTP_INDEX_KEY",), _index_key),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
+    Refusal(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
+    Refusal(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
+    Refusal(("OTP_TEST_NUMBERS",), _test_numbers),
+)

@@ -1,0 +1,57 @@
+"""The native HTTP API, after seed words that many clients already speak; docs/api.md has every field.
+
+Law of this folder: take fields, call the service, translate. A view that decides something is in the wrong place.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+from otp_app import startup
+from otp_app.logs import log, set_up
+from otp_app.settings import Settings
+from otp_app.web import errors, guard, health, resend, send, verifications, verify
+from otp_app.wiring import Services, build
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
+    """Return the application over these services, or over those that the settings describe.
+
+    Raises startup.BadSettings, and what wiring.build raises.
+    """
+    if services is None:
+        settings = settings or startup.load()
+        set_up(settings.otp_log_level)
+        for line in startup.advice(settings):
+            log.warning(line)
+        services = build(settings)
+    app = Flask("otp_app", static_folder=None)
+    app.extensions["otp"] = services
+    app.url_map.merge_slashes = False  # a second spelling of a path would be a redirect in HTML
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    errors.init_app(app)
+    guard.init_app(app)
+    for face in (send, resend, verify, verifications, health):
+        app.register_blueprint(face.bp)
+    settings = services.settings
+    guard.limit_clients(
+        app,
+        [
+            ("send", settings.otp_client_limits, [send.bp, resend.bp]),
+            ("check", settings.otp_check_limits, [verify.bp]),
+        ],
+    )
+    app.after_request(_add_headers)
+    return app
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.extend(HEADERS)
+    return response

@@ -1,0 +1,137 @@
+"""The body of a request: strict JSON, then fields of the right type. A fault is told without repeating the input."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from otp_app.core.errors import InvalidInput
+from otp_app.core.message import LOCALE
+from otp_app.core.service import PURPOSE
+
+MAX_BYTES = 8192
+MAX_DEPTH = 32
+_JSON_TYPE = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?)?[ \t]*", re.IGNORECASE)
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+class BadRequest(InvalidInput):
+    """A request that cannot be read."""
+
+    code = "bad_request"
+
+
+class TooLarge(InvalidInput):
+    """A body over the limit."""
+
+    code = "too_large"
+
+
+class UnsupportedMedia(InvalidInput):
+    """A body that is not JSON by its headers."""
+
+    code = "unsupported_media_type"
+
+
+class Fields(BaseModel):
+    """The fields of the native requests: all optional here, since seed 003's clients know other words for missing."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
+
+    phone_number: Annotated[str | None, Field(max_length=64)] = None
+    verification_id: Annotated[str | None, Field(max_length=64)] = None
+    purpose: Annotated[str, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = "login"
+
+
+class SendFields(Fields):
+    """What send and resend take."""
+
+    channel: Annotated[str | None, Field(max_length=32)] = None
+    locale: Annotated[str, Field(pattern=rf"\A({LOCALE.pattern})?\z", max_length=35)] = ""
+
+
+class VerifyFields(Fields):
+    """What verify takes."""
+
+    otp: Annotated[str | None, Field(max_length=64)] = None
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(model: type[Model]) -> Model:
+    """Return the fields of the request at hand. Raises BadRequest, TooLarge, UnsupportedMedia."""
+    document = _parse(_text())
+    if not isinstance(document, dict):
+        raise BadRequest("The body must be a JSON object")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise BadRequest(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def _text() -> str:
+    if not _JSON_TYPE.fullmatch(request.headers.get("Content-Type", "")):
+        raise UnsupportedMedia("Content-Type must be application/json")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMedia("Content-Encoding is not supported")
+    if (request.content_length or 0) > MAX_BYTES:
+        raise TooLarge(f"The body must not be larger than {MAX_BYTES} bytes")
+    try:
+        data = request.environ["wsgi.input"].read(MAX_BYTES + 1)
+    except Exception as error:  # each server has its own exceptions for a body that breaks off
+        raise BadRequest("The body could not be read") from error
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"The body must not be larger than {MAX_BYTES} bytes")
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The body must be UTF-8") from None
+
+
+def _parse(text: str) -> Any:
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise BadRequest("The body is nested too deeply")
+    try:
+        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("The body is not valid JSON") from error
+    if "\\u" in text:
+        _no_lone_surrogates(document)
+    return document
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for match in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    if (value := float(text)) in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _no_lone_surrogates(document: Any) -> None:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadRequest("The body has half of a surrogate pair") from None

@@ -1,0 +1,96 @@
+"""How refusals and failures look on the native API: seed 003's `error` key, and what a program can act on."""
+
+from __future__ import annotations
+
+import math
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError
+from otp_app.core.interfaces import Reason
+from otp_app.logs import log
+
+#: HTTP status by OtpError.code; what is not named here is 400
+STATUS = {
+    "unauthorized": 401,
+    "forbidden": 403,
+    "country_not_allowed": 403,
+    "not_found": 404,
+    "not_pending": 409,
+    "idempotency_key_in_use": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "idempotency_key_reused": 422,
+    "resend_too_soon": 429,
+    "too_many_sends": 429,
+    "cooling_down": 429,
+    "too_many_pending": 429,
+    "busy": 429,
+    "too_many_requests": 429,
+    "store_unavailable": 503,
+    "unknown_key": 503,
+    "channel_down": 503,
+}
+#: HTTP status by the reason why no channel took the message
+REFUSED_STATUS = {
+    Reason.BAD_NUMBER: 422,
+    Reason.BLOCKED: 403,
+    Reason.SUSPICIOUS: 403,
+    Reason.OPTED_OUT: 403,
+    Reason.THROTTLED: 503,
+    Reason.ACCOUNT: 503,
+    Reason.AUTH: 503,
+    Reason.UNREACHABLE: 503,
+    Reason.FAILED: 502,
+}
+RETRY_AFTER = {429: 1.0, 503: 5.0}  # seconds, where the error itself knows none
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error in JSON."""
+    app.register_error_handler(OtpError, otp_error)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)
+
+
+def otp_error(error: OtpError) -> Response:
+    """Translate a refusal of the core, with when to come back."""
+    if isinstance(error, DeliveryRefused):
+        response = refusal(REFUSED_STATUS[Reason(error.reason)], str(error), error.reason, error.retry_after)
+    else:
+        response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
+    if isinstance(error, LimitReached):
+        wait = math.ceil(error.retry_after or 0)
+        response.headers["RateLimit-Policy"] = f'"number";q={error.quota};w={math.ceil(error.window)}'
+        response.headers["RateLimit"] = f'"number";r=0;t={wait}'
+    return response
+
+
+def http_error(error: HTTPException) -> Response:
+    """Translate what Flask and Werkzeug refuse, their headers (such as Allow) kept."""
+    status = error.code or 500
+    response = refusal(status, error.name, error.name.lower().replace(" ", "_"))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def unexpected(error: Exception) -> Response:
+    """Answer a defect of ours: nothing of it is shown, its type and place are logged."""
+    log.error("unexpected error", exc_info=error)
+    return refusal(500, "Internal error", "internal_error")
+
+
+def refusal(status: int, text: str, error_type: str, retry_after: float | None = None) -> Response:
+    """The answer for a request that was not done."""
+    body: dict[str, object] = {"error": text, "error_type": error_type, "status": status}
+    wait = RETRY_AFTER.get(status) if retry_after is None else retry_after
+    if wait is not None:
+        body["retry_after"] = math.ceil(wait)
+    response = jsonify(body)
+    response.status_code = status
+    if wait is not None:
+        response.headers["Retry-After"] = str(math.ceil(wait))
+    return response

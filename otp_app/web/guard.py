@@ -1,0 +1,137 @@
+"""Who may call: Host, API keys, and limits per client. A view without @needs is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Sequence
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+from flask_limiter import Limiter, RateLimitExceeded
+from limits import parse
+from limits.strategies import FixedWindowRateLimiter
+from werkzeug.sansio.utils import host_is_trusted
+
+from otp_app.core.errors import InvalidInput, OtpError
+from otp_app.limits import StoreStorage
+from otp_app.setting_types import ApiKey
+from otp_app.settings import Settings
+from otp_app.startup import is_open
+from otp_app.web import client
+from otp_app.web.current import Caller, caller, services
+from otp_app.web.errors import refusal
+from otp_app.web.needs import Need
+
+WRONG_KEYS = parse("10/minute")  # of one client
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Unauthorized(OtpError):
+    """No API key, or one that is not known."""
+
+    code = "unauthorized"
+
+
+class Forbidden(OtpError):
+    """The API key does not have the scope."""
+
+    code = "forbidden"
+
+
+class TooManyRequests(OtpError):
+    """The client asked too often."""
+
+    code = "too_many_requests"
+
+
+class BadHost(InvalidInput):
+    """No Host, or none of ours."""
+
+    code = "bad_host"
+
+
+def init_app(app: Flask) -> None:
+    """Let every request pass the Host check, then find out who asks, then whether that one may."""
+    for step in (_check_host, _identify, _authorize):
+        app.before_request(step)
+
+
+def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprint]]]) -> None:
+    """Count the requests of each client without an API key, per operation: (its name, its limits, its blueprints)."""
+    store = app.extensions["otp"].store
+    limiter = Limiter(lambda: caller().address, storage_uri="otp://", storage_options={"store": store})
+    limiter.init_app(app)
+    for operation, text, blueprints in limits:
+        for blueprint in blueprints if text else ():
+            limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().keyed)(blueprint)
+
+    def too_many(_: RateLimitExceeded) -> Response:
+        reached = limiter.current_limit
+        wait = max(reached.reset_at - time.time(), 1) if reached else 1
+        return refusal(429, "Too many requests from this address", TooManyRequests.code, wait)
+
+    app.register_error_handler(RateLimitExceeded, too_many)
+
+
+def _check_host() -> None:
+    host = request.environ.get("HTTP_HOST")
+    trusted = _trusted_hosts(services().settings)
+    if not host or (trusted and not host_is_trusted(host, trusted)):
+        raise BadHost("The Host header names no host of this server")
+
+
+def _trusted_hosts(settings: Settings) -> Sequence[str]:
+    """On a server that only this machine should reach, another name in Host is a web page that rebinds its own."""
+    if settings.otp_trusted_hosts or is_open(settings):
+        return settings.otp_trusted_hosts
+    return (*LOOPBACK_HOSTS, settings.host)
+
+
+def _identify() -> None:
+    settings = services().settings
+    address = client.address(request.environ, settings.otp_trusted_proxies)
+    shown = _shown_key() if settings.otp_api_keys else None
+    if shown is None:
+        g.caller = Caller("", address)
+    elif key := _known(shown, settings.otp_api_keys):
+        g.caller = Caller(key.name, address, key.scopes)
+    else:
+        _count_wrong_key(address)
+        raise Unauthorized("The API key is not known")
+
+
+def _shown_key() -> str | None:
+    """`Authorization: Bearer KEY` or `X-API-Key: KEY`."""
+    kind, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else request.headers.get("X-API-Key")
+
+
+def _known(shown: str, keys: Sequence[ApiKey]) -> ApiKey | None:
+    digest = hashlib.sha256(shown.encode("utf-8", "surrogateescape")).hexdigest()
+    return next((key for key in keys if hmac.compare_digest(key.digest, digest)), None)
+
+
+def _count_wrong_key(address: str) -> None:
+    strategy = FixedWindowRateLimiter(StoreStorage("otp://", store=services().store))
+    if not strategy.hit(WRONG_KEYS, "wrong-key", address):
+        raise TooManyRequests("Too many wrong API keys", retry_after=60)
+
+
+def _authorize() -> None:
+    if request.endpoint is None:
+        return  # no such path or method: the router answers
+    need: Need | None = getattr(current_app.view_functions[request.endpoint], "need", None)
+    who = caller()
+    if need is None or (who.keyed and need.scope and need.scope not in who.scopes):
+        raise Forbidden("This API key may not do that")
+    if not who.keyed and not _open_to(need, who, services().settings):
+        raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
+
+
+def _open_to(need: Need, who: Caller, settings: Settings) -> bool:
+    if need.scope is None:
+        return True
+    if need.local:
+        return client.is_local(who.address)
+    return not settings.otp_api_keys or (need.public and settings.otp_public)
