@@ -21,6 +21,8 @@ MAX_TOMBSTONES = 8
 
 _BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+
 Record = TypeVar("Record", "Send", "Verification", "Ledger")
 
 
@@ -135,7 +137,7 @@ class Ledger:
 
 def encode(ledger: Ledger) -> bytes:
     """The bytes to store: at most 4 KiB, for which history (never what a limit counts) is dropped where needed."""
-    while len(data := json.dumps(_plain(ledger), separators=(",", ":")).encode()) > MAX_BYTES:
+    while len(data := _COMPACT.encode(_plain(ledger)).encode()) > MAX_BYTES:
         ledger = _lighter(ledger)
     return data
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone
 
@@ -26,7 +26,7 @@ class Phone:
     """A number in its one spelling."""
 
     e164: str
-    country: str  # ISO 3166 alpha-2 ("" for a number that is only possible)
+    country: str  # ISO 3166 alpha-2
     landline: bool
 
     @property
@@ -35,43 +35,47 @@ class Phone:
         return mask(self.e164)
 
 
-def parse(text: str, countries: frozenset[str] = frozenset(), *, possible_is_enough: bool = False) -> Phone:
-    """Return the number that a text names, in E.164 with blanks, hyphens, dots and brackets allowed.
+def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
+    """Return the number that a text names, if a code can be sent to its kind of number.
 
-    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. Raises InvalidPhone for what is no
-    mobile or fixed number of a country, CountryNotAllowed for another country. With `possible_is_enough` the
-    number needs the right length only, which the operator's own lists may have.
+    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. Raises InvalidPhone for what is no mobile
+    or fixed number in use, CountryNotAllowed for another country.
     """
-    digits = text.translate(_SEPARATORS) if len(text) <= _MAX_TEXT else ""
-    if not _E164.fullmatch(digits):
-        raise InvalidPhone("phone_number must be a number in international form, such as +14155552671")
-    try:
-        number = phonenumbers.parse(digits, None)
-    except phonenumbers.NumberParseException:
-        raise InvalidPhone("phone_number has no known country calling code") from None
-    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    if possible_is_enough and phonenumbers.is_possible_number(number):
-        return Phone(e164, "", landline=False)
-    return _served(number, e164, countries)
+    number = _read(text)
+    if not phonenumbers.is_valid_number(number):
+        raise InvalidPhone("phone_number is not a number in use")
+    kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
+    phone = Phone(_e164(number), country or _NO_COUNTRY, landline=kind == PhoneNumberType.FIXED_LINE)
+    test_number = kind == PhoneNumberType.PERSONAL_NUMBER and phone.e164.startswith(_TWILIO_TEST_PREFIX)
+    if phone.country == _NO_COUNTRY or not (kind in _MOBILE or phone.landline or test_number):
+        raise InvalidPhone("phone_number is not a mobile number")  # premium, shared cost, satellite and the like
+    if countries and phone.country not in countries:
+        raise CountryNotAllowed("Numbers of this country are not served")
+    return phone
+
+
+def spelling(text: str) -> str:
+    """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone for none."""
+    return _e164(_read(text))
 
 
 def mask(e164: str) -> str:
     """Hide a number: +14155552671 becomes +1*******671."""
-    try:
-        calling_code = str(phonenumbers.parse(e164, None).country_code)
-    except phonenumbers.NumberParseException:
-        calling_code = ""
-    rest = e164[1 + len(calling_code) :]
+    digits = e164.removeprefix("+")
+    calling_code = next((digits[:n] for n in (1, 2, 3) if int(digits[:n]) in COUNTRY_CODE_TO_REGION_CODE), "")
+    rest = digits[len(calling_code) :]
     return f"+{calling_code}{'*' * (len(rest) - 3)}{rest[-3:]}"
 
 
-def _served(number: phonenumbers.PhoneNumber, e164: str, countries: frozenset[str]) -> Phone:
-    if not phonenumbers.is_valid_number(number):
-        raise InvalidPhone("phone_number is not a number in use")
-    kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
-    personal_test = kind == PhoneNumberType.PERSONAL_NUMBER and e164.startswith(_TWILIO_TEST_PREFIX)
-    if country in (None, _NO_COUNTRY) or (kind not in _MOBILE | {PhoneNumberType.FIXED_LINE} and not personal_test):
-        raise InvalidPhone("phone_number is not a mobile number")  # premium, shared cost, satellite and the like
-    if countries and country not in countries:
-        raise CountryNotAllowed("Numbers of this country are not served")
-    return Phone(e164, country, landline=kind == PhoneNumberType.FIXED_LINE)
+def _read(text: str) -> phonenumbers.PhoneNumber:
+    digits = text.translate(_SEPARATORS) if len(text) <= _MAX_TEXT else ""
+    if not _E164.fullmatch(digits):
+        raise InvalidPhone("phone_number must be a number in international form, such as +14155552671")
+    try:
+        return phonenumbers.parse(digits, None)
+    except phonenumbers.NumberParseException:
+        raise InvalidPhone("phone_number has no known country calling code") from None
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))

@@ -110,8 +110,8 @@ def check(
     if not target.is_pending(now):
         return None, Verdict(target.status_at(now), target.id)
     if matches(guess, code_of(target)):
-        return _approved(pruned(ledger, now, policy), now, policy, target)
-    return _wrong(pruned(ledger, now, policy), now, policy, target)
+        return _approved(ledger, now, policy, target)
+    return _wrong(ledger, now, policy, target)
 
 
 def cancel(ledger: Ledger, now: Instant, policy: Policy, verification_id: str) -> tuple[Ledger, Verification]:

@@ -5,7 +5,10 @@ Law of this folder: take fields, call the service, translate. A view that decide
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
 
 from otp_app import startup
 from otp_app.logs import log, set_up
@@ -13,12 +16,15 @@ from otp_app.settings import Settings
 from otp_app.web import errors, guard, health, resend, send, verifications, verify
 from otp_app.wiring import Services, build
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HEADERS = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+]
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
@@ -48,10 +54,20 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
             ("check", settings.otp_check_limits, [verify.bp]),
         ],
     )
-    app.after_request(_add_headers)
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
-def _add_headers(response: Response) -> Response:
-    response.headers.extend(HEADERS)
-    return response
+class SecurityHeaders:
+    """Adds HEADERS to every answer, below Flask, where it costs a tenth."""
+
+    def __init__(self, wsgi_app: WSGIApplication) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status, headers + HEADERS, exc_info)
+
+        return self._wsgi_app(environ, start)

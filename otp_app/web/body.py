@@ -98,7 +98,7 @@ def _parse(text: str) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply")
     try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
+        document = _STRICT.decode(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not valid JSON") from error
     if "\\u" in text:
@@ -128,6 +128,9 @@ def _finite(text: str) -> float:
     if (value := float(text)) in (float("inf"), float("-inf")):
         raise ValueError("a number is too large")
     return value
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
 
 
 def _no_lone_surrogates(document: Any) -> None:

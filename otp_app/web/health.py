@@ -23,7 +23,8 @@ def healthz() -> Response:
 @needs("metrics", local=True)
 def readyz() -> Response:
     """Try the store and every channel; 503 names those that do not work."""
-    parts: dict[str, Store | Channel] = {"store": services().store, **{channel.name: channel for channel in services().channels}}
+    parts: dict[str, Store | Channel] = {"store": services().store}
+    parts |= {channel.name: channel for channel in services().channels}
     faults = {}
     for name, part in parts.items():
         try:
