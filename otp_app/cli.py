@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from otp_app import keyring
 from otp_app.core.errors import OtpError
-from otp_app.setting_types import SCOPES
+from otp_app.setting_types import KEY_NAME, SCOPES
 from otp_app.startup import BadSettings, advice, load, prepare
 
 
@@ -53,6 +53,9 @@ def _new_key(args: argparse.Namespace) -> int:
     scopes = args.scopes.split(",")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         print(f"There is no scope {unknown[0]!r}; choose of {', '.join(SCOPES)}", file=sys.stderr)
+        return 2
+    if not KEY_NAME.fullmatch(args.name):
+        print("A name is 1 to 40 letters, digits, '_', '.' and '-'", file=sys.stderr)
         return 2
     key = f"otp_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
     print(f"The key, for the caller (it cannot be shown again):\n\n    {key}\n")

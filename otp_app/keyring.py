@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -67,8 +68,8 @@ def _make(path: Path) -> None:
     """Write the file whole or not at all; of several starts at the same time one makes it."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # its mode is 0600
+        with os.fdopen(handle, "w") as file:
             file.write(new_lines())
             file.flush()
             os.fsync(file.fileno())
@@ -77,7 +78,7 @@ def _make(path: Path) -> None:
         except FileExistsError:
             pass  # another start was first: its keys are the ones
         finally:
-            draft.unlink()
+            Path(draft).unlink()
         _sync(path.parent)
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be made ({error.strerror})") from None
@@ -98,6 +99,8 @@ def _read(path: Path) -> tuple[CodeKeys, bytes]:
         lines = dotenv_values(path)
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is damaged: it is not text") from None
     try:
         return parse_keys(lines.get("OTP_SECRET_KEYS") or ""), parse_secret(lines.get("OTP_INDEX_KEY") or "")
     except ValueError as error:

@@ -15,6 +15,7 @@ from pydantic import PlainValidator
 
 from otp_app.core.message import LOCALE, template_fault
 
+KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 SCOPES = ("send", "verify", "metrics", "admin")
 
 
@@ -46,6 +47,14 @@ def names(text: Any) -> Any:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
 
 
+def channels(text: Any) -> Any:
+    """Read the names of channels in the order to try."""
+    found = names(text)
+    if len(set(found)) < len(found):
+        raise ValueError("a channel stands twice")
+    return found
+
+
 def template(text: str) -> str:
     """Read the template of a message."""
     if fault := template_fault(text):
@@ -75,7 +84,7 @@ def api_keys(text: Any) -> Any:
 
 
 def _api_key(item: str) -> ApiKey:
-    match = re.fullmatch(r"([A-Za-z0-9_.-]{1,40}):([a-z+]+):([0-9a-f]{64})", item)
+    match = re.fullmatch(rf"({KEY_NAME.pattern}):([a-z+]+):([0-9a-f]{{64}})", item)
     scopes = frozenset(match[2].split("+")) if match else frozenset()
     if match is None or not scopes <= set(SCOPES):
         known = ", ".join(SCOPES)
@@ -106,7 +115,7 @@ def countries(text: Any) -> Any:
         return frozenset() if isinstance(text, str) else text
     found = frozenset(code.upper() for code in names(text))
     if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
-        raise ValueError(f"{unknown[0][:8]} is no country code of two letters, such as US or IN")
+        raise ValueError(f"{len(unknown)} of them are no country codes of two letters, such as US or IN")
     return found
 
 
@@ -120,6 +129,12 @@ def rate_limits(text: str) -> str:
     return text
 
 
-IPNetwork = Annotated[
-    ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(lambda text: ipaddress.ip_network(text, strict=False))
-]
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Read an address or a network."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
+
+
+IPNetwork = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network)]

@@ -21,7 +21,7 @@ from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
 
 Names = Annotated[tuple[str, ...], BeforeValidator(types.names)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -41,7 +41,7 @@ class Settings(BaseModel):
     otp_index_key: str = Field("", repr=False)
 
     # How codes leave
-    otp_channels: Annotated[Names, Field(min_length=1)] = ("console",)
+    otp_channels: Annotated[tuple[str, ...], BeforeValidator(types.channels), Field(min_length=1)] = ("console",)
     otp_app_name: Annotated[str, Field(max_length=40)] = ""
     otp_message: Annotated[str, BeforeValidator(types.template), Field(max_length=300)] = "Your OTP is: {code}"
     otp_messages: Annotated[dict[str, str], BeforeValidator(types.templates)] = {}
@@ -53,9 +53,9 @@ class Settings(BaseModel):
     otp_ttl: Annotated[float, Field(ge=60, le=600)] = 300
     otp_max_attempts: Annotated[int, Field(ge=1, le=10)] = 5
     otp_resend_gaps: Annotated[tuple[Seconds, ...], BeforeValidator(types.names)] = (30, 60, 120, 300)
-    otp_sends_per_hour: Annotated[int, Field(ge=0, le=100)] = 5
-    otp_sends_per_day: Annotated[int, Field(ge=0, le=100)] = 10
-    otp_keyed_reserve: Annotated[int, Field(ge=0, le=100)] = 5
+    otp_sends_per_hour: Annotated[int, Field(ge=0, le=50)] = 5
+    otp_sends_per_day: Annotated[int, Field(ge=0, le=50)] = 10
+    otp_keyed_reserve: Annotated[int, Field(ge=0, le=50)] = 5
     otp_cool_downs: Annotated[tuple[Seconds, ...], BeforeValidator(types.names)] = (30, 60, 300, 900, 3600)
     otp_risk_raise: Annotated[float, Field(gt=0, le=1e-3)] = 40e-6
     otp_risk_lower: Annotated[float, Field(gt=0, le=1e-3)] = 20e-6
@@ -103,15 +103,26 @@ def read(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
 
 
 def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    text = {**{k: v for k, v in dotenv_values(folder / ".env").items() if v is not None}, **environ}
-    given, faults = {}, {}
+    given: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    try:
+        lines = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+    except (OSError, UnicodeDecodeError):
+        lines, faults[".env"] = {}, "the file cannot be read as text"
     for name in Settings.model_fields:
         variable = name.upper()
-        if path := text.get(variable + "_FILE"):
-            try:
-                given[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                faults[variable + "_FILE"] = "the file cannot be read"
-        elif (value := text.get(variable, "").strip()) or (variable in text and name in EMPTY_MEANS_NONE):
-            given[name] = value
+        source = next((s for s in (environ, lines) if variable in s or f"{variable}_FILE" in s), {})
+        try:
+            text = _text(source, variable)
+        except (OSError, UnicodeDecodeError):
+            faults[f"{variable}_FILE"] = "the file cannot be read"
+        else:
+            if text or (text is not None and name in EMPTY_MEANS_NONE):
+                given[name] = text
     return given, faults
+
+
+def _text(source: Mapping[str, str], variable: str) -> str | None:
+    if path := source.get(f"{variable}_FILE"):
+        return Path(path).read_text(encoding="utf-8").strip()
+    return source[variable].strip() if variable in source else None

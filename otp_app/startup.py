@@ -36,10 +36,11 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
     settings, faults = read(environ, folder)
     lines = [f"{variable}: {line}" for variable, line in faults.items()]
-    checkable = [refusal for refusal in REFUSALS if not faults.keys() & set(refusal.variables)]
+    faulty = {variable.removesuffix("_FILE") for variable in faults}
+    checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
     lines += [line for refusal in checkable if (line := refusal.says(settings))]
-    if not {"OTP_CHANNELS"} & faults.keys():
-        lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faults)]
+    if "OTP_CHANNELS" not in faulty:
+        lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faulty)]
     if lines:
         raise BadSettings(lines)
     return settings
@@ -118,7 +119,8 @@ def _store(settings: Settings) -> str | None:
 
 
 def _shared_keys(settings: Settings) -> str | None:
-    if keyring.makes_own(settings) or (settings.otp_secret_keys and settings.otp_index_key):
+    have_keys = settings.otp_secret_keys and settings.otp_index_key
+    if have_keys or keyring.makes_own(settings) or _sharing(settings) == "unknown":
         return None
     return "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server (keys secret)"
 

@@ -264,7 +264,7 @@ def _encode(
     auth: tuple[str, str] | None,
 ) -> bytes:
     """Return the whole request, its body a form, as one piece: one system call, one packet, one TLS record."""
-    target = f"{url.path}?{urlencode(params, doseq=True)}" if params else url.path
+    target = (url.path or "/") + (f"?{urlencode(params, doseq=True)}" if params else "")
     body = urlencode(data or {}, doseq=True)
     head = {"Host": url.netloc, "Accept-Encoding": "identity", "Content-Length": len(body), **headers}
     if auth:

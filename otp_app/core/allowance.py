@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Verification
+from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
@@ -101,7 +101,7 @@ def _by_day(ledger: Ledger) -> dict[int, int]:
 
 
 def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
-    """The ledger without what no rule can ask for any more. Stamps from the future become now."""
+    """The ledger without what no rule can ask for any more."""
     today, wall = int(now.wall // DAY), now.wall
     most = max((quota for quota, _ in _caps(policy, keyed=True)), default=0)
     sent = [min(stamp, wall) for stamp in _within(ledger.sent, now, DAY)]
@@ -117,6 +117,22 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
         risk=tuple((min(day, today), units) for day, units in ledger.risk if units and today - day <= policy.risk_days),
         given_back=tuple(min(day, today) for day in ledger.given_back if today - day <= policy.risk_days),
         refusals=tuple((c, min(at, wall), why) for c, at, why in ledger.refusals if wall - at < policy.refusal_memory),
+    )
+
+
+def present(ledger: Ledger, now: Instant) -> Ledger:
+    """The ledger with stamps from the future set to now; the ledger itself where there are none.
+
+    They come from a clock that was set back. Left as they are they would shut a number out until that time comes.
+    """
+    latest = max(ledger.last_send, ledger.died, *ledger.sent[-1:])
+    if latest <= now.wall + BACKWARDS:
+        return ledger
+    return replace(
+        ledger,
+        sent=tuple(min(stamp, now.wall) for stamp in ledger.sent),
+        last_send=min(ledger.last_send, now.wall),
+        died=min(ledger.died, now.wall),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from otp_app.core import transitions
 from otp_app.core.codes import Names
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.interfaces import Channel, Clock, Delivery, Instant, Message, Outcome
 from otp_app.core.ledger import Ledger, Send, Verification
@@ -75,10 +75,11 @@ class Courier:
 
     def _settle_and_go_on(self, parcel: Parcel, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
-            if ledger is None:
+            verification = ledger.by_id(parcel.verification.id) if ledger else None
+            if ledger is None or verification is None:
                 return None, None
             refused = {channel for channel, _, _ in ledger.refusals}
-            channel = next((c for c in rest if c not in refused), None)
+            channel = next((c for c in rest if c not in refused and verification.is_pending(now)), None)
             following = Send(self._names.new_send(), channel, now.wall) if channel else None
             return transitions.settle(ledger, now, self._policy, send.id, delivery, following), following
 
@@ -90,7 +91,7 @@ class Courier:
 
         try:
             self._ledgers.change(parcel.key, transition)
-        except StoreUnavailable:
+        except (Busy, StoreUnavailable):
             # The message has gone, or was refused, whatever the store says: the caller is told the truth about it.
             # The ledger goes on showing a send without an outcome, which no rule takes for a refusal.
             self._tell(OutcomeLost(parcel.verification.id, parcel.phone.masked, parcel.verification.purpose, send.id))

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
 
 from otp_app.core.errors import (
     DeliveryRefused,
@@ -46,6 +45,16 @@ class Key:
         return hashlib.sha256(self.request.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is kept under a key."""
+
+    request: str  # fingerprint
+    at: float  # wall clock of the call that took the key
+    answer: Sending | None = None
+    done: bool = False  # the answer is the final one
+
+
 class IdempotentSends:
     """Sends at most one message per idempotency key."""
 
@@ -76,16 +85,16 @@ class IdempotentSends:
 
     def _claim(self, key: Key) -> bytes | Sending:
         """Take the key for this call, or return the answer that it already has."""
-        mine = _entry(key, at=self._clock().wall)
+        mine = _written(Entry(key.fingerprint, self._clock().wall))
         swap = self._store.swap(key.entry, None, mine, MEMORY)
         if swap.won:
             return mine
-        there = json.loads(swap.found or b"{}")
-        if there.get("request") != key.fingerprint:
+        there = _read(swap.found)
+        if there.request != key.fingerprint:
             raise IdempotencyMismatch("This Idempotency-Key was used for another request")
-        silent = self._clock().wall - there["at"]
-        if there["answer"] and (there["done"] or silent > LEASE):
-            return Sending(**there["answer"] | {"outcome": Outcome(there["answer"]["outcome"])})
+        silent = self._clock().wall - there.at
+        if there.answer and (there.done or silent > LEASE):
+            return there.answer
         if silent > LEASE and self._store.swap(key.entry, swap.found, mine, MEMORY).won:
             return mine  # it died before anything was sent
         raise IdempotencyInProgress("The first request with this Idempotency-Key is still running", retry_after=1.0)
@@ -99,15 +108,14 @@ class _Turn:
 
     def note(self, provisional: Sending) -> None:
         """Keep, before the message leaves, what to answer if nothing more is heard of it."""
-        at = json.loads(self._held)["at"]
-        if not self._put(_entry(self._key, at, provisional)):
+        if not self._put(replace(_read(self._held), answer=provisional)):
             raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
         self.begun = True
 
     def finish(self, answer: Sending) -> None:
         """Keep the answer. Should the store fail now, the provisional one stays, which is true as well."""
         try:
-            self._put(_entry(self._key, 0.0, answer, done=True))
+            self._put(replace(_read(self._held), answer=answer, done=True))
         except StoreUnavailable:
             return
 
@@ -118,12 +126,24 @@ class _Turn:
         except StoreUnavailable:
             return  # the lease ends by itself
 
-    def _put(self, entry: bytes) -> bool:
-        won = self._store.swap(self._key.entry, self._held, entry, MEMORY).won
-        self._held = entry if won else self._held
+    def _put(self, entry: Entry) -> bool:
+        data = _written(entry)
+        won = self._store.swap(self._key.entry, self._held, data, MEMORY).won
+        self._held = data if won else self._held
         return won
 
 
-def _entry(key: Key, at: float, answer: Sending | None = None, done: bool = False) -> bytes:
-    plain: dict[str, Any] = {"request": key.fingerprint, "at": at, "answer": answer and asdict(answer), "done": done}
-    return json.dumps(plain).encode()
+def _written(entry: Entry) -> bytes:
+    return json.dumps(asdict(entry)).encode()
+
+
+def _read(data: bytes | None) -> Entry:
+    """Read an entry, of a newer version too."""
+    try:
+        plain = json.loads(data or b"")
+        if plain["answer"]:
+            known = {field.name: plain["answer"][field.name] for field in fields(Sending)}
+            plain["answer"] = Sending(**known | {"outcome": Outcome(known["outcome"])})
+        return Entry(**{field.name: plain[field.name] for field in fields(Entry)})
+    except (ValueError, LookupError, TypeError) as error:
+        raise StoreUnavailable("A record in the store cannot be read") from error

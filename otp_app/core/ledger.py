@@ -19,7 +19,7 @@ FORMAT = 1
 MAX_BYTES = 4096
 MAX_TOMBSTONES = 8
 
-_BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
+BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
@@ -44,6 +44,7 @@ class Send:
     channel: str
     at: float  # wall clock, seconds
     state: str = "pending"  # then an interfaces.Outcome
+    generation: int = 0  # of the code in it
     provider_id: str = ""
     reason: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Verification:
     status: Status = Status.PENDING
     attempts: int = 0  # wrong guesses looked at
     generation: int = 0
+    out: bool = False  # a message of it has left, or may have
     over: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +73,7 @@ class Verification:
         if self.begun.boot and self.begun.boot == now.boot:
             return now.uptime - self.begun.uptime
         passed = now.wall - self.begun.wall
-        return max(passed, 0.0) if passed >= -_BACKWARDS else math.inf
+        return max(passed, 0.0) if passed >= -BACKWARDS else math.inf
 
     def left(self, now: Instant) -> float:
         """Seconds of life that are left; 0 when it is over."""
@@ -157,8 +159,11 @@ def decode(data: bytes) -> Ledger:
 
 
 def _lighter(ledger: Ledger) -> Ledger:
-    if long := next((v for v in ledger.verifications if len(v.sends) > 1), None):
-        return ledger.with_verification(replace(long, sends=long.sends[1:]))
+    """Forget the oldest send that is settled, or else the oldest verification that is over, or else the oldest."""
+    for verification in ledger.verifications:
+        if settled := next((s for s in verification.sends if s.state != "pending"), None):
+            sends = tuple(s for s in verification.sends if s is not settled)
+            return ledger.with_verification(replace(verification, sends=sends))
     oldest = next((v for v in ledger.verifications if v.over is not None), ledger.verifications[0])
     return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
 

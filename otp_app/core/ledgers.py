@@ -6,9 +6,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
-from otp_app.core.allowance import lifetime
+from otp_app.core.allowance import lifetime, present
 from otp_app.core.errors import Busy, StoreUnavailable
-from otp_app.core.interfaces import Clock, Instant, Store
+from otp_app.core.interfaces import Clock, Instant, Store, Swap
 from otp_app.core.ledger import Ledger, decode, encode
 from otp_app.core.policy import Policy
 
@@ -40,15 +40,21 @@ class Ledgers:
         with self._locks[hash(key) % STRIPES]:
             stored = self._store.get(key)
             for _ in range(MOST_LOSSES):
-                now = self._clock()
-                ledger, answer = transition(_read(stored), now)
+                now, found = self._clock(), _read(stored)
+                if found and (mended := present(found, now)) is not found:
+                    stored = self._swap(key, stored, mended, now).found  # kept even if the transition refuses
+                    continue
+                ledger, answer = transition(found, now)
                 if ledger is None:
                     return answer
-                swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
+                swap = self._swap(key, stored, ledger, now)
                 if swap.won:
                     return answer
                 stored = swap.found
         raise Busy("Too many requests for this number at once", retry_after=1.0)
+
+    def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:
+        return self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
 
 
 def _read(data: bytes | None) -> Ledger | None:

@@ -34,9 +34,12 @@ class Texts:
 def template_fault(template: str) -> str | None:
     """Say what is wrong with a template, None if nothing is: it needs {code}, and may have {app} and {minutes}."""
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        values = [value for value in string.Formatter().parse(template) if value[1] is not None]
     except ValueError:
         return "has a brace without its partner"
-    if unknown := sorted(set(names) - set(VALUES)):
+    if any(form or conversion for _, _, form, conversion in values):
+        return "has more than a name between braces"
+    names = {name or "" for _, name, _, _ in values}
+    if unknown := sorted(names - set(VALUES)):
         return f"has {{{unknown[0]}}}, which is none of {{code}}, {{app}}, {{minutes}}"
     return None if "code" in names else "lacks {code}"

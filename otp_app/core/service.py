@@ -6,6 +6,7 @@ and never sends one twice.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from otp_app.core.phone import Phone, mask, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.transitions import Opening, Verdict
 
+log = logging.getLogger(__name__)
+
 PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
+DEFAULT_PURPOSE = "login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Report:
 class Wish:
     """What a caller may choose about a send. Raises InvalidInput where that is nothing anybody can choose."""
 
-    purpose: str = "login"
+    purpose: str = DEFAULT_PURPOSE
     channel: str | None = None  # the only one to use; None: the configured ones in order
     locale: str = ""  # language tag of the text
     keyed: bool = False  # the caller showed an API key
@@ -109,7 +113,7 @@ class VerificationService:
         """
         phone = self._phone(phone_number)
         channels = self._channels_for(phone, wish.channel)
-        key, code = self._names.ledger(phone.e164), self._fixed_code(phone.e164)
+        key, fixed_code = self._names.ledger(phone.e164), self._fixed_code(phone.e164)
         opening = Opening(
             wish.purpose,
             channels,
@@ -117,21 +121,21 @@ class VerificationService:
             verification_id=self._names.new_verification(phone.e164),
             send_id=self._names.new_send(),
             key=self._keys.current,
-            test_code=code,
+            test_code=fixed_code,
         )
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Ledger, Verification, Send]]:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Ledger, Verification, Send, str]]:
             # A ledger of another number under this key is a collision of 72-bit names: it gives way.
             mine = ledger if ledger and ledger.phone == phone.e164 else Ledger(phone.e164)
             new, verification, send = transitions.begin(mine, now, self._policy, opening)
-            return new, (new, verification, send)
+            return new, (new, verification, send, self._code(new, verification))
 
-        ledger, verification, send = self._ledgers.change(key, transition)
+        ledger, verification, send, code = self._ledgers.change(key, transition)
         answer = self._sending(ledger, verification, send, Outcome.UNKNOWN, wish)
         if begun:
             begun(answer)
-        parcel = Parcel(phone, key, verification, send, channels, self._code(ledger, verification), wish.locale)
-        send, delivery = (send, Delivery(Outcome.SENT)) if code else self._courier.deliver(parcel)
+        parcel = Parcel(phone, key, verification, send, channels, code, wish.locale)
+        send, delivery = (send, Delivery(Outcome.SENT)) if fixed_code else self._courier.deliver(parcel)
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
             raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after)
@@ -149,9 +153,14 @@ class VerificationService:
         return self.send(ledger.phone, wish, begun)
 
     def check(
-        self, guess: str, *, phone_number: str | None = None, verification_id: str | None = None, purpose: str = "login"
+        self,
+        guess: str,
+        *,
+        phone_number: str | None = None,
+        verification_id: str | None = None,
+        purpose: str | None = None,
     ) -> Verdict:
-        """Look at one guess, by number and purpose or by verification id (given both, both must fit).
+        """Look at one guess, by number and purpose (None: login) or by verification id; all that is given must fit.
 
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
         UnknownKey (no try spent), Busy, StoreUnavailable.
@@ -162,13 +171,12 @@ class VerificationService:
             return Verdict(None)
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[Verdict, Event | None]]:
-            if ledger is None or (phone and ledger.phone != phone):
+            target = self._target(ledger, now, phone, verification_id, purpose)
+            if ledger is None or target is None:
                 return None, (Verdict(None), None)
-            target = ledger.by_id(verification_id) if verification_id else ledger.latest(now, purpose)
             new, verdict = transitions.check(ledger, now, self._policy, target, guess, lambda v: self._code(ledger, v))
-            if target is None or not verdict.counted:
-                return new, (verdict, None)
-            return new, (verdict, Checked(target.id, mask(ledger.phone), target.purpose, str(verdict.status)))
+            event = Checked(target.id, mask(ledger.phone), target.purpose, str(verdict.status))
+            return new, (verdict, event if verdict.counted else None)
 
         verdict, event = self._ledgers.change(key, transition)
         if event:
@@ -199,12 +207,24 @@ class VerificationService:
         key = self._names.ledger_of(verification_id)
         ledger = self._ledgers.find(key) if key else None
         verification = ledger.by_id(verification_id) if ledger else None
-        if ledger is None or verification is None:
+        if ledger is None or verification is None or not self._remembers(verification, self._clock()):
             raise VerificationNotFound("No such verification")
         return ledger, verification
 
+    def _target(
+        self, ledger: Ledger | None, now: Instant, phone: str | None, verification_id: str | None, purpose: str | None
+    ) -> Verification | None:
+        if ledger is None or (phone and ledger.phone != phone):
+            return None
+        target = ledger.by_id(verification_id) if verification_id else ledger.latest(now, purpose or DEFAULT_PURPOSE)
+        fits = target and purpose in (None, target.purpose) and self._remembers(target, now)
+        return target if fits else None
+
+    def _remembers(self, verification: Verification, now: Instant) -> bool:
+        return verification.over_for(now) < self._policy.tombstone
+
     def _phone(self, text: str) -> Phone:
-        if self._test_numbers and (test := spelling(text)) in self._test_numbers:
+        if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
         return parse(text, self._countries)
 
@@ -255,4 +275,7 @@ class VerificationService:
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                log.exception("a listener failed")

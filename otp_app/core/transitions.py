@@ -22,6 +22,8 @@ ABOUT_THE_NUMBER = {Reason.BAD_NUMBER, Reason.BLOCKED, Reason.SUSPICIOUS, Reason
 #: Refusals that keep the slot in the caps too: whoever causes them should not get more tries.
 SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT}
 
+LONGEST_PROVIDER_ID = 64  # Twilio's have 34
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -62,7 +64,8 @@ def begin(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tup
         refuse_send(ledger, now, policy, keyed=opening.keyed)
     channel = _untried_channel(ledger, opening.channels)
     ledger, verification = _to_send_in(ledger, now, policy, opening)
-    send = Send(opening.send_id, channel, now.wall, state=Outcome.SENT if opening.test_code else "pending")
+    state = Outcome.SENT if opening.test_code else "pending"
+    send = Send(opening.send_id, channel, now.wall, state, verification.generation)
     verification = replace(verification, sends=(*verification.sends, send))
     ledger = ledger.with_verification(verification)
     if not opening.test_code:
@@ -81,15 +84,17 @@ def settle(
     if found is None or found[1].state != "pending":
         return ledger
     verification, send = found
-    settled = replace(send, state=delivery.outcome, provider_id=delivery.provider_id, reason=delivery.reason or "")
+    reason = (delivery.reason or Reason.FAILED) if delivery.outcome == Outcome.REFUSED else None
+    provider_id = delivery.provider_id[:LONGEST_PROVIDER_ID]
+    settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "")
     sends = tuple(settled if s is send else s for s in verification.sends)
-    verification = replace(verification, sends=(*sends, next_send) if next_send else sends)
+    verification = replace(verification, sends=sends, out=verification.out or reason is None)
     ledger = pruned(ledger.with_verification(verification), now, policy)
-    if delivery.outcome != Outcome.REFUSED or delivery.reason is None:
-        return ledger
-    if delivery.reason in ABOUT_THE_NUMBER:
-        ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, delivery.reason)))
-    return ledger if next_send else _given_up(ledger, verification, send, delivery.reason)
+    if reason in ABOUT_THE_NUMBER:
+        ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
+    if reason and next_send:
+        return _handed_on(ledger, verification, send, next_send)
+    return _given_up(ledger, verification, send, reason) if reason else ledger
 
 
 def check(
@@ -141,7 +146,8 @@ def _to_send_in(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) 
         expired = replace(current, status=Status.EXPIRED, over=now.wall)
         return _begun(ledger.with_verification(expired), now, policy, opening)
     life = min(current.age(now) + policy.ttl, policy.max_life)
-    return ledger, replace(current, life=life, generation=current.generation + policy.new_code_on_resend)
+    out = current.out or any(s.state == "pending" for s in current.sends)
+    return ledger, replace(current, life=life, out=out, generation=current.generation + policy.new_code_on_resend)
 
 
 def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
@@ -154,16 +160,31 @@ def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tu
     return ledger, Verification(opening.verification_id, opening.purpose, opening.key, length, now, policy.ttl)
 
 
+def _handed_on(ledger: Ledger, verification: Verification, send: Send, next_send: Send) -> Ledger:
+    """Let the next step take over the slot and the gap of a refused one."""
+    next_send = replace(next_send, generation=send.generation)
+    ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
+    if send.at not in ledger.sent:
+        return ledger
+    return replace(ledger, sent=(*_without(ledger.sent, send.at), next_send.at), last_send=next_send.at)
+
+
+def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
+    at = stamps.index(stamp) if stamp in stamps else len(stamps)
+    return stamps[:at] + stamps[at + 1 :]
+
+
 def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
     """Take back what a refused send had counted, and the verification if no message of it can have arrived."""
-    if reason not in SLOT_KEPT and send.at in ledger.sent:
-        sent = list(ledger.sent)
-        sent.remove(send.at)
-        ledger = replace(ledger, sent=tuple(sent))
+    if reason not in SLOT_KEPT:
+        ledger = replace(ledger, sent=_without(ledger.sent, send.at))
     if reason not in ABOUT_THE_NUMBER:
         ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
-    if all(s.state == Outcome.REFUSED for s in verification.sends):
+    if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
+    if send.generation and send.generation == verification.generation:
+        # A new code that never left must not replace the one that the user has.
+        return ledger.with_verification(replace(verification, generation=send.generation - 1))
     return ledger
 
 

@@ -44,7 +44,7 @@ class Fields(BaseModel):
 
     phone_number: Annotated[str | None, Field(max_length=64)] = None
     verification_id: Annotated[str | None, Field(max_length=64)] = None
-    purpose: Annotated[str, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = "login"
+    purpose: Annotated[str | None, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = None
 
 
 class SendFields(Fields):

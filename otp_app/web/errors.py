@@ -61,10 +61,14 @@ def otp_error(error: OtpError) -> Response:
     else:
         response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
     if isinstance(error, LimitReached):
-        wait = math.ceil(error.retry_after or 0)
-        response.headers["RateLimit-Policy"] = f'"number";q={error.quota};w={math.ceil(error.window)}'
-        response.headers["RateLimit"] = f'"number";r=0;t={wait}'
+        add_rate_limit(response, "number", error.quota, error.window, error.retry_after or 0)
     return response
+
+
+def add_rate_limit(response: Response, name: str, quota: int, window: float, wait: float) -> None:
+    """Tell which limit was reached, as draft-ietf-httpapi-ratelimit-headers-10 writes it; times in seconds."""
+    response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={math.ceil(window)}'
+    response.headers["RateLimit"] = f'"{name}";r=0;t={math.ceil(wait)}'
 
 
 def http_error(error: HTTPException) -> Response:

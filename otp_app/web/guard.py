@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Sequence
-from functools import lru_cache
 
 from flask import Blueprint, Flask, Request, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
-from werkzeug.sansio.utils import host_is_trusted
 
 from otp_app.core.errors import InvalidInput, OtpError
 from otp_app.limits import StoreStorage
@@ -21,10 +20,11 @@ from otp_app.settings import Settings
 from otp_app.startup import is_open
 from otp_app.web import client
 from otp_app.web.current import Caller, caller, services
-from otp_app.web.errors import refusal
+from otp_app.web.errors import add_rate_limit, refusal
 from otp_app.web.needs import Need
 
 WRONG_KEYS = parse("10/minute")  # of one client
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -71,7 +71,10 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
     def too_many(_: RateLimitExceeded) -> Response:
         reached = limiter.current_limit
         wait = max(reached.reset_at - time.time(), 1) if reached else 1
-        return refusal(429, "Too many requests from this address", TooManyRequests.code, wait)
+        response = refusal(429, "Too many requests from this address", TooManyRequests.code, wait)
+        if reached:
+            add_rate_limit(response, "client", reached.limit.amount, reached.limit.get_expiry(), wait)
+        return response
 
     app.register_error_handler(RateLimitExceeded, too_many)
 
@@ -84,9 +87,10 @@ def _check() -> None:
         _authorize(getattr(current_app.view_functions[request.endpoint], "need", None), who, settings)
 
 
-@lru_cache(256)  # the comparison makes each name a domain name first, at 15 microseconds
 def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
-    if not host or (trusted and not host_is_trusted(host, trusted)):
+    match = HOST.fullmatch(host or "")
+    name = match[1].lower() if match else ""
+    if not name or (trusted and not any(name == t or (t[0] == "." and name.endswith(t)) for t in trusted)):
         raise BadHost("The Host header names no host of this server")
 
 

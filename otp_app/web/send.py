@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.idempotency import Key
 from otp_app.core.interfaces import Outcome
-from otp_app.core.service import Sending, Wish
+from otp_app.core.service import DEFAULT_PURPOSE, Sending, Wish
 from otp_app.web.body import BadRequest, SendFields, read
 from otp_app.web.current import caller, services
 from otp_app.web.needs import needs
@@ -34,7 +34,7 @@ def send_otp() -> Response:
 
 def wish_of(fields: SendFields) -> Wish:
     """What the caller chose."""
-    return Wish(fields.purpose, fields.channel, fields.locale, caller().keyed)
+    return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel, fields.locale, caller().keyed)
 
 
 def once(fields: SendFields, send: Callable[[Callable[[Sending], None] | None], Sending]) -> Sending:

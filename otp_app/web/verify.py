@@ -24,7 +24,7 @@ def verify_otp() -> Response:
     verdict = services().verifications.check(
         fields.otp,
         phone_number=fields.phone_number or None,
-        verification_id=fields.verification_id,
+        verification_id=fields.verification_id or None,
         purpose=fields.purpose,
     )
     return answer(verdict)

@@ -1,0 +1,156 @@
+"""The store in memory, and the way to every other store: a URL.
+
+A store's class is called as `cls(url, clock=clock)`. It raises ValueError for a URL that it cannot use, reaches for
+its files or servers only when first used, and says in `shared_by` how far it can be shared.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from importlib import import_module
+from itertools import islice
+from threading import Lock
+from typing import TypeVar
+
+from otp_app.core.interfaces import Store, Swap
+
+#: Scheme of the URL -> class, imported when a store of that scheme is opened.
+STORES = {
+    "memory": "otp_app.store:MemoryStore",
+    "sqlite": "otp_app.stores.sqlite:SqliteStore",
+}
+
+#: Module -> what pip has to install for it, where that is not the module's name alone.
+PIP_NAMES = {
+    "psycopg": "'psycopg[binary,pool]>=3.3,<4'",
+    "psycopg_pool": "'psycopg[binary,pool]>=3.3,<4'",
+    "redis": "'redis>=5,<8'",
+}
+
+_OWN_CLASS = re.compile(r"(?P<target>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(\?.*)?", re.ASCII)
+
+T = TypeVar("T")
+Lives = dict[str, tuple[T, float]]  # what is under a key, and when its life ends
+
+
+def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
+    """Return the store of a URL (`scheme://…`), or one's own (`package.module:Class`, then `?options` if any).
+
+    `clock` tells the seconds since the epoch. Raises ValueError with one line that says what to change.
+    """
+    store: Store = _class(_target(url))(url, clock=clock)
+    return store
+
+
+def sharing(url: str) -> str:
+    """Return who may share the store of a URL: `process` (nobody else), `machine` or `network`. Raises ValueError.
+
+    A store that does not say is not shared.
+    """
+    with closing(open_store(url)) as store:
+        return str(getattr(store, "shared_by", "process"))
+
+
+def _target(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme in STORES:
+        return STORES[scheme]
+    if own := _OWN_CLASS.fullmatch(url):
+        return own["target"]
+    known = ", ".join(f"{name}://" for name in STORES)
+    raise ValueError(f"no store is known by this URL: use one of {known} or package.module:Class")
+
+
+def _class(target: str) -> Callable[..., Store]:
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[..., Store] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ValueError(_missing(module, error.name or "")) from error
+    except ImportError as error:
+        raise ValueError(f"{module} cannot be imported: {error}") from error
+    except AttributeError:
+        raise ValueError(f"{module} has no class {name}: name one that it has") from None
+    return found
+
+
+def _missing(module: str, missing: str) -> str:
+    if f"{module}.".startswith(f"{missing}."):
+        return f"there is no module {missing}: write package.module:Class of a module that Python can find"
+    package = missing.partition(".")[0]
+    return f"this store needs another package: pip install {PIP_NAMES.get(package, package)}"
+
+
+class MemoryStore:
+    """The store of `memory://`: for one process and one life of it, as in demos and tests.
+
+    A sweep looks at every entry, so that a million of them cost it some ten milliseconds.
+    """
+
+    shared_by = "process"
+
+    def __init__(self, url: str = "memory://", clock: Callable[[], float] = time.time) -> None:
+        if url != "memory://":
+            raise ValueError("the store in memory takes no path and no options: write memory://")
+        self._clock, self._lock = clock, Lock()
+        self._values: Lives[bytes] = {}
+        self._counters: Lives[int] = {}
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+        with self._lock:
+            return _living(self._values, key, self._clock())
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` in the place of `old`; see interfaces.Store."""
+        with self._lock:
+            now = self._clock()
+            found = _living(self._values, key, now)
+            if found != old:
+                return Swap(won=False, found=found)
+            if new is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = (new, now + ttl)
+            return Swap(won=True, found=new)
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter; see interfaces.Store."""
+        with self._lock:
+            now = self._clock()
+            count = _living(self._counters, key, now)
+            if amount:
+                end = now + ttl if count is None else self._counters[key][1]
+                self._counters[key] = ((count or 0) + amount, end)
+            return (count or 0) + amount
+
+    def ping(self) -> None:
+        """Return: memory can always be written and read."""
+
+    def sweep(self, limit: int) -> int:
+        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        with self._lock:
+            now = self._clock()
+            gone = _sweep(self._values, now, limit)
+            return gone + _sweep(self._counters, now, limit - gone)
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+            self._counters.clear()
+
+
+def _living(lives: Lives[T], key: str, now: float) -> T | None:
+    what, end = lives.get(key, (None, 0.0))
+    return what if end > now else None
+
+
+def _sweep(lives: Lives[T], now: float, limit: int) -> int:
+    over = list(islice((key for key, (_, end) in lives.items() if end <= now), limit))
+    for key in over:
+        del lives[key]
+    return len(over)

@@ -1,0 +1,190 @@
+"""SQLite files and connections to them, faults and forks included. Raises StoreUnavailable and no other fault."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from otp_app.core.errors import StoreUnavailable
+
+TURN = 0.9  # seconds a thread waits for a connection; with 2 s for a lock it stays below the 3 s of the contract
+MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
+FORMAT = 1
+
+
+def touch(db: sqlite3.Connection) -> None:
+    """Write to the file without changing anything in it."""
+    db.execute(f"PRAGMA application_id = {MARK}")
+
+
+class File:
+    """One database file: how it is made, opened, and known again."""
+
+    def __init__(self, path: Path, schema: str, synchronous: str, busy: float) -> None:
+        self._path, self._schema, self._synchronous, self._busy = path, schema, synchronous, busy
+        self._seen = False
+        self.place: tuple[int, int] | None = None  # device and inode when last looked
+
+    def look(self) -> None:
+        """See which file is at the path now; SQLite itself would go on with one that was renamed or deleted."""
+        try:
+            status = self._path.stat()
+            self.place = (status.st_dev, status.st_ino)
+        except OSError:
+            self.place = None
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection; make the file, but only if this process has never seen it."""
+        try:
+            if not self._seen and not self._path.exists():
+                self._make()
+            self.look()
+            db = self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error) from error
+        self._seen = True
+        return db
+
+    def _make(self) -> None:
+        """Put the file in its place whole; of several starts at the same time one makes it."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")  # mode 0600
+        os.close(handle)
+        try:
+            with closing(sqlite3.connect(draft)) as db:
+                db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA user_version = {FORMAT}; {self._schema}")
+                touch(db)
+            with suppress(FileExistsError):
+                self._path.hardlink_to(draft)
+        finally:
+            Path(draft).unlink()
+
+    def _open(self) -> sqlite3.Connection:
+        address = f"{self._path.as_uri()}?mode=rw"
+        db = sqlite3.connect(address, self._busy, isolation_level=None, check_same_thread=False, uri=True)
+        try:
+            _check(db)
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+class Connection:
+    """A connection that threads use in turns, by `with`: opened when first used, and anew after every fault.
+
+    It is closed while the process forks, since SQLite's locks do not come along: a child that opened the file beside
+    the parent's connection would hold no lock on it, and lose what it writes when the parent closes. `in_child` is
+    called in the child afterwards.
+    """
+
+    def __init__(self, file: File, in_child: Callable[[], None] | None = None) -> None:
+        self._file, self._in_child = file, in_child
+        self._turn, self._closed = Lock(), False
+        self._db: sqlite3.Connection | None = None
+        self._place: tuple[int, int] | None = None
+        with _forking:
+            _connections.add(self)
+
+    def __enter__(self) -> sqlite3.Connection:
+        if not self._turn.acquire(timeout=TURN):
+            raise StoreUnavailable("The store is not available (too many wait for it)")
+        try:
+            return self._current()
+        except BaseException:
+            self._turn.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self._drop()
+        self._turn.release()
+        if isinstance(error, sqlite3.Error):
+            raise unavailable(error) from error
+
+    def look(self) -> None:
+        """See to it that every connection to the file leaves one that was renamed or deleted."""
+        self._file.look()
+
+    def close(self) -> None:
+        """Close for good."""
+        with self._turn:
+            self._closed = True
+            self._drop()
+
+    def before_fork(self) -> None:
+        """Wait for the use under way, close, and let nobody open."""
+        self._turn.acquire()
+        self._drop()
+
+    def after_fork(self, child: bool) -> None:
+        """Let threads in again."""
+        if child and self._in_child:
+            self._in_child()
+        self._turn.release()
+
+    def _current(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreUnavailable("The store is closed")
+        if self._db is None or self._place != self._file.place:
+            self._drop()
+            self._db = self._file.connect()
+            self._place = self._file.place
+        return self._db
+
+    def _drop(self) -> None:
+        db, self._db = self._db, None
+        if db:
+            db.close()
+
+
+def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
+    """Return the fault as the contract's error, with its name and nothing of the path or the statement."""
+    if isinstance(error, OSError):
+        name = errno.errorcode.get(error.errno or 0, "OSError")
+    else:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreUnavailable(f"The store is not available ({name})")
+
+
+def _check(db: sqlite3.Connection) -> None:
+    mark, version = db.execute("SELECT * FROM pragma_application_id, pragma_user_version").fetchone()
+    if mark != MARK:
+        raise StoreUnavailable("The database file is not a store of this server: name another file")
+    if version > FORMAT:
+        raise StoreUnavailable(f"The store has format {version}, this version knows {FORMAT}: install the newer one")
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+_held: list[Connection] = []
+_forking = Lock()
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    _held.extend(_connections)
+    for connection in _held:
+        connection.before_fork()
+
+
+def _after_fork(child: bool) -> None:
+    for connection in _held:
+        connection.after_fork(child)
+    _held.clear()
+    _forking.release()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=lambda: _after_fork(child=False),
+    after_in_child=lambda: _after_fork(child=True),
+)
