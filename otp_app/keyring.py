@@ -58,7 +58,7 @@ def new_lines() -> str:
 
 
 def _file(settings: Settings) -> Path | None:
-    url = urlsplit(settings.otp_store_url)
+    url = urlsplit(settings.otp_store_url, allow_fragments=False)
     if settings.otp_secret_keys or url.scheme != "sqlite":
         return None
     return Path(unquote(url.path).removeprefix("/")).with_suffix(".keys")
@@ -96,7 +96,7 @@ def _read(path: Path) -> tuple[CodeKeys, bytes]:
     try:
         if path.stat().st_mode & 0o077:
             raise BadKeyFile(f"OTP_SECRET_KEYS: others can read the key file: chmod 600 {path}")
-        lines = dotenv_values(path)
+        lines = dotenv_values(path, interpolate=False)
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

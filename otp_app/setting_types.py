@@ -16,7 +16,7 @@ from pydantic import PlainValidator
 from otp_app.core.message import LOCALE, template_fault
 
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-SCOPES = ("send", "verify", "metrics", "admin")
+SCOPES = ("send", "verify", "metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ def channels(text: Any) -> Any:
     if len(set(found)) < len(found):
         raise ValueError("a channel stands twice")
     return found
+
+
+def hosts(text: Any) -> Any:
+    """Read host names; one that begins with a dot stands for all below it."""
+    return tuple(name.lower() for name in names(text))
 
 
 def template(text: str) -> str:

@@ -20,7 +20,6 @@ from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork
 #: an empty variable switches these off; every other one then has its default
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
 
-Names = Annotated[tuple[str, ...], BeforeValidator(types.names)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -70,7 +69,7 @@ class Settings(BaseModel):
     otp_client_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "20/hour;60/day"
     otp_check_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "60/10minutes"
     otp_trusted_proxies: Annotated[tuple[IPNetwork, ...], BeforeValidator(types.names)] = ()
-    otp_trusted_hosts: Names = ()
+    otp_trusted_hosts: Annotated[tuple[str, ...], BeforeValidator(types.hosts)] = ()
 
     # What it tells
     otp_log_level: Annotated[str, Field(pattern=r"\A(DEBUG|INFO|WARNING|ERROR)\z")] = "INFO"
@@ -106,12 +105,13 @@ def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], di
     given: dict[str, Any] = {}
     faults: dict[str, str] = {}
     try:
-        lines = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+        found = dotenv_values(folder / ".env", interpolate=False)
+        lines = {name: value for name, value in found.items() if value is not None}
     except (OSError, UnicodeDecodeError):
         lines, faults[".env"] = {}, "the file cannot be read as text"
     for name in Settings.model_fields:
         variable = name.upper()
-        source = next((s for s in (environ, lines) if variable in s or f"{variable}_FILE" in s), {})
+        source = next((s for s in (environ, lines) if variable in s or s.get(f"{variable}_FILE")), {})
         try:
             text = _text(source, variable)
         except (OSError, UnicodeDecodeError):

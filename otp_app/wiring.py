@@ -46,8 +46,9 @@ class Services:
 def build(settings: Settings, clock: Clock | None = None) -> Services:
     """Return the services that these settings describe. Raises ValueError, BadKeyFile, StoreUnavailable."""
     clock = clock or system_clock()
-    store, channels = open_store(settings.otp_store_url), open_channels(settings)
+    keyring.ensure(settings)
     keys, index_key = keyring.keys(settings)
+    store, channels = open_store(settings.otp_store_url), open_channels(settings)
     verifications = VerificationService(
         store,
         channels,

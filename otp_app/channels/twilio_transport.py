@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import select
 import socket
 import ssl
@@ -98,10 +99,9 @@ class Connection:
             body = response.read(MAX_ANSWER + 1)
             if len(body) > MAX_ANSWER or response.length:
                 raise Unanswered("Twilio's answer is too long, or cut off")
-            reusable = response.isclosed() and not response.will_close
         finally:
             response.close()
-        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, reusable)
+        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, not response.will_close)
 
     def close(self) -> None:
         """Close the socket."""
@@ -274,4 +274,4 @@ def _encode(
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdecimal() else None
+    return float(retry_after) if retry_after and re.fullmatch("[0-9]{1,6}", retry_after) else None

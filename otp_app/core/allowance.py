@@ -125,7 +125,7 @@ def present(ledger: Ledger, now: Instant) -> Ledger:
 
     They come from a clock that was set back. Left as they are they would shut a number out until that time comes.
     """
-    latest = max(ledger.last_send, ledger.died, *ledger.sent[-1:])
+    latest = max(ledger.last_send, ledger.died, *ledger.sent[-1:], *(at for _, at, _ in ledger.refusals))
     if latest <= now.wall + BACKWARDS:
         return ledger
     return replace(
@@ -133,6 +133,7 @@ def present(ledger: Ledger, now: Instant) -> Ledger:
         sent=tuple(min(stamp, now.wall) for stamp in ledger.sent),
         last_send=min(ledger.last_send, now.wall),
         died=min(ledger.died, now.wall),
+        refusals=tuple((channel, min(at, now.wall), reason) for channel, at, reason in ledger.refusals),
     )
 
 

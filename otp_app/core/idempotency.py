@@ -22,7 +22,7 @@ from otp_app.core.interfaces import Clock, Outcome, Store
 from otp_app.core.policy import DAY
 from otp_app.core.service import Sending
 
-LEASE = 15.0  # seconds: more than a send can take, so that who is silent for longer is dead
+LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
 MEMORY = DAY
 
 

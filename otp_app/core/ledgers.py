@@ -18,6 +18,7 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 MOST_LOSSES = 16
 STRIPES = 1024
+PATIENCE = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 
 
 class Ledgers:
@@ -37,7 +38,10 @@ class Ledgers:
 
         Raises what the transition raises (nothing changed then), Busy after too many lost races, StoreUnavailable.
         """
-        with self._locks[hash(key) % STRIPES]:
+        lock = self._locks[hash(key) % STRIPES]
+        if not lock.acquire(timeout=PATIENCE):
+            raise Busy("Too many requests for this number at once", retry_after=1.0)
+        try:
             stored = self._store.get(key)
             for _ in range(MOST_LOSSES):
                 now, found = self._clock(), _read(stored)
@@ -51,6 +55,8 @@ class Ledgers:
                 if swap.won:
                     return answer
                 stored = swap.found
+        finally:
+            lock.release()
         raise Busy("Too many requests for this number at once", retry_after=1.0)
 
     def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:

@@ -70,7 +70,7 @@ def mask(e164: str) -> str:
 def _read(text: str) -> phonenumbers.PhoneNumber:
     digits = text.translate(_SEPARATORS) if len(text) <= _MAX_TEXT else ""
     if not _E164.fullmatch(digits):
-        raise InvalidPhone("phone_number must be a number in international form, such as +14155552671")
+        raise InvalidPhone("phone_number must be a number in international form")
     try:
         return phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:

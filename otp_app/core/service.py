@@ -142,13 +142,19 @@ class VerificationService:
         return self._sending(ledger, verification, send, delivery.outcome, wish)
 
     def resend(
-        self, verification_id: str, wish: Wish, begun: Callable[[Sending], None] | None = None
+        self,
+        verification_id: str,
+        wish: Wish,
+        begun: Callable[[Sending], None] | None = None,
+        phone_number: str | None = None,
     ) -> Sending:
         """Send again to the number of a verification, for its purpose (the wish's does not count).
 
-        Raises VerificationNotFound, and what send raises.
+        A `phone_number` given beside the id must fit it. Raises VerificationNotFound, and what send raises.
         """
         ledger, verification = self._find(verification_id)
+        if phone_number is not None and spelling(phone_number) != ledger.phone:
+            raise VerificationNotFound("No such verification")
         wish = Wish(verification.purpose, wish.channel, wish.locale, wish.keyed)
         return self.send(ledger.phone, wish, begun)
 
@@ -188,7 +194,8 @@ class VerificationService:
         key = self._names.ledger_of(verification_id)
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Ledger, Verification]]:
-            if ledger is None:
+            found = ledger.by_id(verification_id) if ledger else None
+            if ledger is None or found is None or not self._remembers(found, now):
                 raise VerificationNotFound("No such verification")
             new, verification = transitions.cancel(ledger, now, self._policy, verification_id)
             return new, (new, verification)

@@ -15,6 +15,7 @@ from otp_app.core.service import PURPOSE
 
 MAX_BYTES = 8192
 MAX_DEPTH = 32
+TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
 _JSON_TYPE = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?)?[ \t]*", re.IGNORECASE)
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
@@ -38,20 +39,20 @@ class UnsupportedMedia(InvalidInput):
 
 
 class Fields(BaseModel):
-    """The fields of the native requests: all optional here, since seed 003's clients know other words for missing."""
+    """The fields of the native requests. A missing number or code may be null too: there are older words for that."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
 
     phone_number: Annotated[str | None, Field(max_length=64)] = None
-    verification_id: Annotated[str | None, Field(max_length=64)] = None
-    purpose: Annotated[str | None, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = None
+    verification_id: Annotated[str, Field(min_length=1, max_length=64)] = ""
+    purpose: Annotated[str, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = ""
 
 
 class SendFields(Fields):
     """What send and resend take."""
 
-    channel: Annotated[str | None, Field(max_length=32)] = None
-    locale: Annotated[str, Field(pattern=rf"\A({LOCALE.pattern})?\z", max_length=35)] = ""
+    channel: Annotated[str, Field(min_length=1, max_length=32)] = ""
+    locale: Annotated[str, Field(pattern=rf"\A{LOCALE.pattern}\z", max_length=35)] = ""
 
 
 class VerifyFields(Fields):
@@ -80,18 +81,28 @@ def _text() -> str:
         raise UnsupportedMedia("Content-Type must be application/json")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("Content-Encoding is not supported")
-    if (request.content_length or 0) > MAX_BYTES:
-        raise TooLarge(f"The body must not be larger than {MAX_BYTES} bytes")
     try:
-        data = request.environ["wsgi.input"].read(MAX_BYTES + 1)
+        return str(_bytes(), "utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The body must be UTF-8") from None
+
+
+def _bytes() -> bytes:
+    """Read as much as Content-Length says, or a chunked body to its end; one that was cut off is not obeyed."""
+    environ = request.environ
+    length = int(text) if (text := environ.get("CONTENT_LENGTH") or "").isdecimal() else None
+    most = MAX_BYTES + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
+    if length is not None and length > MAX_BYTES:
+        raise TooLarge(TOO_LARGE)
+    try:
+        data: bytes = environ["wsgi.input"].read(most)
     except Exception as error:  # each server has its own exceptions for a body that breaks off
         raise BadRequest("The body could not be read") from error
     if len(data) > MAX_BYTES:
-        raise TooLarge(f"The body must not be larger than {MAX_BYTES} bytes")
-    try:
-        return str(data, "utf-8")
-    except UnicodeDecodeError:
-        raise BadRequest("The body must be UTF-8") from None
+        raise TooLarge(TOO_LARGE)
+    if length is not None and len(data) < length:
+        raise BadRequest("The body is shorter than Content-Length")
+    return data
 
 
 def _parse(text: str) -> Any:

@@ -12,8 +12,9 @@ from flask import Blueprint, Flask, Request, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
+from werkzeug.exceptions import NotFound
 
-from otp_app.core.errors import InvalidInput, OtpError
+from otp_app.core.errors import InvalidInput, LimitReached, OtpError
 from otp_app.limits import StoreStorage
 from otp_app.setting_types import ApiKey
 from otp_app.settings import Settings
@@ -44,6 +45,12 @@ class TooManyRequests(OtpError):
     """The client asked too often."""
 
     code = "too_many_requests"
+
+
+class TooManyWrongKeys(LimitReached):
+    """The client showed too many keys that are not known."""
+
+    code = "too_many_wrong_keys"
 
 
 class BadHost(InvalidInput):
@@ -81,6 +88,8 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
 
 def _check() -> None:
     settings = services().settings
+    if request.environ.get("PATH_INFO", "").startswith("//"):
+        raise NotFound  # Werkzeug would take it for the path with one slash
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
     who = g.caller = _identified(request, settings)
     if request.endpoint is not None:  # otherwise there is no such path or method, and the router answers
@@ -126,7 +135,7 @@ def _known(shown: str, keys: Sequence[ApiKey]) -> ApiKey | None:
 def _count_wrong_key(address: str) -> None:
     strategy = FixedWindowRateLimiter(StoreStorage("otp://", store=services().store))
     if not strategy.hit(WRONG_KEYS, "wrong-key", address):
-        raise TooManyRequests("Too many wrong API keys", retry_after=60)
+        raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
 
 
 def _authorize(need: Need | None, who: Caller, settings: Settings) -> None:

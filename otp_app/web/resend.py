@@ -17,9 +17,9 @@ bp = Blueprint("resend", __name__)
 def resend_otp() -> Response:
     """Send again by verification_id, or by phone_number; where nothing is pending a new code is sent."""
     fields, verifications = read(SendFields), services().verifications
-    wish, number, verification_id = wish_of(fields), fields.phone_number, fields.verification_id
+    wish, number, verification_id = wish_of(fields), fields.phone_number or None, fields.verification_id
     if verification_id:
-        return answer(once(fields, lambda begun: verifications.resend(verification_id, wish, begun)))
+        return answer(once(fields, lambda begun: verifications.resend(verification_id, wish, begun, number)))
     if not number:
         raise BadRequest("Phone number is required")
     return answer(once(fields, lambda begun: verifications.send(number, wish, begun)))

@@ -34,7 +34,7 @@ def send_otp() -> Response:
 
 def wish_of(fields: SendFields) -> Wish:
     """What the caller chose."""
-    return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel, fields.locale, caller().keyed)
+    return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().keyed)
 
 
 def once(fields: SendFields, send: Callable[[Callable[[Sending], None] | None], Sending]) -> Sending:

@@ -25,7 +25,7 @@ def verify_otp() -> Response:
         fields.otp,
         phone_number=fields.phone_number or None,
         verification_id=fields.verification_id or None,
-        purpose=fields.purpose,
+        purpose=fields.purpose or None,
     )
     return answer(verdict)
 

@@ -1,0 +1,1 @@
+"""How processes serve: what a server needs beyond the faces and the wiring."""

@@ -1,0 +1,44 @@
+"""gunicorn's threaded worker, with errors of our own for what is no HTTP.
+
+gunicorn's put parts of the request into its log and its HTML answer: a body that comes where a request line should be
+would leave a code there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.http import errors  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from otp_app.logs import log
+
+#: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
+STATUS = {
+    errors.LimitRequestLine: (414, "URI Too Long"),
+    errors.ExpectationFailed: (417, "Expectation Failed"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
+}
+
+
+class HttpWorker(ThreadWorker):  # type: ignore[misc]
+    """Serves each connection's requests on threads; tells of a bad one by its kind only."""
+
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be read, in JSON, and close."""
+        ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
+            status, words = STATUS.get(type(exc), (400, "Bad Request"))
+            log.info("request refused: %s", type(exc).__name__)
+        else:
+            status, words = 500, "Internal Server Error"
+            log.error("request failed", exc_info=exc)
+        body = json.dumps({"error": words, "error_type": words.lower().replace(" ", "_"), "status": status})
+        head = f"HTTP/1.1 {status} {words}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        try:
+            util.write_nonblock(client, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
+        except OSError:
+            log.debug("a client was gone before it could be told of its bad request")

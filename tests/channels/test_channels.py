@@ -1,0 +1,135 @@
+"""The table of channels: names become channels, and what is not set is told before the first message."""
+
+import subprocess
+import sys
+
+import pytest
+
+from otp_app import channels
+from otp_app.settings import Settings
+from tests.channels.messages import ACCOUNT, SANDBOX, SERVICE, TEMPLATE
+
+KEY = {"twilio_api_key_sid": "SK" + "1" * 32, "twilio_api_key_secret": "s"}
+OPEN = {"twilio_account_sid": ACCOUNT, **KEY}
+
+
+class OwnChannel:
+    """A channel as somebody else may write it: only `open` is asked of its class."""
+
+    @classmethod
+    def open(cls, parts):
+        return cls()
+
+
+def settings(*names, **given):
+    return Settings.model_validate({"otp_channels": names, **given})
+
+
+def test_channels_come_in_the_order_of_their_names():
+    """OTP_CHANNELS=whatsapp,sms tries WhatsApp first."""
+    opened = channels.open_channels(settings("whatsapp", "sms", "console", **OPEN))
+    assert [channel.name for channel in opened] == ["whatsapp", "sms", "console"]
+
+
+def test_sms_and_whatsapp_share_one_client():
+    """Both go through one pool of connections, and one rest after a refusal of the credentials."""
+    sms, whatsapp = channels.open_channels(settings("sms", "whatsapp", **OPEN))
+    assert sms._twilio is whatsapp._twilio
+
+
+def test_a_class_of_ones_own():
+    """A name with a colon is a class of somebody else's, which needs no more than `open`."""
+    mine = settings(f"{__name__}:OwnChannel")
+    assert isinstance(channels.open_channels(mine)[0], OwnChannel)
+    assert channels.missing(mine) == channels.warnings(mine) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("fax", "OTP_CHANNELS: no channel is called 'fax'; use console, sms, whatsapp or module:Class"),
+        ("no.such.module:Class", "'no.such.module:Class' cannot be loaded: No module named 'no'"),
+        ("json:Class", "'json:Class' cannot be loaded: module 'json' has no attribute 'Class'"),
+    ],
+)
+def test_a_wrong_name_says_what_to_change(name, line):
+    """One line names the setting and what may stand there, at opening and among the faults of start-up."""
+    with pytest.raises(ValueError, match="OTP_CHANNELS") as caught:
+        channels.open_channels(settings(name))
+    assert line in str(caught.value)
+    assert channels.missing(settings(name, "console")) == [str(caught.value)]
+    assert channels.warnings(settings(name)) == []
+
+
+def test_every_fault_is_listed_at_once():
+    """An operator who has set nothing reads of everything, and of the common things once."""
+    lines = channels.missing(settings("sms", "whatsapp"))
+    assert [line.partition(":")[0] for line in lines] == [
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET",
+        "TWILIO_PHONE_NUMBER",
+        "TWILIO_WHATSAPP_NUMBER",
+    ]
+
+
+@pytest.mark.parametrize("half", KEY)
+def test_half_an_api_key_is_a_fault(half):
+    """An API key without its secret, or the other way round, is not passed over for the auth token."""
+    given = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1", half: KEY[half]}
+    assert channels.missing(settings("sms", **given)) == [
+        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("console", {}),
+        ("sms", {**OPEN, "twilio_phone_number": "+15005550006"}),
+        ("sms", {**OPEN, "twilio_messaging_service_sid": SERVICE}),
+        ("sms", {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1"}),
+        ("whatsapp", {**OPEN, "twilio_whatsapp_number": SANDBOX}),
+        ("whatsapp", {**OPEN, "twilio_messaging_service_sid": SERVICE, "twilio_content_sid": TEMPLATE}),
+    ],
+)
+def test_nothing_is_missing(name, given):
+    """Each of these is enough to send."""
+    assert channels.missing(settings(name, **given)) == []
+
+
+@pytest.mark.parametrize("given", [{"twilio_messaging_service_sid": SERVICE}, {"twilio_content_sid": TEMPLATE}])
+def test_whatsapp_needs_a_number_or_a_service_with_a_template(given):
+    """A messaging service alone, or a template alone, is not enough."""
+    assert len(channels.missing(settings("whatsapp", **OPEN, **given))) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "template", "warned"),
+    [("+14155238886", "", False), (SANDBOX, "", False), ("+15005550006", TEMPLATE, False), ("+15005550006", "", True)],
+)
+def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
+    """WhatsApp refuses free text outside the 24-hour window (63016), so a sender of one's own needs a template."""
+    lines = channels.warnings(
+        settings("whatsapp", **OPEN, twilio_whatsapp_number=number, twilio_content_sid=template)
+    )
+    assert [("63016" in line, line.partition(":")[0]) for line in lines] == [(True, "TWILIO_CONTENT_SID")] * warned
+
+
+def test_an_auth_token_for_sending_is_warned_of_once():
+    """The token opens the whole account (RULES T34); with an API key there is nothing to say."""
+    token = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_whatsapp_number": SANDBOX}
+    assert [line.partition(":")[0] for line in channels.warnings(settings("sms", "whatsapp", **token))] == [
+        "TWILIO_AUTH_TOKEN"
+    ]
+    assert channels.warnings(settings("sms", "whatsapp", **token, **KEY)) == []
+
+
+def test_a_console_server_never_loads_twilio():
+    """Twilio's SDK costs 13 MiB; who does not send through it does not pay for it."""
+    program = (
+        "import sys; from types import SimpleNamespace; from otp_app import channels;"
+        "s = SimpleNamespace(otp_channels=('console',));"
+        "channels.missing(s), channels.warnings(s), channels.open_channels(s);"
+        "sys.exit('twilio' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,138 @@
+"""What each answer of Twilio means: the one table, and what is in no table."""
+
+from types import SimpleNamespace
+
+import pytest
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+
+from otp_app.channels.twilio_status import HINTS, REASONS, explain, of_error, of_message
+from otp_app.channels.twilio_transport import NotSent, Throttled, Unanswered
+from otp_app.core.interfaces import Delivery, Outcome, Reason
+
+SID = "SM" + "0a" * 16
+UNKNOWN = Delivery(Outcome.UNKNOWN)
+GROUPS = {  # as RULES.md and Twilio's reference group them
+    Reason.BAD_NUMBER: [21211, 21612, 21614, 60200, 60205, 63003, 63024, 63032],
+    Reason.BLOCKED: [21408, 30450, 60410, 60605],
+    Reason.OPTED_OUT: [21610, 63033],
+    Reason.THROTTLED: [20429, 21611, 60203, 60212, 63018],
+    Reason.AUTH: [20003],
+    Reason.ACCOUNT: [21212, 21603, 21606, 21608, 21655, 21656, 21703, 21705, 30034, 63007, 63013, 63015, 63016, 63027,
+                     63028, 63041, 63042],
+}
+
+
+def resource(sid=SID, status="queued", error_code=None):
+    return SimpleNamespace(sid=sid, status=status, error_code=error_code)
+
+
+def rest(status, code):
+    return TwilioRestException(status, "/Messages.json", "text", code)
+
+
+def service(status, code):
+    return TwilioServiceException("about:blank", "title", status, code)
+
+
+@pytest.mark.parametrize("family", [rest, service])
+@pytest.mark.parametrize(("reason", "code"), [(reason, code) for reason, codes in GROUPS.items() for code in codes])
+def test_error_numbers(family, reason, code):
+    """A 4xx was not processed; its error number says why, in both of the SDK's families of exceptions."""
+    assert of_error(family(400, code)) == Delivery(Outcome.REFUSED, reason=reason, provider_code=code)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (400, 99999, Reason.ACCOUNT),
+        (404, 20404, Reason.ACCOUNT),
+        (403, 20003, Reason.AUTH),
+        (401, 70051, Reason.AUTH),
+        (429, 99999, Reason.THROTTLED),
+    ],
+)
+def test_numbers_in_no_table(status, code, reason):
+    """What the error number does not tell, the HTTP status does: 401, 429, and every other 4xx is our account's."""
+    assert of_error(rest(status, code)) == Delivery(Outcome.REFUSED, reason=reason, provider_code=code)
+
+
+@pytest.mark.parametrize("code", [403, None, "21211", [], True])
+def test_an_error_number_is_a_number(code):
+    """The SDK puts the HTTP status where there is no number, and passes on whatever JSON had: neither is shown."""
+    assert of_error(rest(403, code)) == Delivery(Outcome.REFUSED, reason=Reason.ACCOUNT)
+
+
+@pytest.mark.parametrize("status", [101, 200, 302, 500, 503, 599, None, "400"])
+@pytest.mark.parametrize("family", [rest, service])
+def test_no_other_status_is_definite(family, status):
+    """After a 5xx the message may have gone, whatever the error number says."""
+    assert of_error(family(status, 21211)) == UNKNOWN
+
+
+@pytest.mark.parametrize("error", [ValueError(), AttributeError(), RecursionError(), TimeoutError(), Unanswered()])
+def test_any_other_exception_is_unknown(error):
+    """Only what is known to be definite is taken for definite."""
+    assert of_error(error) == UNKNOWN
+
+
+def test_without_a_connection_nothing_was_sent():
+    """NotSent is definite."""
+    assert of_error(NotSent()) == Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [('{"code": 21611}', 21611), ('{"code": "x"}', None), ("{}", None), ("[]", None), ("<", None), ("[" * 9**5, None)],
+)
+def test_throttled(answer, code):
+    """A 429 keeps its error number, where it has one, and the time after which to come back."""
+    expected = Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, provider_code=code, retry_after=7.0)
+    assert of_error(Throttled(answer, 7.0)) == expected
+
+
+@pytest.mark.parametrize("status", ["queued", "accepted", "sending", "sent", "scheduled", "delivered", None, "new"])
+@pytest.mark.parametrize("sid", [SID, "MM" + "9f" * 16])
+def test_taken(sid, status):
+    """A message with an id was taken, unless its status says that it is dead."""
+    assert of_message(resource(sid, status)) == Delivery(Outcome.SENT, sid)
+
+
+@pytest.mark.parametrize(
+    "sid",
+    [None, "", 5, [], "SM", SID + "0", SID + "\n", "xx" + SID, "VE" + SID[2:], SID.upper(), "SM" + "\u0661" * 32],
+)
+@pytest.mark.parametrize("status", ["queued", "failed"])
+def test_without_an_id_nobody_knows(sid, status):
+    """An answer that names no message proves neither that there is one nor that there is none."""
+    assert of_message(resource(sid, status)) == UNKNOWN
+
+
+@pytest.mark.parametrize("status", ["failed", "undelivered", "canceled"])
+@pytest.mark.parametrize(
+    ("code", "known", "reason"),
+    [
+        (30034, 30034, Reason.ACCOUNT),
+        (21610, 21610, Reason.OPTED_OUT),
+        (30007, 30007, Reason.FAILED),
+        (None, None, Reason.FAILED),
+        ("x", None, Reason.FAILED),
+    ],
+)
+def test_taken_and_dead_at_once(status, code, known, reason):
+    """A message that has failed before the answer was written is refused, under the id that Twilio gave."""
+    assert of_message(resource(SID, status, code)) == Delivery(Outcome.REFUSED, SID, reason, known)
+
+
+def test_hints_tell_which_setting_to_change():
+    """The four faults that everybody meets are explained; of others the operator gets the page."""
+    assert "TWILIO_CONTENT_SID" in explain(63016)
+    assert "TWILIO_AUTH_TOKEN" in explain(20003)
+    assert "join" in explain(63015)
+    assert "trial" in explain(21608)
+    assert explain(21606) == "error 21606: see https://www.twilio.com/docs/api/errors/21606"
+    assert explain(None) == "without an error number"
+
+
+def test_hints_are_for_faults_of_ours():
+    """A hint is shown for refusals that the operator can mend, so each of them has to be one."""
+    assert {REASONS[code] for code in HINTS} == {Reason.ACCOUNT, Reason.AUTH}

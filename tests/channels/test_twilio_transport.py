@@ -1,0 +1,433 @@
+"""The transport: one deadline, kept-alive connections, and second tries only where nothing can have happened."""
+
+import errno
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from otp_app.channels.twilio_transport import NotSent, Throttled, Transport, TransportError, dial
+from otp_app.core.interfaces import Delivery, Outcome, Reason
+from tests.channels.messages import CODE, RECIPIENT, Clock, send, wait_until
+from tests.twilio.broken_twilio import MODES, BrokenTwilio, answer, refused_url
+from tests.twilio.broken_twilio import message as twilio_message
+
+UNKNOWN = Delivery(Outcome.UNKNOWN)
+UNREACHABLE = Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
+
+
+def sent(delivery):
+    return delivery.outcome is Outcome.SENT
+
+
+def dialler(*failures):
+    """A `connect` that first raises these, and a list of the limits that it was given."""
+    left, limits = list(failures), []
+
+    def connect(host, port, timeout):
+        limits.append(timeout)
+        if left:
+            raise left.pop(0)
+        return dial(host, port, timeout)
+
+    return connect, limits
+
+
+# One deadline
+
+
+@pytest.mark.parametrize("mode", ["hang", "slow:1", "drip:0.05"])
+def test_the_deadline_ends_every_wait(broken, open_client, mode):
+    """An answer that does not come, comes late, or comes byte by byte is cut off; nothing is sent again (F1, F2)."""
+    broken.set(mode, "ok")
+    assert send(open_client(broken.url, timeout=0.3)) == UNKNOWN
+    assert len(broken.posts) == 1
+
+
+class Stepping(socket.socket):
+    """A socket on which each write and read takes a second of a clock, and a read brings 40 bytes."""
+
+    def __init__(self, sock, clock, limits):
+        super().__init__(fileno=sock.detach())
+        self.clock, self.limits = clock, limits
+
+    def settimeout(self, seconds):
+        self.limits.append(seconds)
+        super().settimeout(seconds)
+
+    def sendall(self, data):
+        self.clock.sleep(1.0)
+        super().sendall(data)
+
+    def recv_into(self, buffer):
+        self.clock.sleep(1.0)
+        return super().recv_into(buffer, 40)
+
+
+def test_each_write_and_read_has_what_is_left(open_client):
+    """The limit is set anew before each, so all together end at the deadline."""
+    clock, limits = Clock(), []
+    ours, theirs = socket.socketpair()
+    theirs.sendall(answer(201, twilio_message()))
+    stepping = Stepping(ours, clock, limits)
+    assert sent(send(open_client("http://127.0.0.1", timeout=8.0, clock=clock, connect=lambda *_: stepping)))
+    assert limits == [8.0, 7.0, 6.0, 5.0]
+    theirs.close()
+
+
+def test_a_slow_answer_within_the_deadline_counts(broken, open_client):
+    """Twilio may take its time."""
+    broken.set("slow:0.1")
+    assert sent(send(open_client(broken.url)))
+
+
+def test_connecting_has_three_seconds_of_the_deadline(broken, open_client):
+    """So that a second try has time left; a shorter deadline shortens it."""
+    connect, limits = dialler()
+    send(open_client(broken.url, timeout=8.0, clock=Clock(), connect=connect))
+    send(open_client(broken.url, timeout=2.0, clock=Clock(), connect=connect))
+    assert limits == [3.0, 2.0]
+
+
+def test_every_address_shares_the_time_to_connect(monkeypatch):
+    """A host of many addresses that do not answer holds nobody longer than a host of one."""
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 443)) for n in range(5)]
+    clock, limits = Clock(), []
+
+    def create_connection(address, timeout):
+        limits.append(timeout)
+        clock.sleep(timeout / 2)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr("time.monotonic", clock)
+    with pytest.raises(TimeoutError):
+        dial("example.com", 443, 3.0)
+    assert limits == [3.0, 1.5, 0.75, 0.375, 0.1875]
+
+
+def test_the_next_address_is_tried(broken, monkeypatch):
+    """An address that refuses leaves the host's others."""
+    port = int(broken.url.rpartition(":")[2])
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    with dial("example.com", port, 3.0) as sock:
+        assert sock.getpeername() == ("127.0.0.1", port)
+
+
+# Second tries
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
+        socket.gaierror(socket.EAI_AGAIN, "no resolver"),
+        TimeoutError("timed out"),
+        OSError(errno.ENETUNREACH, "no network"),
+        ssl.SSLError("handshake"),
+        UnicodeError("no host name"),
+    ],
+)
+def test_without_a_connection_there_is_one_more_try(broken, open_client, failure):
+    """Whatever failed before a byte could leave is tried once more, then refused as unreachable (RULES F10)."""
+    connect, limits = dialler(failure)
+    assert sent(send(open_client(broken.url, connect=connect)))
+    connect, limits = dialler(failure, failure)
+    assert send(open_client(broken.url, connect=connect)) == UNREACHABLE
+    assert (len(limits), len(broken.posts)) == (2, 1)
+
+
+def test_no_second_try_after_the_deadline(broken, open_client):
+    """A first connection that took all the time leaves none for another."""
+    clock, tries = Clock(), []
+
+    def connect(host, port, timeout):
+        tries.append(timeout)
+        clock.sleep(9.0)
+        raise TimeoutError
+
+    assert send(open_client(broken.url, timeout=8.0, clock=clock, connect=connect)) == UNREACHABLE
+    assert tries == [3.0]
+
+
+def test_a_reset_before_the_request_was_read_is_unknown(broken, open_client):
+    """Nobody can tell it from a reset after it (RULES F11)."""
+    broken.set("reset-before", "ok")
+    assert send(open_client(broken.url)) == UNKNOWN
+    assert (len(broken.posts), broken.connections) == (0, 1)
+
+
+@pytest.mark.parametrize(("mode", "pauses"), [("429:2", [2.0, 2.0]), ("429", [0.5, 0.5]), ("429:0", [0.0, 0.0]),
+                                              ("429:soon", [0.5, 0.5]), ("429:-1", [0.5, 0.5]),
+                                              ("429:" + "9" * 400, [0.5, 0.5])])
+def test_a_429_was_not_processed(broken, open_client, mode, pauses):
+    """It is tried twice more, after the pause that the answer names or half a second (RULES F4)."""
+    clock = Clock()
+    broken.set(mode, mode, "ok")
+    assert sent(send(open_client(broken.url, clock=clock, sleep=clock.sleep)))
+    assert (clock.sleeps, len(broken.posts)) == (pauses, 3)
+
+
+def test_three_429_are_a_refusal(broken, open_client):
+    """The caller learns when Twilio wants to be asked again."""
+    clock = Clock()
+    broken.set("429:1", "429:1", "429:7", "ok")
+    assert send(open_client(broken.url, timeout=60.0, clock=clock, sleep=clock.sleep)) == Delivery(
+        Outcome.REFUSED, reason=Reason.THROTTLED, provider_code=20429, retry_after=7.0
+    )
+    assert len(broken.posts) == 3
+
+
+def test_no_pause_reaches_beyond_the_deadline(broken, open_client):
+    """To wait for a time at which nothing can be asked any more would only hold a thread."""
+    clock = Clock()
+    broken.set("429:5", "429:5", "ok")
+    delivery = send(open_client(broken.url, timeout=8.0, clock=clock, sleep=clock.sleep))
+    assert (delivery.reason, delivery.retry_after) == (Reason.THROTTLED, 5.0)
+    assert (clock.sleeps, len(broken.posts)) == ([5.0], 2)
+
+
+def test_after_a_429_an_open_end_is_unknown(broken, open_client):
+    """The second try may have been processed, whatever became of the first."""
+    clock = Clock()
+    broken.set("429", "close", "ok")
+    assert send(open_client(broken.url, clock=clock, sleep=clock.sleep)) == UNKNOWN
+    assert len(broken.posts) == 2
+
+
+# Kept-alive connections
+
+
+def test_one_connection_serves_one_after_the_other(broken, open_client):
+    """Twenty messages, one TCP connection."""
+    client = open_client(broken.url)
+    assert all(sent(send(client)) for _ in range(20))
+    assert (len(broken.posts), broken.connections) == (20, 1)
+
+
+@pytest.mark.parametrize("mode", ["400:21211", "empty", "html", "chunked"])
+def test_a_whole_answer_keeps_its_connection(broken, open_client, mode):
+    """A refusal, or nonsense that ends where it says, is no fault of the connection."""
+    client = open_client(broken.url)
+    broken.set(mode, "ok")
+    send(client)
+    assert sent(send(client))
+    assert broken.connections == 1
+
+
+@pytest.mark.parametrize("mode", ["last", "oversize", "flood", "cut", "garbage", "reset", "close"])
+def test_a_connection_that_is_spent_is_not_used_again(broken, open_client, mode):
+    """What follows gets a connection of its own, and is sent once."""
+    client = open_client(broken.url)
+    broken.set(mode, "ok")
+    send(client)
+    assert sent(send(client))
+    assert (len(broken.posts), broken.connections) == (2, 2)
+
+
+def test_a_connection_that_the_server_left_is_noticed(broken, open_client):
+    """It closed while idle: the next message is written to another one, so it is sent, and once."""
+    client = open_client(broken.url)
+    broken.set("leave", "ok")
+    assert sent(send(client))
+    wait_until(lambda: broken.open == 0)
+    assert sent(send(client))
+    assert (len(broken.posts), broken.connections) == (2, 2)
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(20.0, 1), (20.1, 2)])
+def test_an_idle_connection_grows_old(broken, open_client, idle, connections):
+    """After 20 seconds it is not trusted any more."""
+    clock = Clock()
+    client = open_client(broken.url, clock=clock)
+    send(client)
+    clock.sleep(idle)
+    assert sent(send(client))
+    assert broken.connections == connections
+
+
+def test_connections_of_a_busy_hour_go(broken, open_client):
+    """Those used last are used next, so the rest grow old and are closed, though messages keep coming."""
+    clock = Clock()
+    client = open_client(broken.url, clock=clock)
+    send_together(client, broken, 4)
+    assert broken.open == 4
+    for _ in range(3):
+        clock.sleep(10)
+        assert sent(send(client))
+    wait_until(lambda: broken.open == 1)
+    assert broken.connections == 4
+
+
+def test_the_pool_keeps_as_many_as_there_are_threads(broken, open_client):
+    """What comes back beyond its size is closed."""
+    client = open_client(broken.url, pool_size=2)
+    send_together(client, broken, 4)
+    wait_until(lambda: broken.open == 2)
+
+
+def test_eight_threads(broken, open_client):
+    """Each message is sent once, on no more connections than threads."""
+    client = open_client(broken.url)
+    with ThreadPoolExecutor(8) as threads:
+        deliveries = list(threads.map(lambda n: send(client, body=f"Your OTP is: {n:06}"), range(80)))
+    assert len({delivery.provider_id for delivery in deliveries}) == 80
+    assert sorted(post.form["Body"][-6:] for post in broken.posts) == [f"{n:06}" for n in range(80)]
+    assert broken.connections <= 8
+
+
+def send_together(client, broken, number):
+    """Send so many messages at one moment, each on a connection of its own."""
+    broken.set(*["slow:0.2"] * number, "ok")
+    start = threading.Barrier(number)
+
+    def one(_):
+        start.wait()
+        return send(client)
+
+    with ThreadPoolExecutor(number) as threads:
+        assert all(map(sent, threads.map(one, range(number))))
+    assert broken.connections == number
+
+
+def test_close_gives_up_idle_connections(broken, open_client):
+    """After close the server sees the end of each; a later message opens a new one."""
+    client = open_client(broken.url)
+    send(client)
+    client.close()
+    wait_until(lambda: broken.open == 0)
+    assert sent(send(client))
+
+
+# What goes over the wire
+
+
+def test_a_host_never_gets_what_is_for_another(broken):
+    """Connections are kept apart by scheme, host and port."""
+    with BrokenTwilio() as other:
+        transport = Transport(5.0, 8)
+        for server in (broken, other, broken, other):
+            transport.request("POST", f"{server.url}/a", data={"To": server.url})
+        for server in (broken, other):
+            assert [post.form["To"] for post in server.posts] == [server.url] * 2
+            assert server.connections == 1
+        transport.close()
+
+
+def test_a_request_with_a_query(broken):
+    """The SDK hands query parameters over apart."""
+    transport = Transport(5.0, 8)
+    assert transport.request("GET", f"{broken.url}/a", params={"To": "+1 2"}).status_code == 201
+    assert broken.posts[0].path == "/a?To=%2B1+2"
+    transport.request("GET", broken.url)
+    assert broken.posts[1].path == "/"
+    transport.close()
+
+
+def test_the_headers_of_a_request(twilio, open_client):
+    """Twilio's SDK names itself; answers are asked for as JSON and uncompressed, for nobody unpacks them."""
+    send(open_client(twilio.url))
+    headers = twilio.calls[0].headers
+    assert headers["host"] == twilio.url.removeprefix("http://")
+    assert headers["user-agent"].startswith("twilio-python/")
+    assert (headers["accept"], headers["accept-encoding"]) == ("application/json", "identity")
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_no_exception_text_has_a_code_or_a_number(broken, mode):
+    """What is raised may end in a log or an answer somewhere else."""
+    arguments = {"slow": "0.01", "drip": "0.1", "400": "21211", "problem": "400:400:21211", "failed": "30007"}
+    broken.set(f"{mode}:{arguments.get(mode, '')}")
+    transport = Transport(0.2, 8)
+    try:
+        transport.request("POST", broken.url, data={"To": RECIPIENT, "Body": CODE})
+    except Exception as error:
+        texts = [repr(error), str(error), repr(error.__cause__), repr(error.__context__)]
+        assert not [text for text in texts if CODE in text or RECIPIENT[1:] in text]
+    finally:
+        transport.close()
+
+
+def test_definite_errors_say_so():
+    """A caller can tell what is certain by the class alone."""
+    with pytest.raises(NotSent):
+        Transport(5.0, 8).request("POST", refused_url())
+    assert issubclass(NotSent, TransportError)
+    assert not issubclass(Throttled, NotSent)
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs the program openssl")
+    key, cert = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "cert.pem"))
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    cert.write_text(cert.read_text() + key.read_text())
+    return cert
+
+
+@pytest.fixture
+def tls(certificate):
+    """A TLS server whose certificate only SSL_CERT_FILE can vouch for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with BrokenTwilio(tls=context) as server:
+        yield server
+
+
+def test_tls_with_a_certificate_of_ssl_cert_file(tls, certificate, open_client, monkeypatch):
+    """SSL_CERT_FILE names whom to trust; connections are kept alive as without TLS."""
+    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
+    client = open_client(tls.url)
+    assert all(sent(send(client)) for _ in range(5))
+    assert tls.connections == 1
+
+
+def test_tls_with_an_unknown_certificate(tls, open_client, caplog):
+    """The handshake fails before anything is sent, twice; the log names the reason."""
+    assert send(open_client(tls.url)) == UNREACHABLE
+    assert (len(tls.posts), tls.connections) == (0, 2)
+    assert "certificate verify failed" in caplog.text
+
+
+def test_a_handshake_that_breaks_off(broken, open_client):
+    """A server that resets the connection instead of a handshake has seen nothing of the message."""
+    broken.set("reset-before")
+    assert send(open_client(broken.url.replace("http:", "https:"))) == UNREACHABLE
+    assert (len(broken.posts), broken.connections) == (0, 2)
+
+
+@pytest.mark.parametrize("mode", ["hang", "drip:0.05"])
+def test_the_deadline_holds_under_tls(tls, certificate, open_client, monkeypatch, mode):
+    """A record in pieces is no way around it."""
+    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
+    tls.set(mode)
+    assert send(open_client(tls.url, timeout=0.4)) == UNKNOWN
+    assert len(tls.posts) == 1
+
+
+def test_the_handshake_has_what_is_left_to_connect(open_client):
+    """The three seconds are for TCP and TLS together."""
+    clock, limits = Clock(), []
+
+    def connect(host, port, timeout):
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        clock.sleep(1.0)
+        return Stepping(ours, clock, limits)
+
+    assert send(open_client("https://127.0.0.1", clock=clock, connect=connect)) == UNREACHABLE
+    assert limits == [2.0, 2.0]

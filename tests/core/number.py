@@ -1,0 +1,66 @@
+"""One number and its ledger, driven through the pure transitions without a store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from otp_app.core.interfaces import Instant, Reason
+from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.policy import Policy
+from otp_app.core.transitions import Opening, Verdict, begin, check, settle
+from tests.core.fakes import PHONE, SENT, FakeClock, refused
+
+POLICY = Policy()
+CODE, WRONG = "012345", "999999"
+
+
+class Number:
+    """One number's ledger over time, driven through the transitions."""
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.clock, self.policy, self.ledger = FakeClock(), policy, Ledger(PHONE)
+        self._ids = iter(range(10_000))
+
+    @property
+    def now(self) -> Instant:
+        """What the clock shows."""
+        return self.clock()
+
+    def begin(
+        self, purpose: str = "login", channels: tuple[str, ...] = ("sms",), *, keyed: bool = False, test_code: str = ""
+    ) -> tuple[Verification, Send]:
+        """Count a message, as a send does before it leaves."""
+        n = next(self._ids)
+        opening = Opening(purpose, channels, keyed, f"VE{n:032x}", f"VL{n:032x}", "k1", test_code or None)
+        self.ledger, verification, send = begin(self.ledger, self.now, self.policy, opening)
+        return verification, send
+
+    def send(self, **opening: Any) -> Verification:
+        """Begin, and have it sent."""
+        verification, send = self.begin(**opening)
+        self.ledger = settle(self.ledger, self.now, self.policy, send.id, SENT)
+        return verification
+
+    def refuse(self, reason: Reason, **opening: Any) -> Verification:
+        """Begin, and have it refused."""
+        verification, send = self.begin(**opening)
+        self.ledger = settle(self.ledger, self.now, self.policy, send.id, refused(reason))
+        return verification
+
+    def check(self, verification: Verification, guess: str = CODE) -> Verdict:
+        """Guess; every code here is CODE."""
+        target = self.ledger.by_id(verification.id)
+        new, verdict = check(self.ledger, self.now, self.policy, target, guess, lambda v: CODE)
+        self.ledger = new or self.ledger
+        return verdict
+
+    def kill(self, **opening: Any) -> Verification:
+        """Send, and use up all tries."""
+        verification = self.send(**opening)
+        for _ in range(self.policy.max_attempts):
+            self.check(verification, WRONG)
+        return verification
+
+    def of(self, verification: Verification) -> Verification | None:
+        """What has become of a verification."""
+        return self.ledger.by_id(verification.id)

@@ -1,0 +1,233 @@
+"""The record on disk: compact, bounded, readable by other versions."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otp_app.core import transitions
+from otp_app.core.interfaces import Delivery, Instant, Outcome
+from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
+from otp_app.core.policy import Policy
+from otp_app.core.transitions import Opening
+from tests.core.fakes import PHONE, SENT
+
+SAMPLE = Path(__file__).parent / "samples" / "ledger-format-1.json"
+NOW = Instant(1_800_000_000.0, "boot-1", 1000.0)
+
+
+def _verification(**fields: Any) -> Verification:
+    defaults: dict[str, Any] = {"id": "VE" + "0" * 32, "purpose": "login", "key": "k1", "length": 6}
+    return Verification(**defaults | {"begun": NOW, "life": 300.0} | fields)
+
+
+def _later(seconds: float) -> Instant:
+    return Instant(NOW.wall + seconds, NOW.boot, NOW.uptime + seconds)
+
+
+# ---- on disk
+
+
+def test_a_stored_ledger_of_format_1_is_read_whole() -> None:
+    ledger = decode(SAMPLE.read_bytes())
+    assert (ledger.phone, ledger.streak, ledger.deaths, ledger.raised, ledger.format) == (PHONE, 2, 1, True, 1)
+    assert ledger.sent == (1799999000.0, 1799999100.5)
+    assert ledger.risk == ((20832, 50000), (20833, 10000))
+    assert ledger.given_back == (20832,)
+    assert ledger.refusals == (("whatsapp", 1799999100.5, "bad_number"),)
+    died, pending = ledger.verifications
+    assert (died.status, died.attempts, died.over) == (Status.MAX_ATTEMPTS_REACHED, 5, 1799999050.0)
+    assert (pending.status, pending.purpose, pending.generation) == (Status.PENDING, "payment", 1)
+    assert pending.begun == Instant(1799999100.5, "0a1b2c3d", 5000.25)
+    assert [s.state for s in pending.sends] == ["refused", "sent"]
+
+
+def test_a_stored_ledger_is_written_as_it_was_read() -> None:
+    assert json.loads(encode(decode(SAMPLE.read_bytes()))) == json.loads(SAMPLE.read_bytes())
+
+
+def _with_unknown_fields() -> Ledger:
+    plain = json.loads(SAMPLE.read_bytes())
+    plain["tenant"] = {"name": ["a"]}
+    for verification in plain["verifications"]:
+        verification["device"] = "d1"
+        for send in verification["sends"]:
+            send["price"] = 0.05
+    return decode(json.dumps(plain).encode())
+
+
+def _unknown_fields(ledger: Ledger) -> list[Any]:
+    plain = json.loads(encode(ledger))
+    verification = next(v for v in plain["verifications"] if v["purpose"] == "payment")
+    return [plain.get("tenant"), verification.get("device"), verification["sends"][0].get("price")]
+
+
+KNOWN_TO_ANOTHER_VERSION = [{"name": ["a"]}, "d1", 0.05]
+
+
+def test_unknown_fields_survive_reading_and_writing() -> None:
+    assert _unknown_fields(_with_unknown_fields()) == KNOWN_TO_ANOTHER_VERSION
+
+
+def test_unknown_fields_survive_every_transition() -> None:
+    """Two versions run side by side during an update; the older one must not lose what the newer one wrote."""
+    ledger, policy = _with_unknown_fields(), Policy(gaps=(), cool_downs=())
+    now = Instant(1799999110.0, "0a1b2c3d", 5010.0)
+    opening = Opening("payment", ["sms"], keyed=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
+    ledger, verification, _ = transitions.begin(ledger, now, policy, opening)
+    assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
+    ledger = transitions.settle(ledger, now, policy, "VL1", SENT)
+    assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
+    target = ledger.by_id(verification.id)
+    tried, _ = transitions.check(ledger, now, policy, target, "000000", lambda v: "111111")
+    approved, _ = transitions.check(ledger, now, policy, target, "111111", lambda v: "111111")
+    canceled, _ = transitions.cancel(ledger, now, policy, verification.id)
+    for changed in (tried, approved, canceled):
+        assert changed
+        assert _unknown_fields(changed) == KNOWN_TO_ANOTHER_VERSION
+
+
+def test_default_values_take_no_room() -> None:
+    assert encode(Ledger(PHONE)) == b'{"phone":"%s","format":1}' % PHONE.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"null", b"[]", b"{}", b"5", b'"x"', b"\xff", b"{", b'{"phone":"+1","verifications":[5]}',
+     b'{"phone":"+1","verifications":[{}]}', b'{"phone":"+1","risk":5}', b'{"phone":"+1","sent":7}',
+     b'{"phone":"+1","verifications":[{"begun":[1],"status":"pending"}]}',
+     b'{"phone":"+1","verifications":[{"id":"V","purpose":"p","key":"k","length":6,"begun":[1,"",2],"life":1,"status":"?"}]}'],
+)  # fmt: skip
+def test_what_is_no_ledger_raises_value_error(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode(data)
+
+
+# ---- its size
+
+
+def _sends(count: int) -> tuple[Send, ...]:
+    return tuple(
+        Send(
+            f"VL{n:032x}", "whatsapp", NOW.wall + n, "refused", provider_id="SM" + "0" * 32, reason="provider_auth"
+        )
+        for n in range(count)
+    )
+
+
+def _full(verifications: tuple[Verification, ...], sends: int = 15) -> Ledger:
+    return Ledger(
+        PHONE,
+        verifications,
+        sent=tuple(NOW.wall + n / 1000 for n in range(sends)),
+        last_send=NOW.wall,
+        streak=15,
+        deaths=9,
+        died=NOW.wall,
+        risk=tuple((20803 + n, 550_000) for n in range(31)),
+        raised=True,
+        given_back=(20803,) * 5,
+        refusals=(("whatsapp", NOW.wall, "bad_number"), ("sms", NOW.wall, "bad_number")),
+    )
+
+
+def _named(number: int, **fields: Any) -> Verification:
+    return _verification(id=f"VE{number:032x}", purpose=f"{number:x}".rjust(32, "p"), key="k" * 16, **fields)
+
+
+def test_history_is_dropped_before_a_ledger_outgrows_4_kib() -> None:
+    tombstones = tuple(_named(n, status=Status.CANCELED, over=NOW.wall, sends=_sends(5)) for n in range(8))
+    pending = _named(9, sends=_sends(5))
+    ledger = decode(encode(_full((*tombstones, pending))))
+    assert len(encode(ledger)) <= MAX_BYTES
+    assert ledger.verifications[-1].id == pending.id
+    assert len(ledger.sent) == 15
+    assert len(ledger.risk) == 31
+
+
+def test_pending_verifications_of_every_purpose_fit() -> None:
+    """Eight purposes, the most there can be, on a server without gaps and caps."""
+    pending = tuple(_named(n, attempts=4, life=512.3450000000001, sends=_sends(3)) for n in range(8))
+    assert [v.id for v in decode(encode(_full(pending))).verifications] == [v.id for v in pending]
+
+
+def test_the_largest_caps_that_settings_allow_leave_room_for_a_pending_verification() -> None:
+    """100 sends a day and a reserve of 100: what a limit counts and a live code are both kept."""
+    ledger = _full((_named(1, sends=_sends(1)), _named(2, sends=_sends(1))), sends=200)
+    again = decode(encode(ledger))
+    assert (len(again.sent), len(again.verifications)) == (200, 2)
+
+
+def test_a_long_name_from_a_provider_costs_no_verification() -> None:
+    send = Send("VL" + "0" * 32, "sms", NOW.wall)
+    ledger = Ledger(PHONE, (_verification(sends=(send,)),))
+    settled = transitions.settle(ledger, NOW, Policy(), send.id, Delivery(Outcome.SENT, "x" * 5000))
+    assert len(decode(encode(settled)).verifications) == 1
+
+
+# ---- ages
+
+
+def test_within_one_boot_no_change_of_the_clock_makes_younger_or_older() -> None:
+    begun = _verification()
+    for wall in (-1e9, -3600.0, 0.0, 3600.0):
+        assert begun.age(Instant(NOW.wall + wall, NOW.boot, NOW.uptime + 100)) == 100
+
+
+@pytest.mark.parametrize(("boot", "stamp"), [("boot-2", "boot-1"), ("", "boot-1"), ("", "")])
+def test_across_boots_the_wall_clock_counts(boot: str, stamp: str) -> None:
+    begun = _verification(begun=NOW._replace(boot=stamp))
+    assert begun.age(Instant(NOW.wall + 100, boot, 0.0)) == 100
+
+
+@pytest.mark.parametrize(("behind", "age"), [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (2.1, math.inf), (1e6, math.inf)])
+def test_a_stamp_from_the_future_of_another_boot_is_not_believed(behind: float, age: float) -> None:
+    assert _verification().age(Instant(NOW.wall - behind, "boot-2", 0.0)) == age
+
+
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [(0.0, Status.PENDING), (299.9, Status.PENDING), (300.0, Status.EXPIRED), (9e9, Status.EXPIRED)],
+)
+def test_a_verification_expires_at_the_end_of_its_life(after: float, status: Status) -> None:
+    assert _verification().status_at(_later(after)) == status
+
+
+def test_what_is_over_does_not_expire() -> None:
+    assert _verification(status=Status.APPROVED, over=NOW.wall).status_at(_later(9000)) == Status.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [({}, -200.0), ({"status": Status.CANCELED, "over": NOW.wall + 40}, 60.0), ({"life": 60.0}, 40.0)],
+)
+def test_how_long_it_has_been_over(fields: dict[str, Any], seconds: float) -> None:
+    assert _verification(**fields).over_for(_later(100)) == seconds
+
+
+# ---- looking things up
+
+
+def test_the_latest_of_a_purpose_is_the_pending_one_or_else_the_last() -> None:
+    old, new = _verification(id="VE1", status=Status.APPROVED), _verification(id="VE2", status=Status.CANCELED)
+    other = _verification(id="VE3", purpose="payment")
+    ledger = Ledger(PHONE, (old, new, other))
+    assert ledger.latest(NOW, "login") is new
+    assert ledger.latest(NOW, "payment") is other
+    assert ledger.latest(NOW, "nothing") is None
+    pending_again = Ledger(PHONE, (replace(old, status=Status.PENDING), new))
+    assert pending_again.latest(NOW, "login") is pending_again.verifications[0]
+
+
+def test_a_verification_is_found_by_its_whole_id_and_by_its_sends() -> None:
+    verification = _verification(sends=_sends(2))
+    ledger = Ledger(PHONE, (verification,))
+    assert ledger.by_id(verification.id) is verification
+    assert ledger.by_id(verification.id[:-1]) is None
+    assert ledger.by_send(verification.sends[1].id) == (verification, verification.sends[1])
+    assert ledger.by_send("VL") is None

@@ -1,0 +1,78 @@
+"""The text that people read."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from otp_app.core.message import LOCALE, Texts, template_fault
+
+TEXTS = Texts(
+    default="{code} is your {app} code, {minutes} min",
+    by_locale={"es": "Tu código: {code}", "pt-br": "Seu código: {code}"},
+    app_name="Shop",
+)
+
+
+def test_the_default_text_is_seed_003s() -> None:
+    assert Texts().render("012345", 300) == "Your OTP is: 012345"
+
+
+@pytest.mark.parametrize(
+    ("locale", "start"),
+    [("", "012345 is"), ("es", "Tu"), ("ES", "Tu"), ("es-MX", "Tu"), ("pt-BR", "Seu"), ("pt", "0123"), ("xx", "0123")],
+)
+def test_the_text_of_a_locale_its_language_or_the_default(locale: str, start: str) -> None:
+    assert TEXTS.render("012345", 300, locale).startswith(start)
+
+
+@pytest.mark.parametrize(("ttl", "minutes"), [(300, 5), (299.4, 5), (60, 1), (10, 1), (0, 1), (600, 10)])
+def test_the_minutes_are_what_is_left_of_the_life(ttl: float, minutes: int) -> None:
+    assert TEXTS.render("012345", ttl).endswith(f"{minutes} min")
+
+
+def test_the_origin_and_the_code_are_the_last_line() -> None:
+    assert Texts(origin="shop.example").render("012345", 300).splitlines()[-1] == "@shop.example #012345"
+
+
+@pytest.mark.parametrize("text", ["{code}", "{app}: {code} ({minutes})", "{{}} {code}", "100 % {code}"])
+def test_good_templates(text: str) -> None:
+    assert template_fault(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no code", "{app}", "{code", "code}", "{}", "{0}", "{code} {user}", "{code.__class__}", "{code[0]}",
+     "{code} {app.__init__.__globals__}"],
+)  # fmt: skip
+def test_faulty_templates_are_told(text: str) -> None:
+    assert template_fault(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{code:d}", "{code:x}", "{code!x}", "{code} {minutes:s}", "{code:{minutes}q}", "{code:,}"]
+)
+def test_a_template_that_cannot_be_rendered_is_told_before_the_first_send(text: str) -> None:
+    assert template_fault(text)
+
+
+@given(st.text(alphabet="{}codeap minuts:!rsd0", max_size=20) | st.text(max_size=12))
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+def test_whatever_passes_as_a_template_can_be_rendered(text: str) -> None:
+    if template_fault(text) is None:
+        assert "12345" in Texts(default=text).render("012345", 300)
+
+
+@pytest.mark.parametrize("tag", ["en", "pt-BR", "zh-Hant-TW", "fil"])
+def test_language_tags(tag: str) -> None:
+    assert LOCALE.fullmatch(tag)
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "e", "english", "en_US", "en-", "../etc", "en\n", "\u00e9n", string.ascii_letters], ids=ascii
+)
+def test_what_is_no_language_tag(tag: str) -> None:
+    assert not LOCALE.fullmatch(tag)

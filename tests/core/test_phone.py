@@ -1,0 +1,157 @@
+"""One spelling for one number, and which numbers get a code."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from otp_app.core.errors import CountryNotAllowed, InvalidPhone, OtpError
+from otp_app.core.phone import mask, parse, spelling
+
+US = "+14155552671"
+
+
+@pytest.mark.parametrize(
+    ("text", "e164"),
+    [
+        (US, US),
+        (" +1 (415) 555-2671 ", US),
+        ("+1.415.555.2671", US),
+        ("(+1)4155552671", US),
+        ("+1-415-555-2671", US),
+        ("+447624123456", "+447624123456"),
+        ("+4407624123456", "+447624123456"),  # the national 0 is no part of the number
+        ("+44 (0)7624 123456", "+447624123456"),
+        ("+33 0 6 12 34 56 78", "+33612345678"),
+        ("+5491123456789", "+5491123456789"),
+        ("+54 11 15 2345 6789", "+5491123456789"),  # Argentina writes one mobile number in two ways
+        ("+393123456789", "+393123456789"),
+        ("+15005550006", "+15005550006"),  # Twilio's magic number
+    ],
+)
+def test_every_spelling_is_one_number(text: str, e164: str) -> None:
+    assert (parse(text).e164, spelling(text)) == (e164, e164)
+
+
+NOT_A_SPELLING = [
+    "",
+    "+",
+    "++14155552671",
+    "14155552671",
+    "0014155552671",
+    "+0123456789",
+    "+12",
+    "+1234567890123456",
+    "tel:+14155552671",
+    "whatsapp:+14155552671",
+    "+14155552671 ext 5",
+    "+14155552671;ext=5",
+    "+14155552671x5",
+    "+1415555CALL",
+    "+14155552671\n",
+    "+14155552671\0",
+    "\t+14155552671",
+    "+1\u00a04155552671",  # no-break space
+    "+1415\u200b5552671",  # zero-width space
+    "\u202a+14155552671",  # direction mark
+    "+1415555267\u0661",  # Arabic digit
+    "+1415555267\uff11",  # full-width digit
+    "\uff0b14155552671",  # full-width plus
+    "+14155552671\ud800",  # half of a surrogate pair
+    "+1/415/5552671",
+    "+1,4155552671",
+    "{'$ne': 1}",
+    "+14155552671,+14155552672",
+    "+1" + " " * 60 + "4155552671",
+    "+" * 1_000_000,
+    "1" * 1_000_000,
+    "+999123456789",  # no such country
+]
+
+
+@pytest.mark.parametrize("read", [parse, spelling])
+@pytest.mark.parametrize("text", NOT_A_SPELLING, ids=lambda text: ascii(text[:24]))
+def test_what_is_no_number_is_refused(read: Callable[[str], object], text: str) -> None:
+    with pytest.raises(InvalidPhone):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["+4479111234567", "+999123456789", "tel:+919876543210"])
+def test_a_refusal_does_not_repeat_the_number(text: str) -> None:
+    with pytest.raises(InvalidPhone) as refusal:
+        parse(text)
+    assert text[-7:] not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("premium", "+19005551234"),
+        ("freephone", "+18005550199"),
+        ("personal", "+15002345678"),
+        ("voip", "+445612345678"),
+        ("worldwide freephone", "+80012345678"),
+        ("satellite", "+870773111632"),
+        ("satellite", "+881612345678"),
+        ("worldwide", "+882161234567"),
+        ("worldwide", "+883510001234"),
+        ("not in use", "+11111111111"),
+        ("too short", "+1234567"),
+        ("too long", "+4479111234567"),
+    ],
+)
+def test_kinds_that_never_get_a_code(kind: str, text: str) -> None:
+    with pytest.raises(InvalidPhone):
+        parse(text)
+
+
+@pytest.mark.parametrize(("text", "landline"), [("+442079460958", True), ("+390612345678", True), (US, False)])
+def test_a_fixed_line_is_told_from_a_mobile(text: str, landline: bool) -> None:
+    assert parse(text).landline is landline
+
+
+def test_only_listed_countries_are_served() -> None:
+    assert parse(US, frozenset({"US", "IN"})).country == "US"
+    with pytest.raises(CountryNotAllowed):
+        parse("+919876543210", frozenset({"US"}))
+
+
+def test_two_countries_with_one_calling_code_are_two() -> None:
+    assert parse("+16135550123").country == "CA"
+    with pytest.raises(CountryNotAllowed):
+        parse("+16135550123", frozenset({"US"}))
+
+
+def test_a_number_that_is_not_in_use_has_a_spelling() -> None:
+    assert spelling("+1 111 111 1111") == "+11111111111"
+
+
+@pytest.mark.parametrize(
+    ("e164", "masked"),
+    [
+        (US, "+1*******671"),
+        ("+919876543210", "+91*******210"),
+        ("+35312345678", "+353*****678"),
+        ("+6831234", "+683*234"),
+        ("+15005550006", "+1*******006"),
+    ],
+)
+def test_a_masked_number_shows_its_calling_code_and_three_digits(e164: str, masked: str) -> None:
+    assert mask(e164) == masked
+
+
+def test_the_spelling_of_a_number_in_use_is_its_own_spelling() -> None:
+    """A ledger's number, read again (as a resend does), names the same ledger."""
+    chance = random.Random(1)
+    starts = ["+1415555", "+44", "+4407", "+39", "+5491", "+54115", "+91", "+33", "+330", "+49151", "+7916", "+861"]
+    for _ in range(3000):
+        text = chance.choice(starts) + "".join(chance.choices("0123456789", k=chance.randint(4, 9)))
+        try:
+            phone = parse(text)
+        except OtpError:
+            continue
+        assert parse(phone.e164) == phone
+        assert phone.masked.endswith(phone.e164[-3:])
+        assert len(phone.masked) == len(phone.e164)

@@ -1,0 +1,172 @@
+"""Check, status and cancel through the service: what is looked at, what is told and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from otp_app.core.errors import NotPending, VerificationNotFound
+from otp_app.core.events import Canceled, Checked
+from otp_app.core.ledger import Status
+from otp_app.core.policy import HOUR
+from otp_app.core.service import Wish
+from tests.core.fakes import PHONE, World, wrong, wrongs
+
+ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]
+
+
+def _short(text: str) -> str:
+    return ascii(text[:8])
+
+
+def test_the_right_code_is_accepted_once(world: World) -> None:
+    world.send()
+    code = world.code()
+    assert world.service().check(code, phone_number=PHONE).approved
+    assert not world.service().check(code, phone_number=PHONE).approved
+
+
+def test_a_code_is_checked_by_its_id(world: World) -> None:
+    sending = world.send()
+    assert world.service().check(world.code(), verification_id=sending.verification_id).approved
+
+
+@pytest.mark.parametrize("number", [PHONE, "+14155552672"])
+def test_with_number_and_id_both_must_fit(world: World, number: str) -> None:
+    sending = world.send()
+    verdict = world.service().check(world.code(), phone_number=number, verification_id=sending.verification_id)
+    assert verdict.approved is (number == PHONE)
+
+
+def test_a_code_is_no_good_for_another_purpose_or_number(world: World) -> None:
+    world.send()
+    service, code = world.service(), world.code()
+    assert service.check(code, phone_number=PHONE, purpose="payment").status is None
+    assert service.check(code, phone_number="+14155552672").status is None
+    assert service.check(code, phone_number=PHONE).attempts_left == 5
+
+
+def test_a_purpose_that_is_named_beside_an_id_must_fit_too(world: World) -> None:
+    """Else the code of a harmless purpose, shown with its id, would do for a payment."""
+    sending = world.send(purpose="newsletter")
+    verdict = world.service().check(world.code(), verification_id=sending.verification_id, purpose="payment")
+    assert not verdict.approved
+
+
+def test_five_guesses_are_looked_at_across_ways_of_asking_resends_and_restarts(world: World) -> None:
+    sending = world.send()
+    guesses = iter(wrongs(world.code()))
+    assert world.service().check(next(guesses), phone_number=PHONE).attempts_left == 4
+    assert world.service().check(next(guesses), verification_id=sending.verification_id).attempts_left == 3
+    world.clock.forward(30)
+    world.send()
+    for left in (2, 1, 0):
+        assert world.service().check(next(guesses), phone_number=PHONE).attempts_left == left
+    assert world.service().check(world.code(), phone_number=PHONE).status == Status.MAX_ATTEMPTS_REACHED
+
+
+@pytest.mark.parametrize(
+    "guess", ["", "123", "12345678901", "12a456", " 123456", "\u0661" * 6, "\ud800", "1" * 1_000_000], ids=_short
+)
+def test_what_cannot_be_a_code_spends_nothing(world: World, guess: str) -> None:
+    world.send()
+    calls = len(world.store.calls)
+    assert world.service().check(guess, phone_number=PHONE).counted is False
+    assert len(world.store.calls) == calls
+    assert world.ledger().verifications[0].attempts == 0
+
+
+@pytest.mark.parametrize("odd", ODD, ids=_short)
+def test_an_odd_id_is_not_found(world: World, odd: str) -> None:
+    service = world.service()
+    assert service.check("123456", verification_id=odd).status is None
+    for call in (service.status, service.cancel, lambda text: service.resend(text, Wish())):
+        with pytest.raises(VerificationNotFound):
+            call(odd)
+
+
+def test_an_id_that_shares_its_ledger_but_not_its_nonce_is_not_found(world: World) -> None:
+    world.send()
+    other = world.names.new_verification(PHONE)
+    assert world.names.ledger_of(other) == world.names.ledger(PHONE)
+    assert world.service().check(world.code(), verification_id=other).status is None
+    with pytest.raises(VerificationNotFound):
+        world.service().status(other)
+
+
+def test_without_number_and_id_there_is_nothing_to_check(world: World) -> None:
+    assert world.service().check("123456").status is None
+
+
+def test_a_number_that_is_not_in_use_has_nothing_to_check(world: World) -> None:
+    assert world.service().check("123456", phone_number="+11111111111").status is None
+
+
+def test_checks_are_told_with_their_result(world: World) -> None:
+    world.send()
+    code = world.code()
+    for guess in (wrong(code), code, code):
+        world.service().check(guess, phone_number=PHONE)
+    assert [e.status for e in world.events if isinstance(e, Checked)] == ["pending", "approved"]
+
+
+def test_a_check_of_a_number_without_a_ledger_writes_nothing(world: World) -> None:
+    """Strangers' guesses at numbers that never had a code leave no trace to grow."""
+    world.service().check("123456", phone_number=PHONE)
+    assert world.store.values == {}
+
+
+# ---- status, cancel, tombstones
+
+
+def test_the_status_tells_tries_and_life(world: World) -> None:
+    sending = world.send()
+    world.service().check(wrong(world.code()), phone_number=PHONE)
+    world.clock.forward(100)
+    report = world.service().status(sending.verification_id)
+    assert (report.status, report.attempts_left, report.expires_in, report.to) == (
+        Status.PENDING, 4, 200, "+1*******671",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [Status.APPROVED, Status.CANCELED, Status.EXPIRED, Status.MAX_ATTEMPTS_REACHED])
+@pytest.mark.parametrize("risk", [False, True], ids=["no risk", "risk"])
+def test_what_is_over_is_told_for_an_hour_and_then_forgotten(world: World, end: Status, risk: bool) -> None:
+    """However long the ledger itself lives (a wrong guess keeps it for 30 days)."""
+    sending = world.send()
+    service, code = world.service(), world.code()
+    if risk:
+        service.check(wrong(code), phone_number=PHONE)
+    if end == Status.EXPIRED:
+        world.clock.forward(300)
+    elif end == Status.CANCELED:
+        service.cancel(sending.verification_id)
+    else:
+        for _ in range(5):
+            service.check(code if end == Status.APPROVED else wrong(code), phone_number=PHONE)
+    for wait in (0, 3599):
+        world.clock.forward(wait)
+        assert world.service().status(sending.verification_id).status == end
+        assert world.service().check(code, verification_id=sending.verification_id).status == end
+        assert world.service().check(code, phone_number=PHONE).status == end
+    world.clock.forward(2)
+    assert world.service().check(code, phone_number=PHONE).status is None
+    with pytest.raises(VerificationNotFound):
+        world.service().status(sending.verification_id)
+
+
+def test_what_is_forgotten_cannot_be_canceled(world: World) -> None:
+    """Status and cancel know the same verifications."""
+    sending = world.send()
+    world.service().check(wrong(world.code()), phone_number=PHONE)
+    world.clock.forward(300 + HOUR)
+    with pytest.raises(VerificationNotFound):
+        world.service().cancel(sending.verification_id)
+
+
+def test_a_cancel_is_told_and_ends_the_code(world: World) -> None:
+    sending = world.send()
+    assert world.service().cancel(sending.verification_id).status == Status.CANCELED
+    assert isinstance(world.events[-1], Canceled)
+    assert not world.service().check(world.code(), phone_number=PHONE).approved
+    with pytest.raises(NotPending):
+        world.service().cancel(sending.verification_id)

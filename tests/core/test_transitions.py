@@ -1,0 +1,158 @@
+"""Check and cancel: guesses are counted, a code is used once, what is over stays over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey, VerificationNotFound
+from otp_app.core.ledger import Status, Verification
+from otp_app.core.policy import DAY, Policy
+from otp_app.core.transitions import Verdict, cancel, check
+from tests.core.number import CODE, POLICY, WRONG, Number
+
+
+@pytest.fixture
+def number() -> Number:
+    return Number()
+
+
+def test_the_right_code_is_accepted_once(number: Number) -> None:
+    verification = number.send()
+    verdict = number.check(verification)
+    assert (verdict.approved, verdict.status, verdict.counted) == (True, Status.APPROVED, True)
+    again = number.check(verification)
+    assert (again.approved, again.status, again.counted) == (False, Status.APPROVED, False)
+
+
+def test_five_guesses_are_looked_at_and_no_more(number: Number) -> None:
+    verification = number.send()
+    verdicts = [number.check(verification, WRONG) for _ in range(5)]
+    assert [v.attempts_left for v in verdicts] == [4, 3, 2, 1, 0]
+    assert [v.status for v in verdicts] == [Status.PENDING] * 4 + [Status.MAX_ATTEMPTS_REACHED]
+    sixth = number.check(verification)
+    assert (sixth.approved, sixth.counted, sixth.status) == (False, False, Status.MAX_ATTEMPTS_REACHED)
+
+
+def test_the_fifth_guess_may_be_the_right_one(number: Number) -> None:
+    verification = number.send()
+    for _ in range(4):
+        number.check(verification, WRONG)
+    assert number.check(verification).approved
+
+
+@pytest.mark.parametrize("guess", ["0123", "12345", "0123456", "0123450000"])
+def test_a_guess_of_another_length_is_a_counted_wrong_guess(number: Number, guess: str) -> None:
+    verification = number.send()
+    assert number.check(verification, guess) == Verdict(Status.PENDING, verification.id, 4, counted=True)
+
+
+def test_a_code_that_cannot_be_derived_costs_no_try(number: Number) -> None:
+    verification = number.send()
+
+    def lost(_: Verification) -> str:
+        raise UnknownKey("not held")
+
+    with pytest.raises(UnknownKey):
+        check(number.ledger, number.now, POLICY, number.of(verification), WRONG, lost)
+
+
+def test_where_nothing_is_there_nothing_changes(number: Number) -> None:
+    assert check(number.ledger, number.now, POLICY, None, CODE, lambda v: CODE) == (None, Verdict(None))
+
+
+@pytest.mark.parametrize("status", [Status.APPROVED, Status.CANCELED, Status.MAX_ATTEMPTS_REACHED, Status.EXPIRED])
+def test_what_is_over_looks_at_no_guess_and_changes_nothing(number: Number, status: Status) -> None:
+    over = replace(number.send(), status=status, over=number.clock.wall)
+    ledger = number.ledger.with_verification(over)
+    new, verdict = check(ledger, number.now, POLICY, over, CODE, lambda v: CODE)
+    assert (new, verdict.counted, verdict.status) == (None, False, status)
+
+
+def test_a_wrong_guess_goes_on_the_numbers_account_for_30_days(number: Number) -> None:
+    number.check(number.send(), WRONG)
+    assert number.ledger.risk == ((int(number.clock.wall // DAY), 10_000),)
+    number.clock.forward(30 * DAY)
+    number.send()
+    assert number.ledger.risk
+    number.clock.forward(DAY)
+    number.send()
+    assert not number.ledger.risk
+
+
+def test_one_wrong_guess_is_forgiven_at_approval(number: Number) -> None:
+    verification = number.send()
+    for _ in range(3):
+        number.check(verification, WRONG)
+    number.check(verification)
+    assert sum(units for _, units in number.ledger.risk) == 20_000
+
+
+def test_at_most_five_guesses_are_forgiven_in_30_days(number: Number) -> None:
+    for _ in range(7):
+        verification = number.send()
+        number.check(verification, WRONG)
+        number.check(verification)
+        number.clock.forward(DAY)
+    assert sum(units for _, units in number.ledger.risk) == 20_000
+    number.clock.forward(30 * DAY)
+    verification = number.send()
+    number.check(verification, WRONG)
+    number.check(verification)
+    assert number.ledger.risk[-1][1] == 0
+
+
+def test_an_approval_ends_the_row_of_deaths_and_shortens_the_gap(number: Number) -> None:
+    number.kill()
+    for seconds in (30, 60):
+        number.clock.forward(seconds)
+        last = number.send()
+    assert (number.ledger.deaths, number.ledger.streak) == (1, 3)
+    number.check(last)
+    assert (number.ledger.deaths, number.ledger.streak) == (0, 1)
+    number.clock.forward(30)
+    number.send()
+
+
+def test_deaths_in_a_row_make_the_cool_down_longer(number: Number) -> None:
+    free = Number(Policy(gaps=(), sends_per_hour=0, sends_per_day=0))
+    for wait in (30, 60, 300, 900, 3600, 3600):
+        free.kill()
+        free.clock.forward(wait - 1)
+        with pytest.raises(CoolingDown):
+            free.begin()
+        free.clock.forward(1)
+
+
+# ---- cancel
+
+
+def test_a_canceled_verification_accepts_nothing(number: Number) -> None:
+    verification = number.send()
+    number.ledger, over = cancel(number.ledger, number.now, POLICY, verification.id)
+    assert (over.status, over.over) == (Status.CANCELED, number.clock.wall)
+    assert number.check(verification).status == Status.CANCELED
+
+
+def test_canceling_gives_no_message_back(number: Number) -> None:
+    verification = number.send()
+    number.ledger, _ = cancel(number.ledger, number.now, POLICY, verification.id)
+    with pytest.raises(TooSoon):
+        number.begin()
+
+
+def test_only_what_is_pending_can_be_canceled(number: Number) -> None:
+    verification = number.send()
+    with pytest.raises(VerificationNotFound):
+        cancel(number.ledger, number.now, POLICY, "VE" + "f" * 32)
+    number.check(verification)
+    with pytest.raises(NotPending):
+        cancel(number.ledger, number.now, POLICY, verification.id)
+
+
+def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
+    verification = number.send()
+    number.clock.forward(300)
+    with pytest.raises(NotPending):
+        cancel(number.ledger, number.now, POLICY, verification.id)

@@ -1,0 +1,46 @@
+"""Servers and clients for the fault tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require
+from tests.faults.load import Clients
+from tests.provider import Provider
+from tests.running import RunningServer
+
+
+@pytest.fixture
+def clients(server: Callable[..., RunningServer], fake_twilio: Provider) -> Callable[..., Clients]:
+    """Call it to start a server (see RunningServer) and get clients for it."""
+    return lambda **settings: Clients(server(**settings), fake_twilio)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small file system")
+    mount, umount, folder = require("mount"), require("umount"), tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip(f"cannot mount a small file system here: {made.stderr.decode().strip()}")
+    yield folder
+    subprocess.run([umount, "--lazy", folder], check=True)
+
+
+def read_only(folder: Path) -> None:
+    """Let nothing on this file system be changed any more."""
+    subprocess.run([require("mount"), "-o", "remount,ro", folder], check=True)
+
+
+def on_disk(folder: Path, **settings: Any) -> dict[str, Any]:
+    """Settings that keep the store, but not the log, in a folder."""
+    return {"store": f"sqlite:///{folder}/otp.db", **settings}

@@ -1,0 +1,14 @@
+"""Phone numbers for tests that talk to a server: each is given out once, so that no limit of one touches another.
+
+They look like numbers in use, or the server would refuse them; the stand-in for Twilio keeps every message.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+
+def fresh_numbers(first: int = 5_551_000) -> Iterator[str]:
+    """Valid numbers in E.164, upwards from +1415 and seven digits."""
+    return (f"+1415{number}" for number in itertools.count(first))

@@ -1,0 +1,150 @@
+"""Logs: one JSON object a line."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+
+from otp_app.core.events import Canceled, Checked, OutcomeLost, Refused, Sent
+from otp_app.logs import JsonLines, log, log_event, set_up
+
+ABOUT = ("VE1", "+1*******671", "login")
+SENT = Sent(*ABOUT, "VL1", "sms", "sent", "SM1")
+REFUSED = Refused(*ABOUT, "VL1", "sms", "bad_number", 21211)
+LOST = OutcomeLost(*ABOUT, "VL1")
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Set logging up at a level; returns what was written to standard error. Afterwards all is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def at(level):
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        set_up(level)
+        return sys.stderr
+
+    yield at
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def record(message, *arguments, **more):
+    made = logging.LogRecord("otp_app", logging.WARNING, "file.py", 1, message, arguments, more.pop("exc_info", None))
+    made.__dict__.update(more)
+    return made
+
+
+def line(*what, **more):
+    text = JsonLines().format(record(*what, **more))
+    assert len(text.splitlines()) == 1
+    return json.loads(text)
+
+
+def test_a_line_is_an_object():
+    """With the time in UTC, the level, the logger and the message, arguments filled in."""
+    found = line("%s gone", "all", created=1_750_000_000.25)
+    assert found == {
+        "time": "2025-06-15T15:06:40.250+00:00",
+        "level": "WARNING",
+        "logger": "otp_app",
+        "message": "all gone",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "a\u2028b", "a\x85b", 'a"b', "\ud800", "\x7f"]
+)
+def test_no_line_can_be_forged(text):
+    """Control characters and line ends come out escaped, printable ASCII alone is written."""
+    written = JsonLines().format(record("%s", text))
+    assert written.isascii()
+    assert written.replace("\x7f", "").isprintable()
+    assert json.loads(written)["message"] == text
+
+
+def failed(text):
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        return sys.exc_info()
+
+
+def test_of_an_exception_the_text_is_not_shown():
+    """It may hold a number or a code; the type and the place are enough to find the fault."""
+    found = line("unexpected error", exc_info=failed("+14155552671 has 123456"))
+    assert found["exception"] == "RuntimeError"
+    assert found["at"][-1].startswith(__file__)
+    assert found["at"][-1].endswith(" failed")
+    assert "123456" not in json.dumps(found)
+
+
+def test_of_a_chain_of_exceptions_no_text_is_shown():
+    """Nor of its causes, nor of what a traceback already formatted has."""
+    try:
+        try:
+            raise KeyError("+14155552671")
+        except KeyError as cause:
+            raise RuntimeError("123456") from cause
+    except RuntimeError:
+        found = JsonLines().format(record("x", exc_info=sys.exc_info(), exc_text="+14155552671", stack_info="123456"))
+    assert "123456" not in found
+    assert "4155552671" not in found
+
+
+def test_no_exception_at_hand_is_no_exception():
+    """exc_info=True outside an except block."""
+    assert "exception" not in line("x", exc_info=(None, None, None))
+
+
+def test_set_up_writes_to_standard_error(start):
+    """Everything of the process, once, from the level on."""
+    written = start("WARNING")
+    logging.getLogger("some.library").warning("careful")
+    log.info("not told")
+    set_up("WARNING")
+    log.error("told")
+    assert [json.loads(text)["message"] for text in written.getvalue().splitlines()] == ["careful", "told"]
+
+
+EVENTS = {
+    "sent": (SENT, "INFO"),
+    "sent, as far as anybody knows": (Sent(*ABOUT, "VL1", "sms", "unknown", ""), "INFO"),
+    "refused": (REFUSED, "WARNING"),
+    "outcome lost": (LOST, "WARNING"),
+    "wrong guess": (Checked(*ABOUT, "pending"), "DEBUG"),
+    "approved": (Checked(*ABOUT, "approved"), "INFO"),
+    "guessed to death": (Checked(*ABOUT, "max_attempts_reached"), "INFO"),
+    "canceled": (Canceled(*ABOUT), "INFO"),
+}
+
+
+@pytest.mark.parametrize(("event", "level"), EVENTS.values(), ids=EVENTS)
+def test_each_event_has_its_level(start, event, level):
+    """Trouble is a warning; a wrong guess is not told by default, or whoever guesses could fill the disk."""
+    written = start("DEBUG")
+    log_event(event)
+    found = json.loads(written.getvalue())
+    assert (found["message"], found["level"]) == (type(event).__name__, level)
+
+
+def test_an_event_is_told_with_its_fields(start):
+    """As fields of the line, to be searched."""
+    written = start("INFO")
+    log_event(REFUSED)
+    found = json.loads(written.getvalue())
+    wanted = {"to": "+1*******671", "purpose": "login", "verification_id": "VE1", "send_id": "VL1", "channel": "sms"}
+    assert wanted.items() <= found.items()
+    assert (found["reason"], found["provider_code"]) == ("bad_number", 21211)
+
+
+@pytest.mark.parametrize(("level", "told"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 0)])
+def test_the_level_decides(start, level, told):
+    """OTP_LOG_LEVEL."""
+    written = start(level)
+    for event in (SENT, REFUSED, LOST, Checked(*ABOUT, "pending")):
+        log_event(event)
+    assert len(written.getvalue().splitlines()) == told

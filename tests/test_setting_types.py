@@ -1,0 +1,175 @@
+"""How texts of settings become values."""
+
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from otp_app import setting_types as types
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", ()), ("a", ("a",)), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b")), (("a",), ("a",))],
+)
+def test_a_list_has_commas(text, found):
+    """Blanks around names and empty places do not count; a list that is one already stays."""
+    assert types.names(text) == found
+
+
+def test_a_key_has_name_scopes_and_digest():
+    """As `keys new` prints it; several with commas."""
+    found = types.api_keys(f"shop:send+verify:{DIGEST}, cron_1.a-b:metrics:{'f' * 64}")
+    assert found == (
+        types.ApiKey("shop", frozenset({"send", "verify"}), DIGEST),
+        types.ApiKey("cron_1.a-b", frozenset({"metrics"}), "f" * 64),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop",
+        "shop:send",
+        f"shop:{DIGEST}",
+        f":send:{DIGEST}",
+        f"shop::{DIGEST}",
+        f"shop:send+:{DIGEST}",
+        f"shop:everything:{DIGEST}",
+        f"shop:send,verify:{DIGEST}",
+        f"a shop:send:{DIGEST}",
+        f"{'x' * 41}:send:{DIGEST}",
+        f"shop:send:{DIGEST.upper()}",
+        f"shop:send:{DIGEST}0",
+        f"shop:send:{DIGEST[1:]}",
+        f"shop:send:{DIGEST},shop:verify:{'f' * 64}",
+        "otp_1a2b3c4d_the-key-itself",
+    ],
+)
+def test_what_is_no_key_is_refused(text):
+    """Unknown scopes, a name twice, or the key itself: told without it."""
+    with pytest.raises(ValueError) as error:
+        types.api_keys(text)
+    assert text not in str(error.value)
+
+
+def test_a_test_number_has_a_code_and_a_last_day():
+    """The day is still good, to its end (UTC)."""
+    (found,) = types.test_numbers("+15005550006=123456@2026-12-31")
+    assert found == types.FixedUntil("+15005550006", "123456", date(2026, 12, 31))
+    assert found.ends == 1_798_761_600  # 2027-01-01T00:00:00Z
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+15005550006",
+        "+15005550006=123456",
+        "15005550006=123456@2026-12-31",
+        "+15005550006=12345@2026-12-31",
+        "+15005550006=12345678901@2026-12-31",
+        "+15005550006=12345a@2026-12-31",
+        "+15005550006=123456@2026-13-31",
+        "+15005550006=123456@2026-02-30",
+        "+15005550006=123456@31.12.2026",
+        "+1500=123456@2026-12-31",
+        "+9990000000=123456@2026-12-31",
+        "+150055500\uff106=123456@2026-12-31",
+    ],
+)
+def test_what_is_no_test_number_is_refused(text):
+    """A possible number, 6 to 10 digits and a day that exists; the fault shows how it is written."""
+    with pytest.raises(ValueError, match=r"\+15005550006=123456@2026-12-31"):
+        types.test_numbers(text)
+
+
+def test_a_number_that_is_only_possible_will_do():
+    """Test numbers need not be in use."""
+    (found,) = types.test_numbers("+11111111111=123456@2026-12-31")
+    assert found.phone == "+11111111111"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"}), (frozenset("X"), {"X"})],
+)
+def test_countries_are_iso_codes(text, found):
+    """In either case; all of them is an empty list."""
+    assert types.countries(text) == found
+
+
+@pytest.mark.parametrize("text", ["USA", "U", "XX", "UK", "US;IN", "all,US", "001"])
+def test_what_is_no_country_is_refused(text):
+    """UK is GB: a country that nobody has would silently serve nobody."""
+    with pytest.raises(ValueError, match="country code"):
+        types.countries(text)
+
+
+@pytest.mark.parametrize("text", ["", "1/second", "20/hour;60/day", "60/10minutes", "5 per minute", "5/minute, 9/day"])
+def test_limits_have_flask_limiters_notation(text):
+    """Empty: none."""
+    assert types.rate_limits(text) == text
+
+
+@pytest.mark.parametrize("text", ["20", "20/", "20/fortnight", "-1/day", "x/day", "1/day;", "0.5/day"])
+def test_what_is_no_limit_is_refused(text):
+    """The fault shows how limits are written."""
+    with pytest.raises(ValueError, match="20/hour;60/day"):
+        types.rate_limits(text)
+
+
+def test_a_template_keeps_its_text():
+    """The three values, in any order and number."""
+    assert types.template("{minutes} {code} {app} {code}") == "{minutes} {code} {app} {code}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "code", "{}", "{0}", "{code", "code}", "{code} {x}", "{code.__class__}", "{code[0]}", "{code!r}", "{code:d}",
+     "{code:>9999}", "{code:{app}}"],
+)  # fmt: skip
+def test_what_is_no_template_is_refused(text):
+    """A template has the code as it is, and nothing that reaches into our objects or makes the text grow."""
+    with pytest.raises(ValueError, match="the text"):
+        types.template(text)
+
+
+def test_texts_by_language_are_a_json_object():
+    """Tags in lower case, since clients spell them as they like."""
+    found = types.templates('{"es": "Tu código es: {code}", "pt-BR": "Seu código: {code}"}')
+    assert found == {"es": "Tu código es: {code}", "pt-br": "Seu código: {code}"}
+    assert types.templates("") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '"es"', '{"es": 1}', '{"spanish": "{code}"}', '{"es": "x"}', '{"e": "{code}"}', '{"es\\n": "{code}"}'],
+)
+def test_what_is_no_text_by_language_is_refused(text):
+    """Each text must be a template of its own, each tag a language's."""
+    with pytest.raises(ValueError):
+        types.templates(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("127.0.0.1", IPv4Network("127.0.0.1/32")),
+        ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
+        ("2001:db8::1", IPv6Network("2001:db8::1/128")),
+        (IPv4Network("10.0.0.0/8"), IPv4Network("10.0.0.0/8")),
+    ],
+)
+def test_a_proxy_is_an_address_or_a_network(text, network):
+    """Bits of the host part do not matter."""
+    assert TypeAdapter(types.IPNetwork).validate_python(text) == network
+
+
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*"])
+def test_what_is_no_network_is_refused(text):
+    """A name would be looked up, and everything is no network."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(types.IPNetwork).validate_python(text)

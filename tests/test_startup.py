@@ -1,0 +1,248 @@
+"""What the server refuses to start with."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from otp_app import startup
+from otp_app.core.errors import StoreUnavailable
+from otp_app.keyring import new_secret
+from otp_app.settings import Settings, read
+
+KEY = "shop:send:" + "0" * 64
+SMS = {
+    "OTP_CHANNELS": "sms",
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "token",
+    "TWILIO_PHONE_NUMBER": "+15005550006",
+}
+SECRET = new_secret()
+KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": SECRET}
+
+
+def day(days):
+    return (datetime.now(UTC).date() + timedelta(days)).isoformat()
+
+
+def refused(environ, folder):
+    """The lines with which the server does not start."""
+    with pytest.raises(startup.BadSettings) as error:
+        startup.load(environ, folder)
+    return error.value.faults
+
+
+#: what is wrong -> (the variables that make it so, the variable that is named first, what the line says to set or do)
+REFUSALS = {
+    "bound to all addresses": ({"HOST": "0.0.0.0"}, "HOST", "OTP_API_KEYS"),
+    "bound to all IPv6 addresses": ({"HOST": "::"}, "HOST", "OTP_PUBLIC=1"),
+    "bound to a name": ({"HOST": "otp.example"}, "HOST", "python -m otp_app keys new"),
+    "open through a proxy": ({"OTP_TRUSTED_PROXIES": "127.0.0.1"}, "OTP_TRUSTED_PROXIES", "OTP_API_KEYS"),
+    "public to all countries": ({"OTP_PUBLIC": "1", **SMS}, "OTP_COUNTRIES", "OTP_COUNTRIES=US,IN"),
+    "public to all countries by name": (
+        {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "all", **SMS}, "OTP_COUNTRIES", "list of countries",
+    ),
+    "codes on the screen, with keys": ({"OTP_API_KEYS": KEY}, "OTP_CHANNELS", "set whatsapp or sms"),
+    "codes on the screen, in public": (
+        {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
+    ),
+    "an unknown store": ({"OTP_STORE_URL": "mongo://x", **KEYS}, "OTP_STORE_URL", "use one of"),
+    "a store without a file": ({"OTP_STORE_URL": "sqlite:///"}, "OTP_STORE_URL", "sqlite:///relative/path"),
+    "an unknown option of a store": ({"OTP_STORE_URL": "sqlite:///otp.db?mode=ro"}, "OTP_STORE_URL", "synchronous"),
+    "memory with a path": ({"OTP_STORE_URL": "memory://x"}, "OTP_STORE_URL", "memory://"),
+    "a store that is not there": ({"OTP_STORE_URL": "no.such:Store", **KEYS}, "OTP_STORE_URL", "package.module:Class"),
+    "memory for several workers": (
+        {"OTP_STORE_URL": "memory://", "WEB_CONCURRENCY": "2"}, "WEB_CONCURRENCY", "OTP_STORE_URL=sqlite:///",
+    ),
+    "a shared store without keys": (
+        {"OTP_STORE_URL": "tests.shared_store:NetworkStore"}, "OTP_SECRET_KEYS", "the same keys on every server",
+    ),
+    "no key id": (KEYS | {"OTP_SECRET_KEYS": SECRET}, "OTP_SECRET_KEYS", "ID:BASE64"),
+    "a key id twice": (KEYS | {"OTP_SECRET_KEYS": f"k1:{SECRET},k1:{SECRET}"}, "OTP_SECRET_KEYS", "twice"),
+    "a short key": (KEYS | {"OTP_SECRET_KEYS": "k1:c2hvcnQ="}, "OTP_SECRET_KEYS", "shorter than 32 bytes"),
+    "a key in other letters": (KEYS | {"OTP_SECRET_KEYS": "k1:p4ssw*rd"}, "OTP_SECRET_KEYS", "not base64"),
+    "a short index key": (KEYS | {"OTP_INDEX_KEY": "c2hvcnQ="}, "OTP_INDEX_KEY", "shorter than 32 bytes"),
+    "no index key": ({"OTP_SECRET_KEYS": KEYS["OTP_SECRET_KEYS"]}, "OTP_SECRET_KEYS", "set both or neither"),
+    "the index key alone": ({"OTP_INDEX_KEY": SECRET}, "OTP_SECRET_KEYS", "set both or neither"),
+    "a raised length below the usual one": ({"OTP_CODE_LENGTH": "9"}, "OTP_CODE_LENGTH_RAISED", "at least as long"),
+    "risk never lowered": ({"OTP_RISK_LOWER": "0.0005"}, "OTP_RISK_LOWER", "OTP_RISK_RAISE"),
+    "a test number for long": (
+        {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(31)}"}, "OTP_TEST_NUMBERS", "within 30 days",
+    ),
+    "an unknown channel": ({"OTP_CHANNELS": "pigeon"}, "OTP_CHANNELS", "use console, sms, whatsapp"),
+    "no account": (SMS | {"TWILIO_ACCOUNT_SID": ""}, "TWILIO_ACCOUNT_SID", "without it"),
+    "no credentials": (SMS | {"TWILIO_AUTH_TOKEN": ""}, "TWILIO_API_KEY_SID", "TWILIO_AUTH_TOKEN"),
+    "half an API key": (SMS | {"TWILIO_API_KEY_SID": "SK" + "0" * 32}, "TWILIO_API_KEY_SID", "set both"),
+    "no sender": (SMS | {"TWILIO_PHONE_NUMBER": ""}, "TWILIO_PHONE_NUMBER", "TWILIO_MESSAGING_SERVICE_SID"),
+    "no WhatsApp sender": (SMS | {"OTP_CHANNELS": "whatsapp"}, "TWILIO_WHATSAPP_NUMBER", "TWILIO_CONTENT_SID"),
+    "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "greater than or equal to 6"),
+    "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "less than or equal to 600"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("environ", "variable", "says"), REFUSALS.values(), ids=REFUSALS)
+def test_what_is_unsafe_does_not_start(environ, variable, says, tmp_path):
+    """One line, no more: it begins with the variable, and says what to change."""
+    (line,) = refused(environ, tmp_path)
+    assert line.startswith(variable)
+    assert says in line
+    assert "\n" not in line
+
+
+GOOD = {
+    "nothing set": {},
+    "IPv6 loopback": {"HOST": "::1"},
+    "localhost": {"HOST": "localhost"},
+    "another loopback address": {"HOST": "127.1.2.3"},
+    "keys, for everybody": {"HOST": "0.0.0.0", "OTP_API_KEYS": KEY, "OTP_TRUSTED_PROXIES": "10.0.0.0/8", **SMS},
+    "public": {"HOST": "0.0.0.0", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS},
+    "memory for one worker": {"OTP_STORE_URL": "memory://"},
+    "four workers": {"WEB_CONCURRENCY": "4"},
+    "keys of one's own": KEYS,
+    "two keys": KEYS | {"OTP_SECRET_KEYS": f"k2:{new_secret()},k1:{SECRET}"},
+    "a shared store": {"OTP_STORE_URL": "tests.shared_store:NetworkStore", "WEB_CONCURRENCY": "4", **KEYS},
+    "a test number for a month": {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(30)}"},
+    "a test number that is over": {"OTP_TEST_NUMBERS": "+15005550006=123456@2020-01-01"},
+    "WhatsApp through a service": SMS | {
+        "OTP_CHANNELS": "whatsapp,sms", "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32,
+        "TWILIO_CONTENT_SID": "HX" + "0" * 32,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("environ", GOOD.values(), ids=GOOD)
+def test_what_is_safe_starts(environ, tmp_path):
+    """The settings come back."""
+    settings = startup.load(environ, tmp_path)
+    assert settings.host == environ.get("HOST", "127.0.0.1")
+
+
+def test_every_refusal_has_a_case(tmp_path):
+    """A new one needs a row above: each is the reason for at least one line."""
+    said = set()
+    for environ, _, _ in REFUSALS.values():
+        settings, _ = read(environ, tmp_path)
+        said |= {refusal for refusal in startup.REFUSALS if refusal.says(settings)}
+    assert said == set(startup.REFUSALS)
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    """Nobody has to start five times to learn of five faults: of values, of what is unsafe together, of channels."""
+    environ = {
+        "PORT": "x",
+        "HOST": "0.0.0.0",
+        "OTP_STORE_URL": "mongo://x",
+        "OTP_CODE_LENGTH": "9",
+        "OTP_CHANNELS": "whatsapp",
+        **KEYS,
+    }
+    lines = refused(environ, tmp_path)
+    assert [line.split(":")[0] for line in lines] == [
+        "PORT",
+        "HOST",
+        "OTP_STORE_URL",
+        "OTP_CODE_LENGTH_RAISED",
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET",
+        "TWILIO_WHATSAPP_NUMBER",
+    ]
+
+
+def test_the_exception_reads_as_its_lines(tmp_path):
+    """For whoever only prints it."""
+    with pytest.raises(startup.BadSettings, match=r"PORT: .*; HOST: .*"):
+        startup.load({"PORT": "x", "HOST": "0.0.0.0"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTP_API_KEYS": "wrong", "HOST": "0.0.0.0", "OTP_TRUSTED_PROXIES": "127.0.0.1"},
+        {"OTP_CHANNELS": ",", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"},
+        SMS | {"TWILIO_ACCOUNT_SID": "wrong"},
+        {"OTP_API_KEYS_FILE": "/missing", "HOST": "0.0.0.0"},
+        {"OTP_SECRET_KEYS_FILE": "/missing", "OTP_INDEX_KEY": SECRET},
+        SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
+    ],
+)
+def test_one_fault_is_told_once(environ, tmp_path):
+    """A variable that cannot be read is no reason to tell what would be missing without it."""
+    assert len(refused(environ, tmp_path)) == 1
+
+
+def test_an_unknown_store_needs_no_word_about_keys(tmp_path):
+    """While nobody knows what store it is, nobody knows that it is shared."""
+    (line,) = refused({"OTP_STORE_URL": "sqllite:///var/otp.db"}, tmp_path)
+    assert line.startswith("OTP_STORE_URL")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTP_STORE_URL": "redis://:sup3rsecret@127.0.0.1/0"},
+        {"OTP_STORE_URL": "sqlite:///otp.db?key=sup3rsecret"},
+        {"OTP_SECRET_KEYS": "sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
+        {"OTP_SECRET_KEYS": "k1:sup3rsecret,k2:sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
+        {"OTP_API_KEYS": "sup3rsecret", "HOST": "0.0.0.0"},
+        {"TWILIO_ACCOUNT_SID": "sup3rsecret", "TWILIO_API_KEY_SID": "sup3rsecret", "OTP_CHANNELS": "sms"},
+        {"TWILIO_AUTH_TOKEN": "sup3rsecret", "TWILIO_API_KEY_SECRET": "sup3rsecret", "OTP_CHANNELS": "whatsapp"},
+    ],
+)
+def test_no_line_shows_what_may_be_secret(environ, tmp_path):
+    """Lines go to the journal."""
+    assert "sup3rsecret" not in str(refused(environ, tmp_path))
+
+
+# ---- before workers fork
+
+
+def settings_for(folder, **given):
+    return Settings(otp_store_url=f"sqlite:///{folder}/otp.db", **given)
+
+
+def test_prepare_makes_keys_and_tries_the_store(tmp_path):
+    """Both files are there, for the owner alone."""
+    startup.prepare(settings_for(tmp_path / "var"))
+    made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "var").iterdir()}
+    assert made["otp.keys"] == 0o600
+    assert made["otp.db"] == 0o600
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+
+
+def test_prepare_refuses_a_bad_key_file(tmp_path):
+    """As a line like all others."""
+    (tmp_path / "otp.keys").write_text("nothing", encoding="ascii")
+    (tmp_path / "otp.keys").chmod(0o600)
+    with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: .* is damaged"):
+        startup.prepare(settings_for(tmp_path))
+
+
+def test_prepare_refuses_a_store_that_does_not_work(tmp_path):
+    """A file that is no database, with the keys in order."""
+    (tmp_path / "otp.db").write_bytes(b"no database" * 100)
+    with pytest.raises(StoreUnavailable):
+        startup.prepare(settings_for(tmp_path, otp_secret_keys=KEYS["OTP_SECRET_KEYS"], otp_index_key=SECRET))
+
+
+def test_prepare_refuses_a_folder_that_cannot_be(tmp_path):
+    """Where the database's folder is a file."""
+    (tmp_path / "file").write_text("", encoding="ascii")
+    with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: the key file .* cannot be made"):
+        startup.prepare(settings_for(tmp_path / "file"))
+
+
+def test_what_could_be_better_is_advice(tmp_path):
+    """The server starts, and says so."""
+    (line,) = startup.advice(startup.load(SMS, tmp_path))
+    assert line.startswith("TWILIO_AUTH_TOKEN")
+    assert startup.advice(startup.load({}, tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("[::1]", True), ("localhost", True),
+     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("127.0.0.1.example", False), ("localhost.example", False),
+     ("", False)],
+)  # fmt: skip
+def test_what_only_this_machine_can_reach(host, loopback):
+    """Names are not looked up: only localhost is known."""
+    assert startup.is_loopback(host) is loopback

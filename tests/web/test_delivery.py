@@ -1,0 +1,97 @@
+"""What a provider's answer becomes."""
+
+import pytest
+
+from otp_app.core.interfaces import Delivery, Outcome, Reason
+
+STATUS = {
+    Reason.BAD_NUMBER: 422,
+    Reason.BLOCKED: 403,
+    Reason.SUSPICIOUS: 403,
+    Reason.OPTED_OUT: 403,
+    Reason.THROTTLED: 503,
+    Reason.ACCOUNT: 503,
+    Reason.AUTH: 503,
+    Reason.UNREACHABLE: 503,
+    Reason.FAILED: 502,
+}
+
+
+def refused(reason, **more):
+    return Delivery(Outcome.REFUSED, reason=reason, provider_code=12345, **more)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_refusal_has_its_status(house, reason):
+    """The number's fault is 422, its owner's or the destination's 403, ours or the provider's 5xx."""
+    house.channel.answers.append(refused(reason))
+    answer = house.send()
+    assert answer.status_code == STATUS[reason]
+    wanted = {"error": "The message could not be sent", "error_type": str(reason), "status": STATUS[reason]}
+    assert answer.json == wanted | ({"retry_after": 5} if STATUS[reason] == 503 else {})
+    assert ("Retry-After" in answer.headers) == (STATUS[reason] == 503)
+
+
+def test_when_to_come_back_is_the_providers_word(house):
+    """A provider that says how long it is busy is believed."""
+    house.channel.answers.append(refused(Reason.THROTTLED, retry_after=17.5))
+    assert house.send().headers["Retry-After"] == "18"
+
+
+def test_an_unknown_outcome_is_202(house):
+    """The message may arrive: neither a success nor a failure, and its code works."""
+    house.channel.answers.append(Delivery(Outcome.UNKNOWN))
+    number = house.number()
+    answer = house.send(number)
+    assert answer.status_code == 202
+    assert answer.json["delivery"] == "unknown"
+    assert answer.json["message"] != "OTP sent successfully!"
+    assert house.verify(number).status_code == 200
+
+
+def test_a_sent_message_says_nothing_of_delivery(house):
+    """Seed 003's answer has no such word."""
+    assert "delivery" not in house.send().json
+
+
+def test_the_next_channel_follows_a_refusal(open_house):
+    """OTP_CHANNELS is an order: the answer names the channel that took the message."""
+    house = open_house(otp_channels="tests.web.house:RecordingChannel,tests.web.house:OtherChannel")
+    house.channel.answers.append(refused(Reason.UNREACHABLE))
+    answer = house.send()
+    assert (answer.status_code, answer.json["channel"]) == (200, "whatsapp")
+
+
+def test_an_unknown_outcome_is_the_end(open_house):
+    """After a message that may arrive no second one goes by another channel."""
+    house = open_house(otp_channels="tests.web.house:RecordingChannel,tests.web.house:OtherChannel")
+    house.channel.answers.append(Delivery(Outcome.UNKNOWN))
+    assert house.send().status_code == 202
+    assert house.services.channels[1].messages == []
+
+
+def test_a_refused_number_costs_one_call(house):
+    """What was refused for its number is not asked again for ten minutes."""
+    house.channel.answers.append(refused(Reason.BAD_NUMBER))
+    number = house.number()
+    house.send(number)
+    house.clock.advance(31)
+    assert house.send(number).status_code == 422
+    assert len(house.channel.messages) == 1
+
+
+def test_a_failure_of_ours_costs_the_user_nothing(house):
+    """After a refusal that is not about the number the next send may follow at once."""
+    house.channel.answers.append(refused(Reason.ACCOUNT))
+    number = house.number()
+    assert [house.send(number).status_code for _ in range(2)] == [503, 200]
+
+
+def test_a_refused_resend_leaves_the_code(house):
+    """A message that failed takes nothing away from the one that arrived."""
+    number = house.number()
+    house.send(number)
+    house.clock.advance(31)
+    house.channel.answers.append(refused(Reason.THROTTLED))
+    assert house.send(number).status_code == 503
+    assert house.verify(number).status_code == 200

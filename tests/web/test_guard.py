@@ -1,0 +1,260 @@
+"""Who may call."""
+
+from functools import partial
+
+import pytest
+from werkzeug.test import create_environ, run_wsgi_app
+
+from otp_app.limits import StoreStorage
+from otp_app.web import guard
+from tests.web.house import api_key
+
+KEYS = ",".join(
+    [
+        api_key("shop", "send+verify", "shop secret"),
+        api_key("sender", "send", "sender secret"),
+        api_key("checker", "verify", "checker secret"),
+        api_key("monitor", "metrics", "monitor secret"),
+        api_key("boss", "metrics", "boss secret"),
+    ]
+)
+PUBLIC = {"otp_public": "1", "otp_countries": "US"}
+REMOTE = {"REMOTE_ADDR": "203.0.113.9"}
+SEND, VERIFY = ("POST", "/send-otp"), ("POST", "/verify-otp")
+STATUS, CANCEL = ("GET", "/verifications/VE" + "0" * 32), ("DELETE", "/verifications/VE" + "0" * 32)
+
+
+def reached(answer):
+    """Whether a view was reached: with an empty body it refuses with 400, without anything found with 404."""
+    assert answer.status_code in (400, 401, 403, 404), answer.json
+    return answer.status_code in (400, 404)
+
+
+@pytest.fixture
+def keyed(open_house):
+    """A server with API keys."""
+    return open_house(otp_api_keys=KEYS)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Authorization": "Bearer shop secret"},
+        {"Authorization": "bearer shop secret"},
+        {"Authorization": "Bearer  shop secret "},
+        {"X-API-Key": "shop secret"},
+        {"Authorization": "Basic x", "X-API-Key": "shop secret"},
+    ],
+)
+def test_a_key_is_shown_in_either_header(keyed, header):
+    """Authorization: Bearer KEY, or X-API-Key: KEY."""
+    assert keyed.send(headers=header).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer shop secre"},
+        {"Authorization": "Bearer wrong", "X-API-Key": "shop secret"},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": ""},
+        {"X-API-Key": "sch\xf6n"},
+        {"X-API-Key": "shop"},
+    ],
+)
+def test_a_wrong_key_is_401(keyed, header):
+    """Also where nobody needs one: a caller that shows a key wants to be known by it."""
+    answer = keyed.send(headers=header)
+    assert (answer.status_code, answer.json["error_type"]) == (401, "unauthorized")
+    assert keyed.channel.messages == []
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Basic c2hvcDpzZWNyZXQ="}])
+@pytest.mark.parametrize("where", [SEND, VERIFY, ("POST", "/resend-otp"), STATUS, CANCEL])
+def test_without_a_key_it_is_401(keyed, where, header):
+    """With keys configured nobody calls without one, from this machine neither."""
+    answer = keyed.call(*where, {}, headers=header)
+    assert (answer.status_code, answer.json["error_type"]) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("secret", "open_to_it"),
+    [
+        ("shop secret", [SEND, VERIFY, STATUS, CANCEL]),
+        ("sender secret", [SEND]),
+        ("checker secret", [VERIFY, STATUS, CANCEL]),
+        ("monitor secret", []),
+        ("boss secret", []),
+    ],
+)
+def test_a_key_opens_what_its_scopes_say(keyed, secret, open_to_it):
+    """The scope send sends and resends, verify checks, tells the status and cancels; other doors are 403."""
+    answers = {where: keyed.call(*where, {}, key=secret) for where in (SEND, VERIFY, STATUS, CANCEL)}
+    assert [where for where, answer in answers.items() if reached(answer)] == open_to_it
+    assert {answers[where].status_code for where in answers if where not in open_to_it} <= {403}
+    assert reached(keyed.call("POST", "/resend-otp", {}, key=secret)) == (SEND in open_to_it)
+
+
+@pytest.mark.parametrize("given", [PUBLIC, PUBLIC | {"otp_api_keys": KEYS}])
+def test_in_public_mode_browsers_send_and_check(open_house, given):
+    """OTP_PUBLIC=1: sends and checks need no key."""
+    house = open_house(**given)
+    for path in ("/send-otp", "/resend-otp", "/verify-otp"):
+        assert reached(house.post(path, {}, **REMOTE))
+
+
+def test_in_public_mode_status_and_cancel_need_a_key(open_house):
+    """What became of a verification is for servers, where keys are configured."""
+    house = open_house(**PUBLIC, otp_api_keys=KEYS)
+    for where in (STATUS, CANCEL):
+        assert not reached(house.call(*where))
+        assert reached(house.call(*where, key="checker secret"))
+
+
+def test_a_key_counts_in_public_mode_too(open_house):
+    """A key without the scope is refused, though no key would be needed."""
+    house = open_house(**PUBLIC, otp_api_keys=KEYS)
+    assert house.send(key="checker secret").status_code == 403
+
+
+def test_without_configured_keys_a_key_is_nothing(house):
+    """An old client's header does no harm on one's own machine."""
+    assert house.send(key="any").status_code == 200
+
+
+# ---- guessing keys
+
+
+@pytest.fixture
+def wrong_keys(open_house, monkeypatch):
+    """A server with keys on which the clock of wrong keys stands still; returns it and a way to move the clock."""
+    now = [1_750_000_000.0]
+    monkeypatch.setattr(guard, "StoreStorage", partial(StoreStorage, clock=lambda: now[0]))
+
+    def move(seconds):
+        now[0] += seconds
+
+    return open_house(otp_api_keys=KEYS), move
+
+
+def test_the_eleventh_wrong_key_of_a_minute_is_429(wrong_keys):
+    """Ten wrong keys are told so; from then on the client has to wait, and others do not."""
+    house, _ = wrong_keys
+    statuses = [house.send(key="wrong").status_code for _ in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    answer = house.send(key="wrong")
+    assert answer.json["error_type"] == "too_many_wrong_keys"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert house.send(key="wrong", **REMOTE).status_code == 401
+
+
+def test_wrong_keys_have_ratelimit_fields(wrong_keys):
+    """As every refusal for a limit."""
+    house, _ = wrong_keys
+    answer = [house.send(key="wrong") for _ in range(11)][-1]
+    assert answer.headers["RateLimit-Policy"].endswith(";q=10;w=60")
+    assert "RateLimit" in answer.headers
+
+
+def test_the_next_minute_begins_anew(wrong_keys):
+    """A slip is forgiven."""
+    house, move = wrong_keys
+    for _ in range(11):
+        house.send(key="wrong")
+    move(60)
+    assert house.send(key="wrong").status_code == 401
+
+
+def test_a_right_key_is_never_shut_out(wrong_keys):
+    """Whoever guesses from the address of our own server cannot lock that server out."""
+    house, _ = wrong_keys
+    for _ in range(12):
+        house.send(key="wrong")
+    assert house.send(key="shop secret").status_code == 200
+
+
+# ---- readyz
+
+
+@pytest.mark.parametrize("given", [{}, {"otp_api_keys": KEYS}, PUBLIC])
+def test_readyz_is_for_this_machine(open_house, given):
+    """It tells what does not work: nothing for strangers, whatever the mode."""
+    house = open_house(**given)
+    assert house.call("GET", "/readyz").status_code == 200
+    assert house.call("GET", "/readyz", REMOTE_ADDR="::1").status_code == 200
+    assert house.call("GET", "/readyz", **REMOTE).status_code == 401
+
+
+def test_readyz_is_for_the_metrics_scope(keyed):
+    """From elsewhere a key opens it, if it has the scope."""
+    assert keyed.call("GET", "/readyz", key="monitor secret", **REMOTE).status_code == 200
+    assert keyed.call("GET", "/readyz", key="shop secret", **REMOTE).status_code == 403
+
+
+def test_readyz_behind_a_proxy_is_not_for_its_clients(open_house):
+    """The proxy is on this machine, who asks through it is not."""
+    house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1")
+    through = {"X-Forwarded-For": "127.0.0.1, 203.0.113.9"}
+    assert house.call("GET", "/readyz", headers=through).status_code == 401
+
+
+def test_healthz_is_for_everybody(keyed):
+    """A load balancer needs no key."""
+    assert keyed.call("GET", "/healthz", **REMOTE).status_code == 200
+
+
+def test_a_view_that_says_nothing_is_refused(house):
+    """Who forgets @needs has no open door, but a closed one."""
+    house.app.add_url_rule("/forgotten", view_func=lambda: "open", endpoint="forgotten")
+    answer = house.call("GET", "/forgotten")
+    assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
+
+
+# ---- Host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:5000", "localhost:80", "LOCALHOST", "[::1]:5000"])
+def test_names_of_this_machine_are_its_own(house, host):
+    """By any port."""
+    assert house.call("GET", "/healthz", HTTP_HOST=host).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "evil.example", "127.0.0.1.evil.example", "localhost.", "localhost:port", "localhost:0", "a b", "127.0.0.1@x",
+     "127.0.0.2", "[::2]"],
+)  # fmt: skip
+def test_another_name_is_refused(house, host):
+    """On a server for this machine another Host is a web page whose name was bound to loopback."""
+    answer = house.call("GET", "/healthz", HTTP_HOST=host, HTTP_X_FORWARDED_HOST="127.0.0.1")
+    assert (answer.status_code, answer.json["error_type"]) == (400, "bad_host")
+
+
+def test_no_host_at_all_is_refused(house):
+    """HTTP/1.0 may leave it out, and Flask's own check lets that pass."""
+    environ = create_environ("/healthz")
+    del environ["HTTP_HOST"]
+    _, status, _ = run_wsgi_app(house.app, environ)
+    assert status == "400 BAD REQUEST"
+
+
+def test_the_bound_name_is_trusted(open_house):
+    """HOST may be another loopback address."""
+    assert open_house(host="127.0.0.2").call("GET", "/healthz", HTTP_HOST="127.0.0.2:5000").status_code == 200
+
+
+def test_with_keys_any_well_formed_host_will_do(keyed):
+    """Rebinding gets nobody a key; a proxy may pass any name."""
+    assert keyed.call("GET", "/healthz", HTTP_HOST="otp.example").status_code == 200
+    assert keyed.call("GET", "/healthz", HTTP_HOST="").status_code == 400
+
+
+def test_trusted_hosts_are_a_list(open_house):
+    """OTP_TRUSTED_HOSTS: these names, and with a leading dot what is below."""
+    house = open_house(otp_api_keys=KEYS, otp_trusted_hosts="otp.example,.inner.example,Mixed.Example")
+    good = ("otp.example", "OTP.example:443", "a.inner.example", "mixed.example")
+    bad = ("x.otp.example", "inner.example.evil", "xinner.example", "127.0.0.1")
+    answers = {host: house.call("GET", "/healthz", HTTP_HOST=host).status_code for host in good + bad}
+    assert answers == dict.fromkeys(good, 200) | dict.fromkeys(bad, 400)

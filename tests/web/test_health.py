@@ -1,0 +1,42 @@
+"""GET /healthz and /readyz."""
+
+import pytest
+
+from otp_app.core.errors import ChannelDown, StoreUnavailable
+
+
+def test_healthz_says_ok_and_nothing_else(house):
+    """The process answers, whatever else does not work."""
+    house.channel.ping_raises = ChannelDown("down")
+    answer = house.call("GET", "/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_readyz_says_ready(house):
+    """Store and channels work."""
+    answer = house.call("GET", "/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "faults": {}})
+
+
+def test_readyz_names_what_does_not_work(house, monkeypatch):
+    """503 names the parts, and not what they said."""
+
+    def down():
+        raise StoreUnavailable("disk I/O error at /secret/path")
+
+    house.channel.ping_raises = ChannelDown("credentials AC123")
+    monkeypatch.setattr(house.services.store, "ping", down)
+    answer = house.call("GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {
+        "status": "unavailable",
+        "faults": {"store": "store_unavailable", "sms": "channel_down"},
+    }
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_head_has_no_body(house, path):
+    """Load balancers may ask with HEAD."""
+    answer = house.call("HEAD", path)
+    assert (answer.status_code, answer.get_data()) == (200, b"")
