@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from otp_app.core.events import Checked, Event, OutcomeLost, Refused
@@ -33,6 +32,8 @@ def set_up(level: str) -> None:
     """Send everything of this process from `level` on to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    # What no line of ours shows need not be looked up for each (Python's logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -49,4 +50,5 @@ def log_event(event: Event) -> None:
     elif isinstance(event, Checked) and event.status == "pending":
         level = logging.DEBUG
     if log.isEnabledFor(level):
-        log.log(level, type(event).__name__, extra={"fields": asdict(event)})
+        fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
+        log.log(level, type(event).__name__, extra={"fields": fields})

@@ -87,7 +87,9 @@ def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, i
     risk = risk_spent(ledger)
     above = risk + at_stake >= round(policy.risk_raise / RISK_UNIT)
     raised = above or (ledger.raised and risk >= round(policy.risk_lower / RISK_UNIT))
-    return replace(ledger, raised=raised), max(policy.raised_length, policy.length) if raised else policy.length
+    if raised != ledger.raised:
+        ledger = replace(ledger, raised=raised)
+    return ledger, max(policy.raised_length, policy.length) if raised else policy.length
 
 
 def _by_day(ledger: Ledger) -> dict[int, int]:

@@ -70,10 +70,10 @@ class Names:
         raw = bytes.fromhex(verification_id[2:])
         return self._key(self._masked(raw[:_NAME_BYTES], raw[_NAME_BYTES:]))
 
-    def new_verification(self, phone: str) -> str:
+    def new_verification(self, ledger: str) -> str:
         """A new id, VE and 32 hex digits: the ledger's name masked by a nonce, and the nonce."""
         nonce = self._random_bytes(_NONCE_BYTES)
-        name = bytes.fromhex(self.ledger(phone).removeprefix("n:"))
+        name = bytes.fromhex(ledger.removeprefix("n:"))
         return "VE" + (self._masked(name, nonce) + nonce).hex()
 
     def new_send(self) -> str:

@@ -14,7 +14,6 @@ from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.ledgers import Ledgers
 from otp_app.core.message import Texts
 from otp_app.core.phone import Phone
-from otp_app.core.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +37,13 @@ class Courier:
         channels: Sequence[Channel],
         ledgers: Ledgers,
         *,
-        policy: Policy,
         names: Names,
         texts: Texts,
         clock: Clock,
         tell: Callable[[Event], None],
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
-        self._ledgers, self._policy, self._names = ledgers, policy, names
+        self._ledgers, self._names = ledgers, names
         self._texts, self._clock, self._tell = texts, clock, tell
 
     def deliver(self, parcel: Parcel) -> tuple[Send, Delivery]:
@@ -81,13 +79,13 @@ class Courier:
             refused = {channel for channel, _, _ in ledger.refusals}
             channel = next((c for c in rest if c not in refused and verification.is_pending(now)), None)
             following = Send(self._names.new_send(), channel, now.wall) if channel else None
-            return transitions.settle(ledger, now, self._policy, send.id, delivery, following), following
+            return transitions.settle(ledger, now, send.id, delivery, following), following
 
         return self._ledgers.change(parcel.key, transition)
 
     def _settle(self, parcel: Parcel, send: Send, delivery: Delivery) -> None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, None]:
-            return ledger and transitions.settle(ledger, now, self._policy, send.id, delivery), None
+            return ledger and transitions.settle(ledger, now, send.id, delivery), None
 
         try:
             self._ledgers.change(parcel.key, transition)

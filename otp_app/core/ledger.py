@@ -129,17 +129,17 @@ class Ledger:
         """The verification and the send with this send id."""
         return next(((v, s) for v in self.verifications for s in v.sends if s.id == send_id), None)
 
-    def with_verification(self, new: Verification) -> Ledger:
-        """The ledger with this verification put in place of the one with its id, or added."""
-        others = tuple(v for v in self.verifications if v.id != new.id)
-        if len(others) == len(self.verifications):
-            return replace(self, verifications=(*others, new))
-        return replace(self, verifications=tuple(new if v.id == new.id else v for v in self.verifications))
+    def with_verification(self, new: Verification, **changes: Any) -> Ledger:
+        """The ledger with this verification put in place of the one with its id, or added, and with other changes."""
+        verifications = tuple(new if v.id == new.id else v for v in self.verifications)
+        if new not in verifications:
+            verifications = (*verifications, new)
+        return replace(self, verifications=verifications, **changes)
 
 
 def encode(ledger: Ledger) -> bytes:
     """The bytes to store: at most 4 KiB, for which history (never what a limit counts) is dropped where needed."""
-    while len(data := _COMPACT.encode(_plain(ledger)).encode()) > MAX_BYTES:
+    while len(data := _COMPACT.encode(_plain(ledger)).encode()) > MAX_BYTES and ledger.verifications:
         ledger = _lighter(ledger)
     return data
 

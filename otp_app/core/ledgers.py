@@ -1,13 +1,18 @@
-"""Ledgers in a store: get -> transition -> swap, and again from what is there when the swap lost."""
+"""Ledgers in a store: guess what is there -> transition -> swap, and again from what is there when the swap lost.
+
+The swap proves the guess, so a stale one costs a second turn and nothing else. What changes nothing has no swap to
+prove it, and is answered from a read.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import TypeVar
 
 from otp_app.core.allowance import lifetime, present
-from otp_app.core.errors import Busy, StoreUnavailable
+from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.interfaces import Clock, Instant, Store, Swap
 from otp_app.core.ledger import Ledger, decode, encode
 from otp_app.core.policy import Policy
@@ -19,6 +24,7 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 MOST_LOSSES = 16
 STRIPES = 1024
 PATIENCE = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
+MOST_RECENT = 16_384  # ledgers, of half a KiB mostly
 
 
 class Ledgers:
@@ -26,6 +32,7 @@ class Ledgers:
 
     def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
         self._store, self._clock, self._policy = store, clock, policy
+        self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there
         # Requests of one process for one number queue here instead of losing swaps to each other.
         self._locks = tuple(Lock() for _ in range(STRIPES))
 
@@ -42,25 +49,41 @@ class Ledgers:
         if not lock.acquire(timeout=PATIENCE):
             raise Busy("Too many requests for this number at once", retry_after=1.0)
         try:
-            stored = self._store.get(key)
-            for _ in range(MOST_LOSSES):
-                now, found = self._clock(), _read(stored)
-                if found and (mended := present(found, now)) is not found:
-                    stored = self._swap(key, stored, mended, now).found  # kept even if the transition refuses
-                    continue
-                ledger, answer = transition(found, now)
-                if ledger is None:
-                    return answer
-                swap = self._swap(key, stored, ledger, now)
-                if swap.won:
-                    return answer
-                stored = swap.found
+            return self._change(key, transition)
         finally:
             lock.release()
+
+    def _change(self, key: str, transition: Transition[Answer]) -> Answer:
+        stored, proven = self._recent.get(key), False
+        for _ in range(1 + MOST_LOSSES):  # the first guess may be no more than that
+            now, found = self._clock(), _read(stored)
+            if found and (mended := present(found, now)) is not found:
+                stored, proven = self._swap(key, stored, mended, now).found, True
+                continue
+            try:
+                ledger, answer = transition(found, now)
+            except OtpError:
+                if proven:
+                    raise
+                ledger = None
+            else:
+                if ledger is None and proven:
+                    return answer
+            if ledger is None:
+                stored, proven = self._store.get(key), True
+                continue
+            swap = self._swap(key, stored, ledger, now)
+            if swap.won:
+                return answer
+            stored, proven = swap.found, True
         raise Busy("Too many requests for this number at once", retry_after=1.0)
 
     def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:
-        return self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
+        swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
+        self._recent[key] = swap.found
+        if len(self._recent) > MOST_RECENT:
+            self._recent.popitem(last=False)
+        return swap
 
 
 def _read(data: bytes | None) -> Ledger | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # the shape of a language tag (RFC 5646)
+ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
 
 
@@ -22,7 +23,7 @@ class Texts:
 
     def render(self, code: str, ttl: float, locale: str = "") -> str:
         """Return the whole text; `ttl` is what is left of the code's life in seconds, told in whole minutes."""
-        minutes = max(round(ttl / 60), 1)
+        minutes = max(int((ttl + ON_ITS_WAY) // 60), 1)
         text = self._template(locale).format(code=code, app=self.app_name, minutes=minutes)
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberFormat, PhoneNumberType
@@ -42,9 +43,9 @@ def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
     or fixed number in use, CountryNotAllowed for another country.
     """
     number = _read(text)
-    if not phonenumbers.is_valid_number(number):
-        raise InvalidPhone("phone_number is not a number in use")
     kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
+    if kind == PhoneNumberType.UNKNOWN:
+        raise InvalidPhone("phone_number is not a number in use")
     phone = Phone(_e164(number), country or _NO_COUNTRY, landline=kind == PhoneNumberType.FIXED_LINE)
     test_number = kind == PhoneNumberType.PERSONAL_NUMBER and phone.e164.startswith(_TWILIO_TEST_PREFIX)
     if phone.country == _NO_COUNTRY or not (kind in _MOBILE or phone.landline or test_number):
@@ -54,6 +55,7 @@ def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
     return phone
 
 
+@lru_cache(16_384)  # a check mostly names a number that a send has named
 def spelling(text: str) -> str:
     """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone for none."""
     return _e164(_read(text))

@@ -101,7 +101,7 @@ class VerificationService:
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
         self._courier = Courier(
-            channels, self._ledgers, policy=policy, names=names, texts=texts, clock=clock, tell=self._tell
+            channels, self._ledgers, names=names, texts=texts, clock=clock, tell=self._tell
         )
 
     def send(self, phone_number: str, wish: Wish, begun: Callable[[Sending], None] | None = None) -> Sending:
@@ -118,7 +118,7 @@ class VerificationService:
             wish.purpose,
             channels,
             wish.keyed,
-            verification_id=self._names.new_verification(phone.e164),
+            verification_id=self._names.new_verification(key),
             send_id=self._names.new_send(),
             key=self._keys.current,
             test_code=fixed_code,
@@ -131,9 +131,8 @@ class VerificationService:
             return new, (new, verification, send, self._code(new, verification))
 
         ledger, verification, send, code = self._ledgers.change(key, transition)
-        answer = self._sending(ledger, verification, send, Outcome.UNKNOWN, wish)
         if begun:
-            begun(answer)
+            begun(self._sending(ledger, verification, send, Outcome.UNKNOWN, wish))
         parcel = Parcel(phone, key, verification, send, channels, code, wish.locale)
         send, delivery = (send, Delivery(Outcome.SENT)) if fixed_code else self._courier.deliver(parcel)
         if delivery.outcome == Outcome.REFUSED:

@@ -19,8 +19,10 @@ from otp_app.core.policy import DAY, Policy
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
 #: makes no provider calls.
 ABOUT_THE_NUMBER = {Reason.BAD_NUMBER, Reason.BLOCKED, Reason.SUSPICIOUS, Reason.OPTED_OUT}
-#: Refusals that keep the slot in the caps too: whoever causes them should not get more tries.
-SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT}
+#: Refusals that keep the slot in the caps too: whoever causes them should not get more tries, and a message that
+#: the provider took and then failed may have cost something.
+SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT, Reason.FAILED}
+GAP_KEPT = ABOUT_THE_NUMBER | SLOT_KEPT
 
 LONGEST_PROVIDER_ID = 64  # Twilio's have 34
 
@@ -67,14 +69,15 @@ def begin(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tup
     state = Outcome.SENT if opening.test_code else "pending"
     send = Send(opening.send_id, channel, now.wall, state, verification.generation)
     verification = replace(verification, sends=(*verification.sends, send))
-    ledger = ledger.with_verification(verification)
-    if not opening.test_code:
-        ledger = replace(ledger, sent=(*ledger.sent, now.wall), last_send=now.wall, streak=ledger.streak + 1)
+    if opening.test_code:
+        return ledger.with_verification(verification), verification, send
+    sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
+    ledger = ledger.with_verification(verification, sent=sent, last_send=now.wall, streak=streak)
     return ledger, verification, send
 
 
 def settle(
-    ledger: Ledger, now: Instant, policy: Policy, send_id: str, delivery: Delivery, next_send: Send | None = None
+    ledger: Ledger, now: Instant, send_id: str, delivery: Delivery, next_send: Send | None = None
 ) -> Ledger:
     """Note what became of a send; after a refusal `next_send` takes over its slot.
 
@@ -89,7 +92,7 @@ def settle(
     settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "")
     sends = tuple(settled if s is send else s for s in verification.sends)
     verification = replace(verification, sends=sends, out=verification.out or reason is None)
-    ledger = pruned(ledger.with_verification(verification), now, policy)
+    ledger = ledger.with_verification(verification)
     if reason in ABOUT_THE_NUMBER:
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
     if reason and next_send:
@@ -178,7 +181,7 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
     """Take back what a refused send had counted, and the verification if no message of it can have arrived."""
     if reason not in SLOT_KEPT:
         ledger = replace(ledger, sent=_without(ledger.sent, send.at))
-    if reason not in ABOUT_THE_NUMBER:
+    if reason not in GAP_KEPT:
         ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
     if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with errors of our own for what is no HTTP.
+"""gunicorn's threaded worker and its log, with errors of our own for what is no HTTP.
 
 gunicorn's put parts of the request into its log and its HTML answer: a body that comes where a request line should be
 would leave a code there.
@@ -10,10 +10,11 @@ import json
 from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import errors  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
-from otp_app.logs import log
+from otp_app.logs import JsonLines, log
 
 #: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
 STATUS = {
@@ -22,6 +23,16 @@ STATUS = {
     errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
     errors.UnsupportedTransferCoding: (501, "Not Implemented"),
 }
+
+
+class HttpLog(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the form of all the others; it keeps no log of accesses."""
+
+    def setup(self, cfg: Any) -> None:
+        """Follow a configuration, at the start and at each reload."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
 
 
 class HttpWorker(ThreadWorker):  # type: ignore[misc]

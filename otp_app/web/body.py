@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from otp_app.core.errors import InvalidInput
 from otp_app.core.message import LOCALE
 from otp_app.core.service import PURPOSE
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BYTES = 8192
 MAX_DEPTH = 32
@@ -77,19 +80,19 @@ def read(model: type[Model]) -> Model:
 
 
 def _text() -> str:
-    if not _JSON_TYPE.fullmatch(request.headers.get("Content-Type", "")):
+    environ = request.environ
+    if not _JSON_TYPE.fullmatch(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMedia("Content-Type must be application/json")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMedia("Content-Encoding is not supported")
     try:
-        return str(_bytes(), "utf-8")
+        return str(_bytes(environ), "utf-8")
     except UnicodeDecodeError:
         raise BadRequest("The body must be UTF-8") from None
 
 
-def _bytes() -> bytes:
+def _bytes(environ: WSGIEnvironment) -> bytes:
     """Read as much as Content-Length says, or a chunked body to its end; one that was cut off is not obeyed."""
-    environ = request.environ
     length = int(text) if (text := environ.get("CONTENT_LENGTH") or "").isdecimal() else None
     most = MAX_BYTES + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
     if length is not None and length > MAX_BYTES:

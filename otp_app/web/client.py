@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from otp_app.logs import log
 from otp_app.setting_types import IPNetwork
@@ -19,7 +20,12 @@ def address(environ: Mapping[str, str], trusted: Sequence[IPNetwork]) -> str:
     An untrusted peer's header counts for nothing. An IPv6 client is its /64, since it has all of it; IPv4 in IPv6 is
     IPv4. A peer without an address (a Unix socket) is "local".
     """
-    peer, hops = _ip(environ.get("REMOTE_ADDR", "")), environ.get("HTTP_X_FORWARDED_FOR", "")
+    return _address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), tuple(trusted))
+
+
+@lru_cache(1024)
+def _address(remote: str, hops: str, trusted: tuple[IPNetwork, ...]) -> str:
+    peer = _ip(remote)
     if peer is None:
         return "local"
     if hops and not _among(peer, trusted):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 from otp_app.channels.twilio_client import TwilioClient
-from otp_app.core.interfaces import Delivery, Message
+from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
 
 ACCOUNT = "AC" + "0" * 32
 SERVICE, TEMPLATE = "MG" + "3" * 32, "HX" + "2" * 32
 NUMBER, SANDBOX = "+15005550006", "whatsapp:+14155238886"
 RECIPIENT, CODE = "+14155552671", "493817"
+
+UNKNOWN = Delivery(Outcome.UNKNOWN)
+UNREACHABLE = Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
 
 
 def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
@@ -23,6 +27,11 @@ def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
 def send(client: TwilioClient, **fields: Any) -> Delivery:
     """Hand a text message over to a client."""
     return client.send(300.0, **{"to": RECIPIENT, "from_": NUMBER, "body": f"Your OTP is: {CODE}", **fields})
+
+
+def sent(delivery: Delivery) -> bool:
+    """Whether the provider took the message."""
+    return delivery.outcome is Outcome.SENT
 
 
 class Clock:
@@ -38,6 +47,32 @@ class Clock:
         """Move on at once."""
         self.sleeps.append(seconds)
         self.now += seconds
+
+
+class Stepping(socket.socket):
+    """A socket on which each write and read takes a second of a clock, and a read brings 40 bytes.
+
+    `limits` has the limit of each.
+    """
+
+    def __init__(self, sock: socket.socket, clock: Clock, limits: list[float]) -> None:
+        super().__init__(fileno=sock.detach())
+        self.clock, self.limits = clock, limits
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Keep the limit."""
+        self.limits.append(seconds or 0.0)
+        super().settimeout(seconds)
+
+    def sendall(self, data: bytes) -> None:
+        """Write all, in a second."""
+        self.clock.sleep(1.0)
+        super().sendall(data)
+
+    def recv_into(self, buffer: Any) -> int:
+        """Read a little, in a second."""
+        self.clock.sleep(1.0)
+        return super().recv_into(buffer, 40)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -7,10 +7,9 @@ import pytest
 from otp_app.channels import open_channels
 from otp_app.core.errors import ChannelDown
 from otp_app.core.interfaces import Delivery, Outcome, Reason
-from tests.channels.messages import ACCOUNT, CODE, RECIPIENT, Clock, message, send
+from tests.channels.messages import ACCOUNT, CODE, RECIPIENT, UNKNOWN, Clock, message, send
 from tests.twilio.broken_twilio import MODES, refused_url
 
-UNKNOWN = Delivery(Outcome.UNKNOWN)
 ARGUMENTS = {"slow": "0.01", "drip": "0.1", "400": "21211", "problem": "400:400:21211", "sid": "SMx", "failed": "30007"}
 
 

@@ -8,9 +8,9 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from otp_app.channels.twilio_status import HINTS, REASONS, explain, of_error, of_message
 from otp_app.channels.twilio_transport import NotSent, Throttled, Unanswered
 from otp_app.core.interfaces import Delivery, Outcome, Reason
+from tests.channels.messages import UNKNOWN
 
 SID = "SM" + "0a" * 16
-UNKNOWN = Delivery(Outcome.UNKNOWN)
 GROUPS = {  # as RULES.md and Twilio's reference group them
     Reason.BAD_NUMBER: [21211, 21612, 21614, 60200, 60205, 63003, 63024, 63032],
     Reason.BLOCKED: [21408, 30450, 60410, 60605],

@@ -1,28 +1,16 @@
-"""The transport: one deadline, kept-alive connections, and second tries only where nothing can have happened."""
+"""The transport: one deadline, and second tries only where nothing can have happened."""
 
 import errno
-import os
-import shutil
 import socket
 import ssl
-import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from otp_app.channels.twilio_transport import NotSent, Throttled, Transport, TransportError, dial
 from otp_app.core.interfaces import Delivery, Outcome, Reason
-from tests.channels.messages import CODE, RECIPIENT, Clock, send, wait_until
+from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
 from tests.twilio.broken_twilio import MODES, BrokenTwilio, answer, refused_url
 from tests.twilio.broken_twilio import message as twilio_message
-
-UNKNOWN = Delivery(Outcome.UNKNOWN)
-UNREACHABLE = Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
-
-
-def sent(delivery):
-    return delivery.outcome is Outcome.SENT
 
 
 def dialler(*failures):
@@ -47,26 +35,6 @@ def test_the_deadline_ends_every_wait(broken, open_client, mode):
     broken.set(mode, "ok")
     assert send(open_client(broken.url, timeout=0.3)) == UNKNOWN
     assert len(broken.posts) == 1
-
-
-class Stepping(socket.socket):
-    """A socket on which each write and read takes a second of a clock, and a read brings 40 bytes."""
-
-    def __init__(self, sock, clock, limits):
-        super().__init__(fileno=sock.detach())
-        self.clock, self.limits = clock, limits
-
-    def settimeout(self, seconds):
-        self.limits.append(seconds)
-        super().settimeout(seconds)
-
-    def sendall(self, data):
-        self.clock.sleep(1.0)
-        super().sendall(data)
-
-    def recv_into(self, buffer):
-        self.clock.sleep(1.0)
-        return super().recv_into(buffer, 40)
 
 
 def test_each_write_and_read_has_what_is_left(open_client):
@@ -202,110 +170,6 @@ def test_after_a_429_an_open_end_is_unknown(broken, open_client):
     assert len(broken.posts) == 2
 
 
-# Kept-alive connections
-
-
-def test_one_connection_serves_one_after_the_other(broken, open_client):
-    """Twenty messages, one TCP connection."""
-    client = open_client(broken.url)
-    assert all(sent(send(client)) for _ in range(20))
-    assert (len(broken.posts), broken.connections) == (20, 1)
-
-
-@pytest.mark.parametrize("mode", ["400:21211", "empty", "html", "chunked"])
-def test_a_whole_answer_keeps_its_connection(broken, open_client, mode):
-    """A refusal, or nonsense that ends where it says, is no fault of the connection."""
-    client = open_client(broken.url)
-    broken.set(mode, "ok")
-    send(client)
-    assert sent(send(client))
-    assert broken.connections == 1
-
-
-@pytest.mark.parametrize("mode", ["last", "oversize", "flood", "cut", "garbage", "reset", "close"])
-def test_a_connection_that_is_spent_is_not_used_again(broken, open_client, mode):
-    """What follows gets a connection of its own, and is sent once."""
-    client = open_client(broken.url)
-    broken.set(mode, "ok")
-    send(client)
-    assert sent(send(client))
-    assert (len(broken.posts), broken.connections) == (2, 2)
-
-
-def test_a_connection_that_the_server_left_is_noticed(broken, open_client):
-    """It closed while idle: the next message is written to another one, so it is sent, and once."""
-    client = open_client(broken.url)
-    broken.set("leave", "ok")
-    assert sent(send(client))
-    wait_until(lambda: broken.open == 0)
-    assert sent(send(client))
-    assert (len(broken.posts), broken.connections) == (2, 2)
-
-
-@pytest.mark.parametrize(("idle", "connections"), [(20.0, 1), (20.1, 2)])
-def test_an_idle_connection_grows_old(broken, open_client, idle, connections):
-    """After 20 seconds it is not trusted any more."""
-    clock = Clock()
-    client = open_client(broken.url, clock=clock)
-    send(client)
-    clock.sleep(idle)
-    assert sent(send(client))
-    assert broken.connections == connections
-
-
-def test_connections_of_a_busy_hour_go(broken, open_client):
-    """Those used last are used next, so the rest grow old and are closed, though messages keep coming."""
-    clock = Clock()
-    client = open_client(broken.url, clock=clock)
-    send_together(client, broken, 4)
-    assert broken.open == 4
-    for _ in range(3):
-        clock.sleep(10)
-        assert sent(send(client))
-    wait_until(lambda: broken.open == 1)
-    assert broken.connections == 4
-
-
-def test_the_pool_keeps_as_many_as_there_are_threads(broken, open_client):
-    """What comes back beyond its size is closed."""
-    client = open_client(broken.url, pool_size=2)
-    send_together(client, broken, 4)
-    wait_until(lambda: broken.open == 2)
-
-
-def test_eight_threads(broken, open_client):
-    """Each message is sent once, on no more connections than threads."""
-    client = open_client(broken.url)
-    with ThreadPoolExecutor(8) as threads:
-        deliveries = list(threads.map(lambda n: send(client, body=f"Your OTP is: {n:06}"), range(80)))
-    assert len({delivery.provider_id for delivery in deliveries}) == 80
-    assert sorted(post.form["Body"][-6:] for post in broken.posts) == [f"{n:06}" for n in range(80)]
-    assert broken.connections <= 8
-
-
-def send_together(client, broken, number):
-    """Send so many messages at one moment, each on a connection of its own."""
-    broken.set(*["slow:0.2"] * number, "ok")
-    start = threading.Barrier(number)
-
-    def one(_):
-        start.wait()
-        return send(client)
-
-    with ThreadPoolExecutor(number) as threads:
-        assert all(map(sent, threads.map(one, range(number))))
-    assert broken.connections == number
-
-
-def test_close_gives_up_idle_connections(broken, open_client):
-    """After close the server sees the end of each; a later message opens a new one."""
-    client = open_client(broken.url)
-    send(client)
-    client.close()
-    wait_until(lambda: broken.open == 0)
-    assert sent(send(client))
-
-
 # What goes over the wire
 
 
@@ -361,73 +225,3 @@ def test_definite_errors_say_so():
         Transport(5.0, 8).request("POST", refused_url())
     assert issubclass(NotSent, TransportError)
     assert not issubclass(Throttled, NotSent)
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A self-signed certificate for 127.0.0.1 with its key, in one file."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs the program openssl")
-    key, cert = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "cert.pem"))
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
-    cert.write_text(cert.read_text() + key.read_text())
-    return cert
-
-
-@pytest.fixture
-def tls(certificate):
-    """A TLS server whose certificate only SSL_CERT_FILE can vouch for."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with BrokenTwilio(tls=context) as server:
-        yield server
-
-
-def test_tls_with_a_certificate_of_ssl_cert_file(tls, certificate, open_client, monkeypatch):
-    """SSL_CERT_FILE names whom to trust; connections are kept alive as without TLS."""
-    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
-    client = open_client(tls.url)
-    assert all(sent(send(client)) for _ in range(5))
-    assert tls.connections == 1
-
-
-def test_tls_with_an_unknown_certificate(tls, open_client, caplog):
-    """The handshake fails before anything is sent, twice; the log names the reason."""
-    assert send(open_client(tls.url)) == UNREACHABLE
-    assert (len(tls.posts), tls.connections) == (0, 2)
-    assert "certificate verify failed" in caplog.text
-
-
-def test_a_handshake_that_breaks_off(broken, open_client):
-    """A server that resets the connection instead of a handshake has seen nothing of the message."""
-    broken.set("reset-before")
-    assert send(open_client(broken.url.replace("http:", "https:"))) == UNREACHABLE
-    assert (len(broken.posts), broken.connections) == (0, 2)
-
-
-@pytest.mark.parametrize("mode", ["hang", "drip:0.05"])
-def test_the_deadline_holds_under_tls(tls, certificate, open_client, monkeypatch, mode):
-    """A record in pieces is no way around it."""
-    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
-    tls.set(mode)
-    assert send(open_client(tls.url, timeout=0.4)) == UNKNOWN
-    assert len(tls.posts) == 1
-
-
-def test_the_handshake_has_what_is_left_to_connect(open_client):
-    """The three seconds are for TCP and TLS together."""
-    clock, limits = Clock(), []
-
-    def connect(host, port, timeout):
-        ours, theirs = socket.socketpair()
-        theirs.close()
-        clock.sleep(1.0)
-        return Stepping(ours, clock, limits)
-
-    assert send(open_client("https://127.0.0.1", clock=clock, connect=connect)) == UNREACHABLE
-    assert limits == [2.0, 2.0]

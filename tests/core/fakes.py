@@ -124,6 +124,7 @@ class FakeChannel:
     def __init__(self, name: str = "sms", *, landlines: bool = False) -> None:
         self.name, self.landlines = name, landlines
         self.messages: list[Message] = []
+        self.answers: list[Delivery] = []
         self.script: list[Delivery] = []
         self.always = SENT
         self.during: Callable[[Message], None] = lambda message: None
@@ -131,7 +132,8 @@ class FakeChannel:
     def deliver(self, message: Message) -> Delivery:
         self.messages.append(message)
         self.during(message)
-        return self.script.pop(0) if self.script else self.always
+        self.answers.append(self.script.pop(0) if self.script else self.always)
+        return self.answers[-1]
 
     def ping(self) -> None:
         pass

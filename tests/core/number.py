@@ -38,13 +38,13 @@ class Number:
     def send(self, **opening: Any) -> Verification:
         """Begin, and have it sent."""
         verification, send = self.begin(**opening)
-        self.ledger = settle(self.ledger, self.now, self.policy, send.id, SENT)
+        self.ledger = settle(self.ledger, self.now, send.id, SENT)
         return verification
 
     def refuse(self, reason: Reason, **opening: Any) -> Verification:
         """Begin, and have it refused."""
         verification, send = self.begin(**opening)
-        self.ledger = settle(self.ledger, self.now, self.policy, send.id, refused(reason))
+        self.ledger = settle(self.ledger, self.now, send.id, refused(reason))
         return verification
 
     def check(self, verification: Verification, guess: str = CODE) -> Verdict:

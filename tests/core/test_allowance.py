@@ -220,7 +220,7 @@ def test_clocks_of_two_servers_may_differ_by_two_seconds() -> None:
 
 
 def test_no_more_stamps_are_kept_than_the_largest_cap_counts() -> None:
-    assert len(pruned(_ledger(sent=(WALL,) * 40), NOW, POLICY).sent) == 15
+    assert len(pruned(_ledger(sent=(WALL,) * 40, last_send=WALL), NOW, POLICY).sent) == 15
 
 
 def test_tombstones_are_kept_for_an_hour_and_at_most_eight() -> None:

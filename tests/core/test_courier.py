@@ -119,6 +119,17 @@ def test_where_all_channels_refused_this_number_no_provider_is_called_for_10_min
     assert len(two_channels.messages()) == 2
 
 
+def test_a_refusal_about_the_number_is_forgotten_after_10_minutes_whatever_came_next(two_channels: World) -> None:
+    """Nothing of this number is left but the refusal itself."""
+    for channel, reason in zip(two_channels.channels, (Reason.BAD_NUMBER, Reason.UNREACHABLE), strict=True):
+        channel.script = [refused(reason)]
+        with pytest.raises(DeliveryRefused):
+            two_channels.send(channel=channel.name)
+        two_channels.clock.forward(30)
+    two_channels.clock.forward(600)
+    assert two_channels.send(channel="whatsapp").outcome == Outcome.SENT
+
+
 @pytest.mark.parametrize("end", ["approved", "canceled", "max_attempts_reached"])
 def test_no_next_channel_for_a_verification_that_is_over_by_then(two_channels: World, end: str) -> None:
     """The first message's code may be used while a resend is on its way: nobody needs it any more."""

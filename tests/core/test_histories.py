@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -108,6 +109,32 @@ class Histories(RuleBasedStateMachine):
             return
         assert report.status == Status.CANCELED
 
+    @rule(server=servers, number=numbers, right=st.booleans())
+    def attack(self, server: int, number: str, right: bool) -> None:
+        """Guess all but once, have it sent again for new tries, and guess on."""
+        for _ in range(3):
+            for _ in range(4):
+                self._guess(server, number, "login", right=False)
+            self.world.clock.forward(60)
+            self._send(number, "login", lambda: self.servers[server].send(number, Wish(keyed=True)), keyed=True)
+        self._guess(server, number, "login", right)
+
+    @rule(number=numbers, times=st.integers(2, 20), wait=st.sampled_from([300.0, 300.0, 1500.0, HOUR]))
+    def flood(self, number: str, times: int, wait: float) -> None:
+        """Send at every chance."""
+        for n in range(times):
+            wish = Wish(keyed=n % 3 == 0)
+            self._send(number, "login", partial(self.servers[0].send, number, wish), keyed=wish.keyed)
+            self.world.clock.forward(wait)
+
+    @rule(number=numbers, back=st.sampled_from([-300.0, 0.0, 300.0]), wait=st.sampled_from([290.0, 301.0, 601.0]))
+    def guess_late(self, number: str, back: float, wait: float) -> None:
+        """Send, set the clock, and come at the end of the code's life."""
+        self._send(number, "login", lambda: self.servers[0].send(number, Wish()))
+        self.set_clock(back)
+        self.world.clock.forward(wait)
+        self._guess(1, number, "login", right=True)
+
     # ---- time and faults
 
     @rule(seconds=st.sampled_from([0.5, 10.0, 59.0, 240.0, 299.5, 1200.0, HOUR, 6 * HOUR, DAY]))
@@ -210,7 +237,7 @@ def test_the_rules_hold_in_every_history() -> None:
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=120,
+            max_examples=100,
             stateful_step_count=50,
             derandomize=True,
             database=None,

@@ -81,7 +81,7 @@ def test_unknown_fields_survive_every_transition() -> None:
     opening = Opening("payment", ["sms"], keyed=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
     ledger, verification, _ = transitions.begin(ledger, now, policy, opening)
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
-    ledger = transitions.settle(ledger, now, policy, "VL1", SENT)
+    ledger = transitions.settle(ledger, now, "VL1", SENT)
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
     target = ledger.by_id(verification.id)
     tried, _ = transitions.check(ledger, now, policy, target, "000000", lambda v: "111111")
@@ -166,7 +166,7 @@ def test_the_largest_caps_that_settings_allow_leave_room_for_a_pending_verificat
 def test_a_long_name_from_a_provider_costs_no_verification() -> None:
     send = Send("VL" + "0" * 32, "sms", NOW.wall)
     ledger = Ledger(PHONE, (_verification(sends=(send,)),))
-    settled = transitions.settle(ledger, NOW, Policy(), send.id, Delivery(Outcome.SENT, "x" * 5000))
+    settled = transitions.settle(ledger, NOW, send.id, Delivery(Outcome.SENT, "x" * 5000))
     assert len(decode(encode(settled)).verifications) == 1
 
 

@@ -43,8 +43,10 @@ class Siege:
             self.ledger, verification, send = begin(self.ledger, self.clock(), POLICY, opening)
         except LimitReached:
             return None
-        self.ledger = settle(self.ledger, self.clock(), POLICY, send.id, SENT)
+        self.ledger = settle(self.ledger, self.clock(), send.id, SENT)
         self.sends += 1
+        assert self.sends <= 15 * 366, "more messages than the day's cap allows in a year"
+        assert self.looked_at <= BOUND, "the bound was passed before the year was over"
         return verification
 
     def send_when_allowed(self, purpose: str = "login") -> Verification:

@@ -86,7 +86,7 @@ def test_an_odd_id_is_not_found(world: World, odd: str) -> None:
 
 def test_an_id_that_shares_its_ledger_but_not_its_nonce_is_not_found(world: World) -> None:
     world.send()
-    other = world.names.new_verification(PHONE)
+    other = world.names.new_verification(world.names.ledger(PHONE))
     assert world.names.ledger_of(other) == world.names.ledger(PHONE)
     assert world.service().check(world.code(), verification_id=other).status is None
     with pytest.raises(VerificationNotFound):

@@ -10,9 +10,9 @@ from otp_app.core.errors import DeliveryRefused, TooSoon
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.core.ledger import Send, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import ABOUT_THE_NUMBER, settle
+from otp_app.core.transitions import GAP_KEPT, settle
 from tests.core.fakes import SENT, UNKNOWN, refused
-from tests.core.number import POLICY, Number
+from tests.core.number import Number
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_sent_message_keeps_its_slot_and_the_providers_name_for_it(number: Num
 
 def test_an_unknown_outcome_keeps_slot_gap_and_verification(number: Number) -> None:
     verification, send = number.begin()
-    number.ledger = settle(number.ledger, number.now, POLICY, send.id, UNKNOWN)
+    number.ledger = settle(number.ledger, number.now, send.id, UNKNOWN)
     assert (len(number.ledger.sent), number.ledger.streak) == (1, 1)
     assert number.check(verification).approved
 
@@ -39,13 +39,13 @@ def test_a_send_is_settled_once(first: Any, second: Any) -> None:
     number = Number(Policy(gaps=()))
     number.send()
     _, send = number.begin()
-    once = settle(number.ledger, number.now, number.policy, send.id, first)
-    assert settle(once, number.now, number.policy, send.id, second) == once
+    once = settle(number.ledger, number.now, send.id, first)
+    assert settle(once, number.now, send.id, second) == once
 
 
 def test_settling_what_is_not_there_changes_nothing(number: Number) -> None:
     number.send()
-    assert settle(number.ledger, number.now, POLICY, "VL" + "f" * 32, SENT) == number.ledger
+    assert settle(number.ledger, number.now, "VL" + "f" * 32, SENT) == number.ledger
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -62,7 +62,7 @@ def test_a_refused_resend_never_kills_the_pending_verification(number: Number, r
     assert number.check(first).approved
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - ABOUT_THE_NUMBER), ids=str)
+@pytest.mark.parametrize("reason", sorted(set(Reason) - GAP_KEPT), ids=str)
 def test_a_refusal_that_is_not_about_the_number_gives_slot_and_gap_back(number: Number, reason: Reason) -> None:
     number.send()
     before = number.ledger
@@ -71,6 +71,12 @@ def test_a_refusal_that_is_not_about_the_number_gives_slot_and_gap_back(number: 
     after = number.ledger
     assert (after.sent, after.last_send, after.streak) == (before.sent, before.last_send, before.streak)
     assert after.refusals == ()
+
+
+def test_a_message_that_was_taken_and_then_failed_keeps_slot_and_gap(number: Number) -> None:
+    """The provider may have charged for it; it says nothing about the number."""
+    number.refuse(Reason.FAILED)
+    assert (len(number.ledger.sent), number.ledger.streak, number.ledger.refusals) == (1, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -101,10 +107,10 @@ def test_a_channel_that_refused_the_number_is_left_out_and_another_one_tried(num
 def test_the_next_channel_takes_over_the_slot(number: Number) -> None:
     verification, send = number.begin(channels=("whatsapp", "sms"))
     following = Send("VL" + "a" * 32, "sms", number.clock.wall)
-    number.ledger = settle(number.ledger, number.now, POLICY, send.id, refused(Reason.BAD_NUMBER), following)
+    number.ledger = settle(number.ledger, number.now, send.id, refused(Reason.BAD_NUMBER), following)
     assert len(number.ledger.sent) == 1
     assert [s.state for s in number.of(verification).sends] == ["refused", "pending"]  # type: ignore[union-attr]
-    number.ledger = settle(number.ledger, number.now, POLICY, following.id, SENT)
+    number.ledger = settle(number.ledger, number.now, following.id, SENT)
     assert number.check(verification).approved
 
 
@@ -113,9 +119,9 @@ def test_when_every_channel_refuses_the_slot_comes_back_though_time_has_passed(n
     _, send = number.begin(channels=("whatsapp", "sms"))
     number.clock.forward(2.5)
     following = Send("VL" + "a" * 32, "sms", number.clock.wall)
-    number.ledger = settle(number.ledger, number.now, POLICY, send.id, refused(), following)
+    number.ledger = settle(number.ledger, number.now, send.id, refused(), following)
     number.clock.forward(2.5)
-    number.ledger = settle(number.ledger, number.now, POLICY, following.id, refused())
+    number.ledger = settle(number.ledger, number.now, following.id, refused())
     assert (number.ledger.sent, number.ledger.streak, number.ledger.last_send) == ((), 0, 0)
 
 
@@ -123,7 +129,7 @@ def test_the_next_channel_takes_over_the_gap_from_when_it_begins(number: Number)
     _, send = number.begin(channels=("whatsapp", "sms"))
     number.clock.forward(2.5)
     following = Send("VL" + "a" * 32, "sms", number.clock.wall)
-    number.ledger = settle(number.ledger, number.now, POLICY, send.id, refused(), following)
+    number.ledger = settle(number.ledger, number.now, send.id, refused(), following)
     assert (number.ledger.sent, number.ledger.last_send) == ((following.at,), following.at)
 
 
@@ -154,11 +160,11 @@ def test_a_new_code_that_may_have_arrived_replaces_the_old_one() -> None:
     number = Number(Policy(gaps=(), new_code_on_resend=True))
     first = number.send()
     _, send = number.begin()
-    number.ledger = settle(number.ledger, number.now, number.policy, send.id, UNKNOWN)
+    number.ledger = settle(number.ledger, number.now, send.id, UNKNOWN)
     assert number.of(first).generation == 1  # type: ignore[union-attr]
 
 
 def test_a_refusal_without_a_reason_is_a_failure(number: Number) -> None:
     verification, send = number.begin()
-    number.ledger = settle(number.ledger, number.now, POLICY, send.id, Delivery(Outcome.REFUSED))
+    number.ledger = settle(number.ledger, number.now, send.id, Delivery(Outcome.REFUSED))
     assert number.of(verification) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from otp_app.core.interfaces import Instant, Message, Outcome
+from otp_app.core.interfaces import Delivery, Instant, Message, Outcome
 from otp_app.core.ledger import Status, Verification, decode
 from otp_app.core.policy import DAY, HOUR
 from otp_app.core.service import Sending, VerificationService
@@ -73,12 +73,13 @@ class Witness:
     def look_at_messages(self, number: str, before: list[int], called: Instant, *, keyed: bool) -> None:
         """Compare the channels with what they had before a send, whatever came of it."""
         fresh: list[Message] = []
+        taken: list[Delivery] = []
         for channel, count in zip(self._world.channels, before, strict=True):
             assert len(channel.messages) - count <= 1, "two messages by one channel"
             fresh += channel.messages[count:]
+            taken += [answer for answer in channel.answers[count:] if answer.outcome != Outcome.REFUSED]
         assert all(m.to == number for m in fresh)
         assert number not in self._world.test_numbers or not fresh, "a message to a test number"
-        taken = [m for m in fresh if self._state_of(number, m) != Outcome.REFUSED]
         assert len(taken) <= 1, "two messages by one send"
         self._seen[number].codes |= {m.code for m in fresh}
         self._note_new(number, called)
@@ -142,10 +143,6 @@ class Witness:
         for story in self.stories.values():
             if story.number == number and story.begun.boot == called.boot:
                 story.alive_until = max(story.alive_until, called.uptime + 300)
-
-    def _state_of(self, number: str, message: Message) -> str:
-        sends = [s for v in self._stored(number) for s in v.sends if s.id == message.send_id]
-        return sends[0].state if sends else Outcome.REFUSED
 
     def _stored(self, number: str) -> tuple[Verification, ...]:
         data = self._world.store.peek(self._world.names.ledger(number))

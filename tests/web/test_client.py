@@ -85,6 +85,7 @@ def test_who_is_on_this_machine(who, local):
 def test_a_header_from_nowhere_is_warned_of_once(monkeypatch, caplog):
     """All clients of a proxy that the settings do not name share one limit: the operator is told, once."""
     monkeypatch.setattr(client, "_warned", False)
+    client._address.cache_clear()
     for _ in range(3):
         address("203.0.113.9", "198.51.100.1")
     (record,) = caplog.records
@@ -96,6 +97,7 @@ def test_a_header_from_nowhere_is_warned_of_once(monkeypatch, caplog):
 def test_a_trusted_proxy_is_not_warned_of(monkeypatch, caplog):
     """Nor a request without the header."""
     monkeypatch.setattr(client, "_warned", False)
+    client._address.cache_clear()
     address("127.0.0.1", "198.51.100.1")
     address("203.0.113.9")
     assert caplog.records == []

@@ -1,0 +1,76 @@
+"""Fill a store with pending verifications, as if so many people were just being asked for their code.
+
+    python preload.py COUNT LIVE FILE    (in the environment of the server that is to be measured)
+
+Sends go through the service to a channel that delivers nothing. FILE gets "number code" lines of the last LIVE ones.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from turns import number
+
+from otp_app import keyring, settings, wiring
+from otp_app.clock import system_clock
+from otp_app.core.codes import Names
+from otp_app.core.interfaces import Delivery, Message, Outcome, Store
+from otp_app.core.message import Texts
+from otp_app.core.service import VerificationService, Wish
+from otp_app.store import open_store
+
+THREADS = 16  # so that the store can commit in groups
+
+
+class NullChannel:
+    """A channel that takes every message and only remembers its code."""
+
+    name = "sms"
+    landlines = False
+
+    def __init__(self) -> None:
+        self.codes: dict[str, str] = {}
+
+    def deliver(self, message: Message) -> Delivery:
+        """Say that the message is sent."""
+        self.codes[message.to] = message.code
+        return Delivery(Outcome.SENT, "SM" + "0" * 32)
+
+    def ping(self) -> None:
+        """Always up."""
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+def service(store: Store, channel: NullChannel) -> VerificationService:
+    """The service with the settings' rules and keys."""
+    chosen, _ = settings.read()
+    keyring.ensure(chosen)
+    keys, index_key = keyring.keys(chosen)
+    names, texts = Names(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
+    return VerificationService(store, [channel], policy=wiring.policy(chosen), keys=keys, names=names, texts=texts,
+                               clock=system_clock())
+
+
+def main(count: int, live: int, file: Path) -> None:
+    """Send to the first `count` numbers."""
+    channel = NullChannel()
+    with closing(open_store(settings.read()[0].otp_store_url)) as store, ThreadPoolExecutor(THREADS) as pool:
+        send = service(store, channel).send
+
+        def send_share(first: int) -> None:
+            for n in range(first, count, THREADS):
+                send(number(n), Wish())
+
+        list(pool.map(send_share, range(THREADS)))
+    last = list(channel.codes.items())[-live:]
+    file.write_text("".join(f"{phone} {code}\n" for phone, code in last))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

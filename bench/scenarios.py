@@ -1,0 +1,143 @@
+"""The scenarios: what each server is put through, and in which order."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import turns
+from load import WARM, Figures, Load, Turn
+from loop import Loop
+from report import Measured
+from servers import Server, machine_seconds
+from standin import StandIn
+
+SCENARIOS = ["s1", "s2", "s3-16", "s3-64", "s3-256", "s4", "s5", "s6"]
+STARTS = 3  # cold starts a round
+SLOW = 0.2  # seconds: the stand-in's latency in S3
+LIVE = 10_000  # codes that S1 guesses at, at least
+FASTEST, GUESSES = 4000, 4  # more checks a second than one CPU gives; guesses to spend on a number, which takes five
+BUSY, FULL = 0.3, 0.8  # CPUs taken by others, by the load: above these a figure comes with a warning
+SCALES = (1_000, 1_000_000)  # live numbers in S7
+GUESSES_AT_SCALE = 9  # a number, of the ten that a setting allows at most
+
+Measurement = tuple[str, Figures | float]
+
+
+class Bench:
+    """The load, the stand-in and what all servers share."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options, self.folder, self.loop = options, folder, Loop()
+        self.standin = StandIn(self.loop, folder)
+        self.numbers = map(turns.number, range(2 * max(SCALES), 10**7))  # for sends: each once
+        self.faults: Counter[str] = Counter()
+        self.notes: list[str] = []  # what a reader of the figures must know
+        self.disturbed: list[str] = []
+
+    def round(self) -> dict[str, Measured]:
+        """Measure both servers, one after the other."""
+        measured = {name: self._measure(name, self._scenarios) for name in ("bare", "ours")}
+        for live in SCALES if self.options.scale else ():
+            measured["ours"] |= self._measure("ours", lambda server, live=live: self._at_scale(server, live))
+        return measured
+
+    def _measure(self, name: str, scenarios: Callable[[Server], Iterator[Measurement]]) -> Measured:
+        self.standin.codes.clear()
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        store = self.options.store or f"sqlite:///{folder}/otp.db?synchronous={self.options.synchronous}"
+        server = Server(name, folder, self.standin, store)
+        try:
+            return dict(scenarios(server))
+        finally:
+            server.stop()
+            shutil.rmtree(folder)
+
+    def load(self, server: Server, what: str, asked: Iterator[Turn], connections: int) -> Figures:
+        """Put load on a server and keep count of every wrong answer."""
+        figures = Load(self.loop, server.port, asked, connections, self.options.seconds,
+                       lambda: (server.cpu_seconds(), machine_seconds())).run()
+        what = f"{what} {server.name}"
+        self._book(what, figures.problems)
+        if figures.other_cpu > BUSY:
+            self.disturbed.append(f"{what} ({figures.other_cpu:.1f})")
+        if figures.load_cpu > FULL:
+            self.notes.append(f"{what}: the load took {figures.load_cpu:.0%} of its CPU and may be the limit.")
+        print(f"  {what}: {figures.rate:,.0f}/s", file=sys.stderr)
+        return figures
+
+    def _scenarios(self, server: Server) -> Iterator[Measurement]:
+        only = self.options.only
+        seconds = [self._start(server) for _ in range(STARTS if "s6" in only else 1)]
+        if "s6" in only:
+            yield "s6", median(seconds)
+        if "s5" in only:
+            yield "s5-idle", server.memory()
+        if "s1" in only:
+            yield "s1", self._wrong_codes(server)
+        if "s2" in only:
+            yield "s2", self.load(server, "S2", turns.sends(self.numbers), 16)
+        if "s4" in only:
+            yield "s4", self.load(server, "S4", turns.flows(self.numbers, self.standin.codes), 16)
+        for key in sorted(only & {"s3-16", "s3-64", "s3-256"}, key=SCENARIOS.index):
+            yield key, self._slow_sends(server, int(key[3:]))
+        if only & set(SCENARIOS) - {"s5", "s6"} and "s5" in only:
+            yield "s5-loaded", server.memory()
+
+    def _at_scale(self, server: Server, live: int) -> Iterator[Measurement]:
+        """S1 and S2 with that many live numbers. Codes live longer and take more guesses than they do by default."""
+        server.environment |= {"OTP_TTL": "600", "OTP_MAX_ATTEMPTS": str(GUESSES_AT_SCALE + 1)}
+        print(f"  S7: sending to {live:,} numbers", file=sys.stderr)
+        codes = preload(server, live)
+        server.start()
+        asked = itertools.islice(turns.guesses(codes, refused=True), len(codes) * GUESSES_AT_SCALE)
+        yield f"s7-{live}-s1", self.load(server, f"S7 wrong code at {live:,}", asked, 16)
+        yield f"s7-{live}-s2", self.load(server, f"S7 send at {live:,}", turns.sends(self.numbers), 16)
+
+    def _start(self, server: Server) -> float:
+        server.stop()
+        return server.start()
+
+    def _wrong_codes(self, server: Server) -> Figures:
+        live = max(LIVE, int((WARM + self.options.seconds) * FASTEST / GUESSES))
+        codes = self._live_codes(server, live)
+        figures = self.load(server, "S1", turns.guesses(codes, server.name == "ours"), 16)
+        if server.name == "ours":
+            spent = f"{figures.turns / live:.1f} guesses at each of {live:,} live codes"
+            self.notes.append(f"S1: {spent}; from the sixth on a guess is not looked at.")
+        return figures
+
+    def _live_codes(self, server: Server, count: int) -> dict[str, str]:
+        """Send to `count` new numbers and return their codes."""
+        self.standin.codes.clear()
+        asked = turns.sends(itertools.islice(self.numbers, count))
+        load = Load(self.loop, server.port, asked, 16, 3600, lambda: (0.0, 0.0))
+        self._book(f"codes for S1 {server.name}", load.drive())
+        return dict(self.standin.codes)
+
+    def _slow_sends(self, server: Server, connections: int) -> Figures:
+        self.standin.latency = SLOW
+        try:
+            return self.load(server, f"S3-{connections}", turns.sends(self.numbers), connections)
+        finally:
+            self.standin.latency = 0.0
+
+    def _book(self, what: str, problems: Counter[str]) -> None:
+        self.faults.update({f"{what}: {problem}": times for problem, times in problems.items()})
+
+
+def preload(server: Server, live: int) -> dict[str, str]:
+    """Fill the store of a server that is not running, and return the codes of the numbers served last."""
+    file = server.folder / "codes"
+    known = str(min(live, LIVE))
+    program = [sys.executable, str(Path(__file__).with_name("preload.py")), str(live), known, str(file)]
+    subprocess.run(program, env=server.environment, cwd=server.folder, check=True)
+    return dict(line.split() for line in file.read_text().splitlines())

@@ -1,0 +1,111 @@
+"""gunicorn, as this server needs it: values from the settings, and refusals (exit status 78) of what is unsafe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+
+from otp_app import startup
+from otp_app.core.errors import OtpError
+from otp_app.logs import set_up
+
+
+def _refuse(faults):
+    sys.stderr.writelines(f"{fault}\n" for fault in faults)
+    sys.exit(os.EX_CONFIG)
+
+
+def _load():
+    try:
+        return startup.load()
+    except startup.BadSettings as error:
+        _refuse(error.faults)
+
+
+_settings = _load()
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+_memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a slow disk must not stop the heartbeat
+
+bind = f"{_host}:{_settings.port}"
+worker_class = "otp_app.servers.http_worker.HttpWorker"  # gthread, with errors that repeat no input
+workers = _settings.web_concurrency
+threads = _settings.otp_threads
+worker_connections = threads + 1000  # so many may wait for their next request while every thread is busy
+
+timeout = 30  # a worker whose main loop stands still this long is replaced; requests have deadlines of their own
+graceful_timeout = 30
+keepalive = 75  # longer than nginx keeps an idle connection, so that none is closed just as a request comes
+limit_request_line = 2048
+limit_request_fields = 50
+limit_request_field_size = 8190
+forwarded_allow_ips = ""  # the application decides whom to believe: OTP_TRUSTED_PROXIES
+control_socket_disable = True  # two servers of one user would share its path
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
+
+loglevel = _settings.otp_log_level.lower()
+logger_class = "otp_app.servers.http_worker.HttpLog"
+set_up(_settings.otp_log_level)
+
+
+def on_starting(server):
+    """Refuse what must not run, and make the keys before any worker needs them."""
+    if faults := _faults(server.cfg.address):
+        _refuse(faults)
+    server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
+    server.handle_hup = partial(_reload, server, server.handle_hup)
+
+
+def when_ready(server):
+    """Look at inherited sockets too (fd://, socket activation): their addresses are not known before."""
+    if faults := _reachable(_settings, [listener.sock.getsockname() for listener in server.LISTENERS]):
+        _refuse(faults)
+
+
+def post_worker_init(worker):
+    """Tune the worker before its first request."""
+    # Under load a request waits for a switch of threads many times: 0.5 ms instead of 5 shortens the slowest ones.
+    sys.setswitchinterval(0.0005)
+    # Ctrl-C in a terminal reaches the workers too: they finish, as the master will ask them to.
+    signal.signal(signal.SIGINT, worker.handle_exit)
+
+
+def worker_exit(_server, worker):
+    """Close the services. A worker that was asked to stop has answered by now what it had begun."""
+    if app := getattr(worker, "wsgi", None):
+        app.extensions["otp"].close()
+
+
+def _reload(server, reload):
+    """SIGHUP with settings that do not load would end gunicorn; so it goes on as it was, and says why."""
+    if faults := _faults(server.cfg.address):
+        server.log.error("Not reloaded: %s", "; ".join(faults))
+    else:
+        reload()
+
+
+def _faults(addresses):
+    """Every reason not to run with the settings of this moment, a line each."""
+    try:
+        settings = startup.load()
+        if reachable := _reachable(settings, addresses):
+            return reachable
+        startup.prepare(settings)
+    except startup.BadSettings as error:
+        return error.faults
+    except OtpError as error:
+        return [f"OTP_STORE_URL: {error}"]
+    return []
+
+
+def _reachable(settings, addresses):
+    """A line for each bound address that others can reach while nothing says that they may."""
+    if startup.is_open(settings):
+        return []
+    hosts = [address[0] for address in addresses if isinstance(address, tuple)]  # not Unix sockets, nor fd numbers
+    return [
+        f"{host} can be reached from elsewhere: bind 127.0.0.1, or set OTP_API_KEYS or OTP_PUBLIC=1"
+        for host in hosts
+        if not startup.is_loopback(host)
+    ]

@@ -1,0 +1,121 @@
+"""deploy/gunicorn.conf.py: what it defines. test_gunicorn_running.py has what gunicorn makes of it."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.config import KNOWN_SETTINGS, Config
+from gunicorn.util import load_class
+from gunicorn.workers.gthread import ThreadWorker
+
+from tests.deploy.conftest import Conf
+from tests.running import ROOT
+
+KEY = "shop:send:" + "0" * 64
+SETTINGS = {setting.name for setting in KNOWN_SETTINGS}
+
+
+def defined() -> set[str]:
+    """The public names that the file gives a value or a body."""
+    names: set[str] = set()
+    for node in ast.parse((ROOT / "deploy/gunicorn.conf.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def test_every_name_is_one_of_gunicorn() -> None:
+    """gunicorn ignores a name that it does not know, and so a misspelt one."""
+    assert defined() - SETTINGS == set()
+    assert len(defined()) > 15
+
+
+def test_gunicorn_takes_every_value(conf: Conf) -> None:
+    """Each value passes gunicorn's own validation."""
+    values, config = conf(), Config()
+    for name in defined():
+        config.set(name, values[name])
+
+
+def test_settings_decide_where_and_how_much(conf: Conf) -> None:
+    """HOST, PORT, WEB_CONCURRENCY and OTP_THREADS are gunicorn's values too."""
+    values = conf(HOST="127.0.0.2", PORT="5055", WEB_CONCURRENCY="3", OTP_THREADS="17", OTP_LOG_LEVEL="WARNING")
+    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.2:5055", 3, 17)
+    assert values["loglevel"] == "warning"
+
+
+def test_defaults_are_one_worker_with_many_threads_on_loopback(conf: Conf) -> None:
+    """Without settings: 127.0.0.1:5000, one worker of gunicorn's threaded kind, 256 threads."""
+    values = conf()
+    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.1:5000", 1, 256)
+    assert issubclass(load_class(values["worker_class"]), ThreadWorker)
+
+
+def test_an_ipv6_host_stands_in_brackets(conf: Conf) -> None:
+    """gunicorn reads an address without them as host and port."""
+    assert conf(HOST="::1")["bind"] == "[::1]:5000"
+
+
+def test_requests_are_bounded_and_no_header_is_believed(conf: Conf) -> None:
+    """Sizes of a request's head; no proxy trusted by gunicorn itself; no socket for control."""
+    values = conf()
+    assert (values["limit_request_line"], values["limit_request_fields"]) == (2048, 50)
+    assert (values["limit_request_field_size"], values["forwarded_allow_ips"]) == (8190, "")
+    assert values["control_socket_disable"] is True
+
+
+def test_there_are_more_connections_than_threads(conf: Conf) -> None:
+    """However many threads: otherwise gunicorn keeps no connection alive."""
+    assert conf(OTP_THREADS="2048")["worker_connections"] > 2048
+
+
+@pytest.mark.parametrize("address", [
+    ("127.0.0.1", 5000), ("127.9.9.9", 5000), ("localhost", 5000), ("::1", 5000, 0, 0), "/run/otp.sock", b"\0otp", 3,
+])  # fmt: skip
+def test_loopback_and_unix_sockets_need_no_keys(conf: Conf, address: Any) -> None:
+    """Nobody else can reach these; an inherited socket's number says nothing yet."""
+    values = conf()
+    assert values["_reachable"](values["_settings"], [address]) == []
+
+
+@pytest.mark.parametrize("address", [
+    ("0.0.0.0", 5000), ("::", 5000, 0, 0), ("192.0.2.7", 5000), ("otp.example.com", 5000), ("", 5000),
+])  # fmt: skip
+def test_an_address_for_all_needs_keys_or_public(conf: Conf, address: Any) -> None:
+    """One line names the address; API keys, or OTP_PUBLIC=1, allow it."""
+    values = conf()
+    (line,) = values["_reachable"](values["_settings"], [("127.0.0.1", 5000), address])
+    assert line.startswith(address[0])
+    assert "\n" not in line
+    sms = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken"}
+    keyed = conf(OTP_API_KEYS=KEY, TWILIO_PHONE_NUMBER="+15005550006", **sms)
+    assert keyed["_reachable"](keyed["_settings"], [address]) == []
+
+
+def test_a_worker_is_tuned(conf: Conf) -> None:
+    """It switches threads every 0.5 ms, and takes Ctrl-C as it takes TERM."""
+    stop = signal.SIG_IGN
+    before = sys.getswitchinterval(), signal.getsignal(signal.SIGINT)
+    try:
+        conf()["post_worker_init"](SimpleNamespace(handle_exit=stop))
+        assert (sys.getswitchinterval(), signal.getsignal(signal.SIGINT)) == (pytest.approx(0.0005), stop)
+    finally:
+        sys.setswitchinterval(before[0])
+        signal.signal(signal.SIGINT, before[1])
+
+
+def test_a_worker_closes_the_services_as_it_leaves(conf: Conf) -> None:
+    """Once; a worker that never loaded the application has none."""
+    closed: list[bool] = []
+    app = SimpleNamespace(extensions={"otp": SimpleNamespace(close=lambda: closed.append(True))})
+    leave = conf()["worker_exit"]
+    leave(None, SimpleNamespace(wsgi=app))
+    leave(None, SimpleNamespace())
+    assert closed == [True]

@@ -1,0 +1,108 @@
+"""gunicorn with deploy/gunicorn.conf.py: what it refuses, how it reloads, how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.provider import Provider
+from tests.running import ROOT, Answer, RunningServer, wait_until
+
+Start = Callable[..., RunningServer]
+
+
+def refused(folder: Path, *arguments: str, fds: tuple[int, ...] = (), **settings: str) -> list[str]:
+    """What gunicorn said on standard error when it did not start, its own log lines left out."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *arguments, "wsgi:app"]
+    ended = subprocess.run(command, cwd=folder, env=environment | settings, pass_fds=fds, text=True,
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (os.EX_CONFIG, "")
+    return [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+
+
+def test_every_fault_of_the_settings_is_a_line(tmp_path: Path) -> None:
+    """All at once, each with its variable, and no traceback."""
+    lines = refused(tmp_path, OTP_TTL="9999", OTP_PUBLIC="1", OTP_THREADS="many")
+    assert {line.partition(":")[0] for line in lines} == {"OTP_TTL", "OTP_THREADS", "OTP_COUNTRIES", "OTP_CHANNELS"}
+
+
+def test_an_open_address_on_the_command_line_is_refused(tmp_path: Path) -> None:
+    """What HOST must not say, -b must not either."""
+    (line,) = refused(tmp_path, "-b", "0.0.0.0:0")
+    assert line.startswith("0.0.0.0 can be reached from elsewhere")
+
+
+def test_an_inherited_open_socket_is_refused(tmp_path: Path) -> None:
+    """Nor what whoever started gunicorn has bound."""
+    with socket.socket() as bound:
+        bound.bind(("0.0.0.0", 0))
+        bound.listen()
+        (line,) = refused(tmp_path, "-b", f"fd://{bound.fileno()}", fds=(bound.fileno(),))
+    assert line.startswith("0.0.0.0 can be reached from elsewhere")
+
+
+def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
+    """Here the store's folder is a file."""
+    (tmp_path / "var").write_text("")
+    (line,) = refused(tmp_path)
+    assert line.startswith("OTP_SECRET_KEYS:")
+
+
+def test_a_store_that_does_not_open_is_a_line(tmp_path: Path) -> None:
+    """Here its file is no database."""
+    (tmp_path / "otp.db").write_text("no database, and long enough for its header to be looked at\n" * 20)
+    (line,) = refused(tmp_path, OTP_STORE_URL="sqlite:///otp.db")
+    assert line.startswith("OTP_STORE_URL:")
+
+
+def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:
+    """A reload with them changes nothing and says why; once they are right it is done."""
+    running = server()
+    (running.folder / ".env").write_text("OTP_TTL=9999\n")
+    workers = running.worker_pids()
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: "Not reloaded: OTP_TTL" in running.log(), "the refusal")
+    assert running.healthy()
+    assert running.worker_pids() == workers
+    (running.folder / ".env").write_text("OTP_TTL=120\n")
+    running.hup()
+    assert running.post("/send-otp", {"phone_number": "+919812345678"}).json["expires_in"] == 120
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
+def test_stopping_answers_what_has_begun_and_closes_the_store(server: Start, fake_twilio: Provider, how: str) -> None:
+    """A send that waits for the provider is answered and recorded, the status is 0, and SQLite has put its log away."""
+    running = server()
+    fake_twilio.latency = 0.5
+    answers: list[Answer] = []
+    send = threading.Thread(target=lambda: answers.append(running.post("/send-otp", {"phone_number": "+919812345678"})))
+    send.start()
+    wait_until(lambda: fake_twilio.calls, "the request at the provider")
+    if how == "Ctrl-C":
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the master and its workers alike
+    else:
+        running.term()
+    send.join()
+    assert running.wait(15) == 0
+    assert [answer.status for answer in answers] == [200]
+    assert sorted(file.name for file in running.folder.glob("*.db*")) == ["otp-counters.db", "otp.db"]
+    assert "OutcomeLost" not in running.log()
+
+
+def test_every_line_it_logs_is_json(server: Start) -> None:
+    """gunicorn's own too, from its first to its last."""
+    running = server()
+    running.stop()
+    messages = [json.loads(line)["message"] for line in running.log().splitlines()]
+    assert messages[0].startswith("Starting gunicorn")
+    assert messages[-1] == "Shutting down: Master"

@@ -1,0 +1,205 @@
+"""deploy/nginx.conf: nginx reads it, and does with requests what it is there for."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import require
+from tests.running import ROOT, free_port, wait_until
+
+#: What stands around a site, here without root's files and ports.
+AROUND = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+    client_body_temp_path {folder};
+    proxy_temp_path {folder};
+    fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder};
+    scgi_temp_path {folder};
+    include {folder}/site.conf;
+}}
+"""
+
+
+class Asked(NamedTuple):
+    """A request as the server behind nginx saw it."""
+
+    method: str
+    forwarded_for: str | None
+    port: int  # of nginx's end of the connection
+
+
+class Upstream:
+    """Stands for gunicorn: answers GET, and on POST closes the connection without a word."""
+
+    def __init__(self) -> None:
+        self.requests: list[Asked] = []
+        upstream = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.note()
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_POST(self) -> None:
+                self.note()
+                self.close_connection = True
+
+            def note(self) -> None:
+                upstream.requests.append(Asked(self.command, self.headers["X-Forwarded-For"], self.client_address[1]))
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Site:
+    """The site of deploy/nginx.conf on free ports, with a certificate of its own."""
+
+    def __init__(self, folder: Path, upstream: int) -> None:
+        self.folder, self.plain, self.tls = folder, free_port(), free_port()
+        self.command = [require("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        subprocess.run([require("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+                        "/CN=otp.example.com", "-addext", "subjectAltName=DNS:otp.example.com",
+                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+        site = (ROOT / "deploy/nginx.conf").read_text()
+        for pattern, here in {
+            r"server 127\.0\.0\.1:5000": f"server 127.0.0.1:{upstream}",
+            r"listen 80;\n    listen \[::\]:80": f"listen 127.0.0.1:{self.plain}",
+            r"listen 443 ssl;\n    listen \[::\]:443": f"listen 127.0.0.1:{self.tls}",
+            r"/etc/letsencrypt\S+/fullchain.pem": f"{folder}/cert.pem",
+            r"/etc/letsencrypt\S+/privkey.pem": f"{folder}/key.pem",
+            r"/var/log/nginx/otp.log": f"{folder}/access.log",
+        }.items():
+            site, count = re.subn(pattern, here, site)
+            assert count == 1, pattern
+        (folder / "site.conf").write_text(site)
+        (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
+
+    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> http.client.HTTPResponse:
+        """The answer to one request over TLS, its certificate checked."""
+        trusted = ssl.create_default_context(cafile=self.folder / "cert.pem")
+        raw = socket.create_connection(("127.0.0.1", self.tls), timeout=5)
+        with raw, trusted.wrap_socket(raw, server_hostname="otp.example.com") as secure:
+            return self.ask(secure, method, path, body, headers)
+
+    def ask(self, sock: socket.socket, method: str, path: str, body: bytes | None = None,
+            headers: dict[str, str] | None = None) -> http.client.HTTPResponse:  # fmt: skip
+        """The answer to one request on a connection."""
+        connection = http.client.HTTPConnection("otp.example.com")
+        connection.sock = sock
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+
+    def listens(self) -> bool:
+        """Whether it takes connections."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.tls), timeout=1):
+            return True
+        return False
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """What nginx sends requests to."""
+    upstream = Upstream()
+    yield upstream
+    upstream.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path, upstream: Upstream) -> Iterator[Site]:
+    """nginx, running."""
+    site = Site(tmp_path, upstream.port)
+    with subprocess.Popen(site.command, stderr=subprocess.DEVNULL) as nginx:
+        try:
+            wait_until(lambda: nginx.poll() is not None or site.listens(), "nginx")
+            yield site
+        finally:
+            nginx.terminate()
+
+
+def test_nginx_can_read_it(tmp_path: Path) -> None:
+    """Without a warning."""
+    tested = subprocess.run([*Site(tmp_path, 5000).command, "-t"], capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stderr
+    expected = "syntax is ok|test is successful|could not open error log file"  # the last: its default one, if not root
+    assert [line for line in tested.stderr.splitlines() if not re.search(expected, line)] == []
+
+
+def test_plain_http_is_sent_to_https(site: Site) -> None:
+    """To the server's own name, whatever the client calls it."""
+    with socket.create_connection(("127.0.0.1", site.plain), timeout=5) as sock:
+        answer = site.ask(sock, "GET", "/healthz?x=1", headers={"Host": "elsewhere.example"})
+    assert (answer.status, answer.headers["Location"]) == (308, "https://otp.example.com/healthz?x=1")
+
+
+def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upstream) -> None:
+    """Not appended to."""
+    site.call("GET", "/healthz", None, **{"X-Forwarded-For": "192.0.2.1"})
+    assert [asked.forwarded_for for asked in upstream.requests] == ["127.0.0.1"]
+
+
+def test_browsers_are_told_to_stay_with_tls(site: Site) -> None:
+    """On refusals too, and no answer tells nginx's version."""
+    for answer in (site.call("GET", "/healthz"), site.call("POST", "/send-otp", b"x" * 20_000)):
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert answer.headers["Server"] == "nginx"
+
+
+def test_a_large_body_stays_outside(site: Site, upstream: Upstream) -> None:
+    """Over 16 KiB: 413, and the server never sees it."""
+    assert site.call("POST", "/send-otp", b"x" * (16 * 1024 + 1)).status == 413
+    assert upstream.requests == []
+
+
+def test_connections_to_the_server_are_kept(site: Site, upstream: Upstream) -> None:
+    """Two requests come over one."""
+    for _ in range(2):
+        assert site.call("GET", "/healthz").status == 200
+    assert len({asked.port for asked in upstream.requests}) == 1
+
+
+def test_a_post_is_never_repeated(site: Site, upstream: Upstream) -> None:
+    """Not even on a kept connection that breaks, where nginx repeats a GET: a message would go out twice."""
+    site.call("GET", "/healthz")
+    assert site.call("POST", "/send-otp", b"{}").status == 502
+    assert [asked.method for asked in upstream.requests] == ["GET", "POST"]
+
+
+def test_queries_are_not_logged(site: Site) -> None:
+    """They may carry numbers."""
+    site.call("GET", "/healthz?phone=+919812345678")
+    wait_until(lambda: "/healthz" in (site.folder / "access.log").read_text(), "a line in the log")
+    assert "98123" not in (site.folder / "access.log").read_text()

@@ -1,0 +1,117 @@
+"""The files of deploy/ agree with the settings, with each other, and with the tools that read them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from otp_app.settings import Settings
+from otp_app.startup import BadSettings, load
+from tests.conftest import require
+from tests.deploy.conftest import Conf
+from tests.running import ROOT
+
+DEPLOY = ROOT / "deploy"
+SAMPLES = sorted(file.name for file in DEPLOY.iterdir() if file.is_file())
+VARIABLES = {name.upper() for name in Settings.model_fields}
+
+
+def text(name: str) -> str:
+    """The content of a file in deploy/."""
+    return (DEPLOY / name).read_text()
+
+
+def figure(name: str, pattern: str) -> int:
+    """The one number in a file that a pattern finds."""
+    (found,) = re.findall(pattern, text(name), re.MULTILINE)
+    return int(found)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_variable_is_a_setting(name: str) -> None:
+    """A misspelt one would be ignored."""
+    used = set(re.findall(r"\b(?:OTP|TWILIO)_[A-Z0-9_]+", text(name)))
+    assert {variable.removesuffix("_FILE") for variable in used} - VARIABLES == set()
+
+
+def test_there_is_one_port() -> None:
+    """The default; in every file that names one."""
+    port = Settings.model_fields["port"].default
+    assert figure("nginx.conf", r"server 127\.0\.0\.1:(\d+)") == port
+    assert figure("otp-app.service", r"^SocketBindAllow=ipv4:tcp:(\d+)") == port
+    assert figure("Dockerfile", r"\bPORT=(\d+)") == figure("Dockerfile", r"^EXPOSE (\d+)") == port
+    assert re.findall(r'"127\.0\.0\.1:(\d+):(\d+)"', text("compose.yaml")) == [(str(port), str(port))]
+
+
+def test_nginx_waits_longer_than_a_send_and_less_than_gunicorn(conf: Conf) -> None:
+    """For an answer longer than the slowest provider; with an idle connection shorter than gunicorn keeps it."""
+    slowest = next(limit.le for limit in Settings.model_fields["twilio_timeout"].metadata if hasattr(limit, "le"))
+    assert figure("nginx.conf", r"proxy_read_timeout (\d+)s") > slowest
+    assert figure("nginx.conf", r"^    keepalive_timeout (\d+)s; # shorter") < conf()["keepalive"]
+
+
+def test_whoever_stops_it_waits_for_gunicorn(conf: Conf) -> None:
+    """systemd and the container engine kill only after gunicorn's own time is over."""
+    graceful = conf()["graceful_timeout"]
+    assert figure("otp-app.service", r"^TimeoutStopSec=(\d+)") > graceful
+    assert figure("compose.yaml", r"stop_grace_period: (\d+)s") > graceful
+
+
+def test_threads_fit_into_the_service() -> None:
+    """The default number of threads is below the limit of tasks."""
+    assert figure("otp-app.service", r"^TasksMax=(\d+)") > Settings.model_fields["otp_threads"].default + 50
+    assert figure("compose.yaml", r"pids_limit: (\d+)") > Settings.model_fields["otp_threads"].default + 50
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What the service's file sets, its credentials in a folder here."""
+    (tmp_path / "api_keys").write_text("shop:send+verify:" + "0" * 64)
+    (tmp_path / "twilio_api_key_secret").write_text("not a real one")
+    lines = re.findall(r"^Environment=(.*)$", text("otp-app.service"), re.MULTILINE)
+    here = " ".join(lines).replace("%d", str(tmp_path)).replace("/etc/otp-app", str(tmp_path))
+    return dict(item.split("=", 1) for item in shlex.split(here))
+
+
+def test_the_service_starts_with_its_settings(tmp_path: Path) -> None:
+    """Together with the account that the operator writes into /etc/otp-app/env."""
+    account = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_API_KEY_SID": "SK" + "0" * 32}
+    settings = load(environment(tmp_path) | account | {"TWILIO_PHONE_NUMBER": "+15005550006"}, tmp_path)
+    assert settings.otp_api_keys
+    assert settings.twilio_api_key_secret
+    (state,) = re.findall(r"^StateDirectory=(.*)$", text("otp-app.service"), re.MULTILINE)
+    assert settings.otp_store_url.startswith(f"sqlite:////var/lib/{state}/")
+
+
+def test_the_image_needs_keys(tmp_path: Path) -> None:
+    """It listens for all, so without API keys it does not start."""
+    (line,) = re.findall(r"^ENV (.*)$", text("Dockerfile"), re.MULTILINE)
+    with pytest.raises(BadSettings, match=r"HOST: .* can be reached from elsewhere"):
+        load(dict(item.split("=", 1) for item in line.split()), tmp_path)
+
+
+def test_the_image_takes_what_exists() -> None:
+    """Each file that is copied is in the repository, and in what the build sees."""
+    copied = re.findall(r"^COPY (?!--from)(\S+) \S+$", text("Dockerfile"), re.MULTILINE)
+    assert len(copied) == 4
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert {f"!{name}" for name in copied} <= set(text("Dockerfile.dockerignore").splitlines())
+
+
+def test_systemd_rates_the_service_as_shut() -> None:
+    """An exposure of 1.5 or less, of 10."""
+    rated = subprocess.run([require("systemd-analyze"), "security", "--offline=true", "--threshold=15", "--no-pager",
+                            DEPLOY / "otp-app.service"], capture_output=True, text=True, check=False)  # fmt: skip
+    assert rated.returncode == 0, rated.stdout + rated.stderr
+
+
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    """With programs that exist here it has nothing to say."""
+    here = re.sub(r"^Exec(\w+)=\S+", r"Exec\1=/bin/sh", text("otp-app.service"), flags=re.MULTILINE)
+    (tmp_path / "otp-app.service").write_text(here)
+    verified = subprocess.run([require("systemd-analyze"), "verify", "--man=no", tmp_path / "otp-app.service"],
+                              capture_output=True, text=True, check=False)  # fmt: skip
+    assert (verified.returncode, verified.stderr) == (0, "")
