@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,19 @@ def on_starting(server):
         _refuse(faults)
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
+
+
+def pre_fork(_server, _worker):
+    """Load the code where all processes can share its memory; only settings, keys and stores are each worker's own.
+
+    So HUP brings new settings and never new code, which would be mixed with the old: that takes a restart.
+    """
+    from otp_app import channels, web  # noqa: F401 - after the refusals, which should not wait for it
+
+    for channel in channels.open_channels(_settings):
+        channel.close()
+    gc.collect()
+    gc.freeze()  # the collector must not touch, and so copy, what is shared
 
 
 def when_ready(server):

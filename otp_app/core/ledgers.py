@@ -24,7 +24,7 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 MOST_LOSSES = 16
 STRIPES = 1024
 PATIENCE = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
-MOST_RECENT = 16_384  # ledgers, of half a KiB mostly
+MOST_RECENT = 16_384  # ledgers of half a KiB mostly: more than one busy server has live at a time
 
 
 class Ledgers:

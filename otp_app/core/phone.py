@@ -55,7 +55,7 @@ def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
     return phone
 
 
-@lru_cache(16_384)  # a check mostly names a number that a send has named
+@lru_cache(4096)  # a check mostly names a number that a send has named
 def spelling(text: str) -> str:
     """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone for none."""
     return _e164(_read(text))
