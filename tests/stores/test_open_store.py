@@ -1,0 +1,75 @@
+"""A store by its URL."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from otp_app.store import STORES, MemoryStore, open_store, sharing
+from otp_app.stores.sqlite import SqliteStore
+
+
+class Own(MemoryStore):
+    """A store of somebody's own, which gets the whole text."""
+
+    shared_by = "network"
+
+    def __init__(self, url: str, clock) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(clock=clock)
+        self.url = url
+
+
+def test_the_scheme_chooses_the_class(tmp_path: Path) -> None:
+    assert isinstance(open_store("memory://"), MemoryStore)
+    store = open_store(f"sqlite:///{tmp_path}/otp.db")
+    assert isinstance(store, SqliteStore)
+    store.close()
+
+
+def test_opening_a_store_touches_nothing(tmp_path: Path) -> None:
+    """So that start-up can ask about a store, and a fork can come after."""
+    open_store(f"sqlite:///{tmp_path}/var/otp.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", ["", "?x=1&y=2"])
+def test_a_class_of_ones_own_gets_the_whole_text(options: str) -> None:
+    url = f"tests.stores.test_open_store:Own{options}"
+    store = open_store(url, time.time)
+    assert store.url == url  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("url", "who"), [("memory://", "process"), ("sqlite:///var/otp.db", "machine"),
+                                          ("tests.stores.test_open_store:Own", "network")])  # fmt: skip
+def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
+    assert sharing(url) == who
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mongodb://host", "memory://"),
+        ("", "memory://"),
+        ("/var/otp.db", "memory://"),
+        ("memory://x", "memory://"),
+        ("no.such.module:Store", "there is no module"),
+        ("otp_app.store:NoStore", "no class NoStore"),
+    ],
+)
+def test_a_url_that_opens_nothing_is_refused_in_one_line(url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as fault:
+        open_store(url)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_missing_package_names_its_pip_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "needs_redis.py").write_text("import redis_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="pip install redis_that_is_not_there"):
+        open_store("needs_redis:Store")
+
+
+def test_every_scheme_has_a_class_that_exists() -> None:
+    assert {target.partition(":")[2] for target in STORES.values()} >= {"MemoryStore", "SqliteStore"}

@@ -1,0 +1,90 @@
+"""What every store that several processes can open must do."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+from otp_app.store import open_store
+
+HOUR = 3600.0
+PROCESSES, ROUNDS = 4, 200
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def race(url: str, barrier: Barrier, number: int, wins: multiprocessing.SimpleQueue[list[int]]) -> None:
+    """One of the racers: put, replace, add and build a sum."""
+    store = open_store(url)
+    barrier.wait()
+    won = [turn for turn in range(ROUNDS) if store.swap(f"put{turn}", None, b"%d" % number, HOUR).won]
+    won += [ROUNDS + turn for turn in range(ROUNDS) if store.swap(f"old{turn}", b"old", b"%d" % number, HOUR).won]
+    for _ in range(50):
+        store.add("counter", 1, HOUR)
+        seen = store.get("sum")
+        while not (swap := store.swap("sum", seen, b"%d" % (int(seen or 0) + 1), HOUR)).won:
+            seen = swap.found
+    store.close()
+    wins.put(won)
+
+
+def test_four_processes_race_and_every_swap_has_one_winner(shared_place) -> None:
+    """200 keys put and 200 values replaced by each of four processes; a counter and a sum of swaps lose nothing."""
+    for turn in range(ROUNDS):
+        shared_place.store.swap(f"old{turn}", None, b"old", HOUR)
+    spawn = multiprocessing.get_context("spawn")
+    barrier, wins = spawn.Barrier(PROCESSES), spawn.SimpleQueue()
+    racers = [spawn.Process(target=race, args=(shared_place.url, barrier, n, wins)) for n in range(PROCESSES)]
+    for racer in racers:
+        racer.start()
+    won = [turn for _ in racers for turn in wins.get()]
+    for racer in racers:
+        racer.join()
+    assert sorted(won) == list(range(2 * ROUNDS))
+    assert shared_place.store.add("counter", 0, HOUR) == PROCESSES * 50
+    assert shared_place.store.get("sum") == b"%d" % (PROCESSES * 50)
+
+
+def test_another_store_object_sees_what_was_swapped(shared_place) -> None:
+    other = shared_place.open()
+    shared_place.store.swap("k", None, b"a", HOUR)
+    assert other.get("k") == b"a"
+    assert other.swap("k", b"a", b"b", HOUR).won
+    assert shared_place.store.get("k") == b"b"
+
+
+def test_closed_and_opened_again_it_has_everything(shared_place) -> None:
+    shared_place.store.swap("k", None, b"a", HOUR)
+    shared_place.store.add("c", 4, HOUR)
+    shared_place.store.close()
+    again = shared_place.open()
+    assert (again.get("k"), again.add("c", 0, HOUR)) == (b"a", 4)
+
+
+WRITER = """
+import sys
+from otp_app.store import open_store
+store = open_store(sys.argv[1])
+for n in range(100_000):
+    store.swap(f"{sys.argv[2]}.{n}", None, b"a", 3600)
+    store.add(sys.argv[2], 1, 3600)
+    print(n, flush=True)
+"""
+
+
+def test_what_was_answered_survives_a_kill(shared_place) -> None:
+    """Five times a process that writes is killed; every swap that it was told of is there, and every count."""
+    for turn in range(5):
+        name = f"turn{turn}"
+        command = [sys.executable, "-c", WRITER, shared_place.url, name]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+            told = [writer.stdout.readline() for _ in range(40)]  # type: ignore[union-attr]
+            os.kill(writer.pid, signal.SIGKILL)
+            told += writer.stdout.readlines()  # type: ignore[union-attr]
+        last = int([line for line in told if line.endswith("\n")][-1])
+        assert all(shared_place.store.get(f"{name}.{n}") == b"a" for n in range(last + 1))
+        assert shared_place.store.add(name, 0, HOUR) >= last + 1
