@@ -8,6 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def patient(path: Path) -> Iterator[SqliteStore]:
     store.ping()
     yield store
     store.close()
+
+
+@contextmanager
+def busy_writer(store: SqliteStore) -> Iterator[None]:
+    """While it lasts the writer is in the middle of a change."""
+    begun, gate = threading.Event(), threading.Event()
+    slow = in_thread(lambda: store._writer.do(lambda db: begun.set() or gate.wait(2)))
+    begun.wait(2)
+    yield
+    gate.set()
+    slow.join()
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -159,32 +171,29 @@ def test_a_counter_that_cannot_be_written_is_refused(store: SqliteStore, path: P
 def test_changes_that_wait_share_one_commit(patient: SqliteStore) -> None:
     """All that came while the writer was busy are one transaction: a reader sees all of them or none."""
     store, commits = patient, list[str]()
-    gate = threading.Event()
     store._writer.do(lambda db: db.set_trace_callback(commits.append))
-    slow = in_thread(lambda: store._writer.do(lambda db: gate.wait(2)))
-    others = [in_thread(lambda n=n: store.swap(f"k{n}", None, b"a", HOUR)) for n in range(8)]
-    until(lambda: len(store._writer._waiting) == 8)
-    commits.clear()
-    gate.set()
-    for thread in [slow, *others]:
-        thread.join()
+    with busy_writer(store):
+        swaps = [in_thread(lambda n=n: store.swap(f"k{n}", None, b"a", HOUR)) for n in range(8)]
+        until(lambda: len(store._writer._waiting) == 8)
+        commits.clear()
+    for swap in swaps:
+        swap.join()
     assert commits.count("COMMIT") == 2  # the slow one's, and one for all eight
     assert all(store.get(f"k{n}") == b"a" for n in range(8))
 
 
 def test_when_a_commit_fails_its_whole_group_is_refused_and_none_of_it_is_there(patient: SqliteStore) -> None:
     store = patient
-    gate, said = threading.Event(), []
+    said: list[str] = []
 
     def swap(number: int) -> None:
         said.extend(refused(lambda: store.swap(f"k{number}", None, b"x" * 4000, HOUR)))
 
     store._writer.do(lambda db: db.execute("PRAGMA max_page_count = 9"))  # room for some of them, not for all
-    slow = in_thread(lambda: store._writer.do(lambda db: gate.wait(2)))
-    others = [in_thread(lambda n=n: swap(n)) for n in range(8)]
-    until(lambda: len(store._writer._waiting) == 8)
-    gate.set()
-    for thread in [slow, *others]:
+    with busy_writer(store):
+        swaps = [in_thread(lambda n=n: swap(n)) for n in range(8)]
+        until(lambda: len(store._writer._waiting) == 8)
+    for thread in swaps:
         thread.join()
     assert len(said) == 8
     assert all("SQLITE_FULL" in line for line in said)
@@ -239,13 +248,13 @@ def test_a_closed_store_refuses(path: Path) -> None:
 
 def test_close_makes_the_changes_that_wait(path: Path) -> None:
     store = SqliteStore(f"sqlite:///{path}")
-    gate, won = threading.Event(), []
-    slow = in_thread(lambda: store._writer.do(lambda db: gate.wait(2)))
-    waiting = in_thread(lambda: won.append(store.swap("k", None, b"a", HOUR).won))
-    until(lambda: store._writer._waiting)
-    closing = in_thread(store.close)
-    gate.set()
-    for thread in (slow, waiting, closing):
+    store.ping()
+    won: list[bool] = []
+    with busy_writer(store):
+        waiting = in_thread(lambda: won.append(store.swap("k", None, b"a", HOUR).won))
+        until(lambda: store._writer._waiting)
+        closing = in_thread(store.close)
+    for thread in (waiting, closing):
         thread.join()
     again = SqliteStore(f"sqlite:///{path}")
     assert (won, again.get("k")) == ([True], b"a")

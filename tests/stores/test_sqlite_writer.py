@@ -1,0 +1,201 @@
+"""The one who writes: which changes share a commit, and what becomes of those that wait."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from otp_app.stores import sqlite_writer
+from otp_app.stores.sqlite import BUSY, PATIENCE, SqliteStore
+from otp_app.stores.sqlite_file import TURN
+from tests.stores.faults import HOUR, in_thread, locked, refused, until, waiting, writer_held
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "otp.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    """A store whose callers wait as long as the tests need."""
+    store = SqliteStore(f"sqlite:///{path}", patience=10)
+    store.ping()
+    yield store
+    store.close()
+
+
+def put(store: SqliteStore, key: str) -> bool:
+    return store.swap(key, None, b"a", HOUR).won
+
+
+def test_changes_that_wait_share_one_commit(store: SqliteStore) -> None:
+    """So that they share one wait for the disk."""
+    statements: list[str] = []
+    store._writer.do(lambda db: db.set_trace_callback(statements.append))
+    with writer_held(store):
+        threads = waiting(store, [partial(put, store, f"k{n}") for n in range(8)])
+        statements.clear()
+    for thread in threads:
+        thread.join()
+    assert statements.count("COMMIT") == 2  # the one that was held, and one for all eight
+    assert all(store.get(f"k{n}") == b"a" for n in range(8))
+
+
+def test_a_group_is_not_seen_before_its_commit(store: SqliteStore) -> None:
+    put(store, "seen")
+
+    def both(db: object) -> None:
+        db.execute("UPDATE entries SET value = x'62'")  # type: ignore[attr-defined]
+        assert store.get("seen") == b"a"
+
+    store._writer.do(both)
+    assert store.get("seen") == b"b"
+
+
+def test_when_one_statement_fails_its_whole_group_is_refused_and_none_of_it_is_there(store: SqliteStore) -> None:
+    said: list[str] = []
+
+    def swap(key: str) -> None:
+        said.extend(refused(lambda: put(store, key)))
+
+    def fault() -> None:
+        said.extend(refused(lambda: store._writer.do(lambda db: db.execute("SELECT * FROM nowhere"))))
+
+    with writer_held(store):
+        threads = waiting(store, [partial(swap, "before"), fault, partial(swap, "after")])
+    for thread in threads:
+        thread.join()
+    assert len(said) == 3
+    assert all("SQLITE_ERROR" in line for line in said)
+    assert store.get("before") is store.get("after") is None
+    assert put(store, "before")
+
+
+def test_when_there_is_no_room_for_all_of_a_group_none_of_it_is_there(store: SqliteStore) -> None:
+    said: list[str] = []
+
+    def swap(number: int) -> None:
+        said.extend(refused(lambda: store.swap(f"k{number}", None, b"x" * 4000, HOUR)))
+
+    store._writer.do(lambda db: db.execute("PRAGMA max_page_count = 9"))  # room for some of them, not for all
+    with writer_held(store):
+        threads = waiting(store, [partial(swap, n) for n in range(8)])
+    for thread in threads:
+        thread.join()
+    assert len(said) == 8
+    assert all("SQLITE_FULL" in line for line in said)
+    assert [n for n in range(8) if store.get(f"k{n}")] == []
+
+
+def test_a_callers_own_error_is_his_alone(store: SqliteStore) -> None:
+    won: list[bool] = []
+
+    def mistake() -> None:
+        with pytest.raises(UnicodeEncodeError):
+            put(store, "\ud800")
+
+    with writer_held(store):
+        threads = waiting(store, [lambda: won.append(put(store, "a")), mistake, lambda: won.append(put(store, "b"))])
+    for thread in threads:
+        thread.join()
+    assert won == [True, True]
+
+
+def test_a_caller_that_waits_in_vain_withdraws_its_change(path: Path) -> None:
+    """It was refused; made later it would be a ghost."""
+    store = SqliteStore(f"sqlite:///{path}", busy=5, patience=0.1)
+    store.ping()
+    with locked(path):
+        assert "nothing was changed" in refused(lambda: put(store, "ghost"))[0]
+        assert store._writer._waiting == []
+    store._writer._patience = 5
+    assert put(store, "k")
+    assert store.get("ghost") is None
+    store.close()
+
+
+def test_a_caller_that_gives_up_on_a_change_under_way_is_told_so(store: SqliteStore) -> None:
+    """The answer is that nobody knows: the change is made all the same."""
+    go = threading.Event()
+
+    def slow(db: object) -> None:
+        db.execute("INSERT INTO entries VALUES ('k', 'a', 1e12)")  # type: ignore[attr-defined]
+        go.wait(5)
+
+    store._writer._patience = 0.1
+    assert "may have been made" in refused(lambda: store._writer.do(slow))[0]
+    go.set()
+    until(lambda: store.get("k"))
+
+
+def test_no_more_than_so_many_changes_wait(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_writer, "MOST_WAITING", 2)
+    with writer_held(store):
+        threads = waiting(store, [partial(put, store, key) for key in "ab"])
+        assert "too many" in refused(lambda: put(store, "c"))[0]
+    for thread in threads:
+        thread.join()
+    assert [store.get(key) for key in "abc"] == [b"a", b"a", None]
+
+
+def test_a_thread_that_died_is_replaced(store: SqliteStore) -> None:
+    store._writer._patience = 0.2
+    dead = store._writer._thread
+    assert "may have been made" in refused(lambda: store._writer.do(lambda _: sys.exit()))[0]
+    until(lambda: dead and not dead.is_alive())
+    store._writer._patience = 5
+    assert put(store, "k")
+
+
+def test_close_makes_the_changes_that_wait(path: Path, store: SqliteStore) -> None:
+    won: list[bool] = []
+    with writer_held(store):
+        threads = waiting(store, [lambda: won.append(put(store, "k"))])
+        threads.append(in_thread(store.close))
+        until(lambda: store._writer._closed)
+    for thread in threads:
+        thread.join()
+    again = SqliteStore(f"sqlite:///{path}")
+    assert (won, again.get("k")) == ([True], b"a")
+    again.close()
+
+
+def test_close_leaves_no_thread_and_no_open_file(path: Path) -> None:
+    open_files = Path("/proc/self/fd")
+    if not open_files.exists():
+        pytest.skip("needs /proc")
+    store = SqliteStore(f"sqlite:///{path}")
+    store.ping()
+    thread = store._writer._thread
+    store.close()
+    assert thread
+    assert not thread.is_alive()
+    links = [str(link.readlink()) for link in open_files.iterdir() if link.is_symlink()]
+    assert [link for link in links if str(path.parent) in link] == []
+    assert sorted(file.name for file in path.parent.iterdir()) == ["otp-counters.db", "otp.db"]
+
+
+def test_a_store_that_was_not_used_starts_no_thread(path: Path) -> None:
+    before = threading.active_count()
+    SqliteStore(f"sqlite:///{path}").close()
+    assert threading.active_count() == before
+
+
+def test_every_wait_ends_within_the_contracts_three_seconds() -> None:
+    assert BUSY + TURN < 3
+    assert PATIENCE < 3
+
+
+def test_who_gets_no_turn_at_a_connection_is_refused(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otp_app.stores.sqlite_file.TURN", 0.05)
+    with store._reader:
+        assert "too many" in refused(lambda: store.get("k"))[0]
+    with store._counters:
+        assert "too many" in refused(lambda: store.add("k", 1, HOUR))[0]
+    assert store.get("k") is None
