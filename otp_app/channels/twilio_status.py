@@ -44,12 +44,12 @@ REASONS = {
     30001: Reason.THROTTLED,  # the queue is full
     30002: Reason.ACCOUNT,  # account suspended
     30034: Reason.ACCOUNT,  # sender not registered for the United States
-    30450: Reason.BLOCKED,  # protection against pumping
+    30450: Reason.SUSPICIOUS,  # protection against pumping
     60200: Reason.BAD_NUMBER,  # Verify: To
     60203: Reason.THROTTLED,  # Verify: sends of one verification
     60205: Reason.BAD_NUMBER,  # Verify: landline
     60212: Reason.THROTTLED,  # Verify: requests for one number at one moment
-    60410: Reason.BLOCKED,  # Verify: fraud guard
+    60410: Reason.SUSPICIOUS,  # Verify: fraud guard
     60605: Reason.BLOCKED,  # Verify: geo permissions
     63001: Reason.ACCOUNT,  # the channel's credentials
     63003: Reason.BAD_NUMBER,  # not on WhatsApp

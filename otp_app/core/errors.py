@@ -58,6 +58,7 @@ class LimitReached(OtpError):
     """A limit of this number refuses another message for now. Nothing was changed."""
 
     code = "limit_reached"
+    of: ClassVar[str] = "number"  # whose limit it is
 
     def __init__(self, message: str, retry_after: float, quota: int, window: float) -> None:
         super().__init__(message, retry_after)

@@ -26,7 +26,7 @@ STATUS = {
 
 
 class HttpLog(Logger):  # type: ignore[misc]
-    """gunicorn's own messages in the form of all the others; it keeps no log of accesses."""
+    """gunicorn's own messages in the form of all the others."""
 
     def setup(self, cfg: Any) -> None:
         """Follow a configuration, at the start and at each reload."""

@@ -44,7 +44,7 @@ class File:
     def connect(self) -> sqlite3.Connection:
         """Return a new connection; make the file, but only if this process has never seen it."""
         try:
-            if not self._seen and not self._path.exists():
+            if not self._seen:
                 self._make()
             self.look()
             db = self._open()
@@ -54,7 +54,13 @@ class File:
         return db
 
     def _make(self) -> None:
-        """Put the file in its place whole; of several starts at the same time one makes it."""
+        """Put the file in its place whole, unless it is there; of several starts at the same time one makes it."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        has_log = log.exists()  # asked first: another start may be making both just now
+        if self._path.exists():
+            return
+        if has_log:
+            raise StoreUnavailable(f"The database file is gone, its {log.name} is not: put it back, or delete both")
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")  # mode 0600
         os.close(handle)

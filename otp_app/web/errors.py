@@ -62,7 +62,7 @@ def otp_error(error: OtpError) -> Response:
     else:
         response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
     if isinstance(error, LimitReached):
-        add_rate_limit(response, "number", error.quota, error.window, error.retry_after or 0)
+        add_rate_limit(response, error.of, error.quota, error.window, error.retry_after or 0)
     return response
 
 

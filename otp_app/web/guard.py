@@ -51,6 +51,7 @@ class TooManyWrongKeys(LimitReached):
     """The client showed too many keys that are not known."""
 
     code = "too_many_wrong_keys"
+    of = "client"
 
 
 class BadHost(InvalidInput):

@@ -47,7 +47,7 @@ def refused(reason, code=None, sid=""):
         ("400:21614", refused(Reason.BAD_NUMBER, 21614)),
         ("400:60200", refused(Reason.BAD_NUMBER, 60200)),
         ("400:60205", refused(Reason.BAD_NUMBER, 60205)),
-        ("400:60410", refused(Reason.BLOCKED, 60410)),
+        ("400:60410", refused(Reason.SUSPICIOUS, 60410)),
         ("400:60605", refused(Reason.BLOCKED, 60605)),
         ("401", refused(Reason.AUTH, 20003)),
         ("403", refused(Reason.ACCOUNT)),

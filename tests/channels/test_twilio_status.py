@@ -13,7 +13,8 @@ from tests.channels.messages import UNKNOWN
 SID = "SM" + "0a" * 16
 GROUPS = {  # as RULES.md and Twilio's reference group them
     Reason.BAD_NUMBER: [21211, 21612, 21614, 60200, 60205, 63003, 63024, 63032],
-    Reason.BLOCKED: [21408, 30450, 60410, 60605],
+    Reason.BLOCKED: [21408, 60605],
+    Reason.SUSPICIOUS: [30450, 60410],
     Reason.OPTED_OUT: [21610, 63033],
     Reason.THROTTLED: [20429, 21611, 60203, 60212, 63018],
     Reason.AUTH: [20003],
