@@ -30,10 +30,16 @@ def makes_own(settings: Settings) -> bool:
 def ensure(settings: Settings) -> None:
     """Make the key file where one is needed. Raises BadKeyFile."""
     path = _file(settings)
-    if path and not path.exists():
+    if path is None:
+        return
+    if not path.exists():
+        if _database(settings).exists():
+            raise BadKeyFile(
+                f"OTP_SECRET_KEYS: the key file {path} is missing beside its database: put it back, or move the "
+                "database away too, which ends all codes and limits"
+            )
         _make(path)
-    if path:
-        _read(path)
+    _read(path)
 
 
 def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
@@ -58,10 +64,13 @@ def new_lines() -> str:
 
 
 def _file(settings: Settings) -> Path | None:
-    url = urlsplit(settings.otp_store_url, allow_fragments=False)
-    if settings.otp_secret_keys or url.scheme != "sqlite":
+    if settings.otp_secret_keys or urlsplit(settings.otp_store_url).scheme != "sqlite":
         return None
-    return Path(unquote(url.path).removeprefix("/")).with_suffix(".keys")
+    return _database(settings).with_suffix(".keys")
+
+
+def _database(settings: Settings) -> Path:
+    return Path(unquote(urlsplit(settings.otp_store_url, allow_fragments=False).path).removeprefix("/"))
 
 
 def _make(path: Path) -> None:

@@ -234,3 +234,15 @@ def test_what_is_printed_is_what_is_read():
     settings = Settings.model_validate({name.lower(): text for name, text in lines.items()})
     assert json.dumps(sorted(lines)) == '["OTP_INDEX_KEY", "OTP_SECRET_KEYS"]'
     assert keyring.keys(settings)
+
+
+def test_lost_keys_are_not_replaced_beside_a_database(tmp_path):
+    """New ones would end every code and every limit without a word."""
+    settings = Settings(otp_store_url=f"sqlite:///{tmp_path}/otp.db")
+    keyring.ensure(settings)
+    (tmp_path / "otp.db").write_bytes(b"records")
+    (tmp_path / "otp.keys").unlink()
+    with pytest.raises(keyring.BadKeyFile, match="put it back"):
+        keyring.ensure(settings)
+    (tmp_path / "otp.db").unlink()
+    keyring.ensure(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twilio.rest import Client  # type: ignore[import-untyped]
@@ -47,6 +48,7 @@ class TwilioClient:
         delivery = self._create(fields, validity_period=min(max(int(ttl), 1), MAX_VALIDITY))
         if delivery.reason is Reason.AUTH:
             self._rests_until = self._clock() + AUTH_PAUSE
+            delivery = replace(delivery, retry_after=AUTH_PAUSE)
         if delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
             _log.warning("Twilio refused a message: %s", twilio_status.explain(delivery.provider_code))
         return delivery

@@ -178,10 +178,14 @@ def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
 
 
 def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
-    """Take back what a refused send had counted, and the verification if no message of it can have arrived."""
-    if reason not in SLOT_KEPT:
+    """Take back what a refused send had counted, and the verification if no message of it can have arrived.
+
+    Where guesses were looked at, slot and gap stay: a provider's outage must not make sends, and so guesses, free.
+    """
+    guessed = verification.attempts > 0
+    if reason not in SLOT_KEPT and not guessed:
         ledger = replace(ledger, sent=_without(ledger.sent, send.at))
-    if reason not in GAP_KEPT:
+    if reason not in GAP_KEPT and not guessed:
         ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
     if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))

@@ -61,6 +61,8 @@ def otp_error(error: OtpError) -> Response:
         response = refusal(REFUSED_STATUS[Reason(error.reason)], str(error), error.reason, error.retry_after)
     else:
         response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
+        if response.status_code >= 500:
+            log.warning("%s: %s", error.code, error)
     if isinstance(error, LimitReached):
         add_rate_limit(response, error.of, error.quota, error.window, error.retry_after or 0)
     return response

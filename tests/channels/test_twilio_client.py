@@ -49,7 +49,7 @@ def refused(reason, code=None, sid=""):
         ("400:60205", refused(Reason.BAD_NUMBER, 60205)),
         ("400:60410", refused(Reason.SUSPICIOUS, 60410)),
         ("400:60605", refused(Reason.BLOCKED, 60605)),
-        ("401", refused(Reason.AUTH, 20003)),
+        ("401", Delivery(Outcome.REFUSED, "", Reason.AUTH, 20003, retry_after=60.0)),
         ("403", refused(Reason.ACCOUNT)),
     ],
 )

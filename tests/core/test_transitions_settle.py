@@ -168,3 +168,11 @@ def test_a_refusal_without_a_reason_is_a_failure(number: Number) -> None:
     verification, send = number.begin()
     number.ledger = settle(number.ledger, number.now, send.id, Delivery(Outcome.REFUSED))
     assert number.of(verification) is None
+
+
+def test_guesses_while_a_refused_message_was_on_its_way_are_not_free(number: Number) -> None:
+    """With a provider that refuses late, guess and send again would have no end: slot and gap stay."""
+    verification, send = number.begin()
+    number.check(verification, "not it")
+    number.ledger = settle(number.ledger, number.now, send.id, refused(Reason.UNREACHABLE))
+    assert (len(number.ledger.sent), number.ledger.streak) == (1, 1)
