@@ -23,6 +23,15 @@ EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "o
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
+def _shape(pattern: str, words: str) -> Any:
+    """A text of one form, or nothing; `words` tell the form to whoever missed it."""
+    return Field(pattern=rf"\A({pattern})?\z", max_length=100, description=words)
+
+
+def _sid(prefix: str) -> Any:
+    return _shape(f"{prefix}[0-9a-fA-F]{{32}}", f"{prefix} and 32 hex digits, as Twilio shows it")
+
+
 class Settings(BaseModel):
     """What the operator chose. Every attribute has a default that is safe on one machine."""
 
@@ -44,7 +53,7 @@ class Settings(BaseModel):
     otp_app_name: Annotated[str, Field(max_length=40)] = ""
     otp_message: Annotated[str, BeforeValidator(types.template), Field(max_length=300)] = "Your OTP is: {code}"
     otp_messages: Annotated[dict[str, str], BeforeValidator(types.templates)] = {}
-    otp_origin: Annotated[str, Field(pattern=r"\A([a-z0-9-]+(\.[a-z0-9-]+)*)?\z", max_length=100)] = ""
+    otp_origin: Annotated[str, _shape(r"[a-z0-9-]+(\.[a-z0-9-]+)*", "a host name such as example.com")] = ""
 
     # Codes and limits of one number
     otp_code_length: Annotated[int, Field(ge=6, le=10)] = 6
@@ -59,7 +68,7 @@ class Settings(BaseModel):
     otp_risk_raise: Annotated[float, Field(gt=0, le=1e-3)] = 40e-6
     otp_risk_lower: Annotated[float, Field(gt=0, le=1e-3)] = 20e-6
     otp_resend_new_code: bool = False
-    otp_check_by: Annotated[str, Field(pattern=r"\A(any|id)\z")] = "any"
+    otp_check_by: Annotated[str, _shape("any|id", "any or id")] = "any"
     otp_test_numbers: Annotated[tuple[FixedUntil, ...], BeforeValidator(types.test_numbers)] = ()
 
     # Who may call
@@ -72,18 +81,18 @@ class Settings(BaseModel):
     otp_trusted_hosts: Annotated[tuple[str, ...], BeforeValidator(types.hosts)] = ()
 
     # What it tells
-    otp_log_level: Annotated[str, Field(pattern=r"\A(DEBUG|INFO|WARNING|ERROR)\z")] = "INFO"
+    otp_log_level: Annotated[str, _shape("DEBUG|INFO|WARNING|ERROR", "DEBUG, INFO, WARNING or ERROR")] = "INFO"
 
     # Twilio
-    twilio_account_sid: Annotated[str, Field(pattern=r"\A(AC[0-9a-fA-F]{32})?\z")] = ""
+    twilio_account_sid: Annotated[str, _sid("AC")] = ""
     twilio_auth_token: str = Field("", repr=False)
-    twilio_api_key_sid: Annotated[str, Field(pattern=r"\A(SK[0-9a-fA-F]{32})?\z")] = ""
+    twilio_api_key_sid: Annotated[str, _sid("SK")] = ""
     twilio_api_key_secret: str = Field("", repr=False)
     twilio_phone_number: str = ""
-    twilio_whatsapp_number: str = ""
-    twilio_messaging_service_sid: Annotated[str, Field(pattern=r"\A(MG[0-9a-fA-F]{32})?\z")] = ""
-    twilio_content_sid: Annotated[str, Field(pattern=r"\A(HX[0-9a-fA-F]{32})?\z")] = ""
-    twilio_api_base_url: Annotated[str, Field(pattern=r"\A(https?://[^\s/]+)?\z")] = ""
+    twilio_whatsapp_number: Annotated[str, _shape(r"(whatsapp:)?\+[1-9][0-9]{6,14}", "a number in E.164")] = ""
+    twilio_messaging_service_sid: Annotated[str, _sid("MG")] = ""
+    twilio_content_sid: Annotated[str, _sid("HX")] = ""
+    twilio_api_base_url: Annotated[str, _shape(r"https?://[^\s/]+", "https://HOST and nothing after it")] = ""
     twilio_timeout: Annotated[float, Field(ge=0.1, le=12)] = 8
 
 
@@ -96,9 +105,24 @@ def read(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     try:
         return Settings.model_validate(given), faults
     except ValidationError as error:
-        wrong = {str(e["loc"][0]): e["msg"].removeprefix("Value error, ") for e in error.errors()}
+        wrong = {str(e["loc"][0]): _words(str(e["loc"][0]), e["type"], e["msg"]) for e in error.errors()}
     faults |= {name.upper(): line for name, line in wrong.items()}
     return Settings.model_validate({name: value for name, value in given.items() if name not in wrong}), faults
+
+
+def strangers(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> list[str]:
+    """Return the names that look like settings of ours and are none: a guard may be off because of a slip."""
+    lines = dotenv_values((folder or Path()) / ".env", interpolate=False)
+    given = {*(os.environ if environ is None else environ), *lines}
+    known = {name.upper() for name in Settings.model_fields}
+    return sorted(name for name in given if name.startswith("OTP_") and name.removesuffix("_FILE") not in known)
+
+
+def _words(name: str, kind: str, message: str) -> str:
+    """Say what to write instead, in words of ours where pydantic would show a pattern."""
+    if kind == "string_pattern_mismatch":
+        return f"write {Settings.model_fields[name].description}"
+    return "write 1 or 0" if kind == "bool_parsing" else message.removeprefix("Value error, ")
 
 
 def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from otp_app import channels, keyring
 from otp_app.core.codes import parse_keys, parse_secret
-from otp_app.settings import Settings, read
+from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_store, sharing
 
 
@@ -21,7 +21,6 @@ class BadSettings(Exception):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ def prepare(settings: Settings) -> None:
 
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
-    return channels.warnings(settings)
+    unknown = [f"{name}: there is no such setting, and it does nothing" for name in strangers()]
+    return unknown + channels.warnings(settings)
 
 
 def is_loopback(host: str) -> bool:

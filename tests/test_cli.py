@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app import startup
+from otp_app import keyring, startup
 from otp_app.cli import main
 from otp_app.settings import Settings
 from tests.web.house import House
@@ -131,6 +131,8 @@ def test_check_reads_dot_env(capsys, folder):
 def test_check_tries_the_store(capsys, folder):
     """A database that is none is found before the server runs into it."""
     (folder / "var").mkdir()
+    (folder / "var" / "otp.keys").write_text(keyring.new_lines())
+    (folder / "var" / "otp.keys").chmod(0o600)
     (folder / "var" / "otp.db").write_bytes(b"no database" * 100)
     status, _, error = run(capsys, "check")
     assert status == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from otp_app.settings import EMPTY_MEANS_NONE, Settings, read
+from otp_app.settings import EMPTY_MEANS_NONE, Settings, read, strangers
 
 ROOT = Path(__file__).parents[1]
 AC = "AC" + "0" * 32
@@ -272,3 +272,10 @@ def test_several_faults_are_all_told(tmp_path):
     settings, faults = read({"PORT": "x", "OTP_TTL": "x", "HOST": "127.0.0.2"}, tmp_path)
     assert faults.keys() == {"PORT", "OTP_TTL"}
     assert (settings.host, settings.port) == ("127.0.0.2", 5000)
+
+
+def test_a_name_that_is_no_setting_of_ours_is_noticed(tmp_path):
+    """OTP_COUNTRYS would leave a guard off without a word."""
+    (tmp_path / ".env").write_text("OTP_TTLS=60\nOTP_TTL=60\nELSE=1\n")
+    environ = {"OTP_COUNTRYS": "US", "OTP_SECRET_KEYS_FILE": "/x", "TWILIO_REGION": "ie1"}
+    assert strangers(environ, tmp_path) == ["OTP_COUNTRYS", "OTP_TTLS"]

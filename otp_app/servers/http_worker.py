@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker and its log, with errors of our own for what is no HTTP.
+"""gunicorn's threaded worker and its log, with a deadline for requests and errors of our own for what is no HTTP.
 
 gunicorn's put parts of the request into its log and its HTML answer: a body that comes where a request line should be
 would leave a code there.
@@ -6,7 +6,10 @@ would leave a code there.
 
 from __future__ import annotations
 
+import errno
 import json
+import socket
+import time
 from typing import Any
 
 from gunicorn import util  # type: ignore[import-untyped]
@@ -35,8 +38,43 @@ class HttpLog(Logger):  # type: ignore[misc]
             handler.setFormatter(JsonLines())
 
 
+class ClientSocket(socket.socket):
+    """A connection whose next request has to be there, body and all, before a deadline.
+
+    gunicorn reads without one: so many clients that stop in the middle of a request as there are threads would stop the
+    server, API keys or not.
+    """
+
+    patience = 10.0  # seconds
+    _end = 0.0
+
+    def begin(self, patience: float) -> None:
+        """Start the time of a request."""
+        self.patience = patience
+        self._end = time.monotonic() + patience
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Return the next bytes. Whoever is too slow has hung up, as far as gunicorn can tell."""
+        try:
+            self.settimeout(max(self._end - time.monotonic(), 0.001))
+            return super().recv(size, flags)
+        except TimeoutError:
+            raise ConnectionResetError(errno.ECONNRESET, "the request took too long") from None
+        finally:
+            self.settimeout(self.patience)
+
+
 class HttpWorker(ThreadWorker):  # type: ignore[misc]
     """Serves each connection's requests on threads; tells of a bad one by its kind only."""
+
+    patience = 10.0  # seconds for a whole request to arrive
+
+    def handle(self, conn: Any) -> Any:
+        """Serve the next request of a connection."""
+        if not isinstance(conn.sock, ClientSocket):
+            conn.sock = ClientSocket(fileno=conn.sock.detach())
+        conn.sock.begin(self.patience)
+        return super().handle(conn)
 
     def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         """Answer a request that cannot be read, in JSON, and close."""

@@ -1,0 +1,9 @@
+"""A worker with little patience, so that a test of slow clients is short."""
+
+from otp_app.servers.http_worker import HttpWorker
+
+
+class HastyWorker(HttpWorker):
+    """Half a second for a request to arrive."""
+
+    patience = 0.5
