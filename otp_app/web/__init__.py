@@ -1,4 +1,4 @@
-"""The native HTTP API, after seed words that many clients already speak; docs/api.md has every field.
+"""The native HTTP API, in the words of the short Flask server that many clients know; docs/api.md has every field.
 
 Law of this folder: take fields, call the service, translate. A view that decides something is in the wrong place.
 """

@@ -1,4 +1,4 @@
-"""How refusals and failures look on the native API: seed 003's `error` key, and what a program can act on."""
+"""How refusals and failures look on the native API: an `error` that people read, and what a program can act on."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def once(fields: SendFields, send: Callable[[Callable[[Sending], None] | None], 
 
 
 def answer(sending: Sending) -> Response:
-    """Seed 003's words for success, and what a program needs beside them; 202 when nobody knows whether it went."""
+    """The words that old clients compare, and what a program needs beside them; 202 when nobody knows if it went."""
     known = sending.outcome == Outcome.SENT
     body = {
         "success": True,

@@ -31,7 +31,7 @@ def verify_otp() -> Response:
 
 
 def answer(verdict: Verdict) -> Response:
-    """Seed 003's words. Wrong, expired, used and unknown are told in one and the same way."""
+    """The words that old clients compare. Wrong, expired, used and unknown are told in one and the same way."""
     if not verdict.approved:
         response = jsonify({"success": False, "message": "OTP verification failed!"})
         response.status_code = 400

@@ -116,7 +116,7 @@ def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
 
 
 def test_an_auth_token_for_sending_is_warned_of_once():
-    """The token opens the whole account (RULES T34); with an API key there is nothing to say."""
+    """The token opens the whole account; with an API key there is nothing to say."""
     token = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_whatsapp_number": SANDBOX}
     assert [line.partition(":")[0] for line in channels.warnings(settings("sms", "whatsapp", **token))] == [
         "TWILIO_AUTH_TOKEN"

@@ -54,14 +54,14 @@ def refused(reason, code=None, sid=""):
     ],
 )
 def test_one_request_whatever_comes_back(broken, open_client, mode, expected):
-    """No answer, and no lack of one, makes a second request (RULES F3, F5-F8, F11, F12)."""
+    """No answer, and no lack of one, makes a second request."""
     broken.set(mode, "ok")
     assert send(open_client(broken.url)) == expected
     assert len(broken.posts) == 1
 
 
 def test_a_message_that_failed_at_once(broken, open_client):
-    """Taken and failed in one answer is a refusal with an id (RULES F9)."""
+    """Taken and failed in one answer is a refusal with an id."""
     broken.set("failed:30007")
     delivery = send(open_client(broken.url))
     assert (delivery.outcome, delivery.reason, delivery.provider_code) == (Outcome.REFUSED, Reason.FAILED, 30007)
@@ -69,12 +69,12 @@ def test_a_message_that_failed_at_once(broken, open_client):
 
 
 def test_a_refused_connection_is_definite(open_client):
-    """Where nobody listens, nothing was sent (RULES F10)."""
+    """Where nobody listens, nothing was sent."""
     assert send(open_client(refused_url())) == refused(Reason.UNREACHABLE)
 
 
 def test_after_a_401_there_is_a_minute_of_rest(broken, open_client):
-    """Wrong credentials answer at once for 60 seconds, and the channel says that it is down (RULES F6)."""
+    """Wrong credentials answer at once for 60 seconds, and the channel says that it is down."""
     clock = Clock()
     client = open_client(broken.url, clock=clock)
     broken.set("401", "ok")
@@ -138,7 +138,7 @@ def test_twilio_itself_is_the_default(settings_for):
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_no_log_has_a_code_or_a_number(broken, open_client, caplog, mode):
-    """Whatever happens, at any level, logs have neither what was sent nor to whom (RULES I7)."""
+    """Whatever happens, at any level, logs have neither what was sent nor to whom."""
     caplog.set_level(logging.DEBUG)
     client = open_client(broken.url, timeout=0.2)
     broken.set(f"{mode}:{ARGUMENTS.get(mode, '')}")

@@ -11,7 +11,7 @@ from otp_app.core.interfaces import Delivery, Outcome, Reason
 from tests.channels.messages import UNKNOWN
 
 SID = "SM" + "0a" * 16
-GROUPS = {  # as RULES.md and Twilio's reference group them
+GROUPS = {  # as Twilio's reference groups them
     Reason.BAD_NUMBER: [21211, 21612, 21614, 60200, 60205, 63003, 63024, 63032],
     Reason.BLOCKED: [21408, 60605],
     Reason.SUSPICIOUS: [30450, 60410],

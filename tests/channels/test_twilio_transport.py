@@ -104,7 +104,7 @@ def test_the_next_address_is_tried(broken, monkeypatch):
     ],
 )
 def test_without_a_connection_there_is_one_more_try(broken, open_client, failure):
-    """Whatever failed before a byte could leave is tried once more, then refused as unreachable (RULES F10)."""
+    """Whatever failed before a byte could leave is tried once more, then refused as unreachable."""
     connect, limits = dialler(failure)
     assert sent(send(open_client(broken.url, connect=connect)))
     connect, limits = dialler(failure, failure)
@@ -126,7 +126,7 @@ def test_no_second_try_after_the_deadline(broken, open_client):
 
 
 def test_a_reset_before_the_request_was_read_is_unknown(broken, open_client):
-    """Nobody can tell it from a reset after it (RULES F11)."""
+    """Nobody can tell it from a reset after it."""
     broken.set("reset-before", "ok")
     assert send(open_client(broken.url)) == UNKNOWN
     assert (len(broken.posts), broken.connections) == (0, 1)
@@ -136,7 +136,7 @@ def test_a_reset_before_the_request_was_read_is_unknown(broken, open_client):
                                               ("429:soon", [0.5, 0.5]), ("429:-1", [0.5, 0.5]),
                                               ("429:" + "9" * 400, [0.5, 0.5])])
 def test_a_429_was_not_processed(broken, open_client, mode, pauses):
-    """It is tried twice more, after the pause that the answer names or half a second (RULES F4)."""
+    """It is tried twice more, after the pause that the answer names or half a second."""
     clock = Clock()
     broken.set(mode, mode, "ok")
     assert sent(send(open_client(broken.url, clock=clock, sleep=clock.sleep)))
