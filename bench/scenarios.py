@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -29,8 +31,6 @@ BUSY, FULL = 0.3, 0.8  # CPUs taken by others, by the load: above these a figure
 SCALES = (1_000, 1_000_000)  # live numbers in S7
 GUESSES_AT_SCALE = 9  # a number, of the ten that a setting allows at most
 
-Measurement = tuple[str, Figures | float]
-
 
 class Bench:
     """The load, the stand-in and what all servers share."""
@@ -42,21 +42,40 @@ class Bench:
         self.faults: Counter[str] = Counter()
         self.notes: list[str] = []  # what a reader of the figures must know
         self.disturbed: list[str] = []
+        self._loads: dict[str, Callable[[Server, Server], Iterable[Figures]]] = {
+            "s1": self._wrong_codes,
+            "s2": self._sends,
+            "s4": self._flows,
+            **{f"s3-{n}": partial(self._slow_sends, n) for n in (16, 64, 256)},
+        }
 
     def round(self) -> dict[str, Measured]:
-        """Measure both servers, one after the other."""
-        measured = {name: self._measure(name, self._scenarios) for name in ("bare", "ours")}
+        """Measure both servers, scenario by scenario, so that a busy spell of the machine hits both."""
+        measured: dict[str, Measured] = {"bare": {}, "ours": {}}
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(self._server(name)) for name in measured}
+            for name, server in servers.items():
+                measured[name] |= self._alone(server)
+            for server in servers.values():
+                server.start()
+            for key in (key for key in self._loads if key in self.options.only):
+                for name, figures in zip(measured, self._loads[key](*servers.values()), strict=True):
+                    measured[name][key] = figures
+            if "s5" in self.options.only:
+                measured["bare"]["s5-loaded"] = servers["bare"].memory()
+                servers["bare"].stop()  # it would take its share of the pages that both use
+                measured["ours"]["s5-loaded"] = servers["ours"].memory()
         for live in SCALES if self.options.scale else ():
-            measured["ours"] |= self._measure("ours", lambda server, live=live: self._at_scale(server, live))
+            measured["ours"] |= self._at_scale(live)
         return measured
 
-    def _measure(self, name: str, scenarios: Callable[[Server], Iterator[Measurement]]) -> Measured:
-        self.standin.codes.clear()
+    @contextmanager
+    def _server(self, name: str) -> Iterator[Server]:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         store = self.options.store or f"sqlite:///{folder}/otp.db?synchronous={self.options.synchronous}"
         server = Server(name, folder, self.standin, store)
         try:
-            return dict(scenarios(server))
+            yield server
         finally:
             server.stop()
             shutil.rmtree(folder)
@@ -74,46 +93,26 @@ class Bench:
         print(f"  {what}: {figures.rate:,.0f}/s", file=sys.stderr)
         return figures
 
-    def _scenarios(self, server: Server) -> Iterator[Measurement]:
-        only = self.options.only
-        seconds = [self._start(server) for _ in range(STARTS if "s6" in only else 1)]
-        if "s6" in only:
-            yield "s6", median(seconds)
-        if "s5" in only:
-            yield "s5-idle", server.memory()
-        if "s1" in only:
-            yield "s1", self._wrong_codes(server)
-        if "s2" in only:
-            yield "s2", self.load(server, "S2", turns.sends(self.numbers), 16)
-        if "s4" in only:
-            yield "s4", self.load(server, "S4", turns.flows(self.numbers, self.standin.codes), 16)
-        for key in sorted(only & {"s3-16", "s3-64", "s3-256"}, key=SCENARIOS.index):
-            yield key, self._slow_sends(server, int(key[3:]))
-        if only & set(SCENARIOS) - {"s5", "s6"} and "s5" in only:
-            yield "s5-loaded", server.memory()
+    def _alone(self, server: Server) -> Measured:
+        """Start-up and idle memory."""
+        measured: Measured = {}
+        starts = []
+        for _ in range(STARTS if self.options.only & {"s5", "s6"} else 0):
+            starts.append(server.start())
+            measured["s5-idle"] = server.memory()
+            server.stop()
+        if starts:
+            measured["s6"] = median(starts)
+        return {key: figure for key, figure in measured.items() if key[:2] in self.options.only}
 
-    def _at_scale(self, server: Server, live: int) -> Iterator[Measurement]:
-        """S1 and S2 with that many live numbers. Codes live longer and take more guesses than they do by default."""
-        server.environment |= {"OTP_TTL": "600", "OTP_MAX_ATTEMPTS": str(GUESSES_AT_SCALE + 1)}
-        print(f"  S7: sending to {live:,} numbers", file=sys.stderr)
-        codes = preload(server, live)
-        server.start()
-        asked = itertools.islice(turns.guesses(codes, refused=True), len(codes) * GUESSES_AT_SCALE)
-        yield f"s7-{live}-s1", self.load(server, f"S7 wrong code at {live:,}", asked, 16)
-        yield f"s7-{live}-s2", self.load(server, f"S7 send at {live:,}", turns.sends(self.numbers), 16)
-
-    def _start(self, server: Server) -> float:
-        server.stop()
-        return server.start()
-
-    def _wrong_codes(self, server: Server) -> Figures:
+    def _wrong_codes(self, bare: Server, ours: Server) -> Iterator[Figures]:
         live = max(LIVE, int((WARM + self.options.seconds) * FASTEST / GUESSES))
-        codes = self._live_codes(server, live)
-        figures = self.load(server, "S1", turns.guesses(codes, server.name == "ours"), 16)
-        if server.name == "ours":
-            spent = f"{figures.turns / live:.1f} guesses at each of {live:,} live codes"
-            self.notes.append(f"S1: {spent}; from the sixth on a guess is not looked at.")
-        return figures
+        codes = self._live_codes(ours, live)
+        yield self.load(bare, "S1", turns.guesses(codes, refused=False), 16)
+        figures = self.load(ours, "S1", turns.guesses(codes, refused=True), 16)
+        spent = f"{figures.turns / live:.1f} guesses at each of {live:,} live codes"
+        self.notes.append(f"S1: {spent}; from the sixth on a guess is not looked at.")
+        yield figures
 
     def _live_codes(self, server: Server, count: int) -> dict[str, str]:
         """Send to `count` new numbers and return their codes."""
@@ -123,12 +122,29 @@ class Bench:
         self._book(f"codes for S1 {server.name}", load.drive())
         return dict(self.standin.codes)
 
-    def _slow_sends(self, server: Server, connections: int) -> Figures:
+    def _sends(self, *servers: Server) -> Iterator[Figures]:
+        return (self.load(server, "S2", turns.sends(self.numbers), 16) for server in servers)
+
+    def _flows(self, *servers: Server) -> Iterator[Figures]:
+        return (self.load(server, "S4", turns.flows(self.numbers, self.standin.codes), 16) for server in servers)
+
+    def _slow_sends(self, connections: int, *servers: Server) -> Iterator[Figures]:
         self.standin.latency = SLOW
-        try:
-            return self.load(server, f"S3-{connections}", turns.sends(self.numbers), connections)
-        finally:
-            self.standin.latency = 0.0
+        for server in servers:
+            yield self.load(server, f"S3-{connections}", turns.sends(self.numbers), connections)
+        self.standin.latency = 0.0
+
+    def _at_scale(self, live: int) -> Measured:
+        """S1 and S2 with that many live numbers. Codes live longer and take more guesses than they do by default."""
+        print(f"  S7: sending to {live:,} numbers", file=sys.stderr)
+        with self._server("ours") as server:
+            server.environment |= {"OTP_TTL": "600", "OTP_MAX_ATTEMPTS": str(GUESSES_AT_SCALE + 1)}
+            codes = preload(server, live)
+            server.start()
+            asked = itertools.islice(turns.guesses(codes, refused=True), len(codes) * GUESSES_AT_SCALE)
+            checked = self.load(server, f"S7 wrong code at {live:,}", asked, 16)
+            sent = self.load(server, f"S7 send at {live:,}", turns.sends(self.numbers), 16)
+        return {f"s7-{live}-s1": checked, f"s7-{live}-s2": sent}
 
     def _book(self, what: str, problems: Counter[str]) -> None:
         self.faults.update({f"{what}: {problem}": times for problem, times in problems.items()})

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.keyring import new_lines
 from tests.provider import Provider
 from tests.running import ROOT, Answer, RunningServer, wait_until
 
@@ -61,7 +62,8 @@ def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
 def test_a_store_that_does_not_open_is_a_line(tmp_path: Path) -> None:
     """Here its file is no database."""
     (tmp_path / "otp.db").write_text("no database, and long enough for its header to be looked at\n" * 20)
-    (line,) = refused(tmp_path, OTP_STORE_URL="sqlite:///otp.db")
+    keys = {name: value for name, _, value in (line.partition("=") for line in new_lines().split())}
+    (line,) = refused(tmp_path, OTP_STORE_URL="sqlite:///otp.db", **keys)
     assert line.startswith("OTP_STORE_URL:")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.keyring import new_lines
 from tests.faults.conftest import on_disk, read_only
 from tests.faults.load import Clients, at_once, other_code
 from tests.provider import Provider
@@ -105,6 +106,9 @@ def test_a_damaged_file_is_refused_at_the_start(
     database = tmp_path / "otp.db"
     if damage == "not a database":
         database.write_bytes(b"something else\n" * 1000)
+        keys = database.with_suffix(".keys")
+        keys.write_text(new_lines())
+        keys.chmod(0o600)
     else:
         running = server()
         for number in range(50):

@@ -28,6 +28,7 @@ class Place:
     """A store of one kind in a fresh place, and what the suite may do with it from outside."""
 
     shared = True  # other processes can open it
+    sweeps = True  # False where the server itself deletes what is over
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock = folder, Time()

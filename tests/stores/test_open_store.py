@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +20,16 @@ class Own(MemoryStore):
     def __init__(self, url: str, clock) -> None:  # type: ignore[no-untyped-def]
         super().__init__(clock=clock)
         self.url = url
+
+
+class Silent:
+    """A store that does not say how far it can be shared."""
+
+    def __init__(self, url: str, clock) -> None:  # type: ignore[no-untyped-def]
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def test_the_scheme_chooses_the_class(tmp_path: Path) -> None:
@@ -42,7 +53,8 @@ def test_a_class_of_ones_own_gets_the_whole_text(options: str) -> None:
 
 
 @pytest.mark.parametrize(("url", "who"), [("memory://", "process"), ("sqlite:///var/otp.db", "machine"),
-                                          ("tests.stores.test_open_store:Own", "network")])  # fmt: skip
+                                          ("tests.stores.test_open_store:Own", "network"),
+                                          ("tests.stores.test_open_store:Silent", "process")])  # fmt: skip
 def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
     assert sharing(url) == who
 
@@ -69,6 +81,46 @@ def test_a_missing_package_names_its_pip_line(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="pip install redis_that_is_not_there"):
         open_store("needs_redis:Store")
+
+
+def test_a_known_package_is_named_with_its_versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a scheme of ours as well as of one's own class."""
+    (tmp_path / "redis_store.py").write_text("import redis.client\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.setitem(STORES, "redis", "redis_store:RedisStore")
+    for url in ("redis://:secret@host/0", "redis_store:RedisStore?password=secret"):
+        with pytest.raises(ValueError, match=r"pip install 'redis>=5,<8'$") as fault:
+            open_store(url)
+        assert "secret" not in str(fault.value)
+
+
+def test_a_module_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "broken_store.py").write_text("from otp_app.store import Nothing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"broken_store cannot be imported: cannot import name 'Nothing'"):
+        open_store("broken_store:Store")
+
+
+def test_a_refusal_shows_no_password() -> None:
+    with pytest.raises(ValueError, match="memory://") as fault:
+        open_store("mongodb://user:secret@host")
+    assert "secret" not in str(fault.value)
+
+
+def test_who_shares_a_store_is_not_told_of_a_url_that_opens_nothing() -> None:
+    with pytest.raises(ValueError, match="synchronous"):
+        sharing("sqlite:///otp.db?synchronous=SOMETIMES")
+
+
+def test_the_clock_is_handed_on(tmp_path: Path) -> None:
+    now = [1000.0]
+    for url in ("memory://", f"sqlite:///{tmp_path}/otp.db"):
+        store = open_store(url, lambda: now[0])
+        store.swap("k", None, b"a", 10)
+        now[0] += 11
+        assert store.get("k") is None
+        store.close()
 
 
 def test_every_scheme_has_a_class_that_exists() -> None:

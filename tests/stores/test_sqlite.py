@@ -1,22 +1,21 @@
-"""SQLite's own faults, on real files: each is StoreUnavailable, and over as soon as its cause is."""
+"""SQLite's files: how they are made, what is asked of SQLite, and whose files are left alone."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from otp_app.core.errors import StoreUnavailable
+from otp_app.stores import sqlite
 from otp_app.stores.sqlite import SqliteStore
-
-HOUR = 3600.0
+from tests.stores.faults import HOUR, ROOT, refused
 
 
 @pytest.fixture
@@ -26,256 +25,156 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(f"sqlite:///{path}", busy=0.05, patience=0.3)
+    store = SqliteStore(f"sqlite:///{path}")
     store.swap("old", None, b"a", HOUR)
     store.add("c", 1, HOUR)
     yield store
     store.close()
 
 
-def refused(*calls: Callable[[], object]) -> list[str]:
-    """Call each; return what each StoreUnavailable says."""
-    said = []
-    for call in calls:
-        with pytest.raises(StoreUnavailable) as fault:
-            call()
-        said.append(str(fault.value))
-    return said
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait, two seconds at most."""
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.001)
-    raise AssertionError("it did not come true")
-
-
-@pytest.fixture
-def patient(path: Path) -> Iterator[SqliteStore]:
-    """A store whose callers wait as long as the tests below need."""
-    store = SqliteStore(f"sqlite:///{path}", patience=10)
-    store.ping()
-    yield store
-    store.close()
-
-
-@contextmanager
-def busy_writer(store: SqliteStore) -> Iterator[None]:
-    """While it lasts the writer is in the middle of a change."""
-    begun, gate = threading.Event(), threading.Event()
-    slow = in_thread(lambda: store._writer.do(lambda db: begun.set() or gate.wait(2)))
-    begun.wait(2)
-    yield
-    gate.set()
-    slow.join()
-
-
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-# ---- files
-
-
 def test_files_and_their_folder_are_the_owners_alone(store: SqliteStore, path: Path) -> None:
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes.keys() >= {"otp.db", "otp.db-wal", "otp.db-shm", "otp-counters.db", "otp-counters.db-wal"}
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_the_default_waits_for_the_disk(store: SqliteStore, path: Path) -> None:
+STARTER = """
+import sys
+from otp_app.store import open_store
+store = open_store(sys.argv[1])
+sys.stdin.readline()
+assert store.swap(sys.argv[2], None, b"a", 3600).won
+store.add("c", 1, 3600)
+store.close()
+"""
+
+
+def test_of_many_starts_at_once_one_makes_the_file_and_none_fails(path: Path) -> None:
+    command = [sys.executable, "-c", STARTER, f"sqlite:///{path}"]
+    starts = [subprocess.Popen([*command, str(n)], cwd=ROOT, stdin=subprocess.PIPE, text=True) for n in range(6)]
+    for start in starts:
+        start.stdin.write("go\n")  # type: ignore[union-attr]
+        start.stdin.flush()  # type: ignore[union-attr]
+    for start in starts:
+        start.communicate()
+    assert [start.returncode for start in starts] == [0] * 6
+    with closing(SqliteStore(f"sqlite:///{path}")) as store:
+        assert [store.get(str(n)) for n in range(6)] == [b"a"] * 6
+        assert store.add("c", 0, HOUR) == 6
+    assert sorted(file.name for file in path.parent.iterdir()) == ["otp-counters.db", "otp.db"]
+
+
+def test_a_start_that_comes_second_takes_the_file_of_the_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when the first made it while the second was making its own."""
+    url, make_draft = f"sqlite:///{path}", tempfile.mkstemp
+    with closing(SqliteStore(url)) as first, closing(SqliteStore(url)) as second:
+
+        def overtaken(**place: str) -> tuple[int, str]:
+            monkeypatch.undo()
+            first.swap("k", None, b"a", HOUR)
+            return make_draft(**place)
+
+        monkeypatch.setattr(tempfile, "mkstemp", overtaken)
+        assert second.get("k") == b"a"
+        assert second.swap("k", b"a", b"b", HOUR).won
+        assert first.get("k") == b"b"
+
+
+def test_the_default_waits_for_the_disk(store: SqliteStore) -> None:
     """WAL with synchronous FULL (2): a commit that was answered survives a power cut."""
     with store._reader as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert store._writer.do(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (2,)
 
 
+def test_counters_do_not_wait_for_the_disk(store: SqliteStore) -> None:
+    with store._counters as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(("name", "number"), [("OFF", 0), ("NORMAL", 1), ("FULL", 2)])
 def test_a_parameter_relaxes_it(path: Path, name: str, number: int) -> None:
-    store = SqliteStore(f"sqlite:///{path}?synchronous={name}")
-    assert store._writer.do(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (number,)
-    store.close()
+    with closing(SqliteStore(f"sqlite:///{path}?synchronous={name}")) as store:
+        assert store._writer.do(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (number,)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///var/", "sqlite://host/otp.db",
-                                 "sqlite:///otp.db?synchronous=EXTRA", "sqlite:///otp.db?sync=FULL"])  # fmt: skip
+                                 "sqlite:///otp.db?synchronous=EXTRA", "sqlite:///otp.db?synchronous=",
+                                 "sqlite:///otp.db?sync=FULL"])  # fmt: skip
 def test_a_url_that_names_no_store_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         SqliteStore(url)
 
 
+@pytest.mark.parametrize(("url", "name"), [("sqlite:///a/otp.db", "a/otp.db"), ("sqlite:///50%25%20%3F.db", "50% ?.db"),
+                                           ("sqlite:///a#b.db", "a#b.db")])  # fmt: skip
+def test_three_slashes_name_a_path_from_where_the_process_started(
+    url: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with closing(SqliteStore(url)) as store:
+        monkeypatch.chdir("/")
+        store.ping()
+    assert (tmp_path / name).exists()
+
+
 def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "theirs.db"
-    with sqlite3.connect(file) as db:
+    with closing(sqlite3.connect(file)) as db:
         db.execute("CREATE TABLE entries (theirs TEXT)")
-    db.close()
-    store = SqliteStore(f"sqlite:///{file}")
-    assert "not a store" in refused(store.ping)[0]
-    store.close()
+    before = file.read_bytes()
+    with closing(SqliteStore(f"sqlite:///{file}")) as store:
+        assert "not a store" in refused(store.ping)[0]
+    assert file.read_bytes() == before
 
 
 def test_a_newer_format_is_refused(path: Path, store: SqliteStore) -> None:
     store.close()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 2")
-    db.close()
-    again = SqliteStore(f"sqlite:///{path}")
-    assert "newer" in refused(again.ping)[0]
-    again.close()
+    with closing(SqliteStore(f"sqlite:///{path}")) as again:
+        assert "newer" in refused(again.ping)[0]
 
 
-# ---- locked
+@pytest.mark.parametrize("name", ["otp.db", "otp-counters.db"])
+def test_ping_writes_to_both_files(store: SqliteStore, path: Path, name: str) -> None:
+    """SQLite's data_version is another after somebody else's commit."""
+    with closing(sqlite3.connect(path.with_name(name))) as db:
+        before = db.execute("PRAGMA data_version").fetchone()
+        store.ping()
+        assert db.execute("PRAGMA data_version").fetchone() != before
 
 
-def test_while_another_process_writes_changes_are_refused_and_reads_go_on(store: SqliteStore, path: Path) -> None:
-    with sqlite3.connect(path, isolation_level=None) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        said = refused(lambda: store.swap("k", None, b"a", HOUR), store.ping, lambda: store.sweep(10))
-        assert "SQLITE_BUSY" in said[0]
-        assert store.get("old") == b"a"
-        other.execute("COMMIT")
-    other.close()
-    assert store.swap("k", None, b"b", HOUR).won
-
-
-def test_a_change_whose_caller_gave_up_is_never_made(path: Path) -> None:
-    """It was refused; made later it would be a ghost."""
-    store = SqliteStore(f"sqlite:///{path}", busy=5, patience=0.1)
+def test_ping_changes_nothing(store: SqliteStore) -> None:
     store.ping()
-    with sqlite3.connect(path, isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert "nothing was changed" in refused(lambda: store.swap("ghost", None, b"a", HOUR))[0]
-        other.execute("COMMIT")
-    other.close()
-    assert store.swap("k", None, b"a", HOUR).won
-    assert store.get("ghost") is None
+    assert (store.get("old"), store.add("c", 0, HOUR), store.sweep(10)) == (b"a", 1, 0)
+
+
+PLANS = {
+    "get": (sqlite.GET, ("k", 0.0)),
+    "update": (sqlite.UPDATE, (b"b", 1.0, "k", b"a", 0.0)),
+    "delete": (sqlite.DELETE, ("k", b"a", 0.0)),
+    "sweep": (sqlite.SWEEP, (0.0, 1)),
+    "count": (sqlite.COUNT, {"key": "k", "now": 0.0}),
+    "sweep counters": (sqlite.SWEEP_COUNTERS, (0.0, 1)),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_no_statement_walks_through_all_entries_or_sorts_them(store: SqliteStore, name: str) -> None:
+    """So a million of them cost what a thousand do."""
+    statement, values = PLANS[name]
+    with store._counters if "counters" in statement else store._reader as db:
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any(step.startswith("SEARCH") for step in plan)
+    assert [step for step in plan if step.startswith("SCAN") or "TEMP B-TREE" in step] == []
+
+
+def test_a_closed_store_refuses(store: SqliteStore) -> None:
     store.close()
-
-
-def test_a_counter_that_cannot_be_written_is_refused(store: SqliteStore, path: Path) -> None:
-    with sqlite3.connect(path.with_name("otp-counters.db"), isolation_level=None) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        refused(lambda: store.add("c", 1, HOUR))
-        other.execute("COMMIT")
-    other.close()
-    assert store.add("c", 1, HOUR) == 2
-
-
-# ---- groups
-
-
-def test_changes_that_wait_share_one_commit(patient: SqliteStore) -> None:
-    """All that came while the writer was busy are one transaction: a reader sees all of them or none."""
-    store, commits = patient, list[str]()
-    store._writer.do(lambda db: db.set_trace_callback(commits.append))
-    with busy_writer(store):
-        swaps = [in_thread(lambda n=n: store.swap(f"k{n}", None, b"a", HOUR)) for n in range(8)]
-        until(lambda: len(store._writer._waiting) == 8)
-        commits.clear()
-    for swap in swaps:
-        swap.join()
-    assert commits.count("COMMIT") == 2  # the slow one's, and one for all eight
-    assert all(store.get(f"k{n}") == b"a" for n in range(8))
-
-
-def test_when_a_commit_fails_its_whole_group_is_refused_and_none_of_it_is_there(patient: SqliteStore) -> None:
-    store = patient
-    said: list[str] = []
-
-    def swap(number: int) -> None:
-        said.extend(refused(lambda: store.swap(f"k{number}", None, b"x" * 4000, HOUR)))
-
-    store._writer.do(lambda db: db.execute("PRAGMA max_page_count = 9"))  # room for some of them, not for all
-    with busy_writer(store):
-        swaps = [in_thread(lambda n=n: swap(n)) for n in range(8)]
-        until(lambda: len(store._writer._waiting) == 8)
-    for thread in swaps:
-        thread.join()
-    assert len(said) == 8
-    assert all("SQLITE_FULL" in line for line in said)
-    assert [n for n in range(8) if store.get(f"k{n}")] == []
-
-
-def test_a_full_file_refuses_and_works_again_when_there_is_room(store: SqliteStore) -> None:
-    store._writer.do(lambda db: db.execute("PRAGMA max_page_count = 1"))  # cut to what the file has
-    assert "SQLITE_FULL" in refused(lambda: store.swap("k", None, b"x" * 8000, HOUR))[0]
-    # The failed commit closed the connection, and the limit with it.
-    assert store.swap("k", None, b"x" * 4000, HOUR).won
-    assert store.get("old") == b"a"
-
-
-# ---- files that go bad
-
-
-@pytest.mark.parametrize("offset", [0, 100], ids=["header", "first page"])
-def test_a_corrupt_file_is_a_fault_and_no_empty_store(path: Path, store: SqliteStore, offset: int) -> None:
-    store.close()
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(os.urandom(3000))
-    again = SqliteStore(f"sqlite:///{path}", patience=0.3)
-    said = refused(again.ping, lambda: again.get("old"), lambda: again.swap("k", None, b"a", HOUR))
-    assert all("SQLITE_NOTADB" in line or "SQLITE_CORRUPT" in line or "not a store" in line for line in said)
-    again.close()
-
-
-def test_a_file_that_vanished_is_a_fault_until_it_is_back(path: Path, store: SqliteStore) -> None:
-    """SQLite would go on writing into the deleted file, and forget all of it at the end."""
-    aside = path.with_name("aside.db")
-    store._writer.do(lambda db: db.execute("PRAGMA user_version"))
-    path.rename(aside)
-    refused(store.ping, lambda: store.swap("k", None, b"a", HOUR))
-    aside.rename(path)
-    assert store.swap("k", None, b"a", HOUR).won
-
-
-def test_no_fault_names_a_path_or_a_value(path: Path, store: SqliteStore) -> None:
-    path.rename(path.with_name("aside.db"))
-    said = refused(lambda: store.swap("secret-key", None, b"secret-value", HOUR), store.ping)
-    assert not [line for line in said if str(path) in line or "secret" in line]
-
-
-def test_a_closed_store_refuses(path: Path) -> None:
-    store = SqliteStore(f"sqlite:///{path}")
-    store.ping()
-    store.close()
-    refused(store.ping, lambda: store.get("k"), lambda: store.swap("k", None, b"a", HOUR), lambda: store.add("c", 1, 1))
-
-
-def test_close_makes_the_changes_that_wait(path: Path) -> None:
-    store = SqliteStore(f"sqlite:///{path}")
-    store.ping()
-    won: list[bool] = []
-    with busy_writer(store):
-        waiting = in_thread(lambda: won.append(store.swap("k", None, b"a", HOUR).won))
-        until(lambda: store._writer._waiting)
-        closing = in_thread(store.close)
-    for thread in (waiting, closing):
-        thread.join()
-    again = SqliteStore(f"sqlite:///{path}")
-    assert (won, again.get("k")) == ([True], b"a")
-    again.close()
-
-
-# ---- forks
-
-
-def test_a_forked_child_and_its_parent_both_write(path: Path, store: SqliteStore) -> None:
-    """gunicorn may open the store before it forks; neither may lose the other's changes."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            done = all(store.swap(f"child{n}", None, b"a", HOUR).won for n in range(20))
-            status = int(not (done and store.get("old") == b"a"))
-            store.close()
-        finally:
-            os._exit(status)
-    done = all(store.swap(f"parent{n}", None, b"a", HOUR).won for n in range(20))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert done
-    assert [store.get(f"{who}{n}") for who in ("child", "parent") for n in range(20)] == [b"a"] * 40
+    said = refused(
+        store.ping, lambda: store.get("k"), lambda: store.swap("k", None, b"a", HOUR), lambda: store.add("c", 1, 1),
+        lambda: store.sweep(1),
+    )  # fmt: skip
+    assert set(said) == {"The store is closed"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -22,10 +23,13 @@ def together(count: int, work: Callable[[int], None]) -> None:
             faults.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # turns change within a verb, not only between verbs
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     if faults:
         raise faults[0]
 
@@ -81,15 +85,15 @@ def test_a_loser_sees_a_value_that_was_really_there(store: Store) -> None:
 
 
 def test_eight_threads_add_exactly(store: Store) -> None:
-    together(8, lambda _: [store.add("c", 1, HOUR) for _ in range(100)] and None)
-    assert store.add("c", 0, HOUR) == 800
+    together(8, lambda _: [store.add("c", 1, HOUR) for _ in range(500)] and None)
+    assert store.add("c", 0, HOUR) == 4000
 
 
 def test_each_sum_is_told_once(store: Store) -> None:
     """Two threads must not both be told that they were the fifth."""
     sums: list[int] = []
-    together(8, lambda _: sums.extend([store.add("c", 1, HOUR) for _ in range(25)]))
-    assert sorted(sums) == list(range(1, 201))
+    together(8, lambda _: sums.extend([store.add("c", 1, HOUR) for _ in range(200)]))
+    assert sorted(sums) == list(range(1, 1601))
 
 
 def test_a_thread_reads_what_it_has_swapped(store: Store) -> None:
