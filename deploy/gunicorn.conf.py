@@ -10,7 +10,7 @@ from functools import partial
 
 from otp_app import startup
 from otp_app.core.errors import OtpError
-from otp_app.logs import set_up
+from otp_app.logs import log, set_up
 
 
 def _refuse(faults):
@@ -105,7 +105,8 @@ def _faults(addresses):
         settings = startup.load()
         if reachable := _reachable(settings, addresses):
             return reachable
-        startup.prepare(settings)
+        for line in startup.prepare(settings):
+            log.warning(line)
     except startup.BadSettings as error:
         return error.faults
     except OtpError as error:

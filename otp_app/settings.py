@@ -143,7 +143,15 @@ def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], di
         else:
             if text or (text is not None and name in EMPTY_MEANS_NONE):
                 given[name] = text
+    if redis := _redis({**lines, **environ}):
+        given.setdefault("otp_store_url", redis)
     return given, faults
+
+
+def _redis(given: Mapping[str, str]) -> str | None:
+    """Return the URL of the Redis that older set-ups name in three variables."""
+    host, port, db = (given.get(f"REDIS_{name}", "").strip() for name in ("HOST", "PORT", "DB"))
+    return f"redis://{f'[{host}]' if ':' in host else host}:{port or 6379}/{db or 0}" if host else None
 
 
 def _text(source: Mapping[str, str], variable: str) -> str | None:

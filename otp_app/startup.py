@@ -11,6 +11,7 @@ from pathlib import Path
 
 from otp_app import channels, keyring
 from otp_app.core.codes import parse_keys, parse_secret
+from otp_app.core.interfaces import Advising
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_store, sharing
 
@@ -45,10 +46,10 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     return settings
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> list[str]:
     """Do once, before workers fork, what they all rely on: make the keys, and see that the store can be used.
 
-    Raises BadSettings, StoreUnavailable.
+    Returns a line for everything about the store that could be better. Raises BadSettings, StoreUnavailable.
     """
     try:
         keyring.ensure(settings)
@@ -56,6 +57,11 @@ def prepare(settings: Settings) -> None:
         raise BadSettings([str(error)]) from None
     with closing(open_store(settings.otp_store_url)) as store:
         store.ping()
+        if not isinstance(store, Advising):
+            return []
+        if refusals := store.refusals():
+            raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
+        return [f"OTP_STORE_URL: {line}" for line in store.advice()]
 
 
 def advice(settings: Settings) -> list[str]:

@@ -21,6 +21,10 @@ from otp_app.core.interfaces import Store, Swap
 STORES = {
     "memory": "otp_app.store:MemoryStore",
     "sqlite": "otp_app.stores.sqlite:SqliteStore",
+    **dict.fromkeys(
+        ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"), "otp_app.stores.redis:RedisStore"
+    ),
+    **dict.fromkeys(("postgresql", "postgres"), "otp_app.stores.postgres:PostgresStore"),
 }
 
 #: Module -> what pip has to install for it, where that is not the module's name alone.

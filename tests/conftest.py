@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.provider import Provider
 from tests.running import RunningServer
+from tests.services import Postgres, Redis, postgres_programs
 
 
 def absent(what: str) -> None:
@@ -26,6 +28,55 @@ def require(binary: str) -> str:
         return path
     absent(binary)
     raise AssertionError("absent() does not return")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis that tests share: each takes a database of its own with `new_url()`."""
+    server = Redis(tmp_path_factory.mktemp("redis"), require("redis-server"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL that tests share: each takes a database of its own with `new_url()`."""
+    with postgres_folder() as folder:
+        server = Postgres(folder, require_postgres())
+        server.start()
+        yield server
+        server.stop()
+
+
+@contextmanager
+def postgres_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user can reach, which pytest's are not."""
+    with tempfile.TemporaryDirectory(prefix="otp-postgres-") as folder:
+        yield Path(folder)
+
+
+def require_postgres() -> Path:
+    """Where PostgreSQL's programs are."""
+    if programs := postgres_programs():
+        return programs
+    absent("postgresql")
+    raise AssertionError("absent() does not return")
+
+
+@pytest.fixture(scope="session")
+def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Call it with memory, sqlite, redis or postgres to get the URL of an empty store of that kind."""
+
+    def url(kind: str) -> str:
+        if kind == "memory":
+            return "memory://"
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('store')}/otp.db"
+        service = request.getfixturevalue(f"{kind}_server")
+        return str(service.new_url())
+
+    return url
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from otp_app.core.events import Event
 
@@ -60,6 +60,73 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give up connections and threads. Changes already answered are kept."""
+
+
+class Item(NamedTuple):
+    """An entry or a counter of a store, on its way to another store."""
+
+    key: str
+    value: bytes | int  # a counter's sum is a number
+    ttl: float  # seconds of its life that are left
+
+
+class Freeze(StrEnum):
+    """Why a store takes no swap."""
+
+    MOVING = "moving"  # it is being copied to another
+    MOVED = "moved"  # it has been copied: what it has is out of date
+    FILLING = "filling"  # another is being copied to it
+
+    @property
+    def says(self) -> str:
+        """The sentence for whoever wants to write."""
+        return f"The store is frozen: {_FREEZES[self]}"
+
+
+_FREEZES = {
+    Freeze.MOVING: "its records are being moved",
+    Freeze.MOVED: "its records were moved, so set OTP_STORE_URL to where they are now",
+    Freeze.FILLING: "records are being moved to it",
+}
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A store that can be read as a whole and moved to another place. While it is frozen every swap raises
+    StoreUnavailable, in all processes and from one moment on; reads and counters go on. A freeze lasts until thaw.
+    """  # fmt: skip
+
+    def scan(self) -> Iterator[Item]:
+        """Yield every entry and counter that lives all the while; what changes meanwhile may be missing or twice."""
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Put these there, in the place of what has the same keys, frozen or not."""
+
+    def clear(self) -> None:
+        """Delete all entries and counters, frozen or not."""
+
+    def size(self) -> int:
+        """Return about how many entries and counters there are."""
+
+    def freeze(self, how: Freeze) -> None:
+        """Refuse swaps; once this has returned, none is made any more."""
+
+    def thaw(self) -> None:
+        """Take swaps again."""
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen; None: not."""
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A store whose server has settings of its own, on which safety depends."""
+
+    def refusals(self) -> list[str]:
+        """Return a line for each setting with which nobody should run."""
+
+    def advice(self) -> list[str]:
+        """Return a line for each setting that could be better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from otp_app.core.interfaces import Swap
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.stores import sqlite_moving as moving
 from otp_app.stores.sqlite_file import Connection, File, touch
 from otp_app.stores.sqlite_writer import Writer
 
@@ -94,6 +96,8 @@ class SqliteStore:
 
     def ping(self) -> None:
         """Return when both files can be written and read."""
+        if frozen := self.frozen():
+            raise StoreUnavailable(frozen.says)
         self._writer.do(touch)
         self.get("")
         self._counters.look()
@@ -112,6 +116,63 @@ class SqliteStore:
         self._writer.close()
         self._reader.close()
         self._counters.close()
+
+    # ---- Movable
+
+    def scan(self) -> Iterator[Item]:
+        """Yield all entries and counters; see interfaces.Movable."""
+        for connection, statement in ((self._reader, moving.SCAN), (self._counters, moving.SCAN_COUNTERS)):
+            after = ""
+            while True:
+                now = self._clock()
+                with connection as db:
+                    rows = db.execute(statement, (now, after, now, moving.BATCH)).fetchall()
+                if not rows:
+                    break
+                yield from map(Item._make, rows)
+                after = rows[-1][0]
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Put these there; see interfaces.Movable."""
+        now = self._clock()
+        entries: list[tuple[str, bytes, float]] = []
+        counters: list[tuple[str, int, float]] = []
+        for key, value, ttl in items:
+            if isinstance(value, int):
+                counters.append((key, value, now + ttl))
+            else:
+                entries.append((key, value, now + ttl))
+        self._writer.do(partial(moving.load, entries))
+        with self._counters as db:
+            db.executemany(moving.LOAD_COUNTERS, counters)
+
+    def clear(self) -> None:
+        """Delete everything, in batches that keep no one waiting long."""
+        while self._writer.do(moving.clear):
+            pass
+        with self._counters as db:
+            db.execute("DELETE FROM counters")
+
+    def size(self) -> int:
+        """Return how many entries and counters there are, those that are over and not yet swept included."""
+        with self._reader as db:
+            (entries,) = db.execute("SELECT count(*) FROM entries").fetchone()
+        with self._counters as db:
+            (counters,) = db.execute("SELECT count(*) FROM counters").fetchone()
+        return int(entries + counters)
+
+    def freeze(self, how: Freeze) -> None:
+        """Refuse all swaps from now on; see interfaces.Movable."""
+        self._writer.do(partial(moving.freeze, how))
+
+    def thaw(self) -> None:
+        """Let swaps through again."""
+        self._writer.do(moving.thaw)
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen, or None."""
+        with self._reader as db:
+            return moving.frozen(db)
 
 
 def _parse(url: str) -> tuple[Path, str]:

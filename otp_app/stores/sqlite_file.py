@@ -14,6 +14,7 @@ from threading import Lock
 from types import TracebackType
 
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze
 
 TURN = 0.9  # seconds a thread waits for a connection; with 2 s for a lock it stays below the 3 s of the contract
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
@@ -155,6 +156,8 @@ class Connection:
 
 def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
     """Return the fault as the contract's error, with its name and nothing of the path or the statement."""
+    if isinstance(error, sqlite3.IntegrityError):  # of a trigger: nothing else in these files has conditions
+        return StoreUnavailable(Freeze(str(error)).says)
     if isinstance(error, OSError):
         name = errno.errorcode.get(error.errno or 0, "OSError")
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import RunningServer
 
-STORES: dict[str, dict[str, Any]] = {"memory": {"store": "memory://"}, "sqlite": {}}
-MANY_WORKERS: dict[str, dict[str, Any]] = {"sqlite-4-workers": {"workers": 4}}
+STORES = ["memory", "sqlite", "redis", "postgres"]
+WORKERS = {"memory": 1, "sqlite": 1, "sqlite, 4 workers": 4, "redis": 2, "postgres": 2}
 
 
 @contextmanager
@@ -26,20 +26,22 @@ def service(folder: Path, **settings: Any) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module", params=STORES)
-def corpus_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def corpus_service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Service]:
     """The server for single cases, its store one of STORES."""
-    with service(tmp_path_factory.mktemp(request.param), **STORES[request.param]) as running:
+    with service(tmp_path_factory.mktemp("corpus"), store=new_store(request.param)) as running:
         yield running
 
 
-@pytest.fixture(scope="module", params=STORES | MANY_WORKERS)
+@pytest.fixture(scope="module", params=WORKERS)
 def sequence_services(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
 ) -> Iterator[dict[str, Service]]:
     """The servers for sequences: one with the usual gaps between sends, one without."""
-    settings = (STORES | MANY_WORKERS)[request.param]
+    kind, workers, folder = request.param.split(",")[0], WORKERS[request.param], tmp_path_factory.mktemp
     with (
-        service(tmp_path_factory.mktemp(request.param), **settings) as with_gaps,
-        service(tmp_path_factory.mktemp(request.param), OTP_RESEND_GAPS="", **settings) as without_gaps,
+        service(folder("gaps"), workers=workers, store=new_store(kind)) as with_gaps,
+        service(folder("no-gaps"), workers=workers, store=new_store(kind), OTP_RESEND_GAPS="") as without_gaps,
     ):
         yield {"gaps": with_gaps, "no gaps": without_gaps}

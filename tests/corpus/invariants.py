@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import psycopg
+import redis
+
 from tests.corpus.cases import Case
 from tests.corpus.placeholders import FIELDS, ROUTES, Placeholders
 from tests.corpus.wire import Response, exchange
@@ -32,12 +35,18 @@ class Service:
     told: list[str] = field(default_factory=list)  # the numbers and codes of all cases, for a look at the log
 
     def records(self) -> int:
-        """How many records the store file holds, counters apart; 0 where the store is no file."""
-        if not self.server.database.exists():
-            return 0
-        with closing(sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)) as database:
-            tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return sum(database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables)
+        """How many records the store holds, counters apart; 0 where it cannot be seen from outside."""
+        url = self.server.environment["OTP_STORE_URL"]
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as database:
+                return int(database.execute("SELECT count(*) FROM entries").fetchone()[0])
+        if url.startswith("redis"):
+            with redis.Redis.from_url(url) as client:
+                return len(client.keys("otp:v:*"))
+        if url.startswith("postgres"):
+            with psycopg.connect(url) as db:
+                return int(db.execute("SELECT count(*) FROM otp_entries WHERE value IS NOT NULL").fetchall()[0][0])
+        return 0
 
 
 @dataclass

@@ -1,9 +1,9 @@
-"""Fifty at once, over four workers and one SQLite file."""
+"""Fifty at once: over four workers and one store, or, where processes cannot share it, in one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,11 +17,14 @@ FEWER = max(ROUNDS // 4, 1)
 RACERS = 50
 
 
-@pytest.fixture(scope="module")
-def racers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+@pytest.fixture(scope="module", params=["memory", "sqlite", "redis", "postgres"])
+def racers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Clients]:
     """Clients of one server with four workers, with the usual gaps between sends."""
-    folder = tmp_path_factory.mktemp("races")
-    with Provider() as provider, RunningServer(folder, provider.url, workers=4) as server:
+    folder, store = tmp_path_factory.mktemp("races"), new_store(request.param)
+    workers = 1 if request.param == "memory" else 4
+    with Provider() as provider, RunningServer(folder, provider.url, workers=workers, store=store) as server:
         yield Clients(server, provider)
 
 

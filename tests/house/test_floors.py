@@ -17,6 +17,7 @@ FLOORS = {
     "logs": {"core"},
     # adapters: never each other
     "clock": {"core"},
+    "moving": {"core"},
     "store": {"core"},
     "stores": {"core"},
     "channels": {"core", "settings"},
@@ -27,7 +28,7 @@ FLOORS = {
     "wiring": {"core", "settings", "logs", "clock", "store", "channels", "keyring"},
     # faces
     "web": {"core", "settings", "setting_types", "logs", "limits", "startup", "wiring"},
-    "cli": {"core", "setting_types", "keyring", "startup"},
+    "cli": {"core", "setting_types", "keyring", "startup", "store", "moving"},
     "servers": {"logs"},
     # doors
     "": {"settings", "wiring", "web"},
@@ -44,6 +45,9 @@ OUTSIDE = {
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
     "gunicorn": {"servers.http_worker"},
+    "redis": {"stores.redis", "stores.redis_client"},
+    "psycopg": {"stores.postgres_pool"},
+    "psycopg_pool": {"stores.postgres_pool"},
     "twilio": {"channels.twilio_client", "channels.twilio_status", "channels.twilio_transport"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }

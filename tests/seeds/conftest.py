@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,10 @@ class Seed:
         self.offset.write_text(str(float(self.offset.read_text()) + seconds), encoding="ascii")
 
 
-@pytest.fixture(scope="module")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
+@pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
+def seed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Seed]:
     """One server for all lines of a contract; each test has numbers of its own."""
     folder = tmp_path_factory.mktemp("seed")
     offset = folder / "offset"
@@ -53,7 +55,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
         "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
         "CLOCK_OFFSET_FILE": str(offset),
     }
-    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
+    store = new_store(request.param)
+    with Provider() as provider, RunningServer(folder, provider.url, store=store, **settings) as server:
         yield Seed(server, provider, offset)
         provider.drain()
         assert provider.violations == []

@@ -1,0 +1,189 @@
+"""The store in PostgreSQL: for all servers of a network, durable.
+
+One table, one statement for each verb; the server's clock says what is over. A loser reads in a second statement,
+because one sees the table as it was when it began.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.stores.postgres_pool import Pool
+
+VALUE, COUNTER = "v:", "c:"
+BATCH = 1000  # rows of one look, when all are read
+
+GET = "SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()"
+INSERT = """
+    INSERT INTO otp_entries (key, value, expires) VALUES (%(key)s, %(new)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
+    WHERE otp_entries.expires <= now()
+"""
+UPDATE = """
+    UPDATE otp_entries SET value = %(new)s, expires = now() + %(ttl)s * interval '1 second'
+    WHERE key = %(key)s AND value = %(old)s AND expires > now()
+"""
+DELETE = "DELETE FROM otp_entries WHERE key = %(key)s AND value = %(old)s AND expires > now()"
+COUNT = "SELECT count FROM otp_entries WHERE key = %(key)s AND expires > now()"
+ADD = """
+    INSERT INTO otp_entries AS e (key, count, expires)
+    VALUES (%(key)s, %(amount)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET
+        count = excluded.count + CASE WHEN e.expires > now() THEN e.count ELSE 0 END,
+        expires = CASE WHEN e.expires > now() THEN e.expires ELSE excluded.expires END
+    RETURNING count
+"""
+SWEEP = """
+    DELETE FROM otp_entries WHERE key IN (
+        SELECT key FROM otp_entries WHERE expires <= now() ORDER BY expires LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+SCAN = """
+    SELECT key, value, count, extract(epoch FROM expires - now())::float8 FROM otp_entries
+    WHERE key > %(after)s AND expires > now() ORDER BY key LIMIT %(limit)s
+"""
+LOAD = """
+    INSERT INTO otp_entries (key, value, count, expires)
+    VALUES (%(key)s, %(value)s, %(count)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = excluded.count, expires = excluded.expires
+"""
+TOUCH = "UPDATE otp_schema SET since = since WHERE version = 1"
+SIZE = "SELECT count(*) FROM otp_entries"
+TRIGGER = r"""
+    SELECT rtrim(encode(tgargs, 'escape'), '\000') FROM pg_trigger
+    WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen'
+"""
+FREEZE = {
+    how: f"""
+    CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_entries
+    FOR EACH ROW EXECUTE FUNCTION otp_refuse('{how}')
+    """
+    for how in Freeze
+}
+THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
+
+
+def _row(item: Item) -> dict[str, Any]:
+    key, value, ttl = item
+    if isinstance(value, int):
+        return {"key": COUNTER + key, "value": None, "count": value, "ttl": ttl}
+    return {"key": VALUE + key, "value": value, "count": None, "ttl": ttl}
+
+
+class PostgresStore:
+    """The store of `postgresql://user:password@host:port/database`, with libpq's options and `pool`, the most
+    connections that each process opens (10).
+
+    The table is made on first use. A change that was answered is on the server's disk.
+    """  # fmt: skip
+
+    shared_by = "network"
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        del clock  # of all who share the server, none may go by its own
+        self._pool = Pool(url)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+        return cast("bytes | None", self._one(GET, key=VALUE + key))
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` in the place of `old`; see interfaces.Store."""
+        if self._changes(key, old, new, ttl):
+            return Swap(won=True, found=new)
+        found = self.get(key)
+        return Swap(won=old is new is found, found=found)  # nothing for nothing changes nothing, and yet is won
+
+    def _changes(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> bool:
+        """Compare and change in one statement."""
+        if old is new is None:
+            return False
+        statement = DELETE if new is None else INSERT if old is None else UPDATE
+        with self._pool.connection() as db:
+            return db.execute(statement, {"key": VALUE + key, "old": old, "new": new, "ttl": ttl}).rowcount == 1
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter; see interfaces.Store."""
+        return int(self._one(ADD if amount else COUNT, key=COUNTER + key, amount=amount, ttl=ttl) or 0)
+
+    def ping(self) -> None:
+        """Return when the server takes a write."""
+        if frozen := self.frozen():
+            raise StoreUnavailable(frozen.says)
+        with self._pool.connection() as db:
+            db.execute(TOUCH)
+
+    def sweep(self, limit: int) -> int:
+        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        with self._pool.connection() as db:
+            return db.execute(SWEEP, {"limit": limit}).rowcount
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def _one(self, statement: str, **values: Any) -> Any:
+        with self._pool.connection() as db:
+            rows = db.execute(statement, values).fetchall()
+        return rows[0][0] if rows else None
+
+    # ---- how the server is set up
+
+    def refusals(self) -> list[str]:
+        """Say why nothing should rest in this server: it does not keep what it says it keeps."""
+        if self._one("SELECT current_setting('fsync')") == "on":
+            return []
+        return ["PostgreSQL runs with fsync off, so a power cut destroys all records: set it to on"]
+
+    def advice(self) -> list[str]:
+        """Say nothing: how long a commit waits is this store's choice, not the server's."""
+        return []
+
+    # ---- Movable
+
+    def scan(self) -> Iterator[Item]:
+        """Yield all entries and counters; see interfaces.Movable."""
+        after = ""
+        while True:
+            with self._pool.transaction() as db:
+                rows = db.execute(SCAN, {"after": after, "limit": BATCH}).fetchall()
+            if not rows:
+                return
+            for key, value, count, ttl in rows:
+                yield Item(key[len(VALUE) :], count if value is None else value, ttl)
+            after = rows[-1][0]
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Put these there; see interfaces.Movable."""
+        with self._pool.transaction() as db, db.cursor() as cursor:
+            cursor.execute("SELECT set_config('otp.filling', 'yes', true)")
+            cursor.executemany(LOAD, [_row(item) for item in items])
+
+    def clear(self) -> None:
+        """Delete everything."""
+        with self._pool.transaction() as db:
+            db.execute("TRUNCATE otp_entries")
+
+    def size(self) -> int:
+        """Return how many entries and counters there are, those that are over and not yet swept included."""
+        with self._pool.transaction() as db:
+            return int(db.execute(SIZE).fetchall()[0][0])
+
+    def freeze(self, how: Freeze) -> None:
+        """Refuse all swaps from now on; see interfaces.Movable."""
+        with self._pool.transaction() as db:
+            db.execute(THAW)
+            db.execute(FREEZE[how])
+
+    def thaw(self) -> None:
+        """Let swaps through again."""
+        with self._pool.transaction() as db:
+            db.execute(THAW)
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen, or None."""
+        how = self._one(TRIGGER)
+        return Freeze(how) if how else None

@@ -1,0 +1,187 @@
+"""Connections to PostgreSQL: bounded in number and time, their schema up to date."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze
+from otp_app.stores.breaker import Breaker
+
+TIMEOUT = 0.5  # seconds for a connection, and for each answer
+LONG = 60.0  # seconds for what only an operator asks for, and for changing the schema
+CONNECTIONS = 10
+MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
+LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
+FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
+
+#: What the server is to know of each connection: what we gave up must not go on there, and what it says is on its disk
+#: is there. A stronger synchronous_commit, for replicas, stays.
+SETTINGS = f"""
+    SELECT set_config('statement_timeout', '{int(TIMEOUT * 1000)}', false), set_config('synchronous_commit',
+        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+"""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which a server that says nothing is a fault too."""
+
+    patience = TIMEOUT
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""
+        try:
+            return super().wait(gen, interval, timeout or self.patience)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - it has no other name
+            self.pgconn.finish()  # the answer may still come: nobody else must get it
+            raise
+
+
+class Pool:
+    """The connections of one store. Raises StoreUnavailable and no other fault."""
+
+    def __init__(self, url: str) -> None:
+        conninfo, most = _parse(url)
+        self._pool = ConnectionPool(
+            conninfo,
+            connection_class=Connection,
+            kwargs={"autocommit": True, "connect_timeout": 2},  # libpq knows no less
+            min_size=1,
+            max_size=most,
+            open=False,
+            configure=_configure,
+            reconnect_timeout=TIMEOUT,  # whoever comes later tries again
+            name="otp",
+        )
+        self._breaker = Breaker((psycopg.OperationalError, psycopg.InterfaceError))
+        self._opening, self._ready = Lock(), False
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend a connection on which each statement is a transaction of its own."""
+        try:
+            with self._breaker.calling():
+                if not self._ready:
+                    self._open()
+                with self._lent() as db:
+                    yield db
+        except psycopg.Error as error:
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection in a transaction that may take long."""
+        with self.connection() as db, _long_transaction(db):
+            yield db
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _open(self) -> None:
+        """Start the pool and bring the schema up to date, once."""
+        if not self._opening.acquire(timeout=TIMEOUT):
+            raise StoreUnavailable
+        try:
+            if not self._ready:
+                self._pool.open()
+                with self._lent() as db:
+                    migrate(db)
+                self._ready = True
+        finally:
+            self._opening.release()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        db = self._take()
+        try:
+            yield db
+        finally:
+            self._pool.putconn(db)  # one that broke is replaced
+
+    def _take(self) -> Connection:
+        """Return a connection that the server has not closed in the meantime, so that nothing is sent in vain."""
+        end = time.monotonic() + TIMEOUT
+        while True:
+            db = self._pool.getconn(timeout=end - time.monotonic())
+            if not _has_news(db):
+                return db
+            db.close()
+            self._pool.putconn(db)
+
+
+def migrate(db: Connection) -> None:
+    """Bring the schema up to date; of several servers that start at once one does it.
+
+    Each migration leaves a schema with which the release before works too, so that both can run side by side.
+    """
+    newest = int(MIGRATIONS[-1].name[:4])
+    if db.execute("SELECT to_regclass('otp_schema')").fetchall() != [(None,)] and newest in _done(db):
+        return
+    with _long_transaction(db):
+        db.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        db.execute("CREATE TABLE IF NOT EXISTS otp_schema (version int PRIMARY KEY, since timestamptz DEFAULT now())")
+        done = _done(db)
+        for file in MIGRATIONS:
+            if (version := int(file.name[:4])) not in done:
+                statements = file.read_bytes()
+                db.execute(statements)
+                db.execute("INSERT INTO otp_schema (version) VALUES (%s)", (version,))
+
+
+def _done(db: Connection) -> set[int]:
+    return {version for (version,) in db.execute("SELECT version FROM otp_schema")}
+
+
+@contextmanager
+def _long_transaction(db: Connection) -> Iterator[None]:
+    db.patience = LONG
+    try:
+        with db.transaction():
+            db.execute("SET LOCAL statement_timeout = 0")
+            yield
+    finally:
+        db.patience = TIMEOUT
+
+
+def _has_news(db: Connection) -> bool:
+    """Whether the server said something that nobody asked for: on an idle connection, that it is over."""
+    poll = select.poll()
+    poll.register(db.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _configure(db: Connection) -> None:
+    db.execute(SETTINGS)
+
+
+def _parse(url: str) -> tuple[str, int]:
+    """Return libpq's part of a URL and the number of connections. Raises ValueError."""
+    parts = urlsplit(url, allow_fragments=False)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    most = options.pop("pool", str(CONNECTIONS))
+    conninfo = parts._replace(query=urlencode(options)).geturl()
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        raise ValueError("write postgresql://user:password@host:port/database, with libpq's options if any") from None
+    if not (most.isdecimal() and 1 <= int(most) <= 1000):
+        raise ValueError("pool is the number of connections, 1 to 1000")
+    return conninfo, int(most)
+
+
+def _unavailable(error: psycopg.Error) -> StoreUnavailable:
+    if error.sqlstate == FROZEN:
+        return StoreUnavailable(Freeze(str(error.diag.message_primary)).says)
+    return StoreUnavailable(f"The store is not available ({type(error).__name__})")

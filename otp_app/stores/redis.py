@@ -1,0 +1,198 @@
+"""The store in Redis or Valkey: for all servers of a network.
+
+Each verb is one command or one script, on one key, so it needs one node of a cluster only. The server ends what is
+over by itself, by its own clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, cast
+
+import redis
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.stores.breaker import Breaker
+from otp_app.stores.redis_client import client
+
+VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
+AWAY = (redis.ConnectionError, redis.TimeoutError)
+BATCH = 1000  # keys of one look, when all are read
+SCRIPTS = Path(__file__).with_name("lua")
+SWAP, ADD = ((SCRIPTS / name).read_text(encoding="utf-8") for name in ("swap.lua", "add.lua"))
+
+
+class RedisStore:
+    """The store of `redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`; docs/stores.md has
+    their forms.
+
+    What survives the server's end is the server's matter: with `appendonly yes` all but the last second; without, a
+    restart loses codes and limits, and accepts none.
+    """  # fmt: skip
+
+    shared_by = "network"
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        del clock  # of all who share the server, none may go by its own
+        self._make, self._opening = client(url), Lock()
+        self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
+        self._breaker = Breaker(AWAY)
+        self._made: Any = None
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+        with self._calling() as server:
+            return cast("bytes | None", server.get(VALUE + key))
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` in the place of `old`; see interfaces.Store."""
+        arguments = [int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl)]
+        with self._calling():
+            won, *found = self._swap(keys=[VALUE + key, *self._freezable], args=arguments)
+        return Swap(won=True, found=new) if won else Swap(won=False, found=found[0] if found else None)
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter; see interfaces.Store."""
+        with self._calling():
+            return int(self._add(keys=[COUNTER + key], args=[amount, _milliseconds(ttl)]))
+
+    def ping(self) -> None:
+        """Return when the server takes a write and gives it back."""
+        if frozen := self.frozen():
+            raise StoreUnavailable(frozen.says)
+        with self._calling() as server:
+            server.set(PING, b"1", px=1000)
+            if server.get(PING) is None:
+                raise StoreUnavailable("The store does not keep what it takes")
+
+    def sweep(self, limit: int) -> int:
+        """Do nothing: the server deletes what is over."""
+        del limit
+        return 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._made:
+            self._made.close()
+
+    # ---- how the server is set up
+
+    def refusals(self) -> list[str]:
+        """Say why nothing should rest in this server: when its memory is full it drops what it pleases."""
+        policy = self._setting("maxmemory-policy")
+        if policy in (None, "noeviction"):
+            return []
+        return [f"Redis drops codes and limits when it is full: set its maxmemory-policy to noeviction, not {policy}"]
+
+    def advice(self) -> list[str]:
+        """Say what a restart of this server would cost."""
+        if self._setting("appendonly") != "no":
+            return []
+        kept = "what was written since its last snapshot" if self._setting("save") else "everything"
+        return [f"a restart of Redis loses {kept}, used codes and limits included: set its appendonly to yes"]
+
+    def _setting(self, name: str) -> str | None:
+        """Return a setting of the server; None where it does not tell, as managed services do."""
+        with self._calling() as server:
+            try:
+                settings = server.config_get(name)
+            except redis.ResponseError:
+                return None
+        return cast("str | None", settings.get(name))
+
+    # ---- Movable
+
+    def scan(self) -> Iterator[Item]:
+        """Yield all entries and counters; see interfaces.Movable."""
+        for kind in (VALUE, COUNTER):
+            keys = self._keys(kind)
+            while batch := list(islice(keys, BATCH)):
+                yield from self._items(kind, batch)
+
+    def _keys(self, kind: str) -> Iterator[bytes]:
+        with self._calling() as server:
+            yield from server.scan_iter(match=f"{kind}*", count=BATCH)
+
+    def _items(self, kind: str, keys: list[bytes]) -> Iterator[Item]:
+        with self._calling() as server:
+            pipe = server.pipeline(transaction=False)
+            for key in keys:
+                pipe.get(key).pttl(key)
+            answers = pipe.execute()
+        for key, value, life in zip(keys, answers[::2], answers[1::2], strict=True):
+            if value is not None and life > 0:
+                yield Item(key.decode()[len(kind) :], value if kind == VALUE else int(value), life / 1000)
+
+    def load(self, items: Iterable[Item]) -> None:
+        """Put these there; see interfaces.Movable."""
+        with self._calling() as server:
+            pipe = server.pipeline(transaction=False)
+            for key, value, ttl in items:
+                kind = COUNTER if isinstance(value, int) else VALUE
+                pipe.set(kind + key, value, px=_milliseconds(ttl))
+            pipe.execute()
+
+    def clear(self) -> None:
+        """Delete everything of ours."""
+        for kind in (VALUE, COUNTER):
+            for key in self._keys(kind):
+                with self._calling() as server:
+                    server.unlink(key)
+
+    def size(self) -> int:
+        """Return about how many items there are: all keys of the database."""
+        with self._calling() as server:
+            return int(server.dbsize())
+
+    def freeze(self, how: Freeze) -> None:
+        """Refuse all swaps from now on; see interfaces.Movable."""
+        if not self._freezable:
+            raise StoreUnavailable("A Redis cluster cannot be frozen: stop all servers that use it first")
+        with self._calling() as server:
+            server.set(FROZEN, how)
+
+    def thaw(self) -> None:
+        """Let swaps through again."""
+        with self._calling() as server:
+            server.delete(FROZEN)
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen, or None."""
+        with self._calling() as server:
+            how = server.get(FROZEN)
+        return Freeze(how.decode()) if how else None
+
+    # ---- connections
+
+    @contextmanager
+    def _calling(self) -> Iterator[Any]:
+        try:
+            with self._breaker.calling():
+                yield self._client()
+        except redis.RedisError as error:
+            raise _unavailable(error) from error
+
+    def _client(self) -> Any:
+        with self._opening:
+            if self._made is None:
+                made = self._make()
+                self._swap, self._add = made.register_script(SWAP), made.register_script(ADD)
+                self._made = made
+            return self._made
+
+
+def _unavailable(error: redis.RedisError) -> StoreUnavailable:
+    kind, _, rest = str(error).partition(" ")
+    if kind == "FROZEN":
+        return StoreUnavailable(Freeze(rest.split()[0]).says)
+    return StoreUnavailable(f"The store is not available ({type(error).__name__})")
+
+
+def _milliseconds(ttl: float) -> int:
+    return max(int(ttl * 1000), 1)

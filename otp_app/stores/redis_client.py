@@ -1,0 +1,86 @@
+"""The client of a Redis URL: one server, one found through Sentinel, or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+TIMEOUT = 0.5  # seconds for a connection, and for each answer
+
+#: No command is sent twice: a swap whose answer is lost may have been done. Connections that the server has closed in
+#: the meantime are found, and opened anew, before a command is sent.
+OPTIONS: dict[str, Any] = {
+    "socket_timeout": TIMEOUT,
+    "socket_connect_timeout": TIMEOUT,
+    "socket_keepalive": True,
+    "retry": Retry(NoBackoff(), 0),
+}
+TLS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+FORMS = {
+    "redis": "redis://[user:password@]host:port/db",
+    "rediss": "rediss://[user:password@]host:port/db",
+    "unix": "unix:///path/redis.sock?db=0",
+    "redis+sentinel": "redis+sentinel://[user:password@]host:port,host:port/service/db",
+    "redis+cluster": "redis+cluster://[user:password@]host:port,host:port",
+}
+
+
+def client(url: str) -> Callable[[], Any]:
+    """Return what makes the client: a cluster's connects at once. Raises ValueError with the form of such a URL."""
+    parts = urlsplit(url, allow_fragments=False)
+    try:
+        return {"redis+sentinel": _sentinel, "redis+cluster": _cluster}.get(parts.scheme, _server)(parts)
+    except ValueError:
+        raise ValueError(f"write {FORMS[parts.scheme]}") from None
+
+
+def _server(parts: SplitResult) -> Callable[[], Any]:
+    options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    unknown = options - {"db"} - (TLS_OPTIONS if parts.scheme == "rediss" else set())  # such as a longer time limit
+    if unknown or (parts.scheme != "unix" and not _is_db(parts.path)):
+        raise ValueError
+    made = redis.Redis.from_url(parts.geturl(), **OPTIONS)
+    return lambda: made
+
+
+def _sentinel(parts: SplitResult) -> Callable[[], Any]:
+    """The sentinels are asked who the master is at every new connection."""
+    service, _, db = parts.path.strip("/").partition("/")
+    if not service or not _is_db(db) or parts.query:
+        raise ValueError
+    sentinels = Sentinel(_hosts(parts, 26379), **OPTIONS)  # type: ignore[no-untyped-call]
+    options = _login(parts) | OPTIONS | {"db": int(db or 0)}
+    made = sentinels.master_for(service, **options)  # type: ignore[no-untyped-call]
+    return lambda: made
+
+
+def _cluster(parts: SplitResult) -> Callable[[], Any]:
+    """The nodes that the URL has name the others."""
+    if parts.path.strip("/") or parts.query:
+        raise ValueError
+    nodes = [ClusterNode(host, port) for host, port in _hosts(parts, 6379)]  # type: ignore[no-untyped-call]
+    options = _login(parts) | OPTIONS
+    return lambda: RedisCluster(startup_nodes=nodes, **options)
+
+
+def _is_db(path: str) -> bool:
+    return not path.strip("/") or path.strip("/").isdecimal()
+
+
+def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
+    pairs = [urlsplit(f"//{text}") for text in parts.netloc.rpartition("@")[2].split(",")]
+    if not all(pair.hostname for pair in pairs):
+        raise ValueError
+    return [(pair.hostname or "", pair.port or port) for pair in pairs]
+
+
+def _login(parts: SplitResult) -> dict[str, Any]:
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    return {name: unquote(value) for name, value in (("username", user), ("password", password)) if value}

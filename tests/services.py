@@ -1,0 +1,190 @@
+"""Redis and PostgreSQL for tests: processes of our own on free loopback ports, stopped by their pid."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from tests.running import free_port, wait_until
+
+START_TIMEOUT = 20.0  # seconds
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+
+
+class Service:
+    """A server process that a test may stop, kill, hold and start again with what it kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count(1)
+
+    def command(self) -> list[str]:
+        """The command that runs it in the foreground."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Whether it can be used."""
+        raise NotImplementedError
+
+    def new_url(self) -> str:
+        """The URL of an empty store that nobody uses."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None, "it was not started"
+        return self._process.pid
+
+    @property
+    def owner(self) -> str | None:
+        """The user that it runs as; None: the same as the tests."""
+        return None
+
+    def start(self, wait: bool = True) -> None:
+        """Start it, and return when it can be used."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), cwd=self.folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, user=self.owner, group=self.owner, extra_groups=[] if self.owner else None,
+            )  # fmt: skip
+        if wait:
+            wait_until(self.answers, f"the start of {self.command()[0]}: {self.log()}", START_TIMEOUT)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it and wait; by force where it does not end by itself."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGCONT)
+            os.kill(self._process.pid, how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """SIGSTOP: connections stay open and nobody answers, until the end of the block."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
+
+    def log(self) -> str:
+        """What it said."""
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+
+class Redis(Service):
+    """A Redis server, or another that speaks its protocol. `options`: such as `appendonly="yes"`."""
+
+    def __init__(self, folder: Path, binary: str = "redis-server", **options: str) -> None:
+        super().__init__(folder)
+        self._binary = binary
+        self.options = {"databases": "1000", "save": "", "appendonly": "no"} | options
+
+    def command(self) -> list[str]:
+        """Nothing but the options given and the folder."""
+        options = self.options | {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder)}
+        return [self._binary, *itertools.chain(*((f"--{name}", value) for name, value in options.items()))]
+
+    def answers(self) -> bool:
+        """Whether it has loaded its data."""
+        with contextlib.suppress(redis.RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+    def client(self, db: int = 0) -> redis.Redis:
+        """A client for tests, with redis-py's own defaults."""
+        return redis.Redis("127.0.0.1", self.port, db)
+
+    def new_url(self) -> str:
+        """A database of its own."""
+        return f"redis://127.0.0.1:{self.port}/{next(self._names)}"
+
+
+class Postgres(Service):
+    """A PostgreSQL server, which never runs as root. `options`: such as `max_connections="20"`."""
+
+    def __init__(self, folder: Path, programs: Path, **options: str) -> None:
+        super().__init__(folder)
+        self._programs, self.options = programs, options
+        folder.chmod(0o755)
+        if self.owner:
+            shutil.chown(folder, self.owner)
+        subprocess.run(
+            [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "otp", "--no-sync", "--encoding=UTF8"],
+            cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
+            user=self.owner, group=self.owner, extra_groups=[] if self.owner else None,
+        )  # fmt: skip
+
+    @property
+    def owner(self) -> str | None:
+        """Debian's user for it, where the tests run as root."""
+        return "postgres" if os.geteuid() == 0 else None
+
+    def command(self) -> list[str]:
+        """Loopback only, its socket in its own folder, durable as by default."""
+        own = {"port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.folder)}
+        options = (f"-c{name}={value}" for name, value in (self.options | own).items())
+        return [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *options]
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """By default PostgreSQL's fast end: connections are closed, what runs is rolled back."""
+        super().stop(how)
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        with contextlib.suppress(psycopg.OperationalError), self.client():
+            return True
+        return False
+
+    def client(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """A connection for tests, which commits each statement."""
+        return psycopg.connect(self.url(database), autocommit=True)
+
+    def url(self, database: str) -> str:
+        """The URL of a database."""
+        return f"postgresql://otp@127.0.0.1:{self.port}/{database}"
+
+    def new_url(self) -> str:
+        """A database of its own."""
+        name = f"otp{next(self._names)}"
+        with self.client() as db:
+            db.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+
+def postgres_programs() -> Path | None:
+    """Where Debian keeps the newest PostgreSQL's programs, which are not on the PATH; None: there are none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("postgres")
+    if not found and not on_path:
+        return None
+    if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
+        return None
+    return (found[-1] if found else Path(str(on_path))).parent
