@@ -1,4 +1,4 @@
-"""The command line: make keys, check the settings."""
+"""The command line: make keys, check the settings, move a store."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import argparse
 import hashlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 
-from otp_app import keyring
-from otp_app.core.errors import OtpError
+from otp_app import keyring, moving
+from otp_app.core.errors import OtpError, StoreUnavailable
+from otp_app.core.interfaces import Movable
 from otp_app.setting_types import KEY_NAME, SCOPES
 from otp_app.startup import BadSettings, advice, load, prepare
+from otp_app.store import open_store
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,20 +35,32 @@ def _parser() -> argparse.ArgumentParser:
     new.set_defaults(run=_new_key)
     secret = keys.add_parser("secret", help="make the secret keys of codes and of the index")
     secret.set_defaults(run=_secret)
+    store = commands.add_parser("store", help="move records to another store").add_subparsers(required=True)
+    copy = store.add_parser(
+        "copy",
+        help="copy all records; the first store is frozen then, and servers answer 503 until they use the second",
+        fromfile_prefix_chars="@",
+    )
+    copy.add_argument("source", metavar="FROM", help="URL of the store in use; @FILE reads it from a file")
+    copy.add_argument("target", metavar="TO", help="URL of an empty store")
+    copy.set_defaults(run=_copy)
+    thaw = store.add_parser("thaw", help="use a store again whose copy was given up", fromfile_prefix_chars="@")
+    thaw.add_argument("store", metavar="URL", help="URL of the store; @FILE reads it from a file")
+    thaw.set_defaults(run=_thaw)
     return parser
 
 
 def _check(_: argparse.Namespace) -> int:
     try:
         settings = load()
-        prepare(settings)
+        lines = prepare(settings)
     except BadSettings as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 1
     except OtpError as error:
         print(f"OTP_STORE_URL: {error}", file=sys.stderr)
         return 1
-    print(*advice(settings), "The settings are in order.", sep="\n")
+    print(*advice(settings), *lines, "The settings are in order.", sep="\n")
     return 0
 
 
@@ -67,3 +82,49 @@ def _new_key(args: argparse.Namespace) -> int:
 def _secret(_: argparse.Namespace) -> int:
     print(keyring.new_lines(), end="")
     return 0
+
+
+def _copy(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with _movable(args.source) as source, _movable(args.target) as target:
+            copied = moving.copy(source, target, _show_progress)
+        print(f"Copied {copied} records. The first store is frozen now: set OTP_STORE_URL to the second")
+        print("on all servers, with the OTP_SECRET_KEYS and OTP_INDEX_KEY that they had before, and reload them.")
+
+    return _moving(work)
+
+
+def _thaw(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with _movable(args.store) as store:
+            moving.thaw(store)
+
+    return _moving(work)
+
+
+def _moving(work: Callable[[], None]) -> int:
+    """Do it; say in one line what stands against it."""
+    try:
+        work()
+    except (moving.CannotMove, StoreUnavailable, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _movable(url: str) -> Iterator[Movable]:
+    with closing(open_store(url)) as store:
+        if not isinstance(store, Movable):
+            raise moving.CannotMove("this store cannot be moved: use sqlite, redis or postgresql")
+        yield store
+
+
+def _show_progress(done: int, total: int) -> None:
+    """Draw a bar on a terminal; elsewhere a line for each tenth."""
+    share = done / total
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r[{'#' * int(40 * share):<40}] {share:4.0%}  {done} of {total}", end=end, file=sys.stderr, flush=True)
+    elif int(10 * share) > int(10 * max(done - moving.BATCH, 0) / total):
+        print(f"{share:4.0%}  {done} of {total}", file=sys.stderr, flush=True)

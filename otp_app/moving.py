@@ -1,0 +1,64 @@
+"""Moving all records from one store to another while servers run: nothing is lost, nothing comes to life again.
+
+The source is frozen before the first record is read, and stays so: from then on servers answer 503 until they are
+told of the new place. So no code is used up here and still good there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from otp_app.core.interfaces import Freeze, Item, Movable
+
+BATCH = 1000
+
+Progress = Callable[[int, int], None]  # how many were copied, of about how many
+
+
+class CannotMove(Exception):
+    """The text says why, and what to do."""
+
+
+def copy(source: Movable, target: Movable, progress: Progress) -> int:
+    """Copy everything and return how many entries and counters that was.
+
+    Afterwards the source is frozen for good and the target ready. Should anything fail, the source goes on as before
+    and the target is not usable until a copy succeeds. Raises CannotMove, StoreUnavailable.
+    """
+    if source.frozen() in (Freeze.MOVED, Freeze.FILLING):
+        raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
+    if target.frozen() not in (Freeze.MOVED, Freeze.FILLING) and next(iter(target.scan()), None):
+        raise CannotMove("the second store is not empty: name one that is, or delete what it has")
+    if not next(iter(source.scan()), None):
+        raise CannotMove("the first store is empty: is its URL right?")
+    source.freeze(Freeze.MOVING)
+    try:
+        target.freeze(Freeze.FILLING)
+        target.clear()
+        done, total = 0, source.size()
+        for batch in _batches(source.scan()):
+            target.load(batch)
+            done += len(batch)
+            progress(done, max(done, total))
+        source.freeze(Freeze.MOVED)
+        target.thaw()
+    except BaseException:
+        source.thaw()
+        raise
+    return done
+
+
+def thaw(store: Movable) -> None:
+    """Let a store be used again whose copy was given up. Raises CannotMove, StoreUnavailable."""
+    frozen = store.frozen()
+    if frozen == Freeze.MOVED:
+        raise CannotMove("its records were moved: used codes would work again. Copy them back from where they are now")
+    if frozen == Freeze.FILLING:
+        raise CannotMove("it has a part of the records only: copy them again")
+    store.thaw()
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch
