@@ -147,6 +147,28 @@ def test_an_empty_list_of_limits_is_none(tmp_path):
     assert (settings.otp_client_limits, settings.otp_check_limits) == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({"REDIS_HOST": "cache"}, "redis://cache:6379/0"),
+        ({"REDIS_HOST": "10.0.0.5", "REDIS_PORT": "6380", "REDIS_DB": "2"}, "redis://10.0.0.5:6380/2"),
+        ({"REDIS_HOST": "fd00::5"}, "redis://[fd00::5]:6379/0"),
+        ({"REDIS_HOST": "cache", "OTP_STORE_URL": "sqlite:///otp.db"}, "sqlite:///otp.db"),
+        ({"REDIS_HOST": ""}, Settings().otp_store_url),
+        ({"REDIS_PORT": "tcp://10.0.0.5:6379", "REDIS_DB": "2"}, Settings().otp_store_url),
+    ],
+)
+def test_three_variables_may_name_a_redis(given, url, tmp_path):
+    """As older set-ups do; OTP_STORE_URL wins, and a port alone may be somebody else's variable."""
+    assert read(given, tmp_path) == (Settings(otp_store_url=url), {})
+
+
+def test_the_three_variables_may_stand_in_the_file(tmp_path):
+    """Each in the place where it is."""
+    (tmp_path / ".env").write_text("REDIS_HOST=cache\nREDIS_DB=1\n", encoding="utf-8")
+    assert read({"REDIS_DB": "2"}, tmp_path)[0].otp_store_url == "redis://cache:6379/2"
+
+
 def test_variables_of_others_do_nothing(tmp_path):
     """The environment is full of them."""
     assert read({"PATH": "/bin", "port": "1"}, tmp_path) == (Settings(), {})

@@ -8,6 +8,7 @@ from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.keyring import new_secret
 from otp_app.settings import Settings, read
+from otp_app.store import MemoryStore
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
@@ -194,6 +195,8 @@ def test_no_line_shows_what_may_be_secret(environ, tmp_path):
 
 # ---- before workers fork
 
+OWN_KEYS = {"otp_secret_keys": KEYS["OTP_SECRET_KEYS"], "otp_index_key": SECRET}
+
 
 def settings_for(folder, **given):
     return Settings(otp_store_url=f"sqlite:///{folder}/otp.db", **given)
@@ -220,7 +223,7 @@ def test_prepare_refuses_a_store_that_does_not_work(tmp_path):
     """A file that is no database, with the keys in order."""
     (tmp_path / "otp.db").write_bytes(b"no database" * 100)
     with pytest.raises(StoreUnavailable):
-        startup.prepare(settings_for(tmp_path, otp_secret_keys=KEYS["OTP_SECRET_KEYS"], otp_index_key=SECRET))
+        startup.prepare(settings_for(tmp_path, **OWN_KEYS))
 
 
 def test_prepare_refuses_a_folder_that_cannot_be(tmp_path):
@@ -228,6 +231,34 @@ def test_prepare_refuses_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: the key file .* cannot be made"):
         startup.prepare(settings_for(tmp_path / "file"))
+
+
+class Advising(MemoryStore):
+    """A store whose server could be set up better; `?refuse` is one that nobody should use."""
+
+    def __init__(self, url, clock):
+        super().__init__(clock=clock)
+        self.bad = url.endswith("?refuse")
+
+    def refusals(self):
+        return ["it drops what it pleases", "it forgets"] if self.bad else []
+
+    def advice(self):
+        return ["it could be faster"]
+
+
+def test_prepare_tells_what_the_server_of_a_store_could_do_better():
+    """It starts, and the operator reads it."""
+    assert startup.prepare(Settings(otp_store_url="memory://")) == []
+    lines = startup.prepare(Settings(otp_store_url="tests.test_startup:Advising", **OWN_KEYS))
+    assert lines == ["OTP_STORE_URL: it could be faster"]
+
+
+def test_prepare_refuses_a_server_that_nobody_should_use():
+    """With all reasons at once."""
+    with pytest.raises(startup.BadSettings) as refused:
+        startup.prepare(Settings(otp_store_url="tests.test_startup:Advising?refuse", **OWN_KEYS))
+    assert refused.value.faults == ["OTP_STORE_URL: it drops what it pleases", "OTP_STORE_URL: it forgets"]
 
 
 def test_what_could_be_better_is_advice(tmp_path):

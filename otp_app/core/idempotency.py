@@ -24,6 +24,7 @@ from otp_app.core.service import Sending
 
 LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
 MEMORY = DAY
+FORMAT = 1  # of what is stored: a newer one is written one release after it can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Entry:
     at: float  # wall clock of the call that took the key
     answer: Sending | None = None
     done: bool = False  # the answer is the final one
+    format: int = FORMAT
 
 
 class IdempotentSends:
@@ -144,6 +146,6 @@ def _read(data: bytes | None) -> Entry:
         if plain["answer"]:
             known = {field.name: plain["answer"][field.name] for field in fields(Sending)}
             plain["answer"] = Sending(**known | {"outcome": Outcome(known["outcome"])})
-        return Entry(**{field.name: plain[field.name] for field in fields(Entry)})
+        return Entry(**{field.name: plain[field.name] for field in fields(Entry) if field.name in plain})
     except (ValueError, LookupError, TypeError) as error:
         raise StoreUnavailable("A record in the store cannot be read") from error

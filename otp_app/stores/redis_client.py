@@ -36,17 +36,19 @@ def client(url: str) -> Callable[[], Any]:
     """Return what makes the client: a cluster's connects at once. Raises ValueError with the form of such a URL."""
     parts = urlsplit(url, allow_fragments=False)
     try:
-        return {"redis+sentinel": _sentinel, "redis+cluster": _cluster}.get(parts.scheme, _server)(parts)
+        if parts.scheme == "redis+sentinel":
+            return _sentinel(parts)
+        return _cluster(parts) if parts.scheme == "redis+cluster" else _server(url, parts)
     except ValueError:
         raise ValueError(f"write {FORMS[parts.scheme]}") from None
 
 
-def _server(parts: SplitResult) -> Callable[[], Any]:
+def _server(url: str, parts: SplitResult) -> Callable[[], Any]:
     options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     unknown = options - {"db"} - (TLS_OPTIONS if parts.scheme == "rediss" else set())  # such as a longer time limit
     if unknown or (parts.scheme != "unix" and not _is_db(parts.path)):
         raise ValueError
-    made = redis.Redis.from_url(parts.geturl(), **OPTIONS)
+    made = redis.Redis.from_url(url, **OPTIONS)
     return lambda: made
 
 

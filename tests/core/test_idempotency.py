@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from otp_app.core.interfaces import Outcome, Reason
 from otp_app.core.policy import DAY
 from tests.core.caller import KEY, Caller, Dead, die
 from tests.core.fakes import PHONE, UNKNOWN, refused
+
+SAMPLE = Path(__file__).parent / "samples" / "idempotency-format-1.json"
 
 
 def test_the_same_key_has_the_same_answer_and_one_message(caller: Caller) -> None:
@@ -128,6 +131,23 @@ def _stored(caller: Caller) -> dict[str, Any]:
 
 def _store(caller: Caller, data: bytes) -> None:
     caller.world.store.values[KEY.entry] = (data, caller.world.clock.wall + DAY)
+
+
+def test_a_stored_answer_of_format_1_is_replayed(caller: Caller) -> None:
+    _store(caller, SAMPLE.read_bytes())
+    sending = caller.send()
+    assert (sending.verification_id, sending.outcome) == ("VE5d9ead917e9d186f4d38b4e6524da7f2", Outcome.SENT)
+    assert (sending.expires_in, sending.resend_in, sending.sends_left) == (300.0, 30.0, 4)
+    assert caller.world.messages() == []
+
+
+def test_what_is_stored_has_the_form_of_the_sample(caller: Caller) -> None:
+    """A change of the form is a new format, with a sample of its own."""
+    caller.send()
+    sample = json.loads(SAMPLE.read_bytes())
+    assert _stored(caller).keys() == sample.keys()
+    assert _stored(caller)["answer"].keys() == sample["answer"].keys()
+    assert _stored(caller)["format"] == sample["format"]
 
 
 def test_an_answer_with_fields_of_a_newer_version_is_replayed(caller: Caller) -> None:

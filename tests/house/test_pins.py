@@ -13,7 +13,11 @@ from tests.house.source import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 WANTED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 FOR_DEVELOPMENT = [Requirement(text) for text in PROJECT["dependency-groups"]["dev"]]
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+EXTRAS = {
+    f"requirements-{extra}.txt": Requirement(text)
+    for extra, (text,) in PROJECT["project"]["optional-dependencies"].items()
+}
+LOCKS = ("requirements.txt", "requirements-dev.txt", *EXTRAS)
 
 
 def entries(lock):
@@ -73,9 +77,18 @@ def test_what_tests_need_is_locked_apart(wish):
     assert name not in pins("requirements.txt")
 
 
-def test_development_has_all_that_the_server_has():
+@pytest.mark.parametrize(("lock", "wish"), EXTRAS.items(), ids=str)
+def test_an_extra_is_locked_beside_the_server(lock, wish):
+    """Its file installs the server with it, and the server's own file installs neither."""
+    assert wish.specifier.contains(pins(lock)[canonicalize_name(wish.name)])
+    assert pins("requirements.txt").items() < pins(lock).items()
+    assert canonicalize_name(wish.name) not in pins("requirements.txt")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_development_has_all_that_the_server_has(lock):
     """At the same versions: what is tested is what runs."""
-    assert pins("requirements.txt").items() <= pins("requirements-dev.txt").items()
+    assert pins(lock).items() <= pins("requirements-dev.txt").items()
 
 
 def test_installed_is_what_is_locked():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from otp_app.store import STORES, MemoryStore, open_store, sharing
 from otp_app.stores.sqlite import SqliteStore
+from tests.running import ROOT
 
 
 class Own(MemoryStore):
@@ -123,5 +127,42 @@ def test_the_clock_is_handed_on(tmp_path: Path) -> None:
         store.close()
 
 
+URLS = {
+    "memory": "memory://",
+    "sqlite": "sqlite:///otp.db",
+    "redis": "redis://host",
+    "rediss": "rediss://host",
+    "unix": "unix:///run/redis.sock",
+    "redis+sentinel": "redis+sentinel://host/service",
+    "redis+cluster": "redis+cluster://host",
+    "postgresql": "postgresql://host/otp",
+    "postgres": "postgres://host/otp",
+}
+
+
 def test_every_scheme_has_a_class_that_exists() -> None:
-    assert {target.partition(":")[2] for target in STORES.values()} >= {"MemoryStore", "SqliteStore"}
+    """And opening it reaches for no server."""
+    assert URLS.keys() == STORES.keys()
+    for scheme, url in URLS.items():
+        with closing(open_store(url)) as store:
+            assert type(store).__name__ == STORES[scheme].partition(":")[2]
+
+
+@pytest.mark.parametrize("package", ["redis", "psycopg", "psycopg_pool"])
+def test_the_server_without_a_shared_store_loads_no_driver(package: str) -> None:
+    """Whoever runs one small VM installs and loads neither."""
+    program = f"import wsgi, sys; sys.exit({package!r} in sys.modules)"
+    environ = {"OTP_STORE_URL": "memory://", "PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, check=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "package", "pip"),
+    [("redis://host", "redis", "'redis>=5,<8'"), ("postgresql://host/otp", "psycopg", "'psycopg[binary,pool]>=3.3,<4'"),
+     ("postgresql://host/otp", "psycopg_pool", "'psycopg[binary,pool]>=3.3,<4'")],
+)  # fmt: skip
+def test_a_store_without_its_driver_names_the_pip_line(url: str, package: str, pip: str) -> None:
+    """In a fresh process, in which the package cannot be found."""
+    program = f"import sys; sys.modules[{package!r}] = None; from otp_app.store import open_store; open_store({url!r})"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stderr.endswith(f"ValueError: this store needs another package: pip install {pip}\n")
