@@ -15,14 +15,16 @@ from threading import Lock
 from typing import Any, cast
 
 import redis
+from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item, Swap
 from otp_app.stores.breaker import Breaker
+from otp_app.stores.clocks import clocks_differ
 from otp_app.stores.redis_client import client
 
 VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
-AWAY = (redis.ConnectionError, redis.TimeoutError)
+AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 BATCH = 1000  # keys of one look, when all are read
 SCRIPTS = Path(__file__).with_name("lua")
 SWAP, ADD = ((SCRIPTS / name).read_text(encoding="utf-8") for name in ("swap.lua", "add.lua"))
@@ -39,7 +41,7 @@ class RedisStore:
     shared_by = "network"
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        del clock  # of all who share the server, none may go by its own
+        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
         self._make, self._opening = client(url), Lock()
         self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
         self._breaker = Breaker(AWAY)
@@ -91,11 +93,14 @@ class RedisStore:
         return [f"Redis drops codes and limits when it is full: set its maxmemory-policy to noeviction, not {policy}"]
 
     def advice(self) -> list[str]:
-        """Say what a restart of this server would cost."""
-        if self._setting("appendonly") != "no":
-            return []
-        kept = "what was written since its last snapshot" if self._setting("save") else "everything"
-        return [f"a restart of Redis loses {kept}, used codes and limits included: set its appendonly to yes"]
+        """Say what a restart of this server would cost, and whether the clocks differ."""
+        with self._calling() as server:
+            seconds, microseconds = server.time()
+        lines = clocks_differ(self._clock() - seconds - microseconds / 1e6)
+        if self._setting("appendonly") == "no":
+            lost = "what was written since its last snapshot" if self._setting("save") else "everything"
+            lines.append(f"a restart of Redis loses {lost}, used codes and limits included: set its appendonly to yes")
+        return lines
 
     def _setting(self, name: str) -> str | None:
         """Return a setting of the server; None where it does not tell, as managed services do."""
@@ -153,7 +158,7 @@ class RedisStore:
     def freeze(self, how: Freeze) -> None:
         """Refuse all swaps from now on; see interfaces.Movable."""
         if not self._freezable:
-            raise StoreUnavailable("A Redis cluster cannot be frozen: stop all servers that use it first")
+            raise StoreUnavailable("A Redis Cluster cannot be frozen, so it cannot be copied from or to")
         with self._calling() as server:
             server.set(FROZEN, how)
 
@@ -175,7 +180,7 @@ class RedisStore:
         try:
             with self._breaker.calling():
                 yield self._client()
-        except redis.RedisError as error:
+        except (redis.RedisError, RedisClusterException) as error:
             raise _unavailable(error) from error
 
     def _client(self) -> Any:
@@ -187,7 +192,7 @@ class RedisStore:
             return self._made
 
 
-def _unavailable(error: redis.RedisError) -> StoreUnavailable:
+def _unavailable(error: Exception) -> StoreUnavailable:
     kind, _, rest = str(error).partition(" ")
     if kind == "FROZEN":
         return StoreUnavailable(Freeze(rest.split()[0]).says)
