@@ -17,7 +17,10 @@ from tests.running import ROOT
 
 DEPLOY = ROOT / "deploy"
 SAMPLES = sorted(file.name for file in DEPLOY.iterdir() if file.is_file())
+COMPOSE = ("compose.yaml", "compose.scaled.yaml")
 VARIABLES = {name.upper() for name in Settings.model_fields}
+#: Those that an image can be made with.
+LISTS_OF_PACKAGES = ["requirements.txt", "requirements-redis.txt", "requirements-postgres.txt"]
 
 
 def text(name: str) -> str:
@@ -58,13 +61,16 @@ def test_whoever_stops_it_waits_for_gunicorn(conf: Conf) -> None:
     """systemd and the container engine kill only after gunicorn's own time is over."""
     graceful = conf()["graceful_timeout"]
     assert figure("otp-app.service", r"^TimeoutStopSec=(\d+)") > graceful
-    assert figure("compose.yaml", r"stop_grace_period: (\d+)s") > graceful
+    for compose in COMPOSE:
+        assert figure(compose, r"stop_grace_period: (\d+)s") > graceful
 
 
 def test_threads_fit_into_the_service() -> None:
     """The default number of threads is below the limit of tasks."""
-    assert figure("otp-app.service", r"^TasksMax=(\d+)") > Settings.model_fields["otp_threads"].default + 50
-    assert figure("compose.yaml", r"pids_limit: (\d+)") > Settings.model_fields["otp_threads"].default + 50
+    tasks = Settings.model_fields["otp_threads"].default + 50
+    assert figure("otp-app.service", r"^TasksMax=(\d+)") > tasks
+    assert figure("compose.yaml", r"pids_limit: (\d+)") > tasks
+    assert figure("compose.scaled.yaml", r"pids_limit: (\d+) # more") > tasks
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -95,10 +101,18 @@ def test_the_image_needs_keys(tmp_path: Path) -> None:
 
 def test_the_image_takes_what_exists() -> None:
     """Each file that is copied is in the repository, and in what the build sees."""
-    copied = re.findall(r"^COPY (?!--from)(\S+) \S+$", text("Dockerfile"), re.MULTILINE)
-    assert len(copied) == 4
+    copied = re.findall(r"^COPY (?!--from)([^ $]+) \S+$", text("Dockerfile"), re.MULTILINE)
+    assert len(copied) == 3
+    copied += LISTS_OF_PACKAGES
     assert [name for name in copied if not (ROOT / name).exists()] == []
     assert {f"!{name}" for name in copied} <= set(text("Dockerfile.dockerignore").splitlines())
+
+
+def test_the_image_has_a_list_of_packages() -> None:
+    """One of those that the repository has, unless told otherwise that of the server alone."""
+    assert re.findall(r"^ARG REQUIREMENTS=(.*)$", text("Dockerfile"), re.MULTILINE) == ["requirements.txt"]
+    named = re.findall(r"requirements-\w+\.txt", text("compose.scaled.yaml"))
+    assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt"}
 
 
 def test_systemd_rates_the_service_as_shut() -> None:
