@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import logging
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from otp_app import keyring, moving
 from otp_app.core.errors import OtpError, StoreUnavailable
@@ -16,10 +18,19 @@ from otp_app.setting_types import KEY_NAME, SCOPES
 from otp_app.startup import BadSettings, advice, load, prepare
 from otp_app.store import open_store
 
+LINE_UP = "\x1b[A"
+MOVED = """\
+The first store is frozen for good. Now, on all servers:
+- set OTP_STORE_URL to the second store;
+- keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. Where they were not set, the server made its own: put the
+  two lines of the .keys file beside its SQLite database into the settings of all servers;
+- reload. Until then they answer 503."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     args = _parser().parse_args(argv)
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # a command's error is one line, its own
     return int(args.run(args))
 
 
@@ -39,13 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     copy = store.add_parser(
         "copy",
         help="copy all records; the first store is frozen then, and servers answer 503 until they use the second",
-        fromfile_prefix_chars="@",
     )
-    copy.add_argument("source", metavar="FROM", help="URL of the store in use; @FILE reads it from a file")
-    copy.add_argument("target", metavar="TO", help="URL of an empty store")
+    copy.add_argument("source", metavar="FROM", type=_url, help="URL of the store in use; @FILE reads it from a file")
+    copy.add_argument("target", metavar="TO", type=_url, help="URL of an empty store; @FILE reads it from a file")
     copy.set_defaults(run=_copy)
-    thaw = store.add_parser("thaw", help="use a store again whose copy was given up", fromfile_prefix_chars="@")
-    thaw.add_argument("store", metavar="URL", help="URL of the store; @FILE reads it from a file")
+    thaw = store.add_parser("thaw", help="use a store again whose copy was given up")
+    thaw.add_argument("store", metavar="URL", type=_url, help="URL of the store; @FILE reads it from a file")
     thaw.set_defaults(run=_thaw)
     return parser
 
@@ -84,20 +94,30 @@ def _secret(_: argparse.Namespace) -> int:
     return 0
 
 
+def _url(text: str) -> str:
+    """Return a URL that was given as it is or, so that nobody sees its password, in a file."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read ({type(error).__name__})") from None
+
+
 def _copy(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _movable(args.source) as source, _movable(args.target) as target:
+        with _movable("FROM", args.source) as source, _movable("TO", args.target) as target:
             copied = moving.copy(source, target, _show_progress)
-        print(f"Copied {copied} records. The first store is frozen now: set OTP_STORE_URL to the second")
-        print("on all servers, with the OTP_SECRET_KEYS and OTP_INDEX_KEY that they had before, and reload them.")
+        print(f"Copied {copied} records.", MOVED, sep="\n")
 
     return _moving(work)
 
 
 def _thaw(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _movable(args.store) as store:
+        with _movable("URL", args.store) as store:
             moving.thaw(store)
+        print("The store can be used again.")
 
     return _moving(work)
 
@@ -106,25 +126,37 @@ def _moving(work: Callable[[], None]) -> int:
     """Do it; say in one line what stands against it."""
     try:
         work()
-    except (moving.CannotMove, StoreUnavailable, ValueError) as error:
+    except (moving.CannotMove, StoreUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Given up. Should servers still answer 503, `store thaw` the first store.", file=sys.stderr)
+        return 130
     return 0
 
 
 @contextmanager
-def _movable(url: str) -> Iterator[Movable]:
-    with closing(open_store(url)) as store:
+def _movable(name: str, url: str) -> Iterator[Movable]:
+    """Open the store of an argument, and see that it can be reached and moved."""
+    try:
+        opened = open_store(url)
+    except ValueError as error:
+        raise moving.CannotMove(f"{name}: {error}") from None
+    with closing(opened) as store:
         if not isinstance(store, Movable):
-            raise moving.CannotMove("this store cannot be moved: use sqlite, redis or postgresql")
+            raise moving.CannotMove(f"{name}: this store cannot be moved: use sqlite, redis or postgresql")
+        try:
+            store.frozen()
+        except StoreUnavailable as error:
+            raise moving.CannotMove(f"{name}: {error}") from error
         yield store
 
 
 def _show_progress(done: int, total: int) -> None:
-    """Draw a bar on a terminal; elsewhere a line for each tenth."""
-    share = done / total
+    """Draw a bar on a terminal, each time over the last one; elsewhere print a line for each tenth."""
+    share = done / max(total, 1)
+    says = f"{int(100 * share):3}%  {done} of {total}"
     if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\r[{'#' * int(40 * share):<40}] {share:4.0%}  {done} of {total}", end=end, file=sys.stderr, flush=True)
-    elif int(10 * share) > int(10 * max(done - moving.BATCH, 0) / total):
-        print(f"{share:4.0%}  {done} of {total}", file=sys.stderr, flush=True)
+        print(f"{LINE_UP if done else ''}[{'#' * int(40 * share):<40}] {says}", file=sys.stderr, flush=True)
+    elif int(10 * share) > int(10 * max(done - moving.BATCH, 0) / max(total, 1)):
+        print(says, file=sys.stderr, flush=True)

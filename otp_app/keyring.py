@@ -24,7 +24,7 @@ class BadKeyFile(Exception):
 
 def makes_own(settings: Settings) -> bool:
     """Whether this store may run on keys that the server made itself: nobody else has to derive its codes."""
-    return urlsplit(settings.otp_store_url).scheme in ("sqlite", "memory")
+    return _scheme(settings) in ("sqlite", "memory")
 
 
 def ensure(settings: Settings) -> None:
@@ -64,9 +64,13 @@ def new_lines() -> str:
 
 
 def _file(settings: Settings) -> Path | None:
-    if settings.otp_secret_keys or urlsplit(settings.otp_store_url).scheme != "sqlite":
+    if settings.otp_secret_keys or _scheme(settings) != "sqlite":
         return None
     return _database(settings).with_suffix(".keys")
+
+
+def _scheme(settings: Settings) -> str:
+    return settings.otp_store_url.partition("://")[0]
 
 
 def _database(settings: Settings) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item, Movable
 
 BATCH = 1000
@@ -24,29 +25,60 @@ def copy(source: Movable, target: Movable, progress: Progress) -> int:
     """Copy everything and return how many entries and counters that was.
 
     Afterwards the source is frozen for good and the target ready. Should anything fail, the source goes on as before
-    and the target is not usable until a copy succeeds. Raises CannotMove, StoreUnavailable.
+    and the target is not usable until a copy succeeds. At no moment are both usable, whatever fails or is killed.
+    Raises CannotMove, StoreUnavailable.
     """
-    if source.frozen() in (Freeze.MOVED, Freeze.FILLING):
+    _refuse(source, target)
+    try:
+        source.freeze(Freeze.MOVING)
+        copied = _fill(source, target, progress)
+        if source.frozen() != Freeze.MOVING:
+            raise CannotMove("the first store was thawed meanwhile, so the copy is out of date: copy again")
+        target.freeze(Freeze.MOVING)  # it has everything: from here on `thaw` may open it, should this process die
+        source.freeze(Freeze.MOVED)
+    except BaseException:
+        _go_on_with(source)
+        raise
+    _open(target)
+    return copied
+
+
+def _refuse(source: Movable, target: Movable) -> None:
+    frozen = source.frozen()
+    if frozen in (Freeze.MOVED, Freeze.FILLING):
         raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
+    if frozen:
+        raise CannotMove("the first store is being copied already; if that was given up, `store thaw` it first")
     if target.frozen() not in (Freeze.MOVED, Freeze.FILLING) and next(iter(target.scan()), None):
         raise CannotMove("the second store is not empty: name one that is, or delete what it has")
     if not next(iter(source.scan()), None):
         raise CannotMove("the first store is empty: is its URL right?")
-    source.freeze(Freeze.MOVING)
-    try:
-        target.freeze(Freeze.FILLING)
-        target.clear()
-        done, total = 0, source.size()
-        for batch in _batches(source.scan()):
-            target.load(batch)
-            done += len(batch)
-            progress(done, max(done, total))
-        source.freeze(Freeze.MOVED)
-        target.thaw()
-    except BaseException:
-        source.thaw()
-        raise
+
+
+def _fill(source: Movable, target: Movable, progress: Progress) -> int:
+    target.freeze(Freeze.FILLING)
+    target.clear()
+    done, total = 0, source.size()
+    for batch in _batches(source.scan()):
+        progress(done, max(done + len(batch), total))
+        target.load(batch)
+        done += len(batch)
+    progress(done, done)
     return done
+
+
+def _go_on_with(source: Movable) -> None:
+    try:
+        source.thaw()
+    except StoreUnavailable as error:
+        raise CannotMove(f"{error}. The first store is still frozen: `store thaw` it, and servers go on") from error
+
+
+def _open(target: Movable) -> None:
+    try:
+        target.thaw()
+    except StoreUnavailable as error:
+        raise CannotMove(f"{error}. All is copied: `store thaw` the second store, then let servers use it") from error
 
 
 def thaw(store: Movable) -> None:

@@ -79,19 +79,25 @@ class Service:
     def kill(self) -> None:
         """SIGKILL to it and its children."""
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal_all(signal.SIGKILL)
         self._process.wait()
         self._process = None
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """SIGSTOP: connections stay open and nobody answers, until the end of the block."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
         try:
             yield
         finally:
-            os.killpg(self.pid, signal.SIGCONT)
+            self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, what: signal.Signals) -> None:
+        """To it and its children; PostgreSQL's lead process groups of their own."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for pid in (self.pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, what)
 
     def log(self) -> str:
         """What it said."""
@@ -188,3 +194,97 @@ def postgres_programs() -> Path | None:
     if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
         return None
     return (found[-1] if found else Path(str(on_path))).parent
+
+
+class Sentinel(Service):
+    """A Redis sentinel with the master that it watches as `otp`, and a replica if wanted. `servers[0]` is the master
+    at the start; a test may stop, kill and hold each of them.
+    """  # fmt: skip
+
+    def __init__(self, folder: Path, binary: str = "redis-server", replicas: int = 0) -> None:
+        super().__init__(folder)
+        self._binary = binary
+        self.servers = [Redis(_inner(folder, f"server{n}"), binary) for n in range(1 + replicas)]
+
+    def command(self) -> list[str]:
+        """It writes to its own configuration file."""
+        return [self._binary, str(self.folder / "sentinel.conf"), "--sentinel"]
+
+    def start(self, wait: bool = True) -> None:
+        """Start the servers, and once all replicas have their data the sentinel."""
+        for server in self.servers:
+            server.start()
+        for replica in self.servers[1:]:
+            with replica.client() as client:
+                client.replicaof("127.0.0.1", str(self.servers[0].port))
+                wait_until(lambda client=client: client.info()["master_link_status"] == "up", "a replica")
+        (self.folder / "sentinel.conf").write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f"sentinel monitor otp 127.0.0.1 {self.servers[0].port} 1\n"
+            "sentinel down-after-milliseconds otp 200\nsentinel failover-timeout otp 1000\n"
+        )
+        super().start(wait)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End them all."""
+        super().stop(how)
+        for server in self.servers:
+            server.stop()
+
+    def answers(self) -> bool:
+        """Whether it knows the master and all replicas."""
+        with contextlib.suppress(redis.RedisError), redis.Redis("127.0.0.1", self.port) as client:
+            return bool(client.sentinel_master("otp")["num-slaves"] == len(self.servers) - 1)
+        return False
+
+    def new_url(self) -> str:
+        """A database of its own."""
+        return f"redis+sentinel://127.0.0.1:{self.port}/otp/{next(self._names)}"
+
+
+SLOTS = [(0, 5460), (5461, 10922), (10923, 16383)]  # of the nodes of a cluster
+
+
+class Cluster:
+    """A Redis cluster of three masters, each with its third of the slots. Its start takes 2 s: Redis' own wait."""
+
+    def __init__(self, folder: Path, binary: str = "redis-server") -> None:
+        self.nodes = [self._node(_inner(folder, f"node{n}"), binary) for n in range(3)]
+
+    def _node(self, folder: Path, binary: str) -> Redis:
+        bus = str(free_port())  # by default 10000 more than the port, which may be no port
+        return Redis(folder, binary, databases="1", **{"cluster-enabled": "yes", "cluster-port": bus})
+
+    def start(self) -> None:
+        """Start the nodes, make them one cluster, and return when it can be used."""
+        for node in self.nodes:
+            node.start()
+        with contextlib.ExitStack() as opened:
+            clients = [opened.enter_context(node.client()) for node in self.nodes]
+            for number, (client, (first, last)) in enumerate(zip(clients, SLOTS, strict=True), start=1):
+                client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+                client.execute_command("CLUSTER SET-CONFIG-EPOCH", number)
+            for node in self.nodes[1:]:
+                clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port, node.options["cluster-port"])
+            wait_until(lambda: all(map(_whole, clients)), "the cluster", START_TIMEOUT)
+
+    def stop(self) -> None:
+        """End them all."""
+        for node in self.nodes:
+            node.stop()
+
+    def new_url(self) -> str:
+        """A cluster has one database only: it is emptied, so whoever had a URL before has nothing more."""
+        for node in self.nodes:
+            with node.client() as client:
+                client.flushall()
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+
+def _inner(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
+
+
+def _whole(node: redis.Redis) -> bool:
+    return node.execute_command("CLUSTER INFO")["cluster_state"] == "ok"

@@ -79,8 +79,13 @@ class Freeze(StrEnum):
 
     @property
     def says(self) -> str:
-        """The sentence for whoever wants to write."""
+        """The sentence for whoever is refused."""
         return f"The store is frozen: {_FREEZES[self]}"
+
+    @property
+    def holds(self) -> bool:
+        """Whether what the store has is what holds, so that it may be read."""
+        return self is Freeze.MOVING
 
 
 _FREEZES = {
@@ -92,8 +97,9 @@ _FREEZES = {
 
 @runtime_checkable
 class Movable(Protocol):
-    """A store that can be read as a whole and moved to another place. While it is frozen every swap raises
-    StoreUnavailable, in all processes and from one moment on; reads and counters go on. A freeze lasts until thaw.
+    """A store that can be read as a whole and moved to another place. While it is frozen every swap that would change
+    something raises StoreUnavailable, in all processes and from one moment on; get too, where what is there is not what
+    holds. Counters go on. A freeze lasts until thaw.
     """  # fmt: skip
 
     def scan(self) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -13,27 +13,32 @@ PAUSE = 0.2  # seconds after a fault in which nobody tries
 
 
 class Breaker:
-    """Refuses at once what would only wait: a server that hangs must not hold every thread for a time-out each."""
+    """Refuses at once what would only wait: a server that hangs must not hold every thread for a time-out each.
 
-    def __init__(self, faults: tuple[type[Exception], ...]) -> None:
-        self._faults = faults  # those that mean: it does not answer
+    `faults` mean that the server does not answer; every other exception is an answer too. `clock` never goes back.
+    """
+
+    def __init__(self, faults: tuple[type[Exception], ...], clock: Callable[[], float] = time.monotonic) -> None:
+        self._faults, self._clock = faults, clock
         self._down_until: float | None = None
         self._trying = Lock()
 
     @contextmanager
     def calling(self) -> Iterator[None]:
         """Surround a call of the server. Raises StoreUnavailable without one while the server is away."""
-        if self._down_until is None:
+        until = self._down_until  # read once: another thread may find the server back at any moment
+        if until is None:
             with self._watching():
                 yield
             return
-        if time.monotonic() < self._down_until or not self._trying.acquire(blocking=False):
+        if self._clock() < until or not self._trying.acquire(blocking=False):
             raise StoreUnavailable("The store is not available (it did not answer just now)")
         try:
             with self._watching():
                 yield
-            self._down_until = None
         finally:
+            if self._down_until == until:  # no new fault
+                self._down_until = None
             self._trying.release()
 
     @contextmanager
@@ -41,5 +46,5 @@ class Breaker:
         try:
             yield
         except self._faults:
-            self._down_until = time.monotonic() + PAUSE
+            self._down_until = self._clock() + PAUSE
             raise

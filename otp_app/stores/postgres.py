@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item, Swap
@@ -17,7 +17,12 @@ from otp_app.stores.postgres_pool import Pool
 VALUE, COUNTER = "v:", "c:"
 BATCH = 1000  # rows of one look, when all are read
 
-GET = "SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()"
+GET = r"""
+    SELECT
+        (SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()),
+        (SELECT rtrim(encode(tgargs, 'escape'), '\000') FROM pg_trigger
+         WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen')
+"""
 INSERT = """
     INSERT INTO otp_entries (key, value, expires) VALUES (%(key)s, %(new)s, now() + %(ttl)s * interval '1 second')
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
@@ -52,10 +57,6 @@ LOAD = """
 """
 TOUCH = "UPDATE otp_schema SET since = since WHERE version = 1"
 SIZE = "SELECT count(*) FROM otp_entries"
-TRIGGER = r"""
-    SELECT rtrim(encode(tgargs, 'escape'), '\000') FROM pg_trigger
-    WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen'
-"""
 FREEZE = {
     how: f"""
     CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_entries
@@ -88,7 +89,15 @@ class PostgresStore:
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
-        return cast("bytes | None", self._one(GET, key=VALUE + key))
+        value, frozen = self._look(VALUE + key)
+        if frozen and not frozen.holds:
+            raise StoreUnavailable(frozen.says)
+        return value
+
+    def _look(self, key: str) -> tuple[bytes | None, Freeze | None]:
+        with self._pool.connection() as db:
+            ((value, how),) = db.execute(GET, {"key": key}).fetchall()
+        return value, Freeze(how) if how else None
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Put `new` in the place of `old`; see interfaces.Store."""
@@ -185,5 +194,9 @@ class PostgresStore:
 
     def frozen(self) -> Freeze | None:
         """Return how it is frozen, or None."""
-        how = self._one(TRIGGER)
-        return Freeze(how) if how else None
+        try:
+            _, frozen = self._look("")
+        except StoreUnavailable:
+            self._pool.explain()  # no caller of the server asks this
+            raise
+        return frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import select
 import time
 from collections.abc import Iterator
@@ -9,29 +10,60 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
 from otp_app.stores.breaker import Breaker
 
 TIMEOUT = 0.5  # seconds for a connection, and for each answer
+STATEMENT = 0.4  # seconds for each statement: less, so that a server that lives says itself that it gave up
 LONG = 60.0  # seconds for what only an operator asks for, and for changing the schema
 CONNECTIONS = 10
 MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
 LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
 FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
+WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+    "PoolTimeout": "no connection in time",
+    "NoAnswer": "no answer in time",
+    "QueryCanceled": "it took too long",
+    "InsufficientPrivilege": "its user may not make or use our tables",
+}
 
 #: What the server is to know of each connection: what we gave up must not go on there, and what it says is on its disk
 #: is there. A stronger synchronous_commit, for replicas, stays.
 SETTINGS = f"""
-    SELECT set_config('statement_timeout', '{int(TIMEOUT * 1000)}', false), set_config('synchronous_commit',
+    SELECT set_config('statement_timeout', '{int(STATEMENT * 1000)}', false), set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
 """
+
+
+class Seldom(logging.Filter):
+    """Lets each kind of line through once in 10 s: of a server that is away all connections say the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether to show it; what is shown is one line."""
+        if record.created < self._next.get(record.msg, 0.0):
+            return False
+        self._next[record.msg] = record.created + 10
+        record.msg, record.args = " ".join(record.getMessage().split()), ()
+        return True
+
+
+_pool_log = logging.getLogger("psycopg.pool")
+_pool_log.setLevel(logging.WARNING)  # below, it tells of each connection that is lent
+_pool_log.addFilter(Seldom())
+
+
+class NoAnswer(psycopg.OperationalError):
+    """The server said nothing in time."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -43,9 +75,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""
         try:
             return super().wait(gen, interval, timeout or self.patience)
-        except psycopg.errors._WaitTimeout:  # noqa: SLF001 - it has no other name
+        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - it has no other name
             self.pgconn.finish()  # the answer may still come: nobody else must get it
-            raise
+            raise NoAnswer(str(error)) from error
 
 
 class Pool:
@@ -53,6 +85,7 @@ class Pool:
 
     def __init__(self, url: str) -> None:
         conninfo, most = _parse(url)
+        self._conninfo = conninfo
         self._pool = ConnectionPool(
             conninfo,
             connection_class=Connection,
@@ -64,7 +97,8 @@ class Pool:
             reconnect_timeout=TIMEOUT,  # whoever comes later tries again
             name="otp",
         )
-        self._breaker = Breaker((psycopg.OperationalError, psycopg.InterfaceError))
+        # A statement that is refused or given up, and a connection that is lost, say nothing of the next one.
+        self._breaker = Breaker((PoolTimeout, NoAnswer))
         self._opening, self._ready = Lock(), False
 
     @contextmanager
@@ -84,6 +118,15 @@ class Pool:
         """Lend a connection in a transaction that may take long."""
         with self.connection() as db, _long_transaction(db):
             yield db
+
+    def explain(self) -> None:
+        """Raise StoreUnavailable with libpq's reason why there never was a connection, if so; operators may read it."""
+        if self._ready:
+            return
+        try:
+            Connection.connect(self._conninfo, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            raise StoreUnavailable(f"The store is not available ({' '.join(str(error).split())})") from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -167,21 +210,25 @@ def _configure(db: Connection) -> None:
 
 
 def _parse(url: str) -> tuple[str, int]:
-    """Return libpq's part of a URL and the number of connections. Raises ValueError."""
-    parts = urlsplit(url, allow_fragments=False)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    most = options.pop("pool", str(CONNECTIONS))
-    conninfo = parts._replace(query=urlencode(options)).geturl()
+    """Return libpq's part of a URL, to the letter, and the number of connections. Raises ValueError."""
+    place, _, query = url.partition("?")
+    options = [option for option in query.split("&") if option]
+    others = [option for option in options if not option.startswith("pool=")]
+    most = [option[5:] for option in options if option not in others] or [str(CONNECTIONS)]
+    conninfo = "?".join([place, "&".join(others)] if others else [place])
     try:
-        conninfo_to_dict(conninfo)
+        ports = str(conninfo_to_dict(conninfo).get("port", "")).split(",")
     except psycopg.ProgrammingError:
-        raise ValueError("write postgresql://user:password@host:port/database, with libpq's options if any") from None
-    if not (most.isdecimal() and 1 <= int(most) <= 1000):
+        ports = ["unknown"]
+    if not all(port.isdecimal() or not port for port in ports):
+        raise ValueError("write postgresql://user:password@host:port/database, with libpq's options if any")
+    if not (most[-1].isdecimal() and 1 <= int(most[-1]) <= 1000):
         raise ValueError("pool is the number of connections, 1 to 1000")
-    return conninfo, int(most)
+    return conninfo, int(most[-1])
 
 
 def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
         return StoreUnavailable(Freeze(str(error.diag.message_primary)).says)
-    return StoreUnavailable(f"The store is not available ({type(error).__name__})")
+    name = type(error).__name__
+    return StoreUnavailable(f"The store is not available ({WHY.get(name, name)})")

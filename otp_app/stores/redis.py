@@ -6,6 +6,7 @@ over by itself, by its own clock.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,24 @@ VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 BATCH = 1000  # keys of one look, when all are read
 SCRIPTS = Path(__file__).with_name("lua")
-SWAP, ADD = ((SCRIPTS / name).read_text(encoding="utf-8") for name in ("swap.lua", "add.lua"))
+
+
+class Script:
+    """A script that the server knows by its digest once it has run it."""
+
+    def __init__(self, file: Path) -> None:
+        self._text = file.read_bytes()
+        self._digest = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()
+
+    def run(self, server: Any, keys: list[str], *arguments: bytes | int) -> Any:
+        """Return its answer."""
+        try:
+            return server.evalsha(self._digest, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:  # so it did not run
+            return server.eval(self._text, len(keys), *keys, *arguments)
+
+
+SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
 
 
 class RedisStore:
@@ -50,19 +68,22 @@ class RedisStore:
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
         with self._calling() as server:
-            return cast("bytes | None", server.get(VALUE + key))
+            value, *how = server.mget(VALUE + key, *self._freezable)
+        if how and how[0] and not (frozen := Freeze(how[0].decode())).holds:
+            raise StoreUnavailable(frozen.says)
+        return cast("bytes | None", value)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Put `new` in the place of `old`; see interfaces.Store."""
-        arguments = [int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl)]
-        with self._calling():
-            won, *found = self._swap(keys=[VALUE + key, *self._freezable], args=arguments)
+        change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
+        with self._calling() as server:
+            won, *found = SWAP.run(server, [VALUE + key, *self._freezable], *change)
         return Swap(won=True, found=new) if won else Swap(won=False, found=found[0] if found else None)
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see interfaces.Store."""
-        with self._calling():
-            return int(self._add(keys=[COUNTER + key], args=[amount, _milliseconds(ttl)]))
+        with self._calling() as server:
+            return int(ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl)))
 
     def ping(self) -> None:
         """Return when the server takes a write and gives it back."""
@@ -146,9 +167,10 @@ class RedisStore:
     def clear(self) -> None:
         """Delete everything of ours."""
         for kind in (VALUE, COUNTER):
-            for key in self._keys(kind):
+            keys = self._keys(kind)
+            while batch := list(islice(keys, BATCH)):
                 with self._calling() as server:
-                    server.unlink(key)
+                    server.unlink(*batch)
 
     def size(self) -> int:
         """Return about how many items there are: all keys of the database."""
@@ -186,9 +208,7 @@ class RedisStore:
     def _client(self) -> Any:
         with self._opening:
             if self._made is None:
-                made = self._make()
-                self._swap, self._add = made.register_script(SWAP), made.register_script(ADD)
-                self._made = made
+                self._made = self._make()
             return self._made
 
 

@@ -34,13 +34,13 @@ FORMS = {
 
 def client(url: str) -> Callable[[], Any]:
     """Return what makes the client: a cluster's connects at once. Raises ValueError with the form of such a URL."""
-    parts = urlsplit(url, allow_fragments=False)
     try:
+        parts = urlsplit(url, allow_fragments=False)
         if parts.scheme == "redis+sentinel":
             return _sentinel(parts)
         return _cluster(parts) if parts.scheme == "redis+cluster" else _server(url, parts)
     except ValueError:
-        raise ValueError(f"write {FORMS[parts.scheme]}") from None
+        raise ValueError(f"write {FORMS[url.partition('://')[0]]}") from None
 
 
 def _server(url: str, parts: SplitResult) -> Callable[[], Any]:

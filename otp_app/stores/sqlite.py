@@ -79,7 +79,10 @@ class SqliteStore:
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
         with self._reader as db:
-            return _get(db, key, self._clock())
+            frozen, value = moving.frozen(db), _get(db, key, self._clock())
+        if frozen and not frozen.holds:
+            raise StoreUnavailable(frozen.says)
+        return value
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Put `new` in the place of `old`; see interfaces.Store."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -13,6 +16,10 @@ import redis
 
 from otp_app.core.interfaces import Store
 from otp_app.store import open_store
+from tests import services
+from tests.conftest import require
+
+Server = TypeVar("Server", services.Redis, services.Sentinel, services.Cluster)
 
 
 @dataclass
@@ -89,24 +96,63 @@ AGE = """
 """
 
 
+#: Puts entries there, without those of other nodes. ARGV: the first number, the last one, the life in milliseconds.
+FILL = """
+    for n = ARGV[1], ARGV[2] do
+        redis.pcall("SET", string.format("otp:v:fill%d", n), "x", "PX", ARGV[3])
+    end
+"""
+
+
 class Redis(Place):
     """Its own clock cannot be set, so lives are made shorter."""
 
     sweeps = False
 
+    def clients(self) -> list[redis.Redis]:
+        """A client of each server that has some of the keys."""
+        return [redis.Redis.from_url(self.url)]
+
     def advance(self, seconds: float) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            cursor = "0"
-            while (cursor := client.eval(AGE, 0, int(seconds * 1000), cursor)) != b"0":
-                pass
+        for client in self.clients():
+            with client:
+                cursor = "0"
+                while (cursor := client.eval(AGE, 0, int(seconds * 1000), cursor)) != b"0":
+                    pass
 
     def fill(self, count: int, ttl: float) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            for start in range(0, count, 10_000):
-                pipe = client.pipeline(transaction=False)
-                for n in range(start, min(start + 10_000, count)):
-                    pipe.set(f"otp:v:fill{n}", b"x", px=int(ttl * 1000))
-                pipe.execute()
+        for client in self.clients():
+            with client:
+                for start in range(0, count, 100_000):
+                    client.eval(FILL, 0, start, min(start + 100_000, count) - 1, int(ttl * 1000))
+
+
+class Sentinel(Redis):
+    def clients(self) -> list[redis.Redis]:
+        host, _, path = self.url.removeprefix("redis+sentinel://").partition("/")
+        service, _, db = path.partition("/")
+        with redis.Redis.from_url(f"redis://{host}") as sentinel:
+            master = sentinel.sentinel_master(service)
+        return [redis.Redis(master["ip"], master["port"], int(db))]
+
+    def fill(self, count: int, ttl: float) -> None:
+        skip_what_takes_long(count)
+        super().fill(count, ttl)
+
+
+class Cluster(Redis):
+    def clients(self) -> list[redis.Redis]:
+        return [redis.Redis.from_url(f"redis://{node}") for node in self.url.removeprefix("redis+cluster://").split(",")]
+
+    def fill(self, count: int, ttl: float) -> None:
+        skip_what_takes_long(count)
+        super().fill(count, ttl)
+
+
+def skip_what_takes_long(count: int) -> None:
+    """Where a Redis is found is all that differs: how one is with a million entries is known from the row `redis`."""
+    if count > 100_000:
+        pytest.skip("a Redis with a million entries is tested once, without Sentinel or cluster")
 
 
 class Postgres(Place):
@@ -126,16 +172,73 @@ class Postgres(Place):
             )
 
 
-PLACES: dict[str, type[Place]] = {"memory": Memory, "sqlite": Sqlite, "redis": Redis, "postgres": Postgres}
+PLACES: dict[str, type[Place]] = {
+    "memory": Memory, "sqlite": Sqlite, "redis": Redis, "sentinel": Sentinel, "cluster": Cluster, "postgres": Postgres,
+}  # fmt: skip
+if shutil.which("valkey-server"):  # test_redis.py says so where it is absent
+    PLACES["valkey"] = Redis
 SHARED = [name for name, kind in PLACES.items() if kind.shared]
+
+
+@pytest.fixture(scope="session")
+def sentinel_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Sentinel]:
+    """A sentinel and its master, which tests share."""
+    server = services.Sentinel(tmp_path_factory.mktemp("sentinel"), require("redis-server"))
+    yield from running(server)
+
+
+@pytest.fixture(scope="session")
+def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Cluster]:
+    """A cluster that tests share, one at a time."""
+    server = services.Cluster(tmp_path_factory.mktemp("cluster"), require("redis-server"))
+    yield from running(server)
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Redis]:
+    """A Valkey that tests share: each takes a database of its own with `new_url()`."""
+    server = services.Redis(tmp_path_factory.mktemp("valkey"), "valkey-server")
+    yield from running(server)
+
+
+@pytest.fixture
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., services.Redis]]:
+    """Call it to start a Redis that the test may do anything to; `maxmemory_policy` is its `maxmemory-policy`."""
+    with ExitStack() as ends:
+
+        def start(**options: str) -> services.Redis:
+            options = {name.replace("_", "-"): value for name, value in options.items()}
+            server = services.Redis(tmp_path_factory.mktemp("own-redis"), require("redis-server"), **options)
+            ends.enter_context(contextmanager(running)(server))
+            return server
+
+        yield start
+
+
+def running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def new_store(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Callable[[str], str]:
+    """Call it with sentinel, cluster and valkey too."""
+
+    def url(kind: str) -> str:
+        if kind in ("sentinel", "cluster", "valkey"):
+            return str(request.getfixturevalue(f"{kind}_server").new_url())
+        return new_store(kind)
+
+    return url
 
 
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Iterator[Place]:
     """Each kind of store in turn."""
-    place = PLACES[request.param](new_store(request.param))
-    yield place
-    place.close()
+    yield from opened(request.param, new_store)
 
 
 @pytest.fixture
@@ -146,6 +249,10 @@ def store(place: Place) -> Store:
 @pytest.fixture(params=SHARED)
 def shared_place(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Iterator[Place]:
     """Each kind of store that several processes can open."""
-    place = PLACES[request.param](new_store(request.param))
+    yield from opened(request.param, new_store)
+
+
+def opened(kind: str, new_store: Callable[[str], str]) -> Iterator[Place]:
+    place = PLACES[kind](new_store(kind))
     yield place
     place.close()

@@ -1,0 +1,112 @@
+"""Moving to another store while clients go on: what they see can be explained by a server that lost nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from otp_app.core.interfaces import Freeze, Item
+from otp_app.store import open_store
+from tests.faults.load import Clients, other_code
+from tests.provider import Provider
+from tests.running import KEYS, ROOT, RunningServer, wait_until
+
+SETTINGS = KEYS | {"OTP_RESEND_GAPS": "30,60"}
+
+
+def on_store(folder: Path, provider: Provider, url: str) -> Clients:
+    """Clients of a server that has the URL of its store in .env, where HUP finds another one."""
+    folder.mkdir(exist_ok=True)
+    server = RunningServer(folder, provider.url, workers=2, **SETTINGS)
+    del server.environment["OTP_STORE_URL"]
+    tell(server, url)
+    return Clients(server, provider)
+
+
+def tell(server: RunningServer, url: str) -> None:
+    """Write into .env where records rest."""
+    (server.folder / ".env").write_text(f"OTP_STORE_URL={url}\n", encoding="ascii")
+
+
+def copy(source: str, target: str) -> None:
+    """Copy as an operator does."""
+    command = [sys.executable, "-m", "otp_app", "store", "copy", source, target]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, "Copied" in ended.stdout) == (0, True), ended.stderr
+
+
+def sent(clients: Clients, count: int) -> dict[str, str]:
+    """Fresh numbers with a code each, not yet tried."""
+    numbers = [clients.next_number() for _ in range(count)]
+    for number in numbers:
+        assert clients.send(number).status == 200
+    return {number: clients.provider.code(number) for number in numbers}
+
+
+def move_under_load(clients: Clients, source: str, target: str) -> None:
+    """Copy while threads prove numbers, let them run into the freeze, then reload the server on the new store."""
+    busy, server = clients, clients.server
+    pending, used, tried, locked = (sent(busy, 3) for _ in range(4))
+    for number, code in used.items():
+        assert busy.guess(number, code).accepted
+    for codes, tries in ((tried, 4), (locked, 5)):
+        for number, code in codes.items():
+            assert [busy.guess(number, other_code(code, n + 1)).status for n in range(tries)] == [400] * tries
+    with closing(open_store(source)) as store:
+        store.load([Item(f"z{n}", b"x", 600.0) for n in range(20_000)])  # type: ignore[attr-defined]
+    with busy:
+        busy.wait_for(60)
+        copy(source, target)
+        frozen_at = busy.done()
+        busy.wait_for(60)
+        frozen = busy.history.events[frozen_at + len(busy._threads) :]  # whose requests all came after the freeze
+        tell(server, target)
+        server.hup()
+        busy.wait_for(100)
+    assert {event.status for event in frozen if event.op in ("send", "check")} == {503}
+    assert {(event.answer["error"], event.retry_after) for event in frozen} == {(Freeze.MOVED.says, "1")}
+    assert all(busy.guess(number, code).accepted for number, code in pending.items())
+    assert [busy.guess(number, code).status for number, code in (used | locked).items()] == [400] * 6
+    for number, code in tried.items():  # one try was left, and the move gave none back
+        assert busy.guess(number, other_code(code, 9)).status == 400
+        assert busy.guess(number, code).status == 400
+        assert busy.send(number).status == 429  # nor does it forget when the last message was sent
+
+
+def faults(clients: Clients) -> list[str]:
+    """Try every code again, since used ones stay used and those that met the freeze work; what is wrong."""
+    for post in clients.provider.posts:
+        clients.guess(post.number, post.code)
+    return clients.faults()
+
+
+def test_from_a_file_to_redis_under_load(
+    tmp_path: Path, fake_twilio: Provider, new_store: Callable[[str], str]
+) -> None:
+    """One machine becomes many: 503 with when to come back during the move, then everything goes on as it was."""
+    source, target = new_store("sqlite"), new_store("redis")
+    clients = on_store(tmp_path / "server", fake_twilio, source)
+    with clients.server:
+        move_under_load(clients, source, target)
+        assert faults(clients) == []
+
+
+def test_from_redis_to_postgres_under_load(
+    tmp_path: Path, fake_twilio: Provider, new_store: Callable[[str], str]
+) -> None:
+    """And a second server, which nobody told of the move, accepts no code and sends none."""
+    source, target = new_store("redis"), new_store("postgres")
+    told, other = (on_store(tmp_path / name, fake_twilio, source) for name in ("told", "other"))
+    with told.server, other.server:
+        other.numbers, other.history = told.numbers, told.history
+        untried = sent(other, 3)
+        move_under_load(told, source, target)
+        assert [other.guess(number, code).status for number, code in untried.items()] == [503] * 3
+        assert other.send(other.next_number()).status == 503
+        wait_until(lambda: other.server.call("GET", "/readyz").status == 503, "the load balancer's sign to leave it")
+        assert all(told.guess(number, code).accepted for number, code in untried.items())
+        assert [other.guess(number, code).accepted for number, code in untried.items()] == [False] * 3
+        assert faults(told) == []
