@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.running import free_port, wait_until
 
@@ -204,7 +206,8 @@ class Sentinel(Service):
     def __init__(self, folder: Path, binary: str = "redis-server", replicas: int = 0) -> None:
         super().__init__(folder)
         self._binary = binary
-        self.servers = [Redis(_inner(folder, f"server{n}"), binary) for n in range(1 + replicas)]
+        no_wait = {"repl-diskless-sync-delay": "0"}  # for more replicas that might come
+        self.servers = [Redis(_inner(folder, f"server{n}"), binary, **no_wait) for n in range(1 + replicas)]
 
     def command(self) -> list[str]:
         """It writes to its own configuration file."""
@@ -233,7 +236,8 @@ class Sentinel(Service):
 
     def answers(self) -> bool:
         """Whether it knows the master and all replicas."""
-        with contextlib.suppress(redis.RedisError), redis.Redis("127.0.0.1", self.port) as client:
+        retry = Retry(NoBackoff(), 0)
+        with contextlib.suppress(redis.RedisError), redis.Redis("127.0.0.1", self.port, retry=retry) as client:
             return bool(client.sentinel_master("otp")["num-slaves"] == len(self.servers) - 1)
         return False
 

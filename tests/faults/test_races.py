@@ -12,7 +12,7 @@ from tests.faults.load import Clients, at_once, other_code
 from tests.provider import Provider
 from tests.running import RunningServer
 
-ROUNDS = int(os.environ.get("OTP_RACE_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("OTP_RACE_ROUNDS", "200"))
 FEWER = max(ROUNDS // 4, 1)
 RACERS = 50
 
