@@ -127,8 +127,8 @@ class Redis(Service):
         return False
 
     def client(self, db: int = 0) -> redis.Redis:
-        """A client for tests, with redis-py's own defaults."""
-        return redis.Redis("127.0.0.1", self.port, db)
+        """A client for tests, which tries everything once."""
+        return redis.Redis("127.0.0.1", self.port, db, retry=Retry(NoBackoff(), 0))
 
     def new_url(self) -> str:
         """A database of its own."""

@@ -22,7 +22,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clocks import clocks_differ
-from otp_app.stores.redis_client import client
+from otp_app.stores.redis_client import TIMEOUT, client
 
 VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
@@ -206,10 +206,15 @@ class RedisStore:
             raise _unavailable(error) from error
 
     def _client(self) -> Any:
-        with self._opening:
+        """Make it once; a cluster's connects, and whoever waits for that waits no longer than for an answer."""
+        if not self._opening.acquire(timeout=TIMEOUT):
+            raise StoreUnavailable
+        try:
             if self._made is None:
                 self._made = self._make()
             return self._made
+        finally:
+            self._opening.release()
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

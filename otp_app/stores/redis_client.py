@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -19,10 +20,13 @@ TIMEOUT = 0.5  # seconds for a connection, and for each answer
 OPTIONS: dict[str, Any] = {
     "socket_timeout": TIMEOUT,
     "socket_connect_timeout": TIMEOUT,
-    "socket_keepalive": True,
     "retry": Retry(NoBackoff(), 0),
 }
-TLS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+TCP_OPTIONS = OPTIONS | {"socket_keepalive": True}
+QUERIES = {
+    "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"},
+    "unix": {"db"},
+}
 FORMS = {
     "redis": "redis://[user:password@]host:port/db",
     "rediss": "rediss://[user:password@]host:port/db",
@@ -45,10 +49,12 @@ def client(url: str) -> Callable[[], Any]:
 
 def _server(url: str, parts: SplitResult) -> Callable[[], Any]:
     options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    unknown = options - {"db"} - (TLS_OPTIONS if parts.scheme == "rediss" else set())  # such as a longer time limit
-    if unknown or (parts.scheme != "unix" and not _is_db(parts.path)):
+    if options - QUERIES.get(parts.scheme, set()):  # such as a longer time limit
         raise ValueError
-    made = redis.Redis.from_url(url, **OPTIONS)
+    whole = parts.path.strip("/") and not parts.hostname if parts.scheme == "unix" else parts.hostname
+    if not whole or not (parts.scheme == "unix" or _is_db(parts.path)):
+        raise ValueError
+    made = redis.Redis.from_url(url, **(OPTIONS if parts.scheme == "unix" else TCP_OPTIONS))
     return lambda: made
 
 
@@ -57,19 +63,34 @@ def _sentinel(parts: SplitResult) -> Callable[[], Any]:
     service, _, db = parts.path.strip("/").partition("/")
     if not service or not _is_db(db) or parts.query:
         raise ValueError
-    sentinels = Sentinel(_hosts(parts, 26379), **OPTIONS)  # type: ignore[no-untyped-call]
-    options = _login(parts) | OPTIONS | {"db": int(db or 0)}
+    sentinels = Sentinel(_hosts(parts, 26379), sentinel_kwargs=TCP_OPTIONS)  # type: ignore[no-untyped-call]
+    options = _login(parts) | TCP_OPTIONS | {"db": int(db or 0)}
     made = sentinels.master_for(service, **options)  # type: ignore[no-untyped-call]
     return lambda: made
 
 
 def _cluster(parts: SplitResult) -> Callable[[], Any]:
-    """The nodes that the URL has name the others."""
+    """The nodes that the URL has name the others, now and whenever one of those does not answer."""
     if parts.path.strip("/") or parts.query:
         raise ValueError
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts, 6379)]  # type: ignore[no-untyped-call]
-    options = _login(parts) | OPTIONS
-    return lambda: RedisCluster(startup_nodes=nodes, **options)
+    options = _login(parts) | TCP_OPTIONS | {"dynamic_startup_nodes": False}  # asking all of many would take too long
+    return lambda: _one_asks(RedisCluster(startup_nodes=nodes, **options))
+
+
+def _one_asks(cluster: Any) -> Any:
+    """Let only one thread at a time ask which nodes there are: each who waited for it would ask again after it."""
+    ask, asking = cluster.nodes_manager.initialize, Lock()
+
+    def ask_unless_somebody_does(*args: Any, **options: Any) -> None:
+        if asking.acquire(blocking=False):
+            try:
+                ask(*args, **options)
+            finally:
+                asking.release()
+
+    cluster.nodes_manager.initialize = ask_unless_somebody_does
+    return cluster
 
 
 def _is_db(path: str) -> bool:

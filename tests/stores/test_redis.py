@@ -1,0 +1,292 @@
+"""What the store in Redis does beyond the contract: it is lost and found again, and it looks at how Redis is set up."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Store
+from otp_app.store import open_store
+from tests.conftest import require
+from tests.running import wait_until
+from tests.services import Cluster, Redis, Sentinel
+from tests.stores.conftest import PLACES
+from tests.stores.faults import in_thread, refused
+from tests.stores.test_threads import together
+
+HOUR = 3600.0
+BOUND = 3.0  # seconds; no verb may take longer to say that it cannot do its work, see interfaces.Store
+
+VERBS: dict[str, Callable[[Store], object]] = {
+    "MGET": lambda store: store.get("k"),
+    "EVALSHA": lambda store: store.swap("k", None, b"a", HOUR),
+    "evalsha": lambda store: store.add("k", 1, HOUR),
+}
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def answers(verb: Callable[[], object]) -> bool:
+    try:
+        verb()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_valkey_is_tested_as_redis_is() -> None:
+    if not shutil.which("valkey-server"):
+        pytest.skip("needs valkey-server; Debian 12 has no package of it, so it may be absent where all else is there")
+    assert "valkey" in PLACES
+
+
+# ---- keys and commands
+
+
+def test_keys_are_as_documented(redis_server: Redis) -> None:
+    url = redis_server.new_url()
+    with opened(url) as store, redis_server.client(int(url.rpartition("/")[2])) as client:
+        store.swap("k", None, b"a", HOUR)
+        store.add("k", 3, HOUR)
+        assert {key: client.get(key) for key in client.scan_iter()} == {b"otp:v:k": b"a", b"otp:c:k": b"3"}
+        assert all(HOUR - 60 < client.ttl(key) <= HOUR for key in client.scan_iter())
+
+
+KEYS = [("MGET", {"otp:v:k", "otp:frozen"}), ("EVALSHA", {"otp:v:k", "otp:frozen"}), ("evalsha", {"otp:c:k"})]
+
+
+@pytest.mark.parametrize(("verb", "keys"), KEYS)
+def test_a_verb_uses_one_key_besides_the_mark_of_a_freeze(own_redis, verb: str, keys: set[str]) -> None:
+    """Those of its script included. A cluster, where two keys of two nodes are refused, runs the contract suite."""
+    server = own_redis()
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store, server.client() as client, client.monitor() as monitor:
+        VERBS[verb](store)
+        client.echo("the end")
+        used = set()
+        while "the end" not in (command := monitor.next_command()["command"]):
+            used |= set(re.findall(r"otp:\S+", command))
+    assert used == keys
+
+
+@contextmanager
+def a_server_that_hangs_up(word: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Its port, and what came; it closes a connection where `word` came, and says OK to all else."""
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                peer, _ = listener.accept()
+                with peer:
+                    while (data := peer.recv(65536)) and word not in data:
+                        peer.sendall(b"+OK\r\n" * len(re.findall(rb"(?:^|\r\n)\*\d+\r\n", data)))
+                seen.append(data)
+                if not data:
+                    return
+
+        thread = in_thread(serve)
+        yield listener.getsockname()[1], seen
+        socket.create_connection(listener.getsockname()).close()
+        thread.join()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_command_is_sent_twice(verb: str) -> None:
+    """A server that goes after it has read a command may have done it."""
+    with a_server_that_hangs_up(verb.upper().encode()) as (port, seen), opened(f"redis://127.0.0.1:{port}/0") as store:
+        refused(lambda: VERBS[verb](store))
+    assert [data.count(verb.upper().encode()) for data in seen] == [1, 0]
+
+
+# ---- what Redis forgets
+
+
+def test_scripts_that_redis_forgot_are_sent_again(own_redis) -> None:
+    server = own_redis()
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store, server.client() as client:
+        for turn in range(3):
+            assert store.swap(f"k{turn}", None, b"a", HOUR).won
+            assert store.add("c", 1, HOUR) == turn + 1
+            client.script_flush()
+
+
+def test_after_a_restart_of_redis_the_first_call_works(own_redis) -> None:
+    """Its scripts and all connections are gone, and nobody called meanwhile."""
+    server = own_redis(appendonly="yes", appendfsync="always")
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        store.swap("k", None, b"a", HOUR)
+        server.stop()
+        server.start()
+        assert store.swap("k", b"a", b"b", HOUR).won
+        assert store.add("c", 1, HOUR) == 1
+
+
+def test_connections_that_redis_closed_cost_no_call(own_redis) -> None:
+    server = own_redis()
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store, server.client() as client:
+        for turn in range(5):
+            together(4, lambda number, turn=turn: store.add(f"c{number}", 1, HOUR))
+            assert client.client_kill_filter(_type="normal") >= 1
+        assert [store.add(f"c{number}", 0, HOUR) for number in range(4)] == [5] * 4
+
+
+# ---- how Redis is set up
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru", "volatile-ttl", "allkeys-random"])
+def test_a_redis_that_evicts_is_refused(own_redis, policy: str) -> None:
+    server = own_redis(maxmemory_policy=policy)
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        (line,) = store.refusals()  # type: ignore[attr-defined]
+    assert line.endswith(f"set its maxmemory-policy to noeviction, not {policy}")
+
+
+def test_a_redis_that_evicts_nothing_is_not_refused(own_redis) -> None:
+    server = own_redis(maxmemory_policy="noeviction")
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        assert store.refusals() == []  # type: ignore[attr-defined]
+
+
+APPENDONLY = [
+    ({"appendonly": "no", "save": ""}, ["loses everything"]),
+    ({"appendonly": "no", "save": "3600 1"}, ["loses what was written since its last snapshot"]),
+    ({"appendonly": "yes", "save": ""}, []),
+    ({"appendonly": "yes", "save": "3600 1"}, []),
+]
+
+
+@pytest.mark.parametrize(("options", "lost"), APPENDONLY)
+def test_it_says_what_a_restart_would_lose(own_redis, options: dict[str, str], lost: list[str]) -> None:
+    server = own_redis(**options)
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        lines = store.advice()  # type: ignore[attr-defined]
+    assert [part in line for line, part in zip(lines, lost, strict=True)] == [True] * len(lost)
+
+
+def test_a_redis_that_does_not_tell_is_taken_as_it_is(own_redis) -> None:
+    """Managed services forbid CONFIG."""
+    server = own_redis(maxmemory_policy="allkeys-lru")
+    with server.client() as client:
+        client.acl_setuser("app", enabled=True, passwords=["+secret"], keys="*", commands=["+@all", "-config"])
+    with opened(f"redis://app:secret@127.0.0.1:{server.port}/0") as store:
+        assert store.refusals() == store.advice() == []  # type: ignore[attr-defined]
+        store.ping()
+
+
+# ---- through Sentinel
+
+
+@pytest.fixture
+def own_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinel]:
+    """A sentinel, a master and a replica that the test may do anything to."""
+    sentinel = Sentinel(tmp_path_factory.mktemp("own-sentinel"), require("redis-server"), replicas=1)
+    try:
+        sentinel.start()
+        yield sentinel
+    finally:
+        sentinel.stop()
+
+
+def test_the_store_moves_to_the_replica_that_the_sentinel_promotes(own_sentinel: Sentinel) -> None:
+    """Nothing is accepted while the master is dead; then the same store goes on with what the replica has."""
+    url, (master, other) = own_sentinel.new_url(), own_sentinel.servers
+    with opened(url) as store, other.client(int(url.rpartition("/")[2])) as replica:
+        assert store.swap("k", None, b"a", HOUR).won
+        wait_until(lambda: replica.get("otp:v:k"), "a copy on the replica")
+        master.kill()
+        refused(lambda: store.get("k"), lambda: store.swap("k", b"a", b"b", HOUR), store.ping)
+        wait_until(lambda: answers(store.ping), "a store that works again")
+        assert store.get("k") == b"a"
+        assert store.swap("k", b"a", b"b", HOUR).won
+        assert replica.get("otp:v:k") == b"b"
+
+
+def test_a_sentinel_that_hangs_holds_no_call(own_sentinel: Sentinel) -> None:
+    with opened(own_sentinel.new_url()) as store, own_sentinel.held():
+        assert longest(store, 1) < BOUND
+
+
+def test_a_sentinel_that_is_away_stops_nobody_who_is_connected(own_sentinel: Sentinel) -> None:
+    with opened(own_sentinel.new_url()) as store:
+        store.ping()
+        Redis.kill(own_sentinel)
+        store.ping()
+
+
+def longest(store: Store, threads: int) -> float:
+    """Call it from so many threads at once, all in vain; return the seconds of the longest call."""
+    seconds: list[float] = []
+
+    def call(_: int) -> None:
+        begun = time.monotonic()
+        refused(lambda: store.get("k"))
+        seconds.append(time.monotonic() - begun)
+
+    together(threads, call)
+    return max(seconds)
+
+
+# ---- in a cluster
+
+
+@pytest.fixture
+def held_cluster(cluster_server: Cluster) -> Iterator[Callable[[], None]]:
+    """Call it to hold all nodes until the end of the test."""
+    with ExitStack() as held:
+        yield lambda: [held.enter_context(node.held()) for node in cluster_server.nodes] and None
+
+
+def test_a_cluster_that_is_away_is_unavailable() -> None:
+    with opened("redis+cluster://127.0.0.1:1,127.0.0.1:2") as store:
+        refused(lambda: store.get("k"), lambda: store.add("k", 1, HOUR), store.ping)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_cluster_that_hangs_holds_no_call(cluster_server: Cluster, held_cluster, used: bool) -> None:
+    """Neither before the first connection nor later, and whoever waits does not wait for the others before."""
+    with opened(cluster_server.new_url()) as store:
+        if used:
+            together(8, lambda number: store.add(f"c{number}", 1, HOUR))
+        held_cluster()
+        assert longest(store, 8) < BOUND
+
+
+def test_a_cluster_whose_nodes_come_back_works_again(own_cluster: Cluster) -> None:
+    with opened(own_cluster.new_url()) as store:
+        for n in range(12):
+            store.swap(f"k{n}", None, b"a", HOUR)
+        own_cluster.nodes[0].kill()
+        wait_until(lambda: not answers(lambda: read_all(store)), "a key of the node that is away")
+        own_cluster.nodes[0].start()
+        wait_until(lambda: answers(lambda: read_all(store)), "all keys")
+        assert all(store.swap(f"new{n}", None, b"a", HOUR).won for n in range(12))
+
+
+def read_all(store: Store) -> None:
+    for n in range(12):
+        store.get(f"k{n}")
+
+
+@pytest.fixture
+def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster that the test may do anything to."""
+    cluster = Cluster(tmp_path_factory.mktemp("own-cluster"), require("redis-server"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
