@@ -1,4 +1,7 @@
-"""gunicorn, as this server needs it: values from the settings, and refusals (exit status 78) of what is unsafe."""
+"""gunicorn, as this server needs it: values from the settings, and refusals of what is unsafe.
+
+It ends with status 78 where a person has to change something, with 75 where a shared store is away just now.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 
 
-def _refuse(faults):
+def _refuse(faults, status=os.EX_CONFIG):
     sys.stderr.writelines(f"{fault}\n" for fault in faults)
-    sys.exit(os.EX_CONFIG)
+    sys.exit(status)
 
 
 def _load():
@@ -52,8 +55,9 @@ set_up(_settings.otp_log_level)
 
 def on_starting(server):
     """Refuse what must not run, and make the keys before any worker needs them."""
-    if faults := _faults(server.cfg.address):
-        _refuse(faults)
+    faults, status = _faults(server.cfg.address)
+    if faults:
+        _refuse(faults, status)
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
 
@@ -93,25 +97,28 @@ def worker_exit(_server, worker):
 
 def _reload(server, reload):
     """SIGHUP with settings that do not load would end gunicorn; so it goes on as it was, and says why."""
-    if faults := _faults(server.cfg.address):
+    faults, _ = _faults(server.cfg.address)
+    if faults:
         server.log.error("Not reloaded: %s", "; ".join(faults))
     else:
         reload()
 
 
 def _faults(addresses):
-    """Every reason not to run with the settings of this moment, a line each."""
+    """Every reason not to run with the settings of this moment, a line each, and the exit status for them."""
     try:
         settings = startup.load()
         if reachable := _reachable(settings, addresses):
-            return reachable
+            return reachable, os.EX_CONFIG
         for line in startup.prepare(settings):
             log.warning(line)
     except startup.BadSettings as error:
-        return error.faults
+        return error.faults, os.EX_CONFIG
     except OtpError as error:
-        return [f"OTP_STORE_URL: {error}"]
-    return []
+        # A server elsewhere may come back by itself, as after a power cut: systemd tries again.
+        elsewhere = startup.sharing(settings.otp_store_url) == "network"
+        return [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
+    return [], os.EX_OK
 
 
 def _reachable(settings, addresses):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from otp_app import keyring, moving
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.interfaces import Movable
+from otp_app.core.interfaces import Advising, Movable
 from otp_app.setting_types import KEY_NAME, SCOPES
 from otp_app.startup import BadSettings, advice, load, prepare
 from otp_app.store import open_store
@@ -24,7 +24,7 @@ The first store is frozen for good. Now, on all servers:
 - set OTP_STORE_URL to the second store;
 - keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. Where they were not set, the server made its own: put the
   two lines of the .keys file beside its SQLite database into the settings of all servers;
-- reload. Until then they answer 503."""
+- restart; where OTP_STORE_URL is in .env or in a *_FILE, a reload will do. Until then they answer 503."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,7 +106,8 @@ def _url(text: str) -> str:
 
 def _copy(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _movable("FROM", args.source) as source, _movable("TO", args.target) as target:
+        with _movable("FROM", _existing("FROM", args.source)) as source, _movable("TO", args.target) as target:
+            _look_at_server(target)
             copied = moving.copy(source, target, _show_progress)
         print(f"Copied {copied} records.", MOVED, sep="\n")
 
@@ -115,7 +116,7 @@ def _copy(args: argparse.Namespace) -> int:
 
 def _thaw(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _movable("URL", args.store) as store:
+        with _movable("URL", _existing("URL", args.store)) as store:
             moving.thaw(store)
         print("The store can be used again.")
 
@@ -150,6 +151,22 @@ def _movable(name: str, url: str) -> Iterator[Movable]:
         except StoreUnavailable as error:
             raise moving.CannotMove(f"{name}: {error}") from error
         yield store
+
+
+def _existing(name: str, url: str) -> str:
+    """Return the URL, unless opening it would make the file."""
+    if (file := keyring.database(url)) and not file.exists():
+        raise moving.CannotMove(f"{name}: there is no file {file}")
+    return url
+
+
+def _look_at_server(target: Movable) -> None:
+    """Refuse to move to where no server would start, before anything is frozen; show what could be better."""
+    if isinstance(target, Advising):
+        if refusals := target.refusals():
+            raise moving.CannotMove("\n".join(f"TO: {line}" for line in refusals))
+        for line in target.advice():
+            print(f"TO: {line}", file=sys.stderr)
 
 
 def _show_progress(done: int, total: int) -> None:

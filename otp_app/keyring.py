@@ -24,7 +24,7 @@ class BadKeyFile(Exception):
 
 def makes_own(settings: Settings) -> bool:
     """Whether this store may run on keys that the server made itself: nobody else has to derive its codes."""
-    return _scheme(settings) in ("sqlite", "memory")
+    return settings.otp_store_url.partition("://")[0] in ("sqlite", "memory")
 
 
 def ensure(settings: Settings) -> None:
@@ -33,7 +33,8 @@ def ensure(settings: Settings) -> None:
     if path is None:
         return
     if not path.exists():
-        if _database(settings).exists():
+        file = database(settings.otp_store_url)
+        if file and file.exists():
             raise BadKeyFile(
                 f"OTP_SECRET_KEYS: the key file {path} is missing beside its database: put it back, or move the "
                 "database away too, which ends all codes and limits"
@@ -53,6 +54,13 @@ def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
     return parse_keys(f"k1:{new_secret()}"), parse_secret(new_secret())
 
 
+def database(url: str) -> Path | None:
+    """Return the file of a SQLite store, or None for other stores."""
+    if not url.startswith("sqlite://"):
+        return None
+    return Path(unquote(urlsplit(url, allow_fragments=False).path).removeprefix("/"))
+
+
 def new_secret() -> str:
     """A new key: 32 random bytes in base64."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
@@ -64,17 +72,8 @@ def new_lines() -> str:
 
 
 def _file(settings: Settings) -> Path | None:
-    if settings.otp_secret_keys or _scheme(settings) != "sqlite":
-        return None
-    return _database(settings).with_suffix(".keys")
-
-
-def _scheme(settings: Settings) -> str:
-    return settings.otp_store_url.partition("://")[0]
-
-
-def _database(settings: Settings) -> Path:
-    return Path(unquote(urlsplit(settings.otp_store_url, allow_fragments=False).path).removeprefix("/"))
+    file = database(settings.otp_store_url)
+    return file.with_suffix(".keys") if file and not settings.otp_secret_keys else None
 
 
 def _make(path: Path) -> None:

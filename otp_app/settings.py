@@ -143,15 +143,25 @@ def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], di
         else:
             if text or (text is not None and name in EMPTY_MEANS_NONE):
                 given[name] = text
-    if redis := _redis({**lines, **environ}):
-        given.setdefault("otp_store_url", redis)
+    if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
+        given["otp_store_url"] = redis
     return given, faults
 
 
-def _redis(given: Mapping[str, str]) -> str | None:
+def _redis(given: Mapping[str, str], faults: dict[str, str]) -> str | None:
     """Return the URL of the Redis that older set-ups name in three variables."""
     host, port, db = (given.get(f"REDIS_{name}", "").strip() for name in ("HOST", "PORT", "DB"))
-    return f"redis://{f'[{host}]' if ':' in host else host}:{port or 6379}/{db or 0}" if host else None
+    if not host:
+        return None
+    wrong = {f"REDIS_{name}": "write a number" for name, text in (("PORT", port), ("DB", db)) if not _is_number(text)}
+    faults |= wrong
+    if wrong:
+        return None
+    return f"redis://{f'[{host}]' if ':' in host else host}:{port or 6379}/{db or 0}"
+
+
+def _is_number(text: str) -> bool:
+    return not text or (text.isascii() and text.isdecimal())
 
 
 def _text(source: Mapping[str, str], variable: str) -> str | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from otp_app import channels, keyring
 from otp_app.core.codes import parse_keys, parse_secret
-from otp_app.core.interfaces import Advising
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Advising, Movable
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_store, sharing
 
@@ -56,6 +57,8 @@ def prepare(settings: Settings) -> list[str]:
     except keyring.BadKeyFile as error:
         raise BadSettings([str(error)]) from None
     with closing(open_store(settings.otp_store_url)) as store:
+        if isinstance(store, Movable) and (frozen := store.frozen()):
+            raise StoreUnavailable(frozen.says)
         store.ping()
         if not isinstance(store, Advising):
             return []
@@ -128,7 +131,10 @@ def _shared_keys(settings: Settings) -> str | None:
     have_keys = settings.otp_secret_keys and settings.otp_index_key
     if have_keys or keyring.makes_own(settings) or _sharing(settings) == "unknown":
         return None
-    return "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server (keys secret)"
+    return (
+        "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server: the two lines of otp.keys "
+        "where there is one, else those of `python -m otp_app keys secret`"
+    )
 
 
 def _secret_keys(settings: Settings) -> str | None:

@@ -148,9 +148,47 @@ def test_a_target_that_cannot_be_reached_stops_nothing(capsys):
     fill("sqlite:///a.db", 5)
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "redis://127.0.0.1:1/0")
     assert (status, printed) == (1, "")
-    assert error == "TO: The store is not available (ConnectionError)\n"
+    assert error == "TO: The store is not available (ConnectionError: nobody answers there as expected)\n"
     with closing(open_store("sqlite:///a.db")) as store:
         store.ping()
+
+
+@pytest.mark.parametrize("command", [("copy", "sqlite:///typo.db", "sqlite:///b.db"), ("thaw", "sqlite:///typo.db")])
+def test_a_file_that_is_not_there_is_not_made(capsys, folder, command):
+    """A slip in the name of the store in use."""
+    status, _, error = run(capsys, "store", *command)
+    assert (status, error.partition(": ")[2]) == (1, "there is no file typo.db\n")
+    assert list(folder.iterdir()) == []
+
+
+class Careless(SqliteStore):
+    """Stands for a server on which no other server of ours would start."""
+
+    def __init__(self, url, clock):
+        super().__init__(url.replace("tests.test_cli_store:Careless?", "sqlite:///"), clock=clock)
+        self.drops = url.endswith("drops.db")
+
+    def refusals(self):
+        return ["it drops what it pleases"] if self.drops else []
+
+    def advice(self):
+        return ["it could be faster"]
+
+
+def test_nothing_moves_to_where_no_server_would_start(capsys):
+    """Found out before the first store is frozen, not after."""
+    fill("sqlite:///a.db", 5)
+    status, _, error = run(capsys, "store", "copy", "sqlite:///a.db", "tests.test_cli_store:Careless?drops.db")
+    assert (status, error) == (1, "TO: it drops what it pleases\n")
+    with closing(open_store("sqlite:///a.db")) as store:
+        assert store.frozen() is None
+
+
+def test_what_the_new_place_could_do_better_is_told(capsys):
+    """And the copy goes on."""
+    fill("sqlite:///a.db", 5)
+    status, _, error = run(capsys, "store", "copy", "sqlite:///a.db", "tests.test_cli_store:Careless?b.db")
+    assert (status, error.splitlines()[0]) == (0, "TO: it could be faster")
 
 
 def test_memory_cannot_be_moved(capsys):
@@ -162,6 +200,7 @@ def test_memory_cannot_be_moved(capsys):
 
 def test_a_refused_copy_is_a_line(capsys):
     """Such as one from an empty store."""
+    fill("sqlite:///a.db", 0)
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///b.db")
     assert (status, printed, error) == (1, "", "the first store is empty: is its URL right?\n")
 

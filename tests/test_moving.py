@@ -28,6 +28,12 @@ def nothing(done: int, total: int) -> None:
     """Progress that nobody looks at."""
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch) -> None:
+    """These stores refuse nothing after a fault that they could do."""
+    monkeypatch.setattr(moving, "SETTLE", 0.0)
+
+
 @pytest.fixture
 def new(tmp_path) -> Iterator[Callable[..., SqliteStore]]:
     """Call it with a name to get the store of that name, which waits for no disk."""
@@ -205,6 +211,25 @@ def test_a_store_thawed_meanwhile_is_not_moved(full, empty) -> None:
     assert (usable(full), empty.frozen()) == (True, Freeze.FILLING)
 
 
+def test_of_two_copies_one_counts(full, empty, new) -> None:
+    """The one that is overtaken does not thaw what the other has moved."""
+    other, overtaken = new("other"), iter([False, True])
+
+    def overtake(done: int, total: int) -> None:
+        if next(overtaken, False):
+            full.thaw()
+            moving.copy(full, other, nothing)
+
+    with pytest.raises(CannotMove, match="thawed meanwhile"):
+        moving.copy(full, empty, overtake)
+    assert (usable(full), usable(empty), usable(other)) == (False, False, True)
+
+
+def test_a_freeze_of_a_newer_version_refuses_everything() -> None:
+    """In a rolling update an older server may meet it."""
+    assert Freeze("archived") == Freeze.MOVED
+
+
 # ---- thaw
 
 
@@ -267,11 +292,8 @@ def recover(first, second) -> None:
         if second.frozen():
             moving.thaw(second)
         return
-    assert second.frozen() or not content(second), "both can be used"
+    assert second.frozen() == Freeze.FILLING or not content(second), "both can be used, or could be thawed"
     assert usable(first)
-    if second.frozen() == Freeze.MOVING:  # whole, but never opened, and the first goes on: it has to be emptied
-        second.clear()
-        second.thaw()
     moving.copy(first, second, nothing)
 
 

@@ -163,6 +163,12 @@ def test_three_variables_may_name_a_redis(given, url, tmp_path):
     assert read(given, tmp_path) == (Settings(otp_store_url=url), {})
 
 
+@pytest.mark.parametrize("variable", ["REDIS_PORT", "REDIS_DB"])
+def test_a_redis_is_named_with_numbers(variable, tmp_path):
+    """The line names the variable that was set, not the one that it stands for."""
+    assert read({"REDIS_HOST": "cache", variable: "x"}, tmp_path) == (Settings(), {variable: "write a number"})
+
+
 def test_the_three_variables_may_stand_in_the_file(tmp_path):
     """Each in the place where it is."""
     (tmp_path / ".env").write_text("REDIS_HOST=cache\nREDIS_DB=1\n", encoding="utf-8")

@@ -77,6 +77,11 @@ class Freeze(StrEnum):
     MOVED = "moved"  # it has been copied: what it has is out of date
     FILLING = "filling"  # another is being copied to it
 
+    @classmethod
+    def _missing_(cls, _: object) -> Freeze:
+        """Take what only a newer version knows for the strictest."""
+        return cls.MOVED
+
     @property
     def says(self) -> str:
         """The sentence for whoever is refused."""
@@ -91,7 +96,7 @@ class Freeze(StrEnum):
 _FREEZES = {
     Freeze.MOVING: "its records are being moved",
     Freeze.MOVED: "its records were moved, so set OTP_STORE_URL to where they are now",
-    Freeze.FILLING: "records are being moved to it",
+    Freeze.FILLING: "records are being moved to it; if that was broken off, copy again",
 }
 
 

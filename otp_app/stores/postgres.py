@@ -12,6 +12,7 @@ from typing import Any
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.stores.clocks import clocks_differ
 from otp_app.stores.postgres_pool import Pool
 
 VALUE, COUNTER = "v:", "c:"
@@ -64,6 +65,7 @@ FREEZE = {
     """
     for how in Freeze
 }
+PATIENCE = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
 THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
 
 
@@ -84,7 +86,7 @@ class PostgresStore:
     shared_by = "network"
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        del clock  # of all who share the server, none may go by its own
+        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
         self._pool = Pool(url)
 
     def get(self, key: str) -> bytes | None:
@@ -120,7 +122,8 @@ class PostgresStore:
 
     def ping(self) -> None:
         """Return when the server takes a write."""
-        if frozen := self.frozen():
+        _, frozen = self._look("")
+        if frozen:
             raise StoreUnavailable(frozen.says)
         with self._pool.connection() as db:
             db.execute(TOUCH)
@@ -148,8 +151,8 @@ class PostgresStore:
         return ["PostgreSQL runs with fsync off, so a power cut destroys all records: set it to on"]
 
     def advice(self) -> list[str]:
-        """Say nothing: how long a commit waits is this store's choice, not the server's."""
-        return []
+        """Say whether the clocks differ."""
+        return clocks_differ(self._clock() - self._one("SELECT extract(epoch FROM clock_timestamp())::float8"))
 
     # ---- Movable
 
@@ -184,12 +187,14 @@ class PostgresStore:
     def freeze(self, how: Freeze) -> None:
         """Refuse all swaps from now on; see interfaces.Movable."""
         with self._pool.transaction() as db:
+            db.execute(PATIENCE)
             db.execute(THAW)
             db.execute(FREEZE[how])
 
     def thaw(self) -> None:
         """Let swaps through again."""
         with self._pool.transaction() as db:
+            db.execute(PATIENCE)
             db.execute(THAW)
 
     def frozen(self) -> Freeze | None:

@@ -30,6 +30,7 @@ WHY = {  # what callers and operators may read; the text of a fault could name w
     "PoolTimeout": "no connection in time",
     "NoAnswer": "no answer in time",
     "QueryCanceled": "it took too long",
+    "LockNotAvailable": "somebody holds its table",
     "InsufficientPrivilege": "its user may not make or use our tables",
 }
 
@@ -37,7 +38,8 @@ WHY = {  # what callers and operators may read; the text of a fault could name w
 #: is there. A stronger synchronous_commit, for replicas, stays.
 SETTINGS = f"""
     SELECT set_config('statement_timeout', '{int(STATEMENT * 1000)}', false), set_config('synchronous_commit',
-        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+        set_config('default_transaction_isolation', 'read committed', false)
 """
 
 
@@ -89,7 +91,7 @@ class Pool:
         self._pool = ConnectionPool(
             conninfo,
             connection_class=Connection,
-            kwargs={"autocommit": True, "connect_timeout": 2},  # libpq knows no less
+            kwargs={"autocommit": True, "connect_timeout": 2, "client_encoding": "utf8"},  # libpq knows no less
             min_size=1,
             max_size=most,
             open=False,
@@ -217,11 +219,16 @@ def _parse(url: str) -> tuple[str, int]:
     most = [option[5:] for option in options if option not in others] or [str(CONNECTIONS)]
     conninfo = "?".join([place, "&".join(others)] if others else [place])
     try:
-        ports = str(conninfo_to_dict(conninfo).get("port", "")).split(",")
+        parts = conninfo_to_dict(conninfo)
+        # An @ in a password makes the rest of it a part of the host, which faults name.
+        ports = ["unknown"] if "@" in str(parts.get("host", "")) else str(parts.get("port", "")).split(",")
     except psycopg.ProgrammingError:
         ports = ["unknown"]
     if not all(port.isdecimal() or not port for port in ports):
-        raise ValueError("write postgresql://user:password@host:port/database, with libpq's options if any")
+        raise ValueError(
+            "write postgresql://user:password@host:port/database, with libpq's options if any (in a password / is %2F, "
+            "# %23, ? %3F, @ %40, % %25)"
+        )
     if not (most[-1].isdecimal() and 1 <= int(most[-1]) <= 1000):
         raise ValueError("pool is the number of connections, 1 to 1000")
     return conninfo, int(most[-1])

@@ -27,6 +27,17 @@ from otp_app.stores.redis_client import TIMEOUT, client
 VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 BATCH = 1000  # keys of one look, when all are read
+WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+    "AuthenticationError": "wrong user or password",
+    "ConnectionError": "nobody answers there as expected",
+    "MasterNotFoundError": "no sentinel names a master of that service",
+    "NoPermissionError": "this user may not do what the store needs",
+    "OutOfMemoryError": "Redis is full",
+    "ReadOnlyError": "this Redis is a replica",
+    "RedisClusterException": "no node of a cluster answers there",
+    "ResponseError": "Redis refused the command: a database that it does not have?",
+    "TimeoutError": "no answer in time",
+}
 SCRIPTS = Path(__file__).with_name("lua")
 
 
@@ -220,8 +231,9 @@ class RedisStore:
 def _unavailable(error: Exception) -> StoreUnavailable:
     kind, _, rest = str(error).partition(" ")
     if kind == "FROZEN":
-        return StoreUnavailable(Freeze(rest.split()[0]).says)
-    return StoreUnavailable(f"The store is not available ({type(error).__name__})")
+        return StoreUnavailable(Freeze(rest.partition(" ")[0]).says)
+    name = type(error).__name__
+    return StoreUnavailable(f"The store is not available ({name}{f': {WHY[name]}' if name in WHY else ''})")
 
 
 def _milliseconds(ttl: float) -> int:

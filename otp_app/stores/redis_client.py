@@ -27,6 +27,7 @@ QUERIES = {
     "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"},
     "unix": {"db"},
 }
+HINT = "in a password / is %2F, # %23, ? %3F, @ %40, % %25"
 FORMS = {
     "redis": "redis://[user:password@]host:port/db",
     "rediss": "rediss://[user:password@]host:port/db",
@@ -44,7 +45,7 @@ def client(url: str) -> Callable[[], Any]:
             return _sentinel(parts)
         return _cluster(parts) if parts.scheme == "redis+cluster" else _server(url, parts)
     except ValueError:
-        raise ValueError(f"write {FORMS[url.partition('://')[0]]}") from None
+        raise ValueError(f"write {FORMS[url.partition('://')[0]]} ({HINT})") from None
 
 
 def _server(url: str, parts: SplitResult) -> Callable[[], Any]:

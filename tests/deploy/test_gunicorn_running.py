@@ -16,18 +16,20 @@ import pytest
 
 from otp_app.keyring import new_lines
 from tests.provider import Provider
-from tests.running import ROOT, Answer, RunningServer, wait_until
+from tests.running import KEYS, ROOT, Answer, RunningServer, free_port, wait_until
 
 Start = Callable[..., RunningServer]
 
 
-def refused(folder: Path, *arguments: str, fds: tuple[int, ...] = (), **settings: str) -> list[str]:
+def refused(
+    folder: Path, *arguments: str, fds: tuple[int, ...] = (), status: int = os.EX_CONFIG, **settings: str
+) -> list[str]:
     """What gunicorn said on standard error when it did not start, its own log lines left out."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *arguments, "wsgi:app"]
     ended = subprocess.run(command, cwd=folder, env=environment | settings, pass_fds=fds, text=True,
                            stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (os.EX_CONFIG, "")
+    assert (ended.returncode, ended.stdout) == (status, "")
     return [line for line in ended.stderr.splitlines() if not line.startswith("{")]
 
 
@@ -65,6 +67,15 @@ def test_a_store_that_does_not_open_is_a_line(tmp_path: Path) -> None:
     keys = {name: value for name, _, value in (line.partition("=") for line in new_lines().split())}
     (line,) = refused(tmp_path, OTP_STORE_URL="sqlite:///otp.db", **keys)
     assert line.startswith("OTP_STORE_URL:")
+
+
+def test_a_shared_store_that_is_away_is_tried_again_by_whoever_starts_servers(tmp_path: Path) -> None:
+    """With another exit status than for what only a person can mend; systemd's unit tells them apart."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    (line,) = refused(tmp_path, status=os.EX_TEMPFAIL, OTP_STORE_URL=url, **KEYS)
+    assert line.startswith("OTP_STORE_URL: The store is not available")
+    unit = (ROOT / "deploy/otp-app.service").read_text()
+    assert f"RestartPreventExitStatus={os.EX_CONFIG}\n" in unit
 
 
 def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:

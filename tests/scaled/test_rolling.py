@@ -167,6 +167,17 @@ def test_a_server_that_does_not_get_healthy_stays_out(nginx: Nginx, journal: Pat
     assert nginx.upstream.read_text() == before
 
 
+def test_a_server_that_was_left_out_is_put_back_before_another_is_taken_out(nginx: Nginx, journal: Path) -> None:
+    """Or of two servers none would be left."""
+    first, second, third = servers(nginx.upstream)
+    lines = nginx.upstream.read_text().splitlines(keepends=True)
+    nginx.upstream.write_text("".join(line.replace(";", " down;") if f" {third} " in line else line for line in lines))
+    assert finished(rolling(nginx, noting(nginx, journal), HEALTHY="true"))[0] == 0
+    assert {path.name: servers(path, " down") for path in journal.iterdir()} == {
+        first: [first], second: [second], third: [third],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("variables", [{"RELOAD": "false"}, {"RELOAD": "true", "LIMIT": "1"}], ids=["fails", "hangs"])
 def test_without_a_reload_nothing_is_restarted(nginx: Nginx, journal: Path, variables: dict[str, str]) -> None:
     """nginx would go on sending requests to a server that ends."""

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import psycopg
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Store
+from otp_app.core.interfaces import Freeze, Store
 from otp_app.stores.postgres import PostgresStore
 from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once
@@ -56,6 +58,43 @@ def db(url: str) -> Iterator[psycopg.Connection]:
 
 def one(db: psycopg.Connection, question: str) -> object:
     return db.execute(question.encode()).fetchall()[0][0]
+
+
+# ---- how the server is set up
+
+
+@pytest.mark.parametrize("ahead", [100.0, -100.0])
+def test_a_clock_that_differs_is_told(url: str, ahead: float) -> None:
+    """Codes that others began would be void here, or live too long."""
+    with closing(PostgresStore(url, lambda: time.time() + ahead)) as store:
+        (line,) = store.advice()
+    said = float(line.split()[4])
+    assert said == pytest.approx(ahead, abs=5)
+    with closing(PostgresStore(url)) as store:
+        assert store.advice() == []
+
+
+def test_a_database_with_another_isolation_and_encoding_is_used_as_any(url: str, db: psycopg.Connection) -> None:
+    """Under repeatable read, two that count at the same moment would both be refused."""
+    database = url.rpartition("/")[2]
+    db.execute(f"ALTER DATABASE {database} SET default_transaction_isolation = 'repeatable read'".encode())
+    db.execute(f"ALTER DATABASE {database} SET client_encoding = 'sql_ascii'".encode())
+    with closing(PostgresStore(url)) as store, ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(lambda _: store.add("c", 1, HOUR), range(200))) == list(range(1, 201))
+        assert store.refusals() == []
+
+
+def test_a_thaw_does_not_stop_everybody_behind_a_reader(store: PostgresStore, db: psycopg.Connection) -> None:
+    """It needs the whole table; a backup that reads it may take an hour."""
+    store.swap("k", None, b"a", HOUR)
+    store.freeze(Freeze.MOVING)
+    with db.transaction():
+        db.execute("SELECT * FROM otp_entries")
+        with pytest.raises(StoreUnavailable, match="somebody holds its table"):
+            store.thaw()
+        assert store.get("k") == b"a"
+    store.thaw()
+    assert store.swap("k", b"a", b"b", HOUR).won
 
 
 # ---- the schema
@@ -150,7 +189,7 @@ def test_options_reach_the_server_to_the_letter(url: str, db: psycopg.Connection
 @pytest.mark.parametrize(
     "tail",
     ["host:port/db", "host:5432x/db", "host/db?nonsense=1", "host/db?pool=0", "host/db?pool=1001", "host/db?pool=",
-     "host/db?pool=ten", "[::1/db", "host/%zz"],
+     "host/db?pool=ten", "[::1/db", "host/%zz", "half@host/db"],
 )  # fmt: skip
 def test_a_bad_url_is_refused_without_its_password(tail: str) -> None:
     with pytest.raises(ValueError, match=r"^(write postgresql://|pool is)") as refused:

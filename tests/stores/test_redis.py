@@ -7,12 +7,12 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Store
+from otp_app.core.interfaces import Freeze, Store
 from otp_app.store import open_store
 from tests.conftest import require
 from tests.running import wait_until
@@ -185,6 +185,22 @@ def test_a_redis_that_does_not_tell_is_taken_as_it_is(own_redis) -> None:
     with opened(f"redis://app:secret@127.0.0.1:{server.port}/0") as store:
         assert store.refusals() == store.advice() == []  # type: ignore[attr-defined]
         store.ping()
+
+
+def test_a_clock_that_differs_is_told(own_redis) -> None:
+    """Codes that others began would be void here, or live too long."""
+    server = own_redis(appendonly="yes")
+    with closing(open_store(f"redis://127.0.0.1:{server.port}/0", lambda: time.time() + 9)) as store:
+        (line,) = store.advice()  # type: ignore[attr-defined]
+    assert line.startswith("this machine's clock is +9.0 s off the store's")
+
+
+def test_a_freeze_of_a_newer_version_is_a_refusal(own_redis) -> None:
+    server = own_redis()
+    with server.client() as client, opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        client.set("otp:frozen", "archived until spring")
+        said = refused(lambda: store.get("k"), lambda: store.swap("k", None, b"a", HOUR), store.ping)
+        assert said == [Freeze.MOVED.says] * 3
 
 
 # ---- through Sentinel
