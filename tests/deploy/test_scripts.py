@@ -15,7 +15,7 @@ from tests.deploy.machine import Machine
 from tests.running import ROOT, call, free_port, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest"]
-INSTALL = "apt-get -qq install -y --no-install-recommends curl nginx systemd"
+INSTALL = "apt-get -qq install -y --no-install-recommends curl nginx postgresql redis-server systemd"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -134,7 +134,7 @@ def test_without_the_programs_the_tests_run_all_the_same(debian: Machine) -> Non
 def test_who_is_not_root_gets_a_line(debian: Machine) -> None:
     """It names what is missing; apt-get is not asked."""
     debian.stand_in("id", "echo 1000\n")
-    line = f"{debian.root}/script/test: without curl nginx systemd some tests are skipped"
+    line = f"{debian.root}/script/test: without curl nginx postgresql redis-server systemd some tests are skipped"
     assert debian.run("script/test") == (0, [line])
     assert debian.journal("apt-get") == []
 
