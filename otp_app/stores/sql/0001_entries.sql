@@ -12,7 +12,7 @@ CREATE INDEX otp_entries_by_end ON otp_entries (expires);
 ALTER TABLE otp_entries SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
 -- Called by the trigger that is there while the store is frozen. Counters go on, and so does the session that fills it.
-CREATE FUNCTION otp_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION otp_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.value IS NULL AND OLD.value IS NULL) OR current_setting('otp.filling', true) = 'yes' THEN
         RETURN COALESCE(NEW, OLD);
