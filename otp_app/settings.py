@@ -42,11 +42,17 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     otp_threads: Annotated[int, Field(ge=1, le=2048)] = 256
+    otp_faces: Annotated[tuple[str, ...], BeforeValidator(types.names), Field(min_length=1)] = ("native",)
 
     # Where records rest
     otp_store_url: str = "sqlite:///var/otp.db"
+    otp_store_fallback: Annotated[str, _shape("memory", "memory, or nothing")] = ""
     otp_secret_keys: str = Field("", repr=False)
     otp_index_key: str = Field("", repr=False)
+
+    # Whose number is whose
+    otp_directory_url: str = Field("", repr=False)
+    otp_users_expose_phone: bool = False
 
     # How codes leave
     otp_channels: Annotated[tuple[str, ...], BeforeValidator(types.channels), Field(min_length=1)] = ("console",)

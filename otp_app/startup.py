@@ -13,8 +13,10 @@ from otp_app import channels, keyring
 from otp_app.core.codes import parse_keys, parse_secret
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Advising, Movable
+from otp_app.directory import open_directory
+from otp_app.faces import FACES
 from otp_app.settings import Settings, read, strangers
-from otp_app.store import open_store, sharing
+from otp_app.store import open_or_memory, open_store, sharing
 
 
 class BadSettings(Exception):
@@ -56,6 +58,11 @@ def prepare(settings: Settings) -> list[str]:
         keyring.ensure(settings)
     except keyring.BadKeyFile as error:
         raise BadSettings([str(error)]) from None
+    if settings.otp_store_fallback:
+        store, away = open_or_memory(settings.otp_store_url)
+        store.close()
+        if away:
+            return [f"OTP_STORE_URL: {away}"]
     with closing(open_store(settings.otp_store_url)) as store:
         if isinstance(store, Movable) and (frozen := store.frozen()):
             raise StoreUnavailable(frozen.says)
@@ -117,6 +124,29 @@ def _workers(settings: Settings) -> str | None:
     if settings.web_concurrency == 1 or _sharing(settings) != "process":
         return None
     return "WEB_CONCURRENCY: the memory store cannot be shared: set it to 1, or OTP_STORE_URL=sqlite:///var/otp.db"
+
+
+def _faces(settings: Settings) -> str | None:
+    if set(settings.otp_faces) <= FACES.keys() and len(set(settings.otp_faces)) == len(settings.otp_faces):
+        return None
+    return f"OTP_FACES: name some of {', '.join(FACES)}, each once"
+
+
+def _directory(settings: Settings) -> str | None:
+    if not settings.otp_directory_url:
+        needed = "users" in settings.otp_faces
+        return "OTP_DIRECTORY_URL: the face users needs it, such as file:///var/users.csv" if needed else None
+    try:
+        open_directory(settings.otp_directory_url).close()
+    except ValueError as error:
+        return f"OTP_DIRECTORY_URL: {error}"
+    return None
+
+
+def _fallback(settings: Settings) -> str | None:
+    if settings.web_concurrency == 1 or not settings.otp_store_fallback:
+        return None
+    return "OTP_STORE_FALLBACK: several workers cannot share a memory: set WEB_CONCURRENCY=1, or leave it empty"
 
 
 def _store(settings: Settings) -> str | None:
@@ -191,7 +221,10 @@ REFUSALS = (
     Refusal(("OTP_TRUSTED_PROXIES", "OTP_API_KEYS", "OTP_PUBLIC"), _proxy),
     Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
     Refusal(("OTP_CHANNELS", "OTP_API_KEYS", "OTP_PUBLIC"), _console),
+    Refusal(("OTP_FACES",), _faces),
+    Refusal(("OTP_DIRECTORY_URL", "OTP_FACES"), _directory),
     Refusal(("OTP_STORE_URL",), _store),
+    Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
     Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
     Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
     Refusal(("OTP_SECRET_KEYS",), _secret_keys),

@@ -6,16 +6,16 @@ its files or servers only when first used, and says in `shared_by` how far it ca
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import closing
-from importlib import import_module
 from itertools import islice
 from threading import Lock
 from typing import TypeVar
 
-from otp_app.core.interfaces import Store, Swap
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Movable, Store, Swap
+from otp_app.loading import OWN_CLASS, load_class
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
@@ -27,15 +27,6 @@ STORES = {
     **dict.fromkeys(("postgresql", "postgres"), "otp_app.stores.postgres:PostgresStore"),
 }
 
-#: Module -> what pip has to install for it, where that is not the module's name alone.
-PIP_NAMES = {
-    "psycopg": "'psycopg[binary,pool]>=3.3,<4'",
-    "psycopg_pool": "'psycopg[binary,pool]>=3.3,<4'",
-    "redis": "'redis>=5,<8'",
-}
-
-_OWN_CLASS = re.compile(r"(?P<target>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(\?.*)?", re.ASCII)
-
 T = TypeVar("T")
 Lives = dict[str, tuple[T, float]]  # what is under a key, and when its life ends
 
@@ -45,8 +36,23 @@ def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
 
     `clock` tells the seconds since the epoch. Raises ValueError with one line that says what to change.
     """
-    store: Store = _class(_target(url))(url, clock=clock)
+    store: Store = load_class(_target(url), "store")(url, clock=clock)
     return store
+
+
+def open_or_memory(url: str) -> tuple[Store, str]:
+    """Return the store of a URL and ""; while it is away, one in memory and why. A frozen store is not away.
+
+    Raises ValueError.
+    """
+    store = open_store(url)
+    try:
+        if not (isinstance(store, Movable) and store.frozen()):
+            store.ping()
+    except StoreUnavailable as error:
+        store.close()
+        return MemoryStore(), f"{error}: records are kept in memory until the next start"
+    return store, ""
 
 
 def sharing(url: str) -> str:
@@ -62,30 +68,10 @@ def _target(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORES:
         return STORES[scheme]
-    if own := _OWN_CLASS.fullmatch(url):
+    if own := OWN_CLASS.fullmatch(url):
         return own["target"]
     known = ", ".join(f"{name}://" for name in STORES)
     raise ValueError(f"no store is known by this URL: use one of {known} or package.module:Class")
-
-
-def _class(target: str) -> Callable[..., Store]:
-    module, _, name = target.partition(":")
-    try:
-        found: Callable[..., Store] = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise ValueError(_missing(module, error.name or "")) from error
-    except ImportError as error:
-        raise ValueError(f"{module} cannot be imported: {error}") from error
-    except AttributeError:
-        raise ValueError(f"{module} has no class {name}: name one that it has") from None
-    return found
-
-
-def _missing(module: str, missing: str) -> str:
-    if f"{module}.".startswith(f"{missing}."):
-        return f"there is no module {missing}: write package.module:Class of a module that Python can find"
-    package = missing.partition(".")[0]
-    return f"this store needs another package: pip install {PIP_NAMES.get(package, package)}"
 
 
 class MemoryStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otp_app import keyring
 from otp_app.channels import open_channels
@@ -13,14 +13,16 @@ from otp_app.clock import system_clock
 from otp_app.core.codes import Names
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
-from otp_app.core.interfaces import Channel, Clock, Store
+from otp_app.core.interfaces import Channel, Clock, Directory, Store
 from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
 from otp_app.core.service import FixedCode, VerificationService
+from otp_app.directory import open_directory
 from otp_app.logs import log, log_event
 from otp_app.settings import Settings
-from otp_app.store import open_store
+from otp_app.store import open_or_memory, open_store
 
+USERS_TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
 SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
 
@@ -30,6 +32,8 @@ class Services:
 
     settings: Settings
     verifications: VerificationService
+    users: VerificationService  # the same one, with the figures and words of the users face
+    directory: Directory
     idempotent: IdempotentSends
     store: Store
     channels: Sequence[Channel]
@@ -40,6 +44,7 @@ class Services:
         self.sweeper.stop()
         for channel in self.channels:
             channel.close()
+        self.directory.close()
         self.store.close()
 
 
@@ -48,21 +53,23 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     clock = clock or system_clock()
     keyring.ensure(settings)
     keys, index_key = keyring.keys(settings)
-    store, channels = open_store(settings.otp_store_url), open_channels(settings)
+    store, channels = _store(settings), open_channels(settings)
     verifications = VerificationService(
         store,
         channels,
         policy=policy(settings),
         keys=keys,
         names=Names(index_key, secrets.token_bytes),
-        texts=Texts(settings.otp_message, settings.otp_messages, settings.otp_app_name, settings.otp_origin),
+        texts=texts(settings),
         clock=clock,
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
         listeners=[log_event],
     )
-    sweeper = Sweeper(store)
-    return Services(settings, verifications, IdempotentSends(store, clock), store, channels, sweeper)
+    users = verifications.under(users_policy(settings), texts(settings, default=USERS_TEXT))
+    directory = open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory()
+    idempotent, sweeper = IdempotentSends(store, clock), Sweeper(store)
+    return Services(settings, verifications, users, directory, idempotent, store, channels, sweeper)
 
 
 def policy(settings: Settings) -> Policy:
@@ -81,6 +88,40 @@ def policy(settings: Settings) -> Policy:
         risk_lower=settings.otp_risk_lower,
         new_code_on_resend=settings.otp_resend_new_code,
     )
+
+
+def _store(settings: Settings) -> Store:
+    if not settings.otp_store_fallback:
+        return open_store(settings.otp_store_url)
+    store, away = open_or_memory(settings.otp_store_url)
+    if away:
+        log.warning("OTP_STORE_URL: %s", away)
+    return store
+
+
+def users_policy(settings: Settings) -> Policy:
+    """Return the figures of the users face: three guesses, and how a verification ended is told once."""
+    usual = policy(settings)
+    return replace(usual, face_attempts=3, tells_end_once=True)
+
+
+def texts(settings: Settings, default: str = "") -> Texts:
+    """Return the words of messages; `default` is a face's own for where the operator chose none."""
+    chosen = "otp_message" in settings.model_fields_set or not default
+    message = settings.otp_message if chosen else default
+    return Texts(message, settings.otp_messages, settings.otp_app_name, settings.otp_origin)
+
+
+class NoDirectory:
+    """Knows nobody: no face that is served needs one."""
+
+    def phone(self, user_id: str) -> str | None:
+        """Return None."""
+        del user_id
+        return None
+
+    def close(self) -> None:
+        """There is nothing to give up."""
 
 
 class Sweeper:

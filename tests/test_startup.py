@@ -1,14 +1,18 @@
 """What the server refuses to start with."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Freeze
 from otp_app.keyring import new_secret
 from otp_app.settings import Settings, read
 from otp_app.store import MemoryStore
+from otp_app.stores.sqlite import SqliteStore
+from otp_app.wiring import build
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
@@ -45,6 +49,13 @@ REFUSALS = {
     "codes on the screen, with keys": ({"OTP_API_KEYS": KEY}, "OTP_CHANNELS", "set whatsapp or sms"),
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
+    ),
+    "an unknown face": ({"OTP_FACES": "native,pigeon"}, "OTP_FACES", "name some of native, users"),
+    "a face twice": ({"OTP_FACES": "native,native"}, "OTP_FACES", "each once"),
+    "users without a directory": ({"OTP_FACES": "users"}, "OTP_DIRECTORY_URL", "file:///var/users.csv"),
+    "an unknown directory": ({"OTP_DIRECTORY_URL": "ldap://x"}, "OTP_DIRECTORY_URL", "use one of"),
+    "a memory to fall back to, for several workers": (
+        {"OTP_STORE_FALLBACK": "memory", "WEB_CONCURRENCY": "2"}, "OTP_STORE_FALLBACK", "WEB_CONCURRENCY=1",
     ),
     "an unknown store": ({"OTP_STORE_URL": "mongo://x", **KEYS}, "OTP_STORE_URL", "use one of"),
     "a store without a file": ({"OTP_STORE_URL": "sqlite:///"}, "OTP_STORE_URL", "sqlite:///relative/path"),
@@ -96,6 +107,7 @@ GOOD = {
     "another loopback address": {"HOST": "127.1.2.3"},
     "keys, for everybody": {"HOST": "0.0.0.0", "OTP_API_KEYS": KEY, "OTP_TRUSTED_PROXIES": "10.0.0.0/8", **SMS},
     "public": {"HOST": "0.0.0.0", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS},
+    "users with a directory": {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "file:///var/users.csv"},
     "memory for one worker": {"OTP_STORE_URL": "memory://"},
     "four workers": {"WEB_CONCURRENCY": "4"},
     "keys of one's own": KEYS,
@@ -259,6 +271,38 @@ def test_prepare_refuses_a_server_that_nobody_should_use():
     with pytest.raises(startup.BadSettings) as refused:
         startup.prepare(Settings(otp_store_url="tests.test_startup:Advising?refuse", **OWN_KEYS))
     assert refused.value.faults == ["OTP_STORE_URL: it drops what it pleases", "OTP_STORE_URL: it forgets"]
+
+
+AWAY = "redis://127.0.0.1:1/0"
+
+
+def test_a_store_that_is_away_may_be_replaced_by_memory(caplog):
+    """Where the operator asked for it, and with a warning."""
+    settings = Settings(otp_store_url=AWAY, otp_store_fallback="memory", **OWN_KEYS)
+    (line,) = startup.prepare(settings)
+    assert line.startswith("OTP_STORE_URL: The store is not available")
+    services = build(settings)
+    assert isinstance(services.store, MemoryStore)
+    assert "in memory until the next start" in caplog.text
+    services.close()
+
+
+def test_a_store_that_is_there_is_used_whatever_the_fallback(tmp_path):
+    """And nothing is said."""
+    settings = settings_for(tmp_path, otp_store_fallback="memory", **OWN_KEYS)
+    assert startup.prepare(settings) == []
+    services = build(settings)
+    assert isinstance(services.store, SqliteStore)
+    services.close()
+
+
+def test_a_store_that_was_moved_is_not_replaced_by_memory(tmp_path):
+    """Its records are elsewhere: the operator has to say where."""
+    settings = settings_for(tmp_path, otp_store_fallback="memory", **OWN_KEYS)
+    with closing(SqliteStore(settings.otp_store_url)) as store:
+        store.freeze(Freeze.MOVED)
+    with pytest.raises(StoreUnavailable, match="moved"):
+        startup.prepare(settings)
 
 
 def test_what_could_be_better_is_advice(tmp_path):

@@ -26,6 +26,7 @@ class Parcel:
     send: Send
     channels: Sequence[str]  # those that may be tried, in order
     code: str
+    texts: Texts
     locale: str
 
 
@@ -38,13 +39,12 @@ class Courier:
         ledgers: Ledgers,
         *,
         names: Names,
-        texts: Texts,
         clock: Clock,
         tell: Callable[[Event], None],
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._ledgers, self._names = ledgers, names
-        self._texts, self._clock, self._tell = texts, clock, tell
+        self._clock, self._tell = clock, tell
 
     def deliver(self, parcel: Parcel) -> tuple[Send, Delivery]:
         """Return the last step and what became of it; every step before it was refused.
@@ -65,7 +65,7 @@ class Courier:
     def _hand_over(self, parcel: Parcel, send: Send) -> Delivery:
         verification = parcel.verification
         left = verification.left(self._clock())
-        text = self._texts.render(parcel.code, left, parcel.locale)
+        text = parcel.texts.render(parcel.code, left, parcel.locale)
         message = Message(parcel.phone.e164, parcel.code, text, left, send.id)
         delivery = self._channels[send.channel].deliver(message)
         self._tell(_event(parcel, send, delivery))

@@ -126,6 +126,15 @@ class StoreUnavailable(OtpError):
         super().__init__(message, retry_after)
 
 
+class DirectoryUnavailable(OtpError):
+    """The directory of users cannot be asked."""
+
+    code = "directory_unavailable"
+
+    def __init__(self, message: str = "The directory is not available", retry_after: float = 1.0) -> None:
+        super().__init__(message, retry_after)
+
+
 class UnknownKey(OtpError):
     """The code was made with a key that this server does not hold. No try was spent."""
 

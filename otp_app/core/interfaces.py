@@ -200,4 +200,17 @@ class Channel(Protocol):
         """Give up connections."""
 
 
+class Directory(Protocol):
+    """Whose number is whose. Any thread may call."""
+
+    def phone(self, user_id: str) -> str | None:
+        """Return the number of a user, "" where there is none, None where there is no such user.
+
+        Ids come in lower case. Raises DirectoryUnavailable within 3 s.
+        """
+
+    def close(self) -> None:
+        """Give up connections."""
+
+
 Listener = Callable[[Event], None]

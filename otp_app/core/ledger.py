@@ -64,6 +64,7 @@ class Verification:
     attempts: int = 0  # wrong guesses looked at
     generation: int = 0
     out: bool = False  # a message of it has left, or may have
+    told: bool = False  # a check was told that it is over; see Policy.tells_end_once
     over: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)

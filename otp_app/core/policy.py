@@ -18,6 +18,7 @@ class Policy:
     length: int = 6
     raised_length: int = 8  # for a number under attack
     max_attempts: int = 5  # guesses looked at per verification, whatever the resends and restarts
+    face_attempts: int = 10  # guesses after which a face looks at no more, though others may: each counts all of them
 
     gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
     sends_per_hour: int = 5  # per number, over all purposes, channels and faces; 0: no limit
@@ -36,6 +37,12 @@ class Policy:
     give_back_limit: int = 5  # wrong guesses forgiven in `risk_days`: one per approval (an honest typo)
 
     new_code_on_resend: bool = False
+    tells_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
+
+    @property
+    def allowed_attempts(self) -> int:
+        """Guesses that may have been made when another one is looked at."""
+        return min(self.max_attempts, self.face_attempts)
 
     def gap_after(self, streak: int) -> float:
         """Seconds to wait after the last of `streak` messages without an approval between them."""

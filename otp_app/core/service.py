@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 from otp_app.core import transitions
 from otp_app.core.allowance import seconds_to_next_send, sends_left
@@ -71,6 +72,7 @@ class Wish:
     channel: str | None = None  # the only one to use; None: the configured ones in order
     locale: str = ""  # language tag of the text
     keyed: bool = False  # the caller showed an API key
+    listed: bool = False  # the number is from the operator's own directory: it need only be possible
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):
@@ -100,9 +102,14 @@ class VerificationService:
         self._clock, self._countries, self._listeners = clock, countries, tuple(listeners)
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
-        self._courier = Courier(
-            channels, self._ledgers, names=names, texts=texts, clock=clock, tell=self._tell
-        )
+        self._texts = texts
+        self._courier = Courier(channels, self._ledgers, names=names, clock=clock, tell=self._tell)
+
+    def under(self, policy: Policy, texts: Texts) -> VerificationService:
+        """The same service under other figures and with other words. Ledgers are one, so tries and caps are too."""
+        other = copy(self)
+        other._policy, other._texts = policy, texts  # noqa: SLF001 - of this very class
+        return other
 
     def send(self, phone_number: str, wish: Wish, begun: Callable[[Sending], None] | None = None) -> Sending:
         """Send a code; while one is pending for this number and purpose, send the same code again.
@@ -111,7 +118,7 @@ class VerificationService:
         more were ever heard; what it raises stops the send. Raises InvalidInput, CountryNotAllowed, a LimitReached
         (nothing changed), DeliveryRefused (certainly not sent), Busy, StoreUnavailable.
         """
-        phone = self._phone(phone_number)
+        phone = self._phone(phone_number, wish.listed)
         channels = self._channels_for(phone, wish.channel)
         key, fixed_code = self._names.ledger(phone.e164), self._fixed_code(phone.e164)
         opening = Opening(
@@ -133,7 +140,7 @@ class VerificationService:
         ledger, verification, send, code = self._ledgers.change(key, transition)
         if begun:
             begun(self._sending(ledger, verification, send, Outcome.UNKNOWN, wish))
-        parcel = Parcel(phone, key, verification, send, channels, code, wish.locale)
+        parcel = Parcel(phone, key, verification, send, channels, code, self._texts, wish.locale)
         send, delivery = (send, Delivery(Outcome.SENT)) if fixed_code else self._courier.deliver(parcel)
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
@@ -154,7 +161,7 @@ class VerificationService:
         ledger, verification = self._find(verification_id)
         if phone_number is not None and spelling(phone_number) != ledger.phone:
             raise VerificationNotFound("No such verification")
-        wish = Wish(verification.purpose, wish.channel, wish.locale, wish.keyed)
+        wish = replace(wish, purpose=verification.purpose)
         return self.send(ledger.phone, wish, begun)
 
     def check(
@@ -229,9 +236,9 @@ class VerificationService:
     def _remembers(self, verification: Verification, now: Instant) -> bool:
         return verification.over_for(now) < self._policy.tombstone
 
-    def _phone(self, text: str) -> Phone:
-        if self._test_numbers and self._fixed_code(test := spelling(text)):
-            return Phone(test, country="", landline=False)
+    def _phone(self, text: str, listed: bool) -> Phone:
+        if listed or (self._test_numbers and self._fixed_code(spelling(text))):
+            return Phone(spelling(text), country="", landline=False)
         return parse(text, self._countries)
 
     def _ledger_key(self, phone: str | None, verification_id: str | None) -> str | None:

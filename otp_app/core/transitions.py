@@ -48,6 +48,7 @@ class Verdict:
     verification_id: str = ""
     attempts_left: int = 0
     counted: bool = False  # the guess was looked at
+    told: bool = False  # an earlier check was told of this end already
 
     @property
     def approved(self) -> bool:
@@ -115,8 +116,10 @@ def check(
     """
     if target is None:
         return None, Verdict(None)
+    if target.is_pending(now) and target.attempts >= policy.allowed_attempts:  # for this face it is over
+        return _over(ledger, policy, target, Status.MAX_ATTEMPTS_REACHED)
     if not target.is_pending(now):
-        return None, Verdict(target.status_at(now), target.id)
+        return _over(ledger, policy, target, target.status_at(now))
     if matches(guess, code_of(target)):
         return _approved(ledger, now, policy, target)
     return _wrong(ledger, now, policy, target)
@@ -143,6 +146,9 @@ def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
 def _to_send_in(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
     current = next((v for v in ledger.pending(now) if v.purpose == opening.purpose), None)
     if current is None:
+        return _begun(ledger, now, policy, opening)
+    if current.attempts >= policy.allowed_attempts:  # its message would bring a code that this face does not look at
+        ledger, _ = _died(ledger, now, current)
         return _begun(ledger, now, policy, opening)
     if policy.max_life - current.age(now) < policy.min_life:
         # Too little life is left for a message to arrive in: the code would be dead on its arrival.
@@ -195,6 +201,13 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
     return ledger
 
 
+def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) -> tuple[Ledger | None, Verdict]:
+    verdict = Verdict(status, target.id, told=target.told)
+    if target.told or not policy.tells_end_once:
+        return None, verdict
+    return ledger.with_verification(replace(target, told=True)), verdict
+
+
 def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
     over = replace(target, status=Status.APPROVED, over=now.wall)
     ledger = replace(ledger.with_verification(over), streak=min(ledger.streak, 1), deaths=0)
@@ -204,11 +217,17 @@ def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification
     return ledger, Verdict(Status.APPROVED, target.id, policy.max_attempts - target.attempts, counted=True)
 
 
+def _died(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
+    """Of wrong guesses."""
+    dead = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, over=now.wall)
+    return ledger.with_verification(dead, deaths=ledger.deaths + 1, died=now.wall), dead
+
+
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
     tried = replace(target, attempts=target.attempts + 1)
-    left = policy.max_attempts - tried.attempts
-    if left <= 0:
-        tried = replace(tried, status=Status.MAX_ATTEMPTS_REACHED, over=now.wall)
-        ledger = replace(ledger, deaths=ledger.deaths + 1, died=now.wall)
-    ledger = add_risk(ledger.with_verification(tried), now, guess_weight(target.length))
+    left = policy.allowed_attempts - tried.attempts
+    ledger = ledger.with_verification(tried)
+    if tried.attempts >= policy.max_attempts:
+        ledger, tried = _died(ledger, now, tried)
+    ledger = add_risk(ledger, now, guess_weight(target.length))
     return ledger, Verdict(tried.status, target.id, max(left, 0), counted=True)

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
+from otp_app.postgres_connection import STATEMENT, TIMEOUT, Connection, NoAnswer, check, why
 from otp_app.stores.breaker import Breaker
 
-TIMEOUT = 0.5  # seconds for a connection, and for each answer
-STATEMENT = 0.4  # seconds for each statement: less, so that a server that lives says itself that it gave up
 LONG = 60.0  # seconds for what only an operator asks for, and for changing the schema
 CONNECTIONS = 10
 MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
 LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
 FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
-WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
-    "PoolTimeout": "no connection in time",
-    "NoAnswer": "no answer in time",
-    "QueryCanceled": "it took too long",
-    "LockNotAvailable": "somebody holds its table",
-    "InsufficientPrivilege": "its user may not make or use our tables",
-}
-
 #: What the server is to know of each connection: what we gave up must not go on there, and what it says is on its disk
 #: is there. A stronger synchronous_commit, for replicas, stays.
 SETTINGS = f"""
@@ -41,45 +29,6 @@ SETTINGS = f"""
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
         set_config('default_transaction_isolation', 'read committed', false)
 """
-
-
-class Seldom(logging.Filter):
-    """Lets each kind of line through once in 10 s: of a server that is away all connections say the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._next: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to show it; what is shown is one line."""
-        if record.created < self._next.get(record.msg, 0.0):
-            return False
-        self._next[record.msg] = record.created + 10
-        record.msg, record.args = " ".join(record.getMessage().split()), ()
-        return True
-
-
-_pool_log = logging.getLogger("psycopg.pool")
-_pool_log.setLevel(logging.WARNING)  # below, it tells of each connection that is lent
-_pool_log.addFilter(Seldom())
-
-
-class NoAnswer(psycopg.OperationalError):
-    """The server said nothing in time."""
-
-
-class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which a server that says nothing is a fault too."""
-
-    patience = TIMEOUT
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""
-        try:
-            return super().wait(gen, interval, timeout or self.patience)
-        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - it has no other name
-            self.pgconn.finish()  # the answer may still come: nobody else must get it
-            raise NoAnswer(str(error)) from error
 
 
 class Pool:
@@ -218,17 +167,7 @@ def _parse(url: str) -> tuple[str, int]:
     others = [option for option in options if not option.startswith("pool=")]
     most = [option[5:] for option in options if option not in others] or [str(CONNECTIONS)]
     conninfo = "?".join([place, "&".join(others)] if others else [place])
-    try:
-        parts = conninfo_to_dict(conninfo)
-        # An @ in a password makes the rest of it a part of the host, which faults name.
-        ports = ["unknown"] if "@" in str(parts.get("host", "")) else str(parts.get("port", "")).split(",")
-    except psycopg.ProgrammingError:
-        ports = ["unknown"]
-    if not all(port.isdecimal() or not port for port in ports):
-        raise ValueError(
-            "write postgresql://user:password@host:port/database, with libpq's options if any (in a password / is %2F, "
-            "# %23, ? %3F, @ %40, % %25)"
-        )
+    check(conninfo)
     if not (most[-1].isdecimal() and 1 <= int(most[-1]) <= 1000):
         raise ValueError("pool is the number of connections, 1 to 1000")
     return conninfo, int(most[-1])
@@ -237,5 +176,4 @@ def _parse(url: str) -> tuple[str, int]:
 def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
         return StoreUnavailable(Freeze(str(error.diag.message_primary)).says)
-    name = type(error).__name__
-    return StoreUnavailable(f"The store is not available ({WHY.get(name, name)})")
+    return StoreUnavailable(f"The store is not available ({why(error)})")

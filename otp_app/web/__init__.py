@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Blueprint, Flask
 from flask.json.provider import DefaultJSONProvider
 
 from otp_app import startup
+from otp_app.faces import FACES
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
-from otp_app.web import errors, guard, health, resend, send, verifications, verify
+from otp_app.web import errors, guard, health
 from otp_app.wiring import Services, build
 
 if TYPE_CHECKING:
@@ -46,18 +48,28 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.json = Compact(app)
     errors.init_app(app)
     guard.init_app(app)
-    for face in (send, resend, verify, verifications, health):
-        app.register_blueprint(face.bp)
+    app.register_blueprint(health.bp)
+    faces = [FACES[name] for name in services.settings.otp_faces]
+    for face in faces:
+        for name in face.blueprints:
+            app.register_blueprint(_blueprint(name))
     settings = services.settings
     guard.limit_clients(
         app,
         [
-            ("send", settings.otp_client_limits, [send.bp, resend.bp]),
-            ("check", settings.otp_check_limits, [verify.bp]),
+            ("send", settings.otp_client_limits, [_blueprint(name) for face in faces for name in face.sends]),
+            ("check", settings.otp_check_limits, [_blueprint(name) for face in faces for name in face.checks]),
         ],
     )
     app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def _blueprint(name: str) -> Blueprint:
+    """Import it only now: a face that is not served costs nothing."""
+    module, _, attribute = name.partition(":")
+    blueprint: Blueprint = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return blueprint
 
 
 class Compact(DefaultJSONProvider):

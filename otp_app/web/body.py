@@ -69,14 +69,19 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read(model: type[Model]) -> Model:
     """Return the fields of the request at hand. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    document = _parse(_text())
-    if not isinstance(document, dict):
+    fields = document()
+    if not isinstance(fields, dict):
         raise BadRequest("The body must be a JSON object")
     try:
-        return model.model_validate(document)
+        return model.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         raise BadRequest(f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def document() -> Any:
+    """Return what the body of the request at hand says. Raises BadRequest, TooLarge, UnsupportedMedia."""
+    return _parse(_text())
 
 
 def _text() -> str:
@@ -112,12 +117,12 @@ def _parse(text: str) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply")
     try:
-        document = _STRICT.decode(text)
+        said = _STRICT.decode(text)
     except (ValueError, RecursionError) as error:
         raise BadRequest("The body is not valid JSON") from error
     if "\\u" in text:
-        _no_lone_surrogates(document)
-    return document
+        _no_lone_surrogates(said)
+    return said
 
 
 def _depth(text: str) -> int:
@@ -147,8 +152,8 @@ def _finite(text: str) -> float:
 _STRICT = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
 
 
-def _no_lone_surrogates(document: Any) -> None:
+def _no_lone_surrogates(said: Any) -> None:
     try:
-        json.dumps(document, ensure_ascii=False).encode()
+        json.dumps(said, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise BadRequest("The body has half of a surrogate pair") from None

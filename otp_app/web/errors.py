@@ -30,6 +30,7 @@ STATUS = {
     "too_many_requests": 429,
     "too_many_wrong_keys": 429,
     "store_unavailable": 503,
+    "directory_unavailable": 503,
     "unknown_key": 503,
     "channel_down": 503,
 }

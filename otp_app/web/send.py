@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
+from pydantic import BaseModel
 
 from otp_app.core.idempotency import Key
 from otp_app.core.interfaces import Outcome
@@ -37,7 +38,7 @@ def wish_of(fields: SendFields) -> Wish:
     return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().keyed)
 
 
-def once(fields: SendFields, send: Callable[[Callable[[Sending], None] | None], Sending]) -> Sending:
+def once(fields: BaseModel, send: Callable[[Callable[[Sending], None] | None], Sending]) -> Sending:
     """Send, at most once for the request's Idempotency-Key where it has one."""
     text = request.headers.get("Idempotency-Key")
     if text is None:

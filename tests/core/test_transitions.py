@@ -156,3 +156,51 @@ def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
     number.clock.forward(300)
     with pytest.raises(NotPending):
         cancel(number.ledger, number.now, POLICY, verification.id)
+
+
+# ---- under the policy of a face that allows fewer guesses and tells an end once
+
+FEWER = replace(POLICY, face_attempts=3, tells_end_once=True)
+
+
+def test_how_it_died_is_told_once(number: Number) -> None:
+    number.policy = FEWER
+    verification = number.send()
+    guesses = [number.check(verification, WRONG) for _ in range(3)]
+    assert [(v.counted, v.attempts_left) for v in guesses] == [(True, 2), (True, 1), (True, 0)]
+    told = [number.check(verification) for _ in range(3)]
+    assert [(v.status, v.counted, v.told) for v in told] == [
+        (Status.MAX_ATTEMPTS_REACHED, False, already) for already in (False, True, True)
+    ]
+
+
+def test_that_it_expired_is_told_once(number: Number) -> None:
+    number.policy = FEWER
+    verification = number.send()
+    number.clock.forward(301)
+    told = [number.check(verification) for _ in range(2)]
+    assert [(v.status, v.told) for v in told] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
+
+
+def test_guesses_under_another_policy_count(number: Number) -> None:
+    """Three under the one are all that the other allows; under the one there is more."""
+    verification = number.send()
+    for _ in range(3):
+        number.check(verification, WRONG)
+    number.policy = FEWER
+    assert number.check(verification) == Verdict(Status.MAX_ATTEMPTS_REACHED, verification.id)
+    number.policy = POLICY
+    assert number.check(verification).approved
+
+
+def test_a_send_where_no_guess_is_left_begins_a_new_verification(number: Number) -> None:
+    """Otherwise its message would bring a code that cannot be used; the old one counts as a death."""
+    verification = number.send()
+    for _ in range(3):
+        number.check(verification, WRONG)
+    number.clock.forward(31)
+    number.policy = FEWER
+    again = number.send()
+    assert again.id != verification.id
+    assert number.of(verification).status == Status.MAX_ATTEMPTS_REACHED  # type: ignore[union-attr]
+    assert number.ledger.deaths == 1

@@ -15,19 +15,24 @@ FLOORS = {
     "setting_types": {"core"},
     "settings": {"core", "setting_types"},
     "logs": {"core"},
+    "faces": set(),
+    "loading": set(),
+    "postgres_connection": set(),
     # adapters: never each other
     "clock": {"core"},
+    "directory": {"core", "loading"},
+    "directories": {"core", "postgres_connection"},
     "moving": {"core"},
-    "store": {"core"},
-    "stores": {"core"},
+    "store": {"core", "loading"},
+    "stores": {"core", "postgres_connection"},
     "channels": {"core", "settings"},
     "limits": {"core"},
     "keyring": {"core", "settings"},
     # what puts them together
-    "startup": {"core", "settings", "channels", "keyring", "store"},
-    "wiring": {"core", "settings", "logs", "clock", "store", "channels", "keyring"},
+    "startup": {"core", "settings", "channels", "keyring", "store", "faces", "directory"},
+    "wiring": {"core", "settings", "logs", "clock", "store", "channels", "keyring", "directory"},
     # faces
-    "web": {"core", "settings", "setting_types", "logs", "limits", "startup", "wiring"},
+    "web": {"core", "settings", "setting_types", "logs", "limits", "startup", "wiring", "faces"},
     "cli": {"core", "setting_types", "keyring", "startup", "store", "moving"},
     "servers": {"logs"},
     # doors
@@ -38,16 +43,17 @@ FLOORS = {
 #: packages of others -> the only parts, or modules, that may import them
 OUTSIDE = {
     "phonenumbers": {"core", "setting_types"},
-    "pydantic": {"settings", "setting_types", "web.body"},
+    "pydantic": {"settings", "setting_types", "web.body", "web.send", "web.users"},
     "dotenv": {"settings", "keyring"},
     "limits": {"limits", "setting_types", "web.guard"},
     "flask": {"web", ""},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
     "gunicorn": {"servers.http_worker"},
+    "urllib3": {"directories.https"},
     "redis": {"stores.redis", "stores.redis_client"},
-    "psycopg": {"stores.postgres_pool"},
-    "psycopg_pool": {"stores.postgres_pool"},
+    "psycopg": {"postgres_connection", "stores.postgres_pool", "directories.postgres"},
+    "psycopg_pool": {"stores.postgres_pool", "directories.postgres"},
     "twilio": {"channels.twilio_client", "channels.twilio_status", "channels.twilio_transport"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.faces import FACES
 from otp_app.setting_types import SCOPES
 from otp_app.settings import Settings
 from otp_app.web import create_app
@@ -17,6 +18,9 @@ DOORS = {
     "POST /verify-otp": Need("verify", public=True),
     "GET /verifications/<verification_id>": Need("verify"),
     "DELETE /verifications/<verification_id>": Need("verify"),
+    "POST /send-code": Need("send"),
+    "POST /verify-code": Need("verify"),
+    "GET /": Need(None),
     "GET /healthz": Need(None),
     "GET /readyz": Need("metrics", local=True),
 }
@@ -24,7 +28,7 @@ DOORS = {
 
 @pytest.fixture
 def app():
-    services = build(Settings(otp_store_url="memory://"))
+    services = build(Settings(otp_store_url="memory://", otp_faces=tuple(FACES)))
     yield create_app(services=services)
     services.close()
 
@@ -47,9 +51,9 @@ def test_each_door_needs_what_the_list_says(app):
     assert {door: view.need for door, view in doors(app).items()} == DOORS
 
 
-def test_only_healthz_is_for_everybody(app):
-    """Whatever the settings are."""
-    assert [door for door, view in doors(app).items() if view.need.scope is None] == ["GET /healthz"]
+def test_two_doors_are_for_everybody(app):
+    """Whatever the settings are: whether a process answers, and what a face has."""
+    assert {door for door, view in doors(app).items() if view.need.scope is None} == {"GET /healthz", "GET /"}
 
 
 def test_every_scope_is_one_that_a_key_can_have(app):
@@ -63,7 +67,8 @@ def test_every_scope_opens_something(app):
 
 
 def test_every_door_is_in_the_documents():
-    """docs/api.md names each."""
-    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    """docs/api.md or the page of its face names each."""
+    docs = Path(__file__).parents[2] / "docs"
+    text = "".join((docs / name).read_text(encoding="utf-8") for name in ("api.md", "users.md"))
     paths = {door.split()[1].partition("<")[0] for door in DOORS}
     assert {path for path in paths if path not in text} == set()

@@ -1,10 +1,13 @@
-"""A real server that sends by WhatsApp to the stand-in for Twilio, as seed 003 does."""
+"""Real servers on the stand-in for Twilio: one sends by WhatsApp as seed 003 does, one knows users as 001 does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -60,3 +63,63 @@ def seed(
         yield Seed(server, provider, offset)
         provider.drain()
         assert provider.violations == []
+
+
+class User(NamedTuple):
+    """A line of the directory."""
+
+    id: str
+    number: str
+
+
+@dataclass
+class Users(Seed):
+    """A server whose directory has abc, somebody without a number, and users of whom each test takes its own."""
+
+    fresh: Iterator[User] = field(kw_only=True)
+
+    def user(self) -> User:
+        """The next user."""
+        return next(self.fresh)
+
+    def send_code(self, user_id: str) -> Answer:
+        """Ask for a code."""
+        return self.server.post("/send-code", {"user_id": user_id})
+
+    def coded(self) -> tuple[User, str]:
+        """A user and the code that it just got."""
+        user = self.user()
+        assert self.send_code(user.id).status == 200
+        return user, self.provider.code(user.number)
+
+    def verify_code(self, user_id: str, passcode: str) -> Answer:
+        """Try a code."""
+        return self.server.post("/verify-code", {"user_id": user_id, "passcode": passcode})
+
+
+@contextmanager
+def serving_users(folder: Path, **settings: str) -> Iterator[Users]:
+    """A server with both faces and a directory, in a folder of its own. `settings`: see RunningServer."""
+    known = [User(f"user{n}", number) for n, number in enumerate(islice(fresh_numbers(), 300))]
+    lines = ["user_id,phone_number", "abc,+11111111111", "nophone,", *map(",".join, known)]
+    (folder / "users.csv").write_text("\n".join(lines) + "\n", encoding="ascii")
+    (folder / "offset").write_text("0", encoding="ascii")
+    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
+    settings = {
+        "OTP_FACES": "native,users",
+        "OTP_DIRECTORY_URL": f"file:///{folder}/users.csv",
+        "CLOCK_OFFSET_FILE": str(folder / "offset"),
+    } | settings
+    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
+        yield Users(server, provider, folder / "offset", fresh=iter(known))
+        provider.drain()
+        assert provider.violations == []
+
+
+@pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
+def users(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Users]:
+    """One server for all lines of a contract; each test has users of its own."""
+    with serving_users(tmp_path_factory.mktemp("users"), store=new_store(request.param)) as users:
+        yield users

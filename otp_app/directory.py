@@ -1,0 +1,37 @@
+"""The way to a directory of users: a URL.
+
+A directory's class is called as `cls(url)`. It raises ValueError for a URL that it cannot use, without repeating it,
+and reaches for files or servers only when somebody is looked up.
+"""
+
+from __future__ import annotations
+
+from otp_app.core.interfaces import Directory
+from otp_app.loading import OWN_CLASS, load_class
+
+#: Scheme of the URL -> class, imported when a directory of that scheme is opened.
+DIRECTORIES = {
+    "file": "otp_app.directories.file:FileDirectory",
+    "sqlite": "otp_app.directories.sqlite:SqliteDirectory",
+    **dict.fromkeys(("postgresql", "postgres"), "otp_app.directories.postgres:PostgresDirectory"),
+    **dict.fromkeys(("https", "http"), "otp_app.directories.https:HttpsDirectory"),
+}
+
+
+def open_directory(url: str) -> Directory:
+    """Return the directory of a URL (`scheme://…`), or one's own (`package.module:Class`, then `?options` if any).
+
+    Raises ValueError with one line that says what to change.
+    """
+    directory: Directory = load_class(_target(url), "directory")(url)
+    return directory
+
+
+def _target(url: str) -> str:
+    scheme = url.partition(":")[0]
+    if scheme in DIRECTORIES:
+        return DIRECTORIES[scheme]
+    if own := OWN_CLASS.fullmatch(url):
+        return own["target"]
+    known = ", ".join(f"{name}://" for name in DIRECTORIES)
+    raise ValueError(f"no directory is known by this URL: use one of {known} or package.module:Class")

@@ -1,0 +1,39 @@
+"""Classes by name: `package.module:Class`, with words for what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+#: `package.module:Class`, then `?options` if any
+OWN_CLASS = re.compile(r"(?P<target>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(\?.*)?", re.ASCII)
+
+#: Module -> what pip has to install for it, where that is not the module's name alone.
+PIP_NAMES = {
+    "psycopg": "'psycopg[binary,pool]>=3.3,<4'",
+    "psycopg_pool": "'psycopg[binary,pool]>=3.3,<4'",
+    "redis": "'redis>=5,<8'",
+}
+
+
+def load_class(target: str, what: str) -> Callable[..., Any]:
+    """Return the class that `module:Class` names; `what` it is said to be. Raises ValueError with one line."""
+    module, _, name = target.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ValueError(_missing(module, error.name or "", what)) from error
+    except ImportError as error:
+        raise ValueError(f"{module} cannot be imported: {error}") from error
+    except AttributeError:
+        raise ValueError(f"{module} has no class {name}: name one that it has") from None
+    return found
+
+
+def _missing(module: str, missing: str, what: str) -> str:
+    if f"{module}.".startswith(f"{missing}."):
+        return f"there is no module {missing}: write package.module:Class of a module that Python can find"
+    package = missing.partition(".")[0]
+    return f"this {what} needs another package: pip install {PIP_NAMES.get(package, package)}"

@@ -1,0 +1,140 @@
+"""Users by id, in the words of a FastAPI server that many clients know: the operator's directory has their numbers.
+
+An error is `{"detail": …}`: a text, a list of faults in a body, or for a check an object with its `error_type`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, jsonify
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from otp_app.core.errors import DeliveryRefused
+from otp_app.core.interfaces import Outcome
+from otp_app.core.ledger import Status
+from otp_app.core.service import Wish
+from otp_app.core.transitions import Verdict
+from otp_app.web.body import BadRequest, document
+from otp_app.web.current import caller, services
+from otp_app.web.needs import needs
+from otp_app.web.send import once
+
+sends = Blueprint("users_send", __name__)
+checks = Blueprint("users_check", __name__)
+root = Blueprint("users", __name__)
+
+#: What a check is told that is not accepted: HTTP status, message, error_type.
+WRONG = (400, "Invalid OTP. {left} attempts remaining", "invalid_code")
+OVER = {
+    Status.EXPIRED: (410, "OTP has expired", "expired"),
+    Status.MAX_ATTEMPTS_REACHED: (429, "Too many failed attempts", "too_many_attempts"),
+}
+NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
+
+
+class UserFields(BaseModel):
+    """Whose code it is about."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
+
+    user_id: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class CheckFields(UserFields):
+    """A guess at the code."""
+
+    passcode: Annotated[str, Field(pattern=r"\A[0-9]{4,10}\z")]
+
+
+class Unprocessable(Exception):
+    """A body without the right fields; `faults` are in FastAPI's shape."""
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        super().__init__("the body has not the right fields")
+        self.faults = faults
+
+
+@sends.post("/send-code")
+@needs("send")
+def send_code() -> Response:
+    """Send a code to the number of a user."""
+    fields = _read(UserFields)
+    user_id = fields.user_id.lower()
+    number = services().directory.phone(user_id)
+    if not number:
+        return _detail(404, "User not found" if number is None else "Phone number not found for user")
+    wish = Wish(keyed=caller().keyed, listed=True)
+    try:
+        sending = once(fields, lambda begun: services().users.send(number, wish, begun))
+    except DeliveryRefused:
+        return _detail(500, "Failed to send OTP via SMS")
+    known = sending.outcome == Outcome.SENT
+    message = "OTP sent successfully via SMS" if known else "OTP sent, but the provider has not confirmed it"
+    shown = number if services().settings.otp_users_expose_phone else sending.to
+    response = jsonify({"message": message, "user_id": user_id, "phone": shown})
+    response.status_code = 200 if known else 202
+    return response
+
+
+@checks.post("/verify-code")
+@needs("verify")
+def verify_code() -> Response:
+    """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
+    fields = _read(CheckFields)
+    user_id = fields.user_id.lower()
+    number = services().directory.phone(user_id)
+    verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict(None)
+    if verdict.approved:
+        return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
+    status, message, kind = _failure(verdict)
+    told = {"success": False, "message": message.format(left=verdict.attempts_left), "user_id": user_id}
+    return _detail(status, told | {"error_type": kind})
+
+
+@root.get("/")
+@needs(None)
+def endpoints() -> Response:
+    """Say what there is."""
+    doors = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
+    return jsonify({"message": "OTP Service API", "endpoints": doors})
+
+
+def _failure(verdict: Verdict) -> tuple[int, str, str]:
+    if verdict.counted:
+        return WRONG
+    return NOTHING if verdict.told or verdict.status is None else OVER.get(verdict.status, NOTHING)
+
+
+def _read(model: type[Any]) -> Any:
+    """Return the fields of the request at hand. Raises Unprocessable, and what `document` raises."""
+    try:
+        return model.model_validate(document())
+    except BadRequest:
+        raise Unprocessable([{"type": "json_invalid", "loc": ["body"], "msg": "JSON decode error"}]) from None
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Unprocessable([{**fault, "loc": ["body", *fault["loc"]]} for fault in faults]) from None
+
+
+@sends.errorhandler(Unprocessable)
+@checks.errorhandler(Unprocessable)
+def _unprocessable(error: Unprocessable) -> Response:
+    return _detail(422, error.faults)
+
+
+@sends.after_request
+@checks.after_request
+def _as_detail(response: Response) -> Response:
+    """Give every other refusal this face's shape; its status and headers stay."""
+    if response.status_code >= 400 and (text := (response.get_json(silent=True) or {}).get("error")):
+        response.set_data(jsonify({"detail": text}).get_data())
+    return response
+
+
+def _detail(status: int, detail: Any) -> Response:
+    response = jsonify({"detail": detail})
+    response.status_code = status
+    if status == 429:
+        response.headers["Retry-After"] = "60"
+    return response
