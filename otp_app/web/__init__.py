@@ -1,4 +1,4 @@
-"""The native HTTP API, in the words of the short Flask server that many clients know; docs/api.md has every field.
+"""The HTTP faces, of which faces.py has the table; docs/api.md has every field of the native one.
 
 Law of this folder: take fields, call the service, translate. A view that decides something is in the wrong place.
 """
