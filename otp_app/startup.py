@@ -132,6 +132,15 @@ def _faces(settings: Settings) -> str | None:
     return f"OTP_FACES: name some of {', '.join(FACES)}, each once"
 
 
+def _users_public(settings: Settings) -> str | None:
+    if "users" not in settings.otp_faces or not settings.otp_public or settings.otp_api_keys:
+        return None
+    return (
+        "OTP_API_KEYS: the face users tells who is known, so with OTP_PUBLIC=1 it needs keys "
+        "(python -m otp_app keys new NAME)"
+    )
+
+
 def _directory(settings: Settings) -> str | None:
     if not settings.otp_directory_url:
         needed = "users" in settings.otp_faces
@@ -222,6 +231,7 @@ REFUSALS = (
     Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
     Refusal(("OTP_CHANNELS", "OTP_API_KEYS", "OTP_PUBLIC"), _console),
     Refusal(("OTP_FACES",), _faces),
+    Refusal(("OTP_FACES", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
     Refusal(("OTP_DIRECTORY_URL", "OTP_FACES"), _directory),
     Refusal(("OTP_STORE_URL",), _store),
     Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),

@@ -53,6 +53,10 @@ REFUSALS = {
     "an unknown face": ({"OTP_FACES": "native,pigeon"}, "OTP_FACES", "name some of native, users"),
     "a face twice": ({"OTP_FACES": "native,native"}, "OTP_FACES", "each once"),
     "users without a directory": ({"OTP_FACES": "users"}, "OTP_DIRECTORY_URL", "file:///var/users.csv"),
+    "users for everybody": (
+        {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
+         "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "tells who is known",
+    ),
     "an unknown directory": ({"OTP_DIRECTORY_URL": "ldap://x"}, "OTP_DIRECTORY_URL", "use one of"),
     "a memory to fall back to, for several workers": (
         {"OTP_STORE_FALLBACK": "memory", "WEB_CONCURRENCY": "2"}, "OTP_STORE_FALLBACK", "WEB_CONCURRENCY=1",

@@ -36,14 +36,17 @@ class Phone:
         return mask(self.e164)
 
 
-def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
+def parse(text: str, countries: frozenset[str] = frozenset(), *, listed: bool = False) -> Phone:
     """Return the number that a text names, if a code can be sent to its kind of number.
 
-    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. Raises InvalidPhone for what is no mobile
-    or fixed number in use, CountryNotAllowed for another country.
+    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. A `listed` number is from the operator's
+    own directory and need not be in use. Raises InvalidPhone for what is no mobile or fixed number in use,
+    CountryNotAllowed for another country.
     """
     number = _read(text)
     kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
+    if kind == PhoneNumberType.UNKNOWN and listed:
+        return _not_in_use(number, countries)
     if kind == PhoneNumberType.UNKNOWN:
         raise InvalidPhone("phone_number is not a number in use")
     phone = Phone(_e164(number), country or _NO_COUNTRY, landline=kind == PhoneNumberType.FIXED_LINE)
@@ -53,6 +56,16 @@ def parse(text: str, countries: frozenset[str] = frozenset()) -> Phone:
     if countries and phone.country not in countries:
         raise CountryNotAllowed("Numbers of this country are not served")
     return phone
+
+
+def _not_in_use(number: phonenumbers.PhoneNumber, countries: frozenset[str]) -> Phone:
+    """Return the number; of its countries, which its calling code alone tells, one has to be served."""
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
+    if _NO_COUNTRY in regions:
+        raise InvalidPhone("phone_number is not a mobile number")
+    if countries and not countries & set(regions):
+        raise CountryNotAllowed("Numbers of this country are not served")
+    return Phone(_e164(number), next(iter(regions), _NO_COUNTRY), landline=False)
 
 
 @lru_cache(4096)  # a check mostly names a number that a send has named

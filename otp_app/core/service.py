@@ -72,7 +72,7 @@ class Wish:
     channel: str | None = None  # the only one to use; None: the configured ones in order
     locale: str = ""  # language tag of the text
     keyed: bool = False  # the caller showed an API key
-    listed: bool = False  # the number is from the operator's own directory: it need only be possible
+    listed: bool = False  # the number is from the operator's own directory: it need not be in use
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):
@@ -237,9 +237,9 @@ class VerificationService:
         return verification.over_for(now) < self._policy.tombstone
 
     def _phone(self, text: str, listed: bool) -> Phone:
-        if listed or (self._test_numbers and self._fixed_code(spelling(text))):
-            return Phone(spelling(text), country="", landline=False)
-        return parse(text, self._countries)
+        if self._test_numbers and self._fixed_code(test := spelling(text)):
+            return Phone(test, country="", landline=False)
+        return parse(text, self._countries, listed=listed)
 
     def _ledger_key(self, phone: str | None, verification_id: str | None) -> str | None:
         if verification_id is not None:

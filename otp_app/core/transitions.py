@@ -194,6 +194,7 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
     if reason not in GAP_KEPT and not guessed:
         ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
     if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
+        ledger = _revived(ledger, verification)
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
     if send.generation and send.generation == verification.generation:
         # A new code that never left must not replace the one that the user has.
@@ -206,6 +207,15 @@ def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) 
     if target.told or not policy.tells_end_once:
         return None, verdict
     return ledger.with_verification(replace(target, told=True)), verdict
+
+
+def _revived(ledger: Ledger, gone: Verification) -> Ledger:
+    """Take back that the send which began `gone` ended the one before it: nothing came to the user in its place."""
+    ended = [v for v in ledger.verifications if v.purpose == gone.purpose and v.over == gone.begun.wall]
+    if not ended or ended[-1].status != Status.MAX_ATTEMPTS_REACHED:
+        return ledger
+    before = replace(ended[-1], status=Status.PENDING, over=None)
+    return ledger.with_verification(before, deaths=max(ledger.deaths - 1, 0))
 
 
 def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:

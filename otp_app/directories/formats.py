@@ -17,7 +17,10 @@ Users = dict[str, str]
 
 def read_csv(content: bytes) -> Users:
     """Read a table whose header names `user_id` and `phone_number`, whatever else, in any order."""
-    rows = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
+    text = _text(content)
+    if text and not text.endswith(("\n", "\r")):  # the last number may be half of one
+        raise ValueError("its last line has no line break, so it may be half written")
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count("user_id") != 1 or header.count("phone_number") != 1:

@@ -46,7 +46,8 @@ class HttpsDirectory:
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         parts = _parse(url)
-        self._target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        path = parts.path or "/"
+        self._target = f"{path}?{parts.query}" if parts.query else path
         self._pool, self._timeout = _pool(parts), timeout
 
     def phone(self, user_id: str) -> str | None:
@@ -159,8 +160,8 @@ def _left(end: float) -> float:
 
 
 def _names_one(user_id: str) -> bool:
-    """Whether the id, once in a path, still names a user and no other place, whatever servers decode on the way."""
-    steps = re.split(r"[/\\]", user_id)
+    """Whether the id, once in a path, still names a user and no other place, should servers decode it twice."""
+    steps = re.split(r"[/\\]", unquote(unquote(user_id)))
     return not {"", ".", ".."} & set(steps) and not any("\ud800" <= character <= "\udfff" for character in user_id)
 
 
@@ -175,14 +176,20 @@ def _phone(body: bytes) -> str:
     return (phone or "").strip()
 
 
+#: a percent that escapes nothing: libraries then escape ids twice
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
 def _parse(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}"
         usable = parts.port != 0 and bool((parts.hostname or "").encode("idna")) and not parts.fragment
+        # A password with a slash in it ends the host too early.
+        usable = usable and "@" not in parts.path and not _BARE_PERCENT.search(target)
     except ValueError:  # its text may have a part of a password
         usable = False
-    # A password with a slash in it ends the host too early.
-    if not usable or "@" in parts.path or f"{parts.path}?{parts.query}".count("{user_id}") != 1:
+    if not usable or target.count("{user_id}") != 1:
         raise ValueError(
             "write https://host/path/{user_id}, with user:password@ before the host if needed (in a password / is %2F, "
             "# %23, ? %3F, @ %40, % %25)"

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from otp_app.core.errors import DeliveryRefused
+from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
+from otp_app.core.phone import mask, spelling
 from otp_app.core.service import Wish
 from otp_app.core.transitions import Verdict
+from otp_app.logs import log
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
 from otp_app.web.needs import needs
@@ -38,7 +40,7 @@ class UserFields(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
 
-    user_id: Annotated[str, Field(min_length=1, max_length=256)]
+    user_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(str.lower)]
 
 
 class CheckFields(UserFields):
@@ -60,8 +62,7 @@ class Unprocessable(Exception):
 def send_code() -> Response:
     """Send a code to the number of a user."""
     fields = _read(UserFields)
-    user_id = fields.user_id.lower()
-    number = services().directory.phone(user_id)
+    number, user_id = _number(fields.user_id), fields.user_id
     if not number:
         return _detail(404, "User not found" if number is None else "Phone number not found for user")
     wish = Wish(keyed=caller().keyed, listed=True)
@@ -71,7 +72,9 @@ def send_code() -> Response:
         return _detail(500, "Failed to send OTP via SMS")
     known = sending.outcome == Outcome.SENT
     message = "OTP sent successfully via SMS" if known else "OTP sent, but the provider has not confirmed it"
-    shown = number if services().settings.otp_users_expose_phone else sending.to
+    # A repeated request gets the first answer, though the directory may have another number by now.
+    whole = services().settings.otp_users_expose_phone and mask(number) == sending.to
+    shown = number if whole else sending.to
     response = jsonify({"message": message, "user_id": user_id, "phone": shown})
     response.status_code = 200 if known else 202
     return response
@@ -82,8 +85,7 @@ def send_code() -> Response:
 def verify_code() -> Response:
     """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
     fields = _read(CheckFields)
-    user_id = fields.user_id.lower()
-    number = services().directory.phone(user_id)
+    number, user_id = _number(fields.user_id), fields.user_id
     verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict(None)
     if verdict.approved:
         return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
@@ -98,6 +100,16 @@ def endpoints() -> Response:
     """Say what there is."""
     doors = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
     return jsonify({"message": "OTP Service API", "endpoints": doors})
+
+
+def _number(user_id: str) -> str | None:
+    """Return the number of a user in E.164, "" where there is none that can be, None where there is no such user."""
+    text = services().directory.phone(user_id)
+    try:
+        return spelling(text) if text else text
+    except InvalidPhone:
+        log.warning("The directory has a number that is none, for a user who just asked")
+        return ""
 
 
 def _failure(verdict: Verdict) -> tuple[int, str, str]:

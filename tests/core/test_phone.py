@@ -124,6 +124,19 @@ def test_two_countries_with_one_calling_code_are_two() -> None:
         parse("+16135550123", frozenset({"US"}))
 
 
+def test_a_listed_number_need_not_be_in_use() -> None:
+    """It is from the operator's own directory; of what kind it is, and where, matters all the same."""
+    assert parse("+11111111111", listed=True).e164 == "+11111111111"
+    assert parse("+11111111111", frozenset({"US"}), listed=True).country == "US"
+    with pytest.raises(CountryNotAllowed):
+        parse("+11111111111", frozenset({"DE"}), listed=True)
+    with pytest.raises(CountryNotAllowed):
+        parse("+4915112345678", frozenset({"US"}), listed=True)
+    for premium_or_satellite in ("+19005551234", "+88299999999"):
+        with pytest.raises(InvalidPhone):
+            parse(premium_or_satellite, listed=True)
+
+
 def test_a_number_that_is_not_in_use_has_a_spelling() -> None:
     assert spelling("+1 111 111 1111") == "+11111111111"
 

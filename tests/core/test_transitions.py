@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey, VerificationNotFound
+from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.transitions import Verdict, cancel, check
@@ -189,6 +190,19 @@ def test_guesses_under_another_policy_count(number: Number) -> None:
         number.check(verification, WRONG)
     number.policy = FEWER
     assert number.check(verification) == Verdict(Status.MAX_ATTEMPTS_REACHED, verification.id)
+    number.policy = POLICY
+    assert number.check(verification).approved
+
+
+def test_a_refused_send_leaves_the_code_that_the_user_has(number: Number) -> None:
+    """It ended the verification before it, and nothing came in its place."""
+    verification = number.send()
+    for _ in range(3):
+        number.check(verification, WRONG)
+    number.clock.forward(31)
+    number.policy = FEWER
+    number.refuse(Reason.UNREACHABLE)
+    assert number.ledger.deaths == 0
     number.policy = POLICY
     assert number.check(verification).approved
 

@@ -48,7 +48,8 @@ BAD = {
     "empty.csv": ("", "line 1 must name the columns"),
     "semicolons.csv": (f"user_id;phone_number\nann;{ANN}\n", "line 1 must name the columns"),
     "column-twice.csv": ("user_id,phone_number,phone_number\n", "line 1 must name the columns"),
-    "half-a-line.csv": (f"{CSV}bo", "row 3 has 1 fields, the header 2"),
+    "half-a-line.csv": (f"{CSV}bo\n", "row 3 has 1 fields, the header 2"),
+    "half-a-number.csv": (f"{CSV}bob,{BOB[:-2]}", "its last line has no line break"),
     "comma.csv": (f"name,user_id,phone_number\nLee, Ann,ann,{ANN}\n", "row 2 has 4 fields, the header 3"),
     "quote.csv": (f'{CSV}bob,"{BOB}\n', "line 3 is not CSV"),
     "twice.csv": (f"{CSV}ANN,{BOB}\n", "row 3 has the user id of one before"),
@@ -129,7 +130,7 @@ def test_a_bad_change_keeps_the_last_good_content(write, caplog):
     """Told once for each fault; a good change ends it."""
     users = write("users.csv", CSV)
     assert users.phone("ann") == ANN
-    for content in (f"{CSV}bob", f"{CSV}ann,{BOB}"):
+    for content in (f"{CSV}bob\n", f"{CSV}ann,{BOB}\n"):
         write("users.csv", content)
         assert [users.phone("ann"), users.phone("ann")] == [ANN, ANN]
     assert [record.getMessage().partition("; ")[2] for record in caplog.records] == ["the users read before stay"] * 2

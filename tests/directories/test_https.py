@@ -78,6 +78,13 @@ def users(server):
         yield directory
 
 
+def test_a_host_alone_with_options_is_a_place_too(server):
+    """Its path is the root."""
+    with closing(HttpsDirectory(f"http://127.0.0.1:{server.port}?id={{user_id}}")) as directory:
+        assert directory.phone("ann") is None
+    assert server.seen[0][0] == "/?id=ann"
+
+
 def ok(body, **headers):
     """An answer of 200."""
     return 200, body if isinstance(body, bytes) else json.dumps(body).encode(), headers
@@ -142,7 +149,8 @@ def test_an_id_stays_in_its_place(server, users, user_id):
     assert unquote(path) == f"/users/{user_id}"
 
 
-@pytest.mark.parametrize("user_id", ["", ".", "..", "../admin", "a/../../b", "a\\..\\b", "/a", "a//b", "\ud800"])
+@pytest.mark.parametrize("user_id", ["", ".", "..", "../admin", "a/../../b", "a\\..\\b", "/a", "a//b", "\ud800",
+                                     "%2e%2e%2fadmin", "..%2fadmin"])  # fmt: skip
 def test_an_id_that_would_be_another_place(server, users, user_id):
     """Servers decode before they look for dots: nobody has such an id, so it is not asked for."""
     assert users.phone(user_id) is None

@@ -41,6 +41,7 @@ WRONG = [
     f"https://otp:{SECRET}@host/{{user_id}}#x",
     f"https://otp:{SECRET}@a..b/{{user_id}}",
     "https://{user_id}.example.com/",
+    f"https://otp:{SECRET}@host/50%/{{user_id}}",
     f"http://otp:{SECRET}@host/{{user_id}}",
     "http://127.0.0.1.example.com/{user_id}",
     "no_such_module:Directory",

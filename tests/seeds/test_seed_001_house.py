@@ -124,6 +124,28 @@ def test_the_directory_is_a_file_that_is_edited(tmp_path):
         assert users.send_code("john_doe").status == 200
 
 
+def test_a_repeated_request_names_no_number_that_got_no_message(tmp_path):
+    """The first answer comes again, also for the id in other letters, when the directory has another number by now."""
+    with serving_users(tmp_path, OTP_USERS_EXPOSE_PHONE="1") as users:
+        user, again = users.user(), {"Idempotency-Key": "one"}
+        first = users.server.post("/send-code", {"user_id": user.id}, again)
+        assert (first.status, first.json["phone"]) == (200, user.number)
+        file = tmp_path / "users.csv"
+        file.write_text(file.read_text(encoding="ascii").replace(user.number, "+14155559999"), encoding="ascii")
+        second = users.server.post("/send-code", {"user_id": user.id.upper()}, again)
+        assert (second.status, "9999" in second.json["phone"]) == (200, False)
+        assert [post.number for post in users.provider.posts] == [user.number]
+
+
+def test_a_number_that_is_none_is_no_number(tmp_path):
+    """The operator's slip, not the caller's."""
+    with serving_users(tmp_path) as users:
+        with (tmp_path / "users.csv").open("a", encoding="ascii") as file:
+            file.write("slip,ask the porter\n")
+        assert users.send_code("slip").json == {"detail": "Phone number not found for user"}
+        assert users.verify_code("slip", "123456").status == 404
+
+
 @PATHS
 def test_a_directory_that_is_away_is_503(tmp_path, path):
     """Not 404: a user is not gone because the file is. The answer says when to come back."""
