@@ -67,8 +67,9 @@ def pre_fork(_server, _worker):
 
     So HUP brings new settings and never new code, which would be mixed with the old: that takes a restart.
     """
-    from otp_app import channels, web  # noqa: F401 - after the refusals, which should not wait for it
+    from otp_app import channels, web  # after the refusals, which should not wait for it
 
+    web.blueprints(_settings)
     for channel in channels.open_channels(_settings):
         channel.close()
     gc.collect()

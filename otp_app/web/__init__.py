@@ -48,12 +48,10 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.json = Compact(app)
     errors.init_app(app)
     guard.init_app(app)
-    app.register_blueprint(health.bp)
-    faces = [FACES[name] for name in services.settings.otp_faces]
-    for face in faces:
-        for name in face.blueprints:
-            app.register_blueprint(_blueprint(name))
     settings = services.settings
+    for blueprint in (health.bp, *blueprints(settings)):
+        app.register_blueprint(blueprint)
+    faces = [FACES[name] for name in settings.otp_faces]
     guard.limit_clients(
         app,
         [
@@ -63,6 +61,11 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     )
     app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def blueprints(settings: Settings) -> list[Blueprint]:
+    """Return those of the faces that are served; their code is imported with this call."""
+    return [_blueprint(name) for face in settings.otp_faces for name in FACES[face].blueprints]
 
 
 def _blueprint(name: str) -> Blueprint:

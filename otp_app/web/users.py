@@ -5,6 +5,7 @@ An error is `{"detail": …}`: a text, a list of faults in a body, or for a chec
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
@@ -19,6 +20,7 @@ from otp_app.core.transitions import Verdict
 from otp_app.logs import log
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
+from otp_app.web.errors import RETRY_AFTER
 from otp_app.web.needs import needs
 from otp_app.web.send import once
 
@@ -147,6 +149,6 @@ def _as_detail(response: Response) -> Response:
 def _detail(status: int, detail: Any) -> Response:
     response = jsonify({"detail": detail})
     response.status_code = status
-    if status == 429:
-        response.headers["Retry-After"] = "60"
+    if status in RETRY_AFTER:
+        response.headers["Retry-After"] = str(math.ceil(RETRY_AFTER[status]))
     return response

@@ -1,7 +1,6 @@
 """TLS: whom it trusts, and that nothing is sent before the handshake is done."""
 
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -9,14 +8,14 @@ import subprocess
 import pytest
 
 from tests.channels.messages import UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
+from tests.conftest import require
 from tests.twilio.broken_twilio import BrokenTwilio
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """A self-signed certificate for 127.0.0.1 with its key, in one file."""
-    if not shutil.which("openssl"):
-        pytest.skip("needs the program openssl")
+    require("openssl")
     key, cert = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "cert.pem"))
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]

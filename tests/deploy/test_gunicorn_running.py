@@ -119,3 +119,25 @@ def test_every_line_it_logs_is_json(server: Start) -> None:
     messages = [json.loads(line)["message"] for line in running.log().splitlines()]
     assert messages[0].startswith("Starting gunicorn")
     assert messages[-1] == "Shutting down: Master"
+
+
+LOADED = """
+import runpy, sys
+conf = runpy.run_path(sys.argv[1])
+conf["pre_fork"](None, None)
+before = set(sys.modules)
+import wsgi
+wsgi.app.extensions["otp"].close()
+print(sorted(name for name in set(sys.modules) - before if name.startswith("otp_app")))
+"""
+
+
+@pytest.mark.parametrize("faces", ["native", "native,users"])
+def test_all_code_is_loaded_before_the_fork(tmp_path: Path, faces: str) -> None:
+    """Shared by all workers, and never a mixture of two releases after a reload."""
+    (tmp_path / "users.csv").write_text("user_id,phone_number\n")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_FACES": faces,
+                   "OTP_STORE_URL": "memory://", "OTP_DIRECTORY_URL": "file:///users.csv"}  # fmt: skip
+    command = [sys.executable, "-c", LOADED, str(ROOT / "deploy/gunicorn.conf.py")]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import require
+from tests.conftest import absent, require
 from tests.faults.load import Clients
 from tests.provider import Provider
 from tests.running import RunningServer
@@ -22,18 +23,25 @@ def clients(server: Callable[..., RunningServer], fake_twilio: Provider) -> Call
     return lambda **settings: Clients(server(**settings), fake_twilio)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with one megabyte."""
+@contextmanager
+def small_file_system(folder: Path) -> Iterator[Path]:
+    """Make the folder a file system of its own with one megabyte."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small file system")
-    mount, umount, folder = require("mount"), require("umount"), tmp_path / "disk"
+        absent("root, to mount a small file system")
+    mount, umount = require("mount"), require("umount")
     folder.mkdir()
     made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
     if made.returncode:
-        pytest.skip(f"cannot mount a small file system here: {made.stderr.decode().strip()}")
+        absent(f"the right to mount a small file system ({made.stderr.decode().strip()})")
     yield folder
     subprocess.run([umount, "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with one megabyte."""
+    with small_file_system(tmp_path / "disk") as folder:
+        yield folder
 
 
 def read_only(folder: Path) -> None:

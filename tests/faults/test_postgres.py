@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import postgres_folder, require, require_postgres
+from tests.conftest import postgres_folder, require_postgres
+from tests.faults.conftest import small_file_system
 from tests.faults.load import Clients, at_once, other_code
 from tests.faults.proxy import Proxy
 from tests.history import Event
@@ -280,23 +279,16 @@ def test_a_locked_row_is_503_for_its_number_alone(clients: Start, postgres: Post
 @pytest.fixture
 def small_disk(postgres: Postgres) -> Iterator[Path]:
     """A file system of its own with one megabyte, and the tablespace `small` on it."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small file system")
-    mount, umount, folder = require("mount"), require("umount"), postgres.folder / "small"
-    folder.mkdir()
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip(f"cannot mount a small file system here: {made.stderr.decode().strip()}")
-    (folder / "table").mkdir()
-    shutil.chown(folder / "table", postgres.owner)
-    with postgres.client() as db:
-        db.execute(f"CREATE TABLESPACE small LOCATION '{folder}/table'".encode())
-    yield folder
-    with postgres.client() as db:
-        for (database,) in db.execute("SELECT datname FROM pg_database WHERE datname LIKE 'otp%'").fetchall():
-            db.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
-        db.execute("DROP TABLESPACE small")
-    subprocess.run([umount, "--lazy", folder], check=True)
+    with small_file_system(postgres.folder / "small") as folder:
+        (folder / "table").mkdir()
+        shutil.chown(folder / "table", postgres.owner)
+        with postgres.client() as db:
+            db.execute(f"CREATE TABLESPACE small LOCATION '{folder}/table'".encode())
+        yield folder
+        with postgres.client() as db:
+            for (database,) in db.execute("SELECT datname FROM pg_database WHERE datname LIKE 'otp%'").fetchall():
+                db.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+            db.execute("DROP TABLESPACE small")
 
 
 def test_a_full_disk_is_503_and_recovers(clients: Start, postgres: Postgres, small_disk: Path) -> None:
