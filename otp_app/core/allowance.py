@@ -83,7 +83,7 @@ def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, i
 
     The guesses that pending verifications still allow count as spent, so that opening many at once buys nothing.
     """
-    at_stake = sum((policy.max_attempts - v.attempts) * guess_weight(v.length) for v in ledger.pending(now))
+    at_stake = sum((policy.max_attempts - v.attempts) * guess_weight(v.digits) for v in ledger.pending(now))
     risk = risk_spent(ledger)
     above = risk + at_stake >= round(policy.risk_raise / RISK_UNIT)
     raised = above or (ledger.raised and risk >= round(policy.risk_lower / RISK_UNIT))

@@ -40,6 +40,10 @@ class CodeKeys:
         number = int.from_bytes(self._mac(key_id, what))
         return f"{number % 10**length:0{length}d}"
 
+    def for_use(self, use: str) -> dict[str, bytes]:
+        """Return other keys by the same ids, for a use of their own."""
+        return {key_id: hmac.digest(key, f"otp use 1\0{use}".encode(), "sha256") for key_id, key in self.keys.items()}
+
     def _mac(self, key_id: str, what: str) -> bytes:
         if key_id not in self.keys:
             raise UnknownKey("This server does not hold the key of this code")
@@ -49,6 +53,17 @@ class CodeKeys:
 def matches(guess: str, code: str) -> bool:
     """Compare in constant time. A guess of another length is a wrong guess."""
     return hmac.compare_digest(guess.encode(), code.encode())
+
+
+def moved(code: str, distance: int) -> str:
+    """Return the code that lies so far from this one, of as many digits."""
+    length = len(code)
+    return f"{(int(code) + distance) % 10**length:0{length}d}"
+
+
+def distance(code: str, derived: str) -> int:
+    """Return what `moved` needs to make `code` of `derived`. Alone it tells nothing about either."""
+    return int((int(code) - int(derived)) % 10 ** len(derived))
 
 
 class Names:

@@ -30,6 +30,12 @@ class InvalidPhone(InvalidInput):
     code = "invalid_phone"
 
 
+class Landline(InvalidPhone):
+    """A fixed line, where no channel at hand reaches one."""
+
+    code = "landline"
+
+
 class UnknownChannel(InvalidInput):
     """A channel that is not served here."""
 
@@ -75,6 +81,13 @@ class TooManySends(LimitReached):
     """The number had its messages of the hour or the day."""
 
     code = "too_many_sends"
+
+
+class VerificationSpent(TooManySends):
+    """This verification had all its messages."""
+
+    code = "verification_spent"
+    of = "verification"
 
 
 class CoolingDown(LimitReached):

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
+from otp_app.core.answers import Sending
 from otp_app.core.errors import (
     DeliveryRefused,
     IdempotencyInProgress,
@@ -20,7 +21,6 @@ from otp_app.core.errors import (
 )
 from otp_app.core.interfaces import Clock, Outcome, Store
 from otp_app.core.policy import DAY
-from otp_app.core.service import Sending
 
 LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
 MEMORY = DAY

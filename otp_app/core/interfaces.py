@@ -184,6 +184,17 @@ class Delivery:
     retry_after: float | None = None  # seconds, where the provider said so
 
 
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What an accepted code has shown: who checked it held this phone a moment ago."""
+
+    phone: str  # E.164
+    purpose: str
+    verification_id: str
+    channel: str  # on which its last message went
+    at: float  # wall clock, seconds
+
+
 class Channel(Protocol):
     """A way out. One call hands over at most one message."""
 
@@ -200,6 +211,14 @@ class Channel(Protocol):
         """Give up connections."""
 
 
+@runtime_checkable
+class CodeMaker(Protocol):
+    """A channel that has codes of its own making."""
+
+    def new_code(self) -> str:
+        """Return a code of 4 to 10 digits, "" for one of the server's. Raises ChannelDown."""
+
+
 class Directory(Protocol):
     """Whose number is whose. Any thread may call."""
 
@@ -214,3 +233,4 @@ class Directory(Protocol):
 
 
 Listener = Callable[[Event], None]
+ApprovalListener = Callable[[Approval], None]

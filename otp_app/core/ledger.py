@@ -62,12 +62,27 @@ class Verification:
     life: float  # seconds from `begun` until it expires
     status: Status = Status.PENDING
     attempts: int = 0  # wrong guesses looked at
-    generation: int = 0
+    generation: int = 0  # of the code; each has its own
+    chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
     out: bool = False  # a message of it has left, or may have
     told: bool = False  # a check was told that it is over; see Policy.tells_end_once
     over: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digits(self) -> int:
+        """The length of the code that it has now."""
+        return self._choice[1] if self._choice else self.length
+
+    @property
+    def distance(self) -> int:
+        """How far the code that it has now is from the derived one; see codes.moved."""
+        return self._choice[2] if self._choice else 0
+
+    @property
+    def _choice(self) -> tuple[int, int, int] | None:
+        return next((choice for choice in self.chosen if choice[0] == self.generation), None)
 
     def age(self, now: Instant) -> float:
         """Seconds since it began. Within one boot no change of the clock matters; a future stamp is too old."""
@@ -78,7 +93,11 @@ class Verification:
 
     def left(self, now: Instant) -> float:
         """Seconds of life that are left; 0 when it is over."""
-        return max(self.life - self.age(now), 0.0) if self.status == Status.PENDING else 0.0
+        return self.code_left(now) if self.status == Status.PENDING else 0.0
+
+    def code_left(self, now: Instant) -> float:
+        """Seconds until the code's life is over, whether or not it was used."""
+        return max(self.life - self.age(now), 0.0)
 
     def status_at(self, now: Instant) -> Status:
         """The status, expiry included."""
@@ -171,6 +190,7 @@ def _lighter(ledger: Ledger) -> Ledger:
 
 def _verification(plain: dict[str, Any]) -> Verification:
     sends = tuple(_record(Send, send) for send in plain.pop("sends", ()))
+    plain["chosen"] = tuple(tuple(choice) for choice in plain.get("chosen", ()))
     begun, status = Instant(*plain.pop("begun")), Status(plain.pop("status", Status.PENDING))
     return _record(Verification, plain | {"sends": sends, "begun": begun, "status": status})
 

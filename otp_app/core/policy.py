@@ -23,6 +23,7 @@ class Policy:
     gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
     sends_per_hour: int = 5  # per number, over all purposes, channels and faces; 0: no limit
     sends_per_day: int = 10
+    sends_per_verification: int = 0  # messages of one verification; 0: only the limits of the number
     keyed_reserve: int = 5  # more sends a day for callers with an API key, so that strangers cannot use up all
     cool_downs: tuple[float, ...] = (30.0, 60.0, 300.0, 900.0, 3600.0)  # after a death by wrong codes
 
@@ -37,6 +38,7 @@ class Policy:
     give_back_limit: int = 5  # wrong guesses forgiven in `risk_days`: one per approval (an honest typo)
 
     new_code_on_resend: bool = False
+    once_only: bool = True  # an approved code is no good any more; False: it is, until its life is over
     tells_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
 
     @property

@@ -7,29 +7,43 @@ and never sends one twice.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from otp_app.core import transitions
+from otp_app.core import checks, transitions
 from otp_app.core.allowance import seconds_to_next_send, sends_left
-from otp_app.core.codes import GUESS, CodeKeys, Names
+from otp_app.core.answers import Report, Sending
+from otp_app.core.checks import Verdict
+from otp_app.core.codes import GUESS, CodeKeys, Names, moved
 from otp_app.core.courier import Courier, Parcel
-from otp_app.core.errors import DeliveryRefused, InvalidInput, InvalidPhone, UnknownChannel, VerificationNotFound
+from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
 from otp_app.core.events import Canceled, Checked, Event
-from otp_app.core.interfaces import Channel, Clock, Delivery, Instant, Listener, Outcome, Reason, Store
-from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.interfaces import (
+    Approval,
+    ApprovalListener,
+    Channel,
+    Clock,
+    Delivery,
+    Instant,
+    Listener,
+    Outcome,
+    Reason,
+    Store,
+)
+from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.ledgers import Ledgers
-from otp_app.core.message import LOCALE, Texts
+from otp_app.core.message import Texts
 from otp_app.core.phone import Phone, mask, parse, spelling
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import Opening, Verdict
+from otp_app.core.transitions import Opening
+from otp_app.core.wish import DEFAULT_PURPOSE, Wish
 
 log = logging.getLogger(__name__)
 
-PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
-DEFAULT_PURPOSE = "login"
+Begun = Callable[[Sending], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +52,6 @@ class FixedCode:
 
     code: str
     until: float  # wall clock, seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """The answer to a send."""
-
-    verification_id: str
-    to: str  # masked
-    channel: str
-    outcome: Outcome  # sent, or unknown: it may arrive
-    expires_in: float  # seconds
-    resend_in: float  # seconds until no limit of the number refuses the next message
-    sends_left: int | None  # None: no caps
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What may be told about a verification: everything but its code and number."""
-
-    verification: Verification
-    to: str  # masked
-    status: Status
-    attempts_left: int
-    expires_in: float  # seconds; 0 when it is over
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a caller may choose about a send. Raises InvalidInput where that is nothing anybody can choose."""
-
-    purpose: str = DEFAULT_PURPOSE
-    channel: str | None = None  # the only one to use; None: the configured ones in order
-    locale: str = ""  # language tag of the text
-    keyed: bool = False  # the caller showed an API key
-    listed: bool = False  # the number is from the operator's own directory: it need not be in use
-
-    def __post_init__(self) -> None:
-        if not PURPOSE.fullmatch(self.purpose):
-            raise InvalidInput("purpose must be 1 to 32 of a-z, 0-9, _ and -")
-        if self.locale and not LOCALE.fullmatch(self.locale):
-            raise InvalidInput("locale must be a language tag, such as en or pt-BR")
 
 
 class VerificationService:
@@ -97,9 +70,11 @@ class VerificationService:
         countries: frozenset[str] = frozenset(),
         test_numbers: Mapping[str, FixedCode] | None = None,
         listeners: Sequence[Listener] = (),
+        on_approved: Sequence[ApprovalListener] = (),
     ) -> None:
         self._channels, self._policy, self._keys, self._names = tuple(channels), policy, keys, names
-        self._clock, self._countries, self._listeners = clock, countries, tuple(listeners)
+        self._clock, self._countries = clock, countries
+        self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
         self._texts = texts
@@ -111,13 +86,17 @@ class VerificationService:
         other._policy, other._texts = policy, texts  # noqa: SLF001 - of this very class
         return other
 
-    def send(self, phone_number: str, wish: Wish, begun: Callable[[Sending], None] | None = None) -> Sending:
+    def send(self, phone_number: str, wish: Wish, begun: Begun | None = None) -> Sending:
         """Send a code; while one is pending for this number and purpose, send the same code again.
 
         `begun` is called when the message is counted and before it leaves, with the answer as it would be if nothing
         more were ever heard; what it raises stops the send. Raises InvalidInput, CountryNotAllowed, a LimitReached
         (nothing changed), DeliveryRefused (certainly not sent), Busy, StoreUnavailable.
         """
+        return self.start(phone_number, wish, begun)[0]
+
+    def start(self, phone_number: str, wish: Wish, begun: Begun | None = None) -> tuple[Sending, Report]:
+        """Send, and tell of the verification as well: reading it afterwards could fail, though the message has gone."""
         phone = self._phone(phone_number, wish.listed)
         channels = self._channels_for(phone, wish.channel)
         key, fixed_code = self._names.ledger(phone.e164), self._fixed_code(phone.e164)
@@ -129,12 +108,14 @@ class VerificationService:
             send_id=self._names.new_send(),
             key=self._keys.current,
             test_code=fixed_code,
+            code=wish.code,
+            insists=wish.insists,
         )
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Ledger, Verification, Send, str]]:
             # A ledger of another number under this key is a collision of 72-bit names: it gives way.
             mine = ledger if ledger and ledger.phone == phone.e164 else Ledger(phone.e164)
-            new, verification, send = transitions.begin(mine, now, self._policy, opening)
+            new, verification, send = transitions.begin(mine, now, self._policy, opening, partial(self._code, mine))
             return new, (new, verification, send, self._code(new, verification))
 
         ledger, verification, send, code = self._ledgers.change(key, transition)
@@ -145,24 +126,19 @@ class VerificationService:
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
             raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after)
-        return self._sending(ledger, verification, send, delivery.outcome, wish)
+        sends = (*verification.sends[:-1], replace(send, state=delivery.outcome))
+        report = self._report(ledger, replace(verification, sends=sends))
+        return self._sending(ledger, verification, send, delivery.outcome, wish), report
 
     def resend(
-        self,
-        verification_id: str,
-        wish: Wish,
-        begun: Callable[[Sending], None] | None = None,
-        phone_number: str | None = None,
+        self, verification_id: str, wish: Wish, begun: Begun | None = None, phone_number: str | None = None
     ) -> Sending:
         """Send again to the number of a verification, for its purpose (the wish's does not count).
 
         A `phone_number` given beside the id must fit it. Raises VerificationNotFound, and what send raises.
         """
-        ledger, verification = self._find(verification_id)
-        if phone_number is not None and spelling(phone_number) != ledger.phone:
-            raise VerificationNotFound("No such verification")
-        wish = replace(wish, purpose=verification.purpose)
-        return self.send(ledger.phone, wish, begun)
+        report = self.status(verification_id, phone_number=phone_number)
+        return self.send(report.phone, replace(wish, purpose=report.verification.purpose), begun)
 
     def check(
         self,
@@ -186,43 +162,66 @@ class VerificationService:
             target = self._target(ledger, now, phone, verification_id, purpose)
             if ledger is None or target is None:
                 return None, (Verdict(None), None)
-            new, verdict = transitions.check(ledger, now, self._policy, target, guess, lambda v: self._code(ledger, v))
+            new, verdict = checks.check(ledger, now, self._policy, target, guess, partial(self._code, ledger))
             event = Checked(target.id, mask(ledger.phone), target.purpose, str(verdict.status))
-            return new, (verdict, event if verdict.counted else None)
+            return new, (verdict, event if verdict.counted and new else None)
 
         verdict, event = self._ledgers.change(key, transition)
         if event:
             self._tell(event)
+        if event and verdict.approval:
+            _call(self._on_approved, verdict.approval)
         return verdict
 
     def cancel(self, verification_id: str) -> Report:
         """End a pending verification. Raises VerificationNotFound, NotPending, Busy, StoreUnavailable."""
-        key = self._names.ledger_of(verification_id)
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Ledger, Verification]]:
-            found = ledger.by_id(verification_id) if ledger else None
-            if ledger is None or found is None or not self._remembers(found, now):
-                raise VerificationNotFound("No such verification")
-            new, verification = transitions.cancel(ledger, now, self._policy, verification_id)
-            return new, (new, verification)
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, Report]:
+            new, over = checks.cancel(self._with(ledger, verification_id, now), now, self._policy, verification_id)
+            return new, self._report(new, over)
 
-        if key is None:
+        report = self._ledgers.change(self._key_of(verification_id), transition)
+        self._tell(Canceled(verification_id, report.to, report.verification.purpose))
+        return report
+
+    def approve(self, verification_id: str) -> Report:
+        """Take a pending verification for approved, because its caller says so. Raises what cancel does."""
+
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Report, Approval]]:
+            held = self._with(ledger, verification_id, now)
+            new, over, approval = checks.approve(held, now, self._policy, verification_id)
+            return new, (self._report(new, over), approval)
+
+        report, approval = self._ledgers.change(self._key_of(verification_id), transition)
+        self._tell(Checked(verification_id, report.to, report.verification.purpose, report.status))
+        _call(self._on_approved, approval)
+        return report
+
+    def status(
+        self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
+    ) -> Report:
+        """Tell of a verification, by id, or by number and purpose (None: login); all that is given must fit.
+
+        It is remembered for an hour after it was over. Raises VerificationNotFound, InvalidPhone.
+        """
+        phone = spelling(phone_number) if phone_number is not None else None
+        key, now = self._ledger_key(phone, verification_id), self._clock()
+        ledger = self._ledgers.find(key) if key else None
+        verification = self._target(ledger, now, phone, verification_id, purpose)
+        if ledger is None or verification is None:
             raise VerificationNotFound("No such verification")
-        ledger, verification = self._ledgers.change(key, transition)
-        self._tell(Canceled(verification.id, mask(ledger.phone), verification.purpose))
         return self._report(ledger, verification)
 
-    def status(self, verification_id: str) -> Report:
-        """Tell what became of a verification, up to an hour after it was over. Raises VerificationNotFound."""
-        return self._report(*self._find(verification_id))
+    def _key_of(self, verification_id: str) -> str:
+        if key := self._names.ledger_of(verification_id):
+            return key
+        raise VerificationNotFound("No such verification")
 
-    def _find(self, verification_id: str) -> tuple[Ledger, Verification]:
-        key = self._names.ledger_of(verification_id)
-        ledger = self._ledgers.find(key) if key else None
-        verification = ledger.by_id(verification_id) if ledger else None
-        if ledger is None or verification is None or not self._remembers(verification, self._clock()):
+    def _with(self, ledger: Ledger | None, verification_id: str, now: Instant) -> Ledger:
+        """Return the ledger if it has this verification, and remembers it."""
+        if ledger is None or self._target(ledger, now, None, verification_id, None) is None:
             raise VerificationNotFound("No such verification")
-        return ledger, verification
+        return ledger
 
     def _target(
         self, ledger: Ledger | None, now: Instant, phone: str | None, verification_id: str | None, purpose: str | None
@@ -251,7 +250,7 @@ class VerificationService:
         if not known:
             raise UnknownChannel("channel must be one of: " + ", ".join(c.name for c in self._channels))
         if not (able := [c.name for c in known if c.landlines or not phone.landline]):
-            raise InvalidPhone("phone_number is a fixed line, which cannot receive messages here")
+            raise Landline("phone_number is a fixed line, which cannot receive messages here")
         return able
 
     def _fixed_code(self, phone: str) -> str | None:
@@ -259,14 +258,17 @@ class VerificationService:
         return test.code if test and test.until > self._clock().wall else None
 
     def _code(self, ledger: Ledger, verification: Verification) -> str:
-        return self._fixed_code(ledger.phone) or self._keys.derive(
+        if fixed := self._fixed_code(ledger.phone):
+            return fixed
+        derived = self._keys.derive(
             verification.key,
             verification_id=verification.id,
             phone=ledger.phone,
             purpose=verification.purpose,
             generation=verification.generation,
-            length=verification.length,
+            length=verification.digits,
         )
+        return moved(derived, verification.distance)
 
     def _sending(self, ledger: Ledger, verification: Verification, send: Send, outcome: Outcome, wish: Wish) -> Sending:
         now = self._clock()
@@ -284,11 +286,15 @@ class VerificationService:
         now = self._clock()
         left = self._policy.max_attempts - verification.attempts
         status = verification.status_at(now)
-        return Report(verification, mask(ledger.phone), status, max(left, 0), verification.left(now))
+        return Report(verification, ledger.phone, status, max(left, 0), verification.left(now))
 
     def _tell(self, event: Event) -> None:
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:
-                log.exception("a listener failed")
+        _call(self._listeners, event)
+
+
+def _call(listeners: Sequence[Callable[[Any], None]], what: object) -> None:
+    for listener in listeners:
+        try:
+            listener(what)
+        except Exception:
+            log.exception("a listener failed")

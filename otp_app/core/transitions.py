@@ -1,4 +1,4 @@
-"""What can happen to a ledger: begin, settle, check, cancel. Pure functions of (ledger, now, policy, …).
+"""What sends do to a ledger: begin, settle. Pure functions of (ledger, now, policy, …); checks.py has those of guesses.
 
 Each returns the ledger to store. The service puts it there with one compare-and-swap and starts again from what it
 finds when it lost, so every rule here holds whatever runs at the same time.
@@ -6,15 +6,16 @@ finds when it lost, so every rule here holds whatever runs at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from otp_app.core.allowance import add_risk, code_length, guess_weight, pruned, refuse_send
-from otp_app.core.codes import matches
-from otp_app.core.errors import DeliveryRefused, NotPending, TooManyPending, VerificationNotFound
+from otp_app.core.allowance import code_length, pruned, refuse_send
+from otp_app.core.checks import CodeOf, died
+from otp_app.core.codes import distance, matches
+from otp_app.core.errors import DeliveryRefused, TooManyPending, VerificationSpent
 from otp_app.core.interfaces import Delivery, Instant, Outcome, Reason
 from otp_app.core.ledger import Ledger, Send, Status, Verification
-from otp_app.core.policy import DAY, Policy
+from otp_app.core.policy import Policy
 
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
 #: makes no provider calls.
@@ -38,35 +39,23 @@ class Opening:
     send_id: str
     key: str  # id of the code key for a new verification
     test_code: str | None = None  # a test number: this code, no message, no limits of sends
+    code: str = ""  # chosen by the caller for a verification that begins
+    insists: bool = False  # ... and for one that is pending, in place of the code that it has
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The answer to one guess."""
-
-    status: Status | None  # None: there is nothing to check for this number, purpose or id
-    verification_id: str = ""
-    attempts_left: int = 0
-    counted: bool = False  # the guess was looked at
-    told: bool = False  # an earlier check was told of this end already
-
-    @property
-    def approved(self) -> bool:
-        """Whether this guess, and no other, is the accepted one."""
-        return self.counted and self.status == Status.APPROVED
-
-
-def begin(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification, Send]:
+def begin(
+    ledger: Ledger, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+) -> tuple[Ledger, Verification, Send]:
     """Count a message and note it as about to be sent, in the pending verification or a new one.
 
     Raises a LimitReached when the number must wait, DeliveryRefused when every channel refused this number a short
-    time ago. A pending verification is never harmed by that.
+    time ago, and what `code_of` raises. A pending verification is never harmed by that.
     """
     ledger = pruned(ledger, now, policy)
     if not opening.test_code:
         refuse_send(ledger, now, policy, keyed=opening.keyed)
     channel = _untried_channel(ledger, opening.channels)
-    ledger, verification = _to_send_in(ledger, now, policy, opening)
+    ledger, verification = _to_send_in(ledger, now, policy, opening, code_of)
     state = Outcome.SENT if opening.test_code else "pending"
     send = Send(opening.send_id, channel, now.wall, state, verification.generation)
     verification = replace(verification, sends=(*verification.sends, send))
@@ -101,41 +90,6 @@ def settle(
     return _given_up(ledger, verification, send, reason) if reason else ledger
 
 
-def check(
-    ledger: Ledger,
-    now: Instant,
-    policy: Policy,
-    target: Verification | None,
-    guess: str,
-    code_of: Callable[[Verification], str],
-) -> tuple[Ledger | None, Verdict]:
-    """Look at one guess for a verification of this ledger. The ledger is None where nothing changes.
-
-    Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
-    parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
-    """
-    if target is None:
-        return None, Verdict(None)
-    if target.is_pending(now) and target.attempts >= policy.allowed_attempts:  # for this face it is over
-        return _over(ledger, policy, target, Status.MAX_ATTEMPTS_REACHED)
-    if not target.is_pending(now):
-        return _over(ledger, policy, target, target.status_at(now))
-    if matches(guess, code_of(target)):
-        return _approved(ledger, now, policy, target)
-    return _wrong(ledger, now, policy, target)
-
-
-def cancel(ledger: Ledger, now: Instant, policy: Policy, verification_id: str) -> tuple[Ledger, Verification]:
-    """End a pending verification. Raises VerificationNotFound or NotPending."""
-    verification = ledger.by_id(verification_id)
-    if verification is None:
-        raise VerificationNotFound("No such verification")
-    if not verification.is_pending(now):
-        raise NotPending("The verification is over already")
-    over = replace(verification, status=Status.CANCELED, over=now.wall)
-    return pruned(ledger.with_verification(over), now, policy), over
-
-
 def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
     refused = {channel: reason for channel, _, reason in ledger.refusals}
     if untried := next((c for c in channels if c not in refused), None):
@@ -143,20 +97,46 @@ def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
     raise DeliveryRefused("This number cannot be reached", refused[channels[-1]])
 
 
-def _to_send_in(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
+def _to_send_in(
+    ledger: Ledger, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+) -> tuple[Ledger, Verification]:
     current = next((v for v in ledger.pending(now) if v.purpose == opening.purpose), None)
-    if current is None:
-        return _begun(ledger, now, policy, opening)
-    if current.attempts >= policy.allowed_attempts:  # its message would bring a code that this face does not look at
-        ledger, _ = _died(ledger, now, current)
-        return _begun(ledger, now, policy, opening)
-    if policy.max_life - current.age(now) < policy.min_life:
+    if current and current.attempts >= policy.allowed_attempts:
+        ledger, _ = died(ledger, now, current)  # its message would bring a code that this face does not look at
+    elif current and policy.max_life - current.age(now) < policy.min_life:
         # Too little life is left for a message to arrive in: the code would be dead on its arrival.
-        expired = replace(current, status=Status.EXPIRED, over=now.wall)
-        return _begun(ledger.with_verification(expired), now, policy, opening)
-    life = min(current.age(now) + policy.ttl, policy.max_life)
+        ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, over=now.wall))
+    elif current:
+        return ledger, _sent_again(current, now, policy, opening, code_of)
+    ledger, begun = _begun(ledger, now, policy, opening)
+    return ledger, _with_choice(begun, opening, code_of)
+
+
+def _sent_again(
+    current: Verification, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+) -> Verification:
+    sends = sum(send.state != Outcome.REFUSED for send in current.sends)
+    if policy.sends_per_verification and sends >= policy.sends_per_verification:
+        quota, wait = policy.sends_per_verification, current.left(now)
+        raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
+    life = max(current.life, min(current.age(now) + policy.ttl, policy.max_life))
     out = current.out or any(s.state == "pending" for s in current.sends)
-    return ledger, replace(current, life=life, out=out, generation=current.generation + policy.new_code_on_resend)
+    current = replace(current, life=life, out=out)
+    other = opening.insists and opening.code and not matches(opening.code, code_of(current))
+    if not (policy.new_code_on_resend or other):
+        return current
+    kept = tuple(choice for choice in current.chosen if choice[0] == current.generation)
+    return _with_choice(replace(current, generation=current.generation + 1, chosen=kept), opening, code_of)
+
+
+def _with_choice(verification: Verification, opening: Opening, code_of: CodeOf) -> Verification:
+    """The verification with the code that the caller chose, kept as how far it is from the derived one."""
+    if not opening.code or opening.test_code:
+        return verification
+    generation, length = verification.generation, len(opening.code)
+    derived = code_of(replace(verification, chosen=((generation, length, 0),)))
+    choice = (generation, length, distance(opening.code, derived))
+    return replace(verification, chosen=(*verification.chosen, choice))
 
 
 def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
@@ -196,17 +176,11 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
     if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
         ledger = _revived(ledger, verification)
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
-    if send.generation and send.generation == verification.generation:
+    out = any(s.generation == send.generation and s.state != Outcome.REFUSED for s in verification.sends)
+    if send.generation == verification.generation and send.generation and not out:
         # A new code that never left must not replace the one that the user has.
         return ledger.with_verification(replace(verification, generation=send.generation - 1))
     return ledger
-
-
-def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) -> tuple[Ledger | None, Verdict]:
-    verdict = Verdict(status, target.id, told=target.told)
-    if target.told or not policy.tells_end_once:
-        return None, verdict
-    return ledger.with_verification(replace(target, told=True)), verdict
 
 
 def _revived(ledger: Ledger, gone: Verification) -> Ledger:
@@ -216,28 +190,3 @@ def _revived(ledger: Ledger, gone: Verification) -> Ledger:
         return ledger
     before = replace(ended[-1], status=Status.PENDING, over=None)
     return ledger.with_verification(before, deaths=max(ledger.deaths - 1, 0))
-
-
-def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    over = replace(target, status=Status.APPROVED, over=now.wall)
-    ledger = replace(ledger.with_verification(over), streak=min(ledger.streak, 1), deaths=0)
-    if target.attempts and len(ledger.given_back) < policy.give_back_limit:
-        ledger = add_risk(ledger, now, -guess_weight(target.length))
-        ledger = replace(ledger, given_back=(*ledger.given_back, int(now.wall // DAY)))
-    return ledger, Verdict(Status.APPROVED, target.id, policy.max_attempts - target.attempts, counted=True)
-
-
-def _died(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
-    """Of wrong guesses."""
-    dead = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, over=now.wall)
-    return ledger.with_verification(dead, deaths=ledger.deaths + 1, died=now.wall), dead
-
-
-def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    tried = replace(target, attempts=target.attempts + 1)
-    left = policy.allowed_attempts - tried.attempts
-    ledger = ledger.with_verification(tried)
-    if tried.attempts >= policy.max_attempts:
-        ledger, tried = _died(ledger, now, tried)
-    ledger = add_risk(ledger, now, guess_weight(target.length))
-    return ledger, Verdict(tried.status, target.id, max(left, 0), counted=True)

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from otp_app.core.answers import Sending
 from otp_app.core.codes import CodeKeys, Names
 from otp_app.core.events import Event
-from otp_app.core.interfaces import Delivery, Instant, Listener, Message, Outcome, Reason, Swap
+from otp_app.core.interfaces import ApprovalListener, Delivery, Instant, Listener, Message, Outcome, Reason, Swap
 from otp_app.core.ledger import Ledger, decode
 from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
-from otp_app.core.service import FixedCode, Sending, VerificationService, Wish
+from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.wish import Wish
 
 PHONE = "+14155552671"
 K1, K2, INDEX_KEY = b"1" * 32, b"2" * 32, b"i" * 32
@@ -161,6 +163,7 @@ class World:
         self.store = DictStore(self.clock, forgets=self.forgetful)
         self.channels = self.channels or (FakeChannel(),)
         self.listeners: list[Listener] = [self.events.append]
+        self.on_approved: list[ApprovalListener] = []
         self.names = Names(INDEX_KEY, self.random.randbytes)
 
     def service(self) -> VerificationService:
@@ -176,6 +179,7 @@ class World:
             countries=self.countries,
             test_numbers=self.test_numbers,
             listeners=self.listeners,
+            on_approved=self.on_approved,
         )
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from otp_app.core.checks import Verdict, check
 from otp_app.core.interfaces import Instant, Reason
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import Opening, Verdict, begin, check, settle
+from otp_app.core.transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock, refused
 
 POLICY = Policy()
@@ -32,7 +33,7 @@ class Number:
         """Count a message, as a send does before it leaves."""
         n = next(self._ids)
         opening = Opening(purpose, channels, keyed, f"VE{n:032x}", f"VL{n:032x}", "k1", test_code or None)
-        self.ledger, verification, send = begin(self.ledger, self.now, self.policy, opening)
+        self.ledger, verification, send = begin(self.ledger, self.now, self.policy, opening, lambda v: CODE)
         return verification, send
 
     def send(self, **opening: Any) -> Verification:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.codes import GUESS, CodeKeys, Names, matches, parse_keys, parse_secret
+from otp_app.core.codes import GUESS, CodeKeys, Names, distance, matches, moved, parse_keys, parse_secret
 from otp_app.core.errors import UnknownKey
 from tests.core.fakes import INDEX_KEY, K1, K2, ONE_KEY, PHONE
 
@@ -187,3 +187,25 @@ def test_a_secret_of_32_bytes_is_long_enough() -> None:
     assert parse_secret(_b64(K1)) == K1
     with pytest.raises(ValueError, match="shorter"):
         parse_secret(_b64(K1[:31]))
+
+
+# ---- codes that callers chose, and keys for other uses
+
+
+def test_a_distance_leads_from_one_code_to_another() -> None:
+    for derived, chosen in [("000000", "999999"), ("999999", "000000"), ("0042", "0042"), ("5", "3")]:
+        assert moved(derived, distance(chosen, derived)) == chosen
+
+
+def test_a_distance_is_as_long_as_the_code() -> None:
+    """As far round as digits go: it is what a one-time pad would leave."""
+    assert distance("0000", "0001") == 9999
+
+
+def test_keys_for_another_use_are_others() -> None:
+    """By the same ids; each use has its own."""
+    keys = CodeKeys("k2", {"k2": K2, "k1": K1})
+    tokens, others = keys.for_use("session token"), keys.for_use("something else")
+    assert tokens.keys() == {"k1", "k2"}
+    assert len({*tokens.values(), *others.values(), K1, K2}) == 6
+    assert tokens == keys.for_use("session token")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core import transitions
+from otp_app.core import checks, transitions
 from otp_app.core.interfaces import Delivery, Instant, Outcome
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
@@ -79,14 +79,14 @@ def test_unknown_fields_survive_every_transition() -> None:
     ledger, policy = _with_unknown_fields(), Policy(gaps=(), cool_downs=())
     now = Instant(1799999110.0, "0a1b2c3d", 5010.0)
     opening = Opening("payment", ["sms"], keyed=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
-    ledger, verification, _ = transitions.begin(ledger, now, policy, opening)
+    ledger, verification, _ = transitions.begin(ledger, now, policy, opening, lambda v: "111111")
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
     ledger = transitions.settle(ledger, now, "VL1", SENT)
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
     target = ledger.by_id(verification.id)
-    tried, _ = transitions.check(ledger, now, policy, target, "000000", lambda v: "111111")
-    approved, _ = transitions.check(ledger, now, policy, target, "111111", lambda v: "111111")
-    canceled, _ = transitions.cancel(ledger, now, policy, verification.id)
+    tried, _ = checks.check(ledger, now, policy, target, "000000", lambda v: "111111")
+    approved, _ = checks.check(ledger, now, policy, target, "111111", lambda v: "111111")
+    canceled, _ = checks.cancel(ledger, now, policy, verification.id)
     for changed in (tried, approved, canceled):
         assert changed
         assert _unknown_fields(changed) == KNOWN_TO_ANOTHER_VERSION

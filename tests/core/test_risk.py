@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from otp_app.core.allowance import code_length, pruned, risk_spent, seconds_to_next_send
+from otp_app.core.checks import check
 from otp_app.core.errors import LimitReached
 from otp_app.core.ledger import Ledger, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.transitions import Opening, begin, check, settle
+from otp_app.core.transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock
 
 BOUND = 9.9e-4
@@ -40,7 +41,7 @@ class Siege:
         number = f"{self.sends:032x}"
         opening = Opening(purpose, ("sms",), self.keyed, "VE" + number, "VL" + number, "k1")
         try:
-            self.ledger, verification, send = begin(self.ledger, self.clock(), POLICY, opening)
+            self.ledger, verification, send = begin(self.ledger, self.clock(), POLICY, opening, lambda v: "012345")
         except LimitReached:
             return None
         self.ledger = settle(self.ledger, self.clock(), send.id, SENT)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from otp_app.core.checks import Verdict, cancel, check
 from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey, VerificationNotFound
 from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.policy import DAY, Policy
-from otp_app.core.transitions import Verdict, cancel, check
 from tests.core.number import CODE, POLICY, WRONG, Number
 
 

@@ -1,0 +1,166 @@
+"""Codes that callers chose: kept as how far they are from the derived one, sent again, replaced only by who insists."""
+
+from __future__ import annotations
+
+import pytest
+
+from otp_app.core.codes import distance, moved
+from otp_app.core.errors import DeliveryRefused, InvalidInput
+from otp_app.core.ledger import decode, encode
+from otp_app.core.policy import Policy
+from otp_app.core.service import FixedCode
+from otp_app.core.wish import Wish
+from tests.core.fakes import PHONE, World, refused
+
+
+def test_a_chosen_code_is_sent_and_accepted(world: World) -> None:
+    world.send(code="0042")
+    assert world.code() == "0042"
+    assert "0042 " in f"{world.sms.messages[-1].text} "
+    assert world.service().check("0042", phone_number=PHONE).approved
+
+
+def test_it_is_not_readable_at_rest(world: World) -> None:
+    world.send(code="86420")
+    (verification,) = world.ledger().verifications
+    assert "86420" not in encode(world.ledger()).decode()
+    assert verification.digits == 5
+    assert moved("13579", distance("86420", "13579")) == "86420"
+
+
+def test_the_record_is_read_as_it_was_written(world: World) -> None:
+    world.send(code="1234567890")
+    ((generation, length, apart),) = world.ledger().verifications[0].chosen
+    assert (generation, length) == (0, 10)
+    assert world.ledger().verifications[0].chosen == ((0, 10, apart),)
+    assert decode(encode(world.ledger())) == world.ledger()
+
+
+@pytest.mark.parametrize("code", ["123", "12345678901", "12a4", "١٢٣٤", " 1234", "-1234"])
+def test_what_cannot_be_a_code_is_refused(code: str) -> None:
+    with pytest.raises(InvalidInput):
+        Wish(code=code)
+
+
+def test_a_resend_brings_the_code_that_was_chosen_first(world: World) -> None:
+    world.send(code="1111")
+    world.clock.forward(30)
+    world.send(code="2222")
+    assert [m.code for m in world.sms.messages] == ["1111", "1111"]
+
+
+def test_a_resend_without_a_choice_brings_it_too(world: World) -> None:
+    first = world.send(code="1111")
+    world.clock.forward(30)
+    assert world.send().verification_id == first.verification_id
+    assert world.code() == "1111"
+
+
+def test_a_choice_does_not_change_a_derived_code(world: World) -> None:
+    world.send()
+    derived = world.code()
+    world.clock.forward(30)
+    world.send(code="1111")
+    assert world.code() == derived
+
+
+def test_who_insists_replaces_the_code_and_gets_no_new_tries(world: World) -> None:
+    first = world.send()
+    derived = world.code()
+    world.service().check("0000", phone_number=PHONE)
+    world.clock.forward(30)
+    assert world.send(code="1111", insists=True).verification_id == first.verification_id
+    assert world.code() == "1111"
+    assert not world.service().check(derived, phone_number=PHONE).approved
+    verdict = world.service().check("1111", phone_number=PHONE)
+    assert (verdict.approved, verdict.attempts_left) == (True, 3)
+
+
+def test_a_code_of_another_length_may_replace_one(world: World) -> None:
+    world.send(code="1111", insists=True)
+    world.clock.forward(30)
+    world.send(code="22222222", insists=True)
+    assert world.service().check("22222222", phone_number=PHONE).approved
+
+
+def test_to_insist_on_the_code_that_there_is_changes_nothing(world: World) -> None:
+    world.send(code="1111", insists=True)
+    world.clock.forward(30)
+    world.send(code="1111", insists=True)
+    assert world.ledger().verifications[0].generation == 0
+
+
+def test_a_code_that_never_left_does_not_replace_the_one_before(world: World) -> None:
+    world.send(code="1111")
+    world.clock.forward(30)
+    world.sms.script.append(refused())
+    with pytest.raises(DeliveryRefused):
+        world.send(code="2222", insists=True)
+    assert world.service().check("1111", phone_number=PHONE).approved
+
+
+def test_a_code_that_left_once_stays_though_its_resend_was_refused(world: World) -> None:
+    world.send(code="1111")
+    world.clock.forward(30)
+    world.send(code="2222", insists=True)
+    world.clock.forward(60)
+    world.sms.script.append(refused())
+    with pytest.raises(DeliveryRefused):
+        world.send(code="2222", insists=True)
+    assert world.service().check("2222", phone_number=PHONE).approved
+
+
+def test_a_refused_choice_is_forgotten(world: World) -> None:
+    """The next new code is derived, or chosen anew; it is not the one that never left."""
+    world.policy = Policy(new_code_on_resend=True)
+    world.send()
+    world.clock.forward(30)
+    world.sms.script.append(refused())
+    with pytest.raises(DeliveryRefused):
+        world.send(code="2222")
+    world.clock.forward(60)
+    world.send()
+    assert world.code() != "2222"
+    assert len(world.code()) == 6
+
+
+def test_with_new_codes_on_resend_each_choice_counts(world: World) -> None:
+    world.policy = Policy(new_code_on_resend=True)
+    world.send(code="1111")
+    world.clock.forward(30)
+    world.send(code="2222")
+    assert [m.code for m in world.sms.messages] == ["1111", "2222"]
+
+
+def test_a_test_number_keeps_its_fixed_code(world: World) -> None:
+    world.test_numbers = {PHONE: FixedCode("123456", world.clock.wall + 100)}
+    world.send(code="9999", insists=True)
+    assert world.ledger().verifications[0].chosen == ()
+    assert not world.service().check("9999", phone_number=PHONE).approved
+    assert world.service().check("123456", phone_number=PHONE).approved
+
+
+def test_a_short_code_costs_the_number_more(world: World) -> None:
+    """A guess at four digits is a hundred times as likely as one at six: after one the next codes are longer."""
+    world.send(code="1111")
+    world.service().check("2222", phone_number=PHONE)
+    world.clock.forward(700)
+    world.send()
+    assert len(world.code()) == 8
+
+
+def test_a_short_code_that_is_pending_makes_others_longer(world: World) -> None:
+    """The guesses that it still allows are at stake."""
+    world.send(code="1111")
+    world.clock.forward(30)
+    world.send(purpose="payment")
+    assert len(world.code()) == 8
+
+
+def test_a_wrong_guess_at_a_short_code_is_given_back_whole(world: World) -> None:
+    world.send(code="1111")
+    world.service().check("2222", phone_number=PHONE)
+    assert world.service().check("1111", phone_number=PHONE).approved
+    world.clock.forward(700)
+    world.send()
+    assert len(world.code()) == 6

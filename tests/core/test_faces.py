@@ -1,0 +1,185 @@
+"""What faces may have of their own: sends of one verification, codes that are good again, a caller that vouches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, VerificationSpent
+from otp_app.core.interfaces import Approval
+from otp_app.core.ledger import Status
+from otp_app.core.message import Texts
+from otp_app.core.policy import Policy
+from otp_app.core.wish import Wish
+from tests.core.fakes import PHONE, World, refused
+
+TEN_MINUTES = Policy(
+    ttl=600, gaps=(), sends_per_verification=3, sends_per_hour=50, sends_per_day=50, face_attempts=5
+)  # fmt: skip
+AGAIN = Policy(once_only=False, gaps=())
+
+
+def guess(world: World, code: str) -> tuple[bool, Status | None, bool]:
+    verdict = world.service().check(code, phone_number=PHONE)
+    return verdict.approved, verdict.status, verdict.counted
+
+
+def test_a_verification_has_so_many_messages(world: World) -> None:
+    world.policy = TEN_MINUTES
+    for _ in range(3):
+        world.send()
+    world.clock.forward(100)
+    with pytest.raises(VerificationSpent) as spent:
+        world.send()
+    assert (spent.value.retry_after, spent.value.quota, spent.value.code) == (500, 3, "verification_spent")
+    assert isinstance(spent.value, TooManySends)
+    world.service().check(world.code(), phone_number=PHONE)
+    assert world.send().verification_id
+
+
+def test_refused_messages_are_not_among_them(world: World) -> None:
+    world.policy = TEN_MINUTES
+    world.send()
+    world.sms.script.extend([refused()] * 3)
+    for _ in range(3):
+        with pytest.raises(Exception, match="could not be sent"):
+            world.send()
+    world.send()
+    world.send()
+    with pytest.raises(VerificationSpent):
+        world.send()
+
+
+def test_a_resend_does_not_extend_a_life_that_has_its_whole_length(world: World) -> None:
+    world.policy = TEN_MINUTES
+    world.send()
+    world.clock.forward(500)
+    assert world.send().expires_in == 100
+
+
+def test_a_resend_by_a_face_of_shorter_lives_does_not_shorten_one(world: World) -> None:
+    world.policy = TEN_MINUTES
+    world.send()
+    world.policy = Policy(gaps=())
+    world.clock.forward(10)
+    assert world.send().expires_in == 590
+
+
+def test_a_code_may_be_good_again_until_its_life_is_over(world: World) -> None:
+    world.policy = AGAIN
+    world.send()
+    code = world.code()
+    assert [guess(world, code)[0] for _ in range(3)] == [True, True, True]
+    world.clock.forward(299)
+    assert guess(world, code)[0]
+    world.clock.forward(1)
+    assert guess(world, code) == (False, Status.EXPIRED, False)
+
+
+def test_a_used_code_is_no_good_for_who_takes_it_once(world: World) -> None:
+    world.policy = AGAIN
+    world.send()
+    assert guess(world, world.code())[0]
+    world.policy = Policy()
+    assert guess(world, world.code()) == (False, Status.APPROVED, False)
+
+
+def test_guesses_at_a_used_code_are_counted(world: World) -> None:
+    """Or it could be guessed through while it is good again."""
+    world.policy = AGAIN
+    world.send()
+    assert guess(world, world.code())[0]
+    wrong = "000000" if world.code() != "000000" else "111111"
+    assert [guess(world, wrong)[2] for _ in range(6)] == [True] * 5 + [False]
+    assert guess(world, world.code()) == (False, Status.MAX_ATTEMPTS_REACHED, False)
+
+
+def test_an_approval_says_what_was_shown(world: World) -> None:
+    sending = world.send(purpose="payment")
+    world.clock.forward(7)
+    verdict = world.service().check(world.code(), verification_id=sending.verification_id)
+    assert verdict.approval == Approval(PHONE, "payment", sending.verification_id, "sms", world.clock.wall)
+
+
+def test_a_wrong_guess_shows_nothing(world: World) -> None:
+    world.send()
+    assert world.service().check("0000", phone_number=PHONE).approval is None
+
+
+def test_whoever_listens_hears_of_each_approval_once(world: World) -> None:
+    heard: list[Approval] = []
+    world.on_approved = [heard.append]
+    world.policy = AGAIN
+    sending = world.send()
+    for code in ("0000", world.code(), world.code()):
+        world.service().check(code, phone_number=PHONE)
+    assert [(a.phone, a.verification_id) for a in heard] == [(PHONE, sending.verification_id)]
+
+
+def test_a_listener_that_fails_does_not_undo_an_approval(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Approval) -> None:
+        raise RuntimeError("boom")
+
+    world.on_approved = [broken]
+    world.send()
+    assert guess(world, world.code())[0]
+    assert "a listener failed" in caplog.text
+
+
+def test_a_caller_may_vouch(world: World) -> None:
+    heard: list[Approval] = []
+    world.on_approved = [heard.append]
+    sending = world.send()
+    report = world.service().approve(sending.verification_id)
+    assert (report.status, report.phone, report.expires_in) == (Status.APPROVED, PHONE, 0)
+    assert [a.verification_id for a in heard] == [sending.verification_id]
+    assert guess(world, world.code()) == (False, Status.APPROVED, False)
+
+
+def test_gaps_begin_anew_when_a_caller_vouches(world: World) -> None:
+    sending = world.send()
+    world.clock.forward(30)
+    assert world.send().resend_in == 60
+    world.service().approve(sending.verification_id)
+    world.clock.forward(30)
+    assert world.send().resend_in == 60
+
+
+def test_only_for_what_is_pending(world: World) -> None:
+    sending = world.send()
+    world.service().cancel(sending.verification_id)
+    with pytest.raises(NotPending):
+        world.service().approve(sending.verification_id)
+    with pytest.raises(VerificationNotFound):
+        world.service().approve("VE" + "0" * 32)
+    with pytest.raises(VerificationNotFound):
+        world.service().approve("no id")
+
+
+def test_a_verification_is_found_by_what_is_known_of_it(world: World) -> None:
+    sending = world.send(purpose="payment")
+    service, found = world.service(), sending.verification_id
+    assert service.status(found).phone == PHONE
+    assert service.status(phone_number="+1 415 555 2671", purpose="payment").verification.id == found
+    assert service.status(found, phone_number=PHONE, purpose="payment").verification.id == found
+    misfits = [
+        {"phone_number": PHONE},
+        {"phone_number": "+14155552672", "purpose": "payment"},
+        {"verification_id": found, "purpose": "login"},
+        {"verification_id": found, "phone_number": "+14155552672"},
+        {},
+    ]
+    for misfit in misfits:
+        with pytest.raises(VerificationNotFound):
+            service.status(**misfit)
+
+
+def test_other_figures_are_over_the_same_ledgers(world: World) -> None:
+    service = world.service()
+    strict = service.under(replace(world.policy, face_attempts=1), Texts("Code {code}"))
+    strict.send(PHONE, Wish())
+    assert world.sms.messages[-1].text.startswith("Code ")
+    assert strict.check("0000", phone_number=PHONE).counted
+    assert not strict.check(world.code(), phone_number=PHONE).counted
+    assert service.check(world.code(), phone_number=PHONE).approved
