@@ -20,7 +20,8 @@ SAMPLES = sorted(file.name for file in DEPLOY.iterdir() if file.is_file())
 COMPOSE = ("compose.yaml", "compose.scaled.yaml")
 VARIABLES = {name.upper() for name in Settings.model_fields}
 #: Those that an image can be made with.
-LISTS_OF_PACKAGES = ["requirements.txt", "requirements-redis.txt", "requirements-postgres.txt"]
+EXTRAS = ["eddsa", "redis", "postgres"]
+LISTS_OF_PACKAGES = ["requirements.txt", *(f"requirements-{extra}.txt" for extra in EXTRAS)]
 
 
 def text(name: str) -> str:
@@ -112,7 +113,7 @@ def test_the_image_has_a_list_of_packages() -> None:
     """One of those that the repository has, unless told otherwise that of the server alone."""
     assert re.findall(r"^ARG REQUIREMENTS=(.*)$", text("Dockerfile"), re.MULTILINE) == ["requirements.txt"]
     named = re.findall(r"requirements-\w+\.txt", text("compose.scaled.yaml"))
-    assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt"}
+    assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt", "requirements-eddsa.txt"}
 
 
 def test_systemd_rates_the_service_as_shut() -> None:
