@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otp_app.core.errors import InvalidInput
 from otp_app.core.message import LOCALE
-from otp_app.core.service import PURPOSE
+from otp_app.core.wish import PURPOSE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BYTES = 8192
 MAX_DEPTH = 32
+VISIBLE = r"\A[!-~]{1,255}\z"  # ASCII without blanks
 TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
 _JSON_TYPE = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?)?[ \t]*", re.IGNORECASE)
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
@@ -59,9 +60,11 @@ class SendFields(Fields):
 
 
 class VerifyFields(Fields):
-    """What verify takes."""
+    """What verify takes. For a proof: for whom it is, and a word of theirs that comes back in it."""
 
     otp: Annotated[str | None, Field(max_length=64)] = None
+    proof_audience: Annotated[str, Field(pattern=VISIBLE)] = ""
+    proof_nonce: Annotated[str, Field(pattern=VISIBLE)] = ""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -81,13 +84,14 @@ def read(model: type[Model]) -> Model:
 
 def document() -> Any:
     """Return what the body of the request at hand says. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    return _parse(_text())
+    return parse(decoded(_JSON_TYPE, "application/json"))
 
 
-def _text() -> str:
+def decoded(media: re.Pattern[str], name: str) -> str:
+    """Return the body of the request at hand, which must be of this media type. Raises what `document` raises."""
     environ = request.environ
-    if not _JSON_TYPE.fullmatch(environ.get("CONTENT_TYPE", "")):
-        raise UnsupportedMedia("Content-Type must be application/json")
+    if not media.fullmatch(environ.get("CONTENT_TYPE", "")):
+        raise UnsupportedMedia(f"Content-Type must be {name}")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise UnsupportedMedia("Content-Encoding is not supported")
     try:
@@ -113,7 +117,8 @@ def _bytes(environ: WSGIEnvironment) -> bytes:
     return data
 
 
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """Return what a text of strict JSON says. Raises BadRequest."""
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.transitions import Verdict
+from otp_app.core.checks import Verdict
 from otp_app.web.body import BadRequest, VerifyFields, read
 from otp_app.web.current import services
 from otp_app.web.needs import needs
@@ -21,16 +21,32 @@ def verify_otp() -> Response:
         raise BadRequest("Both OTP and phone number are required")
     if by_id_only and not fields.verification_id:
         raise BadRequest("verification_id is required")
+    _refuse_proof(fields)
     verdict = services().verifications.check(
         fields.otp,
         phone_number=fields.phone_number or None,
         verification_id=fields.verification_id or None,
         purpose=fields.purpose or None,
     )
-    return answer(verdict)
+    return answer(verdict, _proof(verdict, fields))
 
 
-def answer(verdict: Verdict) -> Response:
+def _refuse_proof(fields: VerifyFields) -> None:
+    """Refuse what no proof can be made for, while the code is still unused. Raises BadRequest."""
+    if fields.proof_nonce and not fields.proof_audience:
+        raise BadRequest("proof_nonce needs proof_audience")
+    if fields.proof_audience and services().proofs is None:
+        raise BadRequest("proof_audience: this server gives no proofs")
+
+
+def _proof(verdict: Verdict, fields: VerifyFields) -> dict[str, str]:
+    proofs = services().proofs if fields.proof_audience else None
+    if proofs is None or verdict.approval is None:
+        return {}
+    return {"proof": proofs.token(verdict.approval, fields.proof_audience, fields.proof_nonce)}
+
+
+def answer(verdict: Verdict, proof: dict[str, str]) -> Response:
     """The words that old clients compare. Wrong, expired, used and unknown are told in one and the same way."""
     if not verdict.approved:
         response = jsonify({"success": False, "message": "OTP verification failed!"})
@@ -42,5 +58,6 @@ def answer(verdict: Verdict) -> Response:
             "message": "OTP verification successful!",
             "status": verdict.status,
             "verification_id": verdict.verification_id,
+            **proof,
         }
     )

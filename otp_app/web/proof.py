@@ -1,0 +1,18 @@
+"""GET /.well-known/jwks.json: by which keys a proof can be checked."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from otp_app.web.current import services
+from otp_app.web.needs import needs
+
+bp = Blueprint("proof", __name__)
+
+
+@bp.get("/.well-known/jwks.json")
+@needs(None)
+def jwks() -> Response:
+    """Tell the public keys (RFC 7517). Shared secrets are not among them."""
+    proofs = services().proofs
+    return jsonify({"keys": proofs.public_keys if proofs else []})

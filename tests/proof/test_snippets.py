@@ -1,0 +1,86 @@
+"""The verifiers of examples/proof, each run by its own language on the same tokens."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require
+from tests.proof import cases
+
+HERE = Path(__file__).parent
+DRIVERS = {"python": "drive.py", "node": "drive.mjs", "php": "drive.php"}
+KEY_IDS = ("h1", "e1")
+ACCEPTED = [(key_id, name) for key_id in KEY_IDS for name in cases.accepted(key_id)]
+REFUSED = [(key_id, name) for key_id in KEY_IDS for name in cases.refused(key_id)] + [("e1", "alg HS256")]
+Outcomes = dict[str, Any]
+
+
+def tokens() -> dict[str, str]:
+    """All tokens, by key id and what is special or wrong."""
+    made = {f"{k} {name}": token for k in KEY_IDS for name, token in (cases.accepted(k) | cases.refused(k)).items()}
+    return made | {"e1 alg HS256": cases.confused()}
+
+
+@pytest.fixture(scope="module", params=DRIVERS)
+def verify(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], Outcomes]:
+    """Call it with cases to get claims, or the words of a refusal, for each."""
+    program = sys.executable if request.param == "python" else require(request.param)
+
+    def run(made: dict[str, Any]) -> Outcomes:
+        given = json.dumps({"keys": cases.jwks(), "cases": made})
+        command = [program, str(HERE / DRIVERS[request.param])]
+        ran = subprocess.run(command, input=given, capture_output=True, text=True, timeout=30, check=False)
+        assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+        told: Outcomes = json.loads(ran.stdout)
+        return told
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def outcomes(verify: Callable[[dict[str, Any]], Outcomes]) -> Outcomes:
+    """What the verifier made of all tokens."""
+    return verify({name: {"token": token, **cases.WANTED} for name, token in tokens().items()})
+
+
+@pytest.mark.parametrize(("key_id", "name"), ACCEPTED)
+def test_good_proofs_are_accepted(outcomes, key_id, name):
+    """With either algorithm, and clocks that differ by some seconds."""
+    claims = outcomes[f"{key_id} {name}"]
+    assert isinstance(claims, dict), claims
+    assert (claims["phone_number"], claims["jti"]) == (cases.APPROVAL.phone, cases.APPROVAL.verification_id)
+
+
+@pytest.mark.parametrize(("key_id", "name"), REFUSED)
+def test_all_else_is_refused(outcomes, key_id, name):
+    """Each of these has one thing wrong."""
+    assert isinstance(outcomes[f"{key_id} {name}"], str)
+
+
+@pytest.mark.parametrize("wanted", cases.WANTED)
+def test_a_proof_is_for_what_it_says(verify, wanted):
+    """Whoever wants another issuer, audience, purpose or nonce gets nothing from it."""
+    token = cases.good("h1")
+    made = {"same": cases.WANTED, "other": cases.WANTED | {wanted: "other"}}
+    told = verify({name: {"token": token, **fields} for name, fields in made.items()})
+    assert [type(told[name]) for name in made] == [dict, str]
+
+
+def test_a_proof_without_a_nonce_is_none_to_who_gave_one(verify):
+    """Nor is an empty nonce a way to ask for less."""
+    token = cases.proofs("h1").token(cases.APPROVAL, cases.WANTED["audience"])
+    told = verify({nonce: {"token": token, **cases.WANTED, "nonce": nonce} for nonce in ("given", "")})
+    assert [type(outcome) for outcome in told.values()] == [str, str]
+
+
+def test_a_key_that_was_replaced_still_counts(verify):
+    """While a verifier knows both, proofs of the old and of the new key are good."""
+    told = verify({key_id: {"token": cases.good(key_id), **cases.WANTED} for key_id in ("h1", "h2", "e1", "e2")})
+    assert [type(outcome) for outcome in told.values()] == [dict] * 4
