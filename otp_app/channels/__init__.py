@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from otp_app.settings import Settings
 
 CHANNELS = {
+    "backend": "otp_app.channels.backend:BackendChannel",
     "console": "otp_app.channels.console:ConsoleChannel",
     "sms": "otp_app.channels.twilio_sms:SmsChannel",
     "whatsapp": "otp_app.channels.twilio_whatsapp:WhatsAppChannel",

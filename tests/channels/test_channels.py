@@ -47,7 +47,7 @@ def test_a_class_of_ones_own():
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("fax", "OTP_CHANNELS: no channel is called 'fax'; use console, sms, whatsapp or module:Class"),
+        ("fax", "OTP_CHANNELS: no channel is called 'fax'; use backend, console, sms, whatsapp or module:Class"),
         ("no.such.module:Class", "'no.such.module:Class' cannot be loaded: No module named 'no'"),
         ("json:Class", "'json:Class' cannot be loaded: module 'json' has no attribute 'Class'"),
     ],

@@ -123,3 +123,53 @@ def users(
     """One server for all lines of a contract; each test has users of its own."""
     with serving_users(tmp_path_factory.mktemp("users"), store=new_store(request.param)) as users:
         yield users
+
+
+@dataclass
+class Phones(Seed):
+    """A server with the native face and that of seed 004."""
+
+    def register(self, number: str, headers: dict[str, str] | None = None) -> Answer:
+        """Ask for a code and a session token."""
+        return self.server.post("/api/phone/register", {"phone_number": number}, headers)
+
+    def token(self, number: str) -> str:
+        """Ask again, in a moment in which that is allowed; returns the new token."""
+        answer = self.register(number)
+        assert (answer.status, list(answer.json)) == (200, ["session_token"])
+        return str(answer.json["session_token"])
+
+    def registered(self) -> tuple[str, str, str]:
+        """A number, the token and the code that it just got."""
+        number = self.number()
+        return number, self.token(number), self.provider.code(number)
+
+    def check(self, number: str, token: str, code: str) -> Answer:
+        """Try a code."""
+        body = {"phone_number": number, "security_code": code, "session_token": token}
+        return self.server.post("/api/phone/verify", body)
+
+
+@contextmanager
+def serving_phones(folder: Path, **settings: str) -> Iterator[Phones]:
+    """A server with both faces, in a folder of its own. `settings`: see RunningServer."""
+    (folder / "offset").write_text("0", encoding="ascii")
+    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
+    settings = {
+        "OTP_FACES": "native,phone",
+        "OTP_MESSAGES": '{"es": "Tu código es: {code}", "pt-BR": "Seu código é: {code}"}',
+        "CLOCK_OFFSET_FILE": str(folder / "offset"),
+    } | settings
+    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
+        yield Phones(server, provider, folder / "offset")
+        provider.drain()
+        assert provider.violations == []
+
+
+@pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
+def phones(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Phones]:
+    """One server for all lines of a contract; each test has numbers of its own."""
+    with serving_phones(tmp_path_factory.mktemp("phones"), store=new_store(request.param)) as phones:
+        yield phones

@@ -1,0 +1,191 @@
+"""Register and verify a phone, in the words of the Django REST framework application that many clients know.
+
+A session token names the verification that a register began. A refusal is `{"detail": …}`; what is wrong with fields
+are lists of texts by field, and what is wrong with all of them together stands under `non_field_errors`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from flask import Blueprint, Response, jsonify, request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from otp_app.core.answers import Sending
+from otp_app.core.checks import Verdict
+from otp_app.core.errors import DeliveryRefused, InvalidPhone
+from otp_app.core.ledger import Status
+from otp_app.core.message import LOCALE
+from otp_app.core.phone import spelling
+from otp_app.core.wish import Wish
+from otp_app.web.body import BadRequest, document
+from otp_app.web.current import caller, services
+from otp_app.web.needs import needs
+from otp_app.web.send import once
+
+PREFIX = "/api/phone"
+sends = Blueprint("phone_register", __name__, url_prefix=PREFIX)
+checks = Blueprint("phone_verify", __name__, url_prefix=PREFIX)
+
+BAD_PHONE = "Enter a valid phone number."
+NOT_VALID = "Security code is not valid"
+OVER = {
+    Status.EXPIRED: "Security code has expired",
+    Status.APPROVED: "Security code is already verified",
+    Status.MAX_ATTEMPTS_REACHED: "Too many failed verification attempts. Please request a new code.",
+}
+#: What a field is told, by pydantic's name for its fault.
+FAULTS = {"missing": "This field is required.", "string_too_short": "This field may not be blank."}
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?", re.ASCII)
+
+
+def _spelled(text: str) -> str:
+    try:
+        return spelling(text)
+    except InvalidPhone as error:
+        raise ValueError from error
+
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class RegisterFields(BaseModel):
+    """Where to send a code; the number is in E.164 once it is read."""
+
+    model_config = ConfigDict(
+        strict=True, extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True, frozen=True
+    )
+
+    phone_number: Annotated[Text, AfterValidator(_spelled)]
+
+
+class VerifyFields(RegisterFields):
+    """A guess at the code, and for which verification it is."""
+
+    session_token: Text
+    security_code: Text
+
+
+Model = TypeVar("Model", bound=RegisterFields)
+
+
+@sends.post("/register")
+@needs("send", public=True)
+def register() -> Response:
+    """Send a code, or the same code again while one is pending, and give a new token for it."""
+    fields = _read(RegisterFields)
+    wish = Wish(locale=_locale(), keyed=caller().keyed, code=services().phone_code())
+    token = services().sessions.issue(fields.phone_number, _verification(fields, wish))
+    return jsonify({"session_token": token})
+
+
+# It may be public, though it tells expired from wrong: it does so to holders of a session token only, and to everybody
+# else it says one and the same thing of every number.
+@checks.post("/verify")
+@needs("verify", public=True)
+def verify() -> Response:
+    """Check a code for the verification that the session token names."""
+    fields = _read(VerifyFields)
+    number, verification_id = services().sessions.read(fields.session_token) or ("", "")
+    if number != fields.phone_number:
+        return _bad({"non_field_errors": [NOT_VALID]})
+    verdict = services().phone.check(fields.security_code, phone_number=number, verification_id=verification_id)
+    if verdict.approved:
+        return jsonify({"message": "Security code is valid."})
+    return _bad({"non_field_errors": [_failure(verdict)]})
+
+
+def _verification(fields: RegisterFields, wish: Wish) -> str:
+    """Send, and return the id of the verification that the code is of.
+
+    A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or of nothing.
+    """
+    begun = ["VE" + secrets.token_hex(16)]
+
+    def send(note: Callable[[Sending], None] | None) -> Sending:
+        def remember(sending: Sending) -> None:
+            begun.append(sending.verification_id)
+            if note:
+                note(sending)
+
+        return services().phone.send(fields.phone_number, wish, remember)
+
+    try:
+        return once(fields, send).verification_id
+    except DeliveryRefused:
+        return begun[-1]
+
+
+def _failure(verdict: Verdict) -> str:
+    return NOT_VALID if verdict.counted or verdict.status is None else OVER.get(verdict.status, NOT_VALID)
+
+
+def _locale() -> str:
+    """Return the first language that the client names; "" where it names none."""
+    tag = re.split("[,;]", request.headers.get("Accept-Language", ""), maxsplit=1)[0].strip()
+    return tag if LOCALE.fullmatch(tag) else ""
+
+
+def _read(model: type[Model]) -> Model:
+    """Return the fields of the request at hand. Raises pydantic's ValidationError, and what `document` raises."""
+    try:
+        said = document()
+    except BadRequest as error:
+        raise BadRequest(f"JSON parse error - {error}") from None
+    return model.model_validate(said)
+
+
+def _bad(faults: dict[str, list[str]]) -> Response:
+    response = jsonify(faults)
+    response.status_code = 400
+    return response
+
+
+@sends.errorhandler(InvalidPhone)
+def _bad_phone(_: InvalidPhone) -> Response:
+    return _bad({"phone_number": [BAD_PHONE]})
+
+
+@sends.errorhandler(ValidationError)
+@checks.errorhandler(ValidationError)
+def _bad_fields(error: ValidationError) -> Response:
+    faults = error.errors(include_url=False, include_context=False)
+    return _bad({str(next(iter(fault["loc"]), "non_field_errors")): [_told(fault)] for fault in faults})
+
+
+def _told(fault: Mapping[str, object]) -> str:
+    value = fault["input"]
+    if not fault["loc"]:
+        kind = type(value).__name__
+        return "No data provided" if value is None else f"Invalid data. Expected a dictionary, but got {kind}."
+    if value is None:
+        return "This field may not be null."
+    return FAULTS.get(str(fault["type"]), BAD_PHONE if fault["loc"] == ("phone_number",) else "Not a valid string.")
+
+
+@sends.after_app_request
+def _as_detail(response: Response) -> Response:
+    """Give every other refusal under this path the face's shape; its status and headers stay."""
+    if response.status_code >= 400 and request.path.startswith(f"{PREFIX}/"):
+        said = response.get_json(silent=True)
+        if isinstance(said, dict) and "error" in said:
+            response.set_data(jsonify({"detail": _detail(said)}).get_data())
+    return response
+
+
+def _detail(said: dict[str, Any]) -> str:
+    match said["status"]:
+        case 404:
+            return "Not found."
+        case 405:
+            return f'Method "{request.method}" not allowed.'
+        case 415 if request.mimetype != "application/json":
+            shown = request.headers.get("Content-Type", "")
+            return f'Unsupported media type "{shown if MEDIA_TYPE.fullmatch(shown) else ""}" in request.'
+        case 429:
+            wait = said["retry_after"]
+            return f"Request was throttled. Expected available in {wait} second{'s' * (wait != 1)}."
+    return str(said["error"])
