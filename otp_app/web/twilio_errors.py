@@ -1,0 +1,117 @@
+"""Refusals in Twilio's words: `{"code", "message", "more_info", "status"}`, numbered by its table of errors.
+
+Never `type` or `title` beside them: Twilio's own clients would raise another exception for it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from flask import Blueprint, Response, jsonify, request
+
+from otp_app.core.interfaces import Reason
+from otp_app.web.errors import RETRY_AFTER
+
+PREFIX = "/v2/"
+MORE_INFO = "https://www.twilio.com/docs/errors/"
+
+#: Twilio's number -> its HTTP status and message; {} is for what is wrong
+WORDS = {
+    20001: (400, "Bad request: {}"),
+    20003: (401, "Authenticate"),
+    20004: (405, "Method not allowed"),
+    20403: (403, "Forbidden: {}"),
+    20404: (404, "The requested resource {} was not found"),
+    20429: (429, "Too Many Requests"),
+    20500: (500, "An internal server error has occurred"),
+    20503: (503, "Service is unavailable. Please try again"),
+    21610: (400, "Attempt to send to unsubscribed recipient"),
+    60200: (400, "Invalid parameter: {}"),
+    60202: (429, "Max check attempts reached"),
+    60203: (429, "Max send attempts reached"),
+    60204: (403, "Service does not support this feature: {}"),
+    60205: (403, "SMS is not supported by landline phone number"),
+    60212: (429, "Too many concurrent requests for phone number"),
+    60221: (400, "Either To or VerificationSid must be given"),
+    60223: (403, "Delivery channel disabled: {}"),
+    60410: (403, "The destination phone number has been blocked as suspicious"),
+    60605: (403, "The destination phone number has been blocked: its country is not permitted"),
+}
+#: error_type of a native refusal -> Twilio's number; what is not named here goes by its status
+NUMBERS: dict[str, int] = {
+    "unauthorized": 20003,
+    "forbidden": 20403,
+    "service_fixed": 20403,
+    "not_found": 20404,
+    "service_not_found": 20404,
+    "not_pending": 20404,
+    "method_not_allowed": 20004,
+    "invalid_phone": 60200,
+    "landline": 60205,
+    "invalid_input": 60200,
+    "unknown_channel": 60223,
+    "country_not_allowed": 60605,
+    "too_many_sends": 60203,
+    "verification_spent": 60203,
+    "busy": 60212,
+    Reason.BAD_NUMBER: 60200,
+    Reason.BLOCKED: 60605,
+    Reason.SUSPICIOUS: 60410,
+    Reason.OPTED_OUT: 21610,
+    Reason.FAILED: 20503,
+}
+TO = {"invalid_phone": "To ", Reason.BAD_NUMBER: "To: "}  # whose fault is the number's
+BY_STATUS = {429: 20429, 500: 20500, 503: 20503}
+OWN_STATUS = {413, 415}  # which say more than the 400 of their number
+
+
+class Refused(Exception):
+    """What a face under PREFIX refuses by itself, by Twilio's number."""
+
+    def __init__(self, number: int, what: str = "") -> None:
+        super().__init__(number)
+        self.number, self.what = number, what
+
+
+def speak(blueprint: Blueprint) -> None:
+    """Let the views of a blueprint raise Refused."""
+    blueprint.register_error_handler(Refused, lambda error: _refusal(error.number, error.what))
+
+
+def translated(response: Response) -> Response:
+    """Give a native refusal of anything under PREFIX Twilio's shape; its headers stay."""
+    ours = response.status_code >= 400 and request.path.startswith(PREFIX)
+    native = response.get_json(silent=True) if ours else None
+    if not isinstance(native, dict) or "error_type" not in native:
+        return response
+    status = response.status_code
+    number = NUMBERS.get(native["error_type"]) or BY_STATUS.get(status, 20001)
+    what = TO.get(native["error_type"], "") + native["error"].removeprefix("phone_number ")
+    wait = native.get("retry_after") or (math.ceil(RETRY_AFTER[503]) if WORDS[number][0] == 503 else None)
+    answer = _refusal(number, what, wait, status if status in OWN_STATUS else None)
+    response.set_data(answer.get_data())
+    response.status_code = answer.status_code
+    _add_headers(response, number, wait)
+    return response
+
+
+def _add_headers(response: Response, number: int, wait: int | None) -> None:
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+    if number == 20003:
+        response.headers["WWW-Authenticate"] = 'Basic realm="Verify"'
+    if number == 20429 and (policy := response.headers.get("RateLimit-Policy")):
+        response.headers["Twilio-Reached-Rate-Limit"] = policy.split('"')[1]
+
+
+def _refusal(number: int, what: str = "", retry_after: int | None = None, status: int | None = None) -> Response:
+    usual, message = WORDS[number]
+    if number == 20404:
+        what = request.path.removeprefix(PREFIX.rstrip("/"))
+    status = status or usual
+    body = {"code": number, "message": message.format(what), "more_info": f"{MORE_INFO}{number}", "status": status}
+    if retry_after is not None:
+        body["details"] = {"retry_after": retry_after}
+    response = jsonify(body)
+    response.status_code = status
+    return response

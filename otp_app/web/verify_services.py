@@ -1,0 +1,57 @@
+"""Twilio's Verify services, made and changed over its API; those of the settings are shown too."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from otp_app.web import twilio_answers as answers
+from otp_app.web import twilio_parameters as parameters
+from otp_app.web.current import services
+from otp_app.web.form import fields
+from otp_app.web.needs import needs
+from otp_app.web.twilio_errors import Refused, speak
+
+bp = Blueprint("verify_services", __name__, url_prefix="/v2/Services")
+speak(bp)
+
+
+@bp.post("")
+@needs("verify", basic=True)
+def create() -> tuple[Response, int]:
+    """Make a service."""
+    chosen = {"name": ""} | parameters.service_fields(fields())
+    return jsonify(answers.verify_service(services().verify_services.create(**chosen))), 201
+
+
+@bp.get("")
+@needs("verify", basic=True)
+def index() -> Response:
+    """Show a page of them."""
+    size = parameters.number(request.args, "PageSize", 1, 1000, default=50)
+    page = parameters.number(request.args, "Page", 0, 1000, default=0)
+    return jsonify(answers.page_of_services(services().verify_services.known(), page, size))
+
+
+@bp.get("/<sid>")
+@needs("verify", basic=True)
+def show(sid: str) -> Response:
+    """Show one."""
+    if service := services().verify_services.find(sid):
+        return jsonify(answers.verify_service(service))
+    raise Refused(20404)
+
+
+@bp.post("/<sid>")
+@needs("verify", basic=True)
+def change(sid: str) -> Response:
+    """Change what the form has."""
+    chosen = parameters.service_fields(fields())
+    return jsonify(answers.verify_service(services().verify_services.update(sid, **chosen)))
+
+
+@bp.delete("/<sid>")
+@needs("verify", basic=True)
+def delete(sid: str) -> tuple[str, int]:
+    """Let it be gone."""
+    services().verify_services.delete(sid)
+    return "", 204
