@@ -1,0 +1,176 @@
+"""GET /openapi.json and GET /docs: what this server serves, once for programs and once for people.
+
+documents/ has a fragment of each face. The document is the fragments of what is served, and who may call is taken from
+the views themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from flask import Blueprint, Response, current_app, render_template, request
+
+from otp_app.settings import Settings
+from otp_app.web.current import services
+from otp_app.web.needs import Need, needs
+
+bp = Blueprint("openapi", __name__, template_folder="templates")
+
+FOLDER = Path(__file__).with_name("documents")
+VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a route
+STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+#: The page may use its own style, told by its digest, and nothing else.
+POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+BASE = "http://server.invalid"  # stands in the prepared page for where its reader found us
+#: How a credential is shown to curl, by the name of its scheme.
+SHOWN = {
+    "bearer": '-H "Authorization: Bearer $OTP_API_KEY"',
+    "basic": '-u "$TWILIO_ACCOUNT_SID:$TWILIO_AUTH_TOKEN"',
+}
+
+Node = dict[str, Any]  # of the document
+
+
+class Operation(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    node: Node
+
+
+class Texts(NamedTuple):
+    """What is answered. Anybody may ask, so it is prepared, once."""
+
+    document: str
+    page: str
+    policy: str  # of the page
+
+
+@bp.get("/openapi.json")
+@needs(None)
+def openapi() -> Response:
+    """The OpenAPI document of this server."""
+    return Response(_texts().document, mimetype="application/json")
+
+
+@bp.get("/docs")
+@needs(None)
+def docs() -> Response:
+    """The document as a page."""
+    page = _texts().page.replace(BASE, _base())
+    return Response(page, headers={"Content-Security-Policy": _texts().policy}, mimetype="text/html")
+
+
+def _texts() -> Texts:
+    if "openapi" not in current_app.extensions:
+        current_app.extensions["openapi"] = _prepared(_document(services().settings))
+    return cast("Texts", current_app.extensions["openapi"])
+
+
+def _prepared(document: Node) -> Texts:
+    groups = [(tag, [o for o in operations(document) if tag["name"] in o.node["tags"]]) for tag in document["tags"]]
+    words = {word.__name__: partial(word, document) for word in (look, parameters, curl)}
+    page = render_template("docs.html", document=document, groups=groups, pretty=pretty, **words)
+    (style,) = STYLE.findall(page)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return Texts(current_app.json.dumps(document), page, POLICY.format(digest))
+
+
+def operations(document: Node) -> Iterator[Operation]:
+    """Yield every operation of a document."""
+    for path, item in document["paths"].items():
+        yield from (Operation(method, path, item[method]) for method in ("get", "post", "delete") if method in item)
+
+
+def look(document: Node, node: Node) -> Node:
+    """Return the node, or what it refers to."""
+    if "$ref" not in node:
+        return node
+    found: Any = document
+    for name in node["$ref"].removeprefix("#/").split("/"):
+        found = found[name]
+    return look(document, found)
+
+
+def parameters(document: Node, operation: Operation) -> list[Node]:
+    """Return what an operation takes beside its body."""
+    found = document["paths"][operation.path].get("parameters", []) + operation.node.get("parameters", [])
+    return [look(document, parameter) for parameter in found]
+
+
+def curl(document: Node, operation: Operation) -> str:
+    """Return the line for a shell that does the operation with its first example."""
+    parts = ["curl", *([] if operation.method == "get" else ["-X", operation.method.upper()])]
+    if (security := operation.node["security"]) and {} not in security:
+        parts.append(SHOWN[next(iter(security[0]))])
+    for kind, media in operation.node.get("requestBody", {}).get("content", {}).items():
+        parts += _body(kind, next(iter(media["examples"].values()))["value"])
+    values = {found["name"]: found["example"] for found in parameters(document, operation) if found["in"] == "path"}
+    return " ".join([*parts, f"'{BASE}{operation.path.format_map(values)}'"])
+
+
+def pretty(value: Any) -> str:
+    """Return an example as people read it."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _body(kind: str, example: Node) -> list[str]:
+    if kind == "application/json":
+        return ["-H", shlex.quote(f"Content-Type: {kind}"), "-d", shlex.quote(json.dumps(example))]
+    return [word for name, value in example.items() for word in ("--data-urlencode", shlex.quote(f"{name}={value}"))]
+
+
+def _base() -> str:
+    """Return where the reader found us; guard lets in no Host that could be markup or end a quotation.
+
+    What a proxy says of the scheme concerns nobody but its own client.
+    """
+    scheme = "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
+    return f"{scheme}://{request.host}"
+
+
+def _document(settings: Settings) -> Node:
+    views: dict[str, Any] = current_app.view_functions
+    found = put_together([*settings.otp_faces, *(["proof"] if settings.otp_proof_keys else []), "always"])
+    for rule in current_app.url_map.iter_rules():
+        item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
+        for method in {method.lower() for method in rule.methods or ()} & item.keys():
+            item[method]["security"] = _security(views[rule.endpoint].need, settings)
+    return found
+
+
+def put_together(names: Iterable[str]) -> Node:
+    """Return the document of these fragments; one that is not there adds nothing."""
+    found: Node = {"openapi": "3.1.0", "info": {}}
+    for path in (FOLDER / f"{name}.json" for name in names):
+        if path.exists():
+            _merge(found, json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+def _merge(into: Node, fragment: Node) -> None:
+    """Add a fragment: objects into objects, lists behind lists."""
+    for name, value in fragment.items():
+        if isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = into[name] + value if name in into else value
+
+
+def _security(need: Need, settings: Settings) -> list[Node]:
+    """Return what has to be shown, each alone; {}: it works without."""
+    if need.basic:
+        return [{"basic": []}]
+    if need.scope is None or not settings.otp_api_keys:
+        return []
+    shown: list[Node] = [{"bearer": [need.scope]}, {"header": [need.scope]}]
+    return [{}, *shown] if need.local or (need.public and settings.otp_public) else shown

@@ -1,0 +1,91 @@
+"""What the OpenAPI document says, held against what a server really answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
+
+from otp_app.faces import FACES
+from otp_app.web.openapi import VARIABLE, Operation, look, operations, parameters, put_together
+from tests.web.house import House
+
+#: everything that there is to say, whichever face a server has
+WHOLE = put_together([*FACES, "proof", "always"])
+BASIC = "Basic " + base64.b64encode(b"AC" + b"0" * 32 + b":secret").decode()
+
+
+class Door(NamedTuple):
+    """An operation by its method and path."""
+
+    method: str
+    path: str
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """What is said of it."""
+        return WHOLE["paths"][self.path][self.method]
+
+    @property
+    def media(self) -> tuple[str, dict[str, Any]] | None:
+        """The type of its body, and what is said of that."""
+        return next(iter(self.node.get("requestBody", {}).get("content", {}).items()), None)
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """Its bodies' examples."""
+        return [example["value"] for example in self.media[1]["examples"].values()] if self.media else []
+
+    def url(self) -> str:
+        """Its path with the examples of what is in it."""
+        found = parameters(WHOLE, Operation(*self, self.node))
+        return self.path.format_map({each["name"]: each["example"] for each in found if each["in"] == "path"})
+
+    def ask(self, house: House, body: Any = None, headers: dict[str, str] | None = None, **how: Any) -> TestResponse:
+        """Ask for it, by default with its first example. A dict goes in the form that it wants, bytes as they are."""
+        if self.media and body is None:
+            body = self.bodies()[0]
+        if self.media and isinstance(body, dict | list):
+            body = urlencode(body).encode() if self.media[0].endswith("urlencoded") else json.dumps(body).encode()
+        if self.media:
+            how = {"CONTENT_TYPE": self.media[0]} | how
+        shown = {"Authorization": BASIC} if self.path.startswith("/v2/") else {}
+        return house.call(self.method.upper(), self.url(), body, {**shown, **(headers or {})}, **how)
+
+
+DOORS = [Door(method, path) for method, path, _ in operations(WHOLE)]
+
+
+def door_of(house: House, answer: TestResponse) -> Door | None:
+    """The operation that an answer is from; None where it is from no view."""
+    adapter = house.app.url_map.bind("localhost")
+    if not adapter.test(answer.request.path, answer.request.method):
+        return None
+    rule, _ = adapter.match(answer.request.path, answer.request.method, return_rule=True)
+    return Door(answer.request.method.lower(), VARIABLE.sub(r"{\1}", rule.rule))
+
+
+def assert_fits(schema: dict[str, Any], value: Any) -> None:
+    """The value is what the schema of the document says."""
+    Draft202012Validator({**schema, "components": WHOLE["components"]}).validate(value)
+
+
+def assert_documented(door: Door, answer: TestResponse) -> None:
+    """The status, type, headers and body of an answer are those that the document promises."""
+    told = door.node["responses"].get(str(answer.status_code))
+    assert told, f"{door.method} {door.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
+    told = look(WHOLE, told)
+    for name, header in told.get("headers", {}).items():
+        _assert_header(look(WHOLE, header), answer.headers.get(name))
+    assert list(told.get("content", {})) == ([answer.mimetype] if answer.data else [])
+    for kind, media in told.get("content", {}).items():
+        assert_fits(media["schema"], answer.json if kind == "application/json" else answer.get_data(as_text=True))
+
+
+def _assert_header(header: dict[str, Any], text: str | None) -> None:
+    assert text or not header.get("required")
+    if text is not None:
+        assert_fits(header["schema"], int(text) if header["schema"]["type"] == "integer" else text)

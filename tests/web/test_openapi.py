@@ -1,0 +1,480 @@
+"""GET /openapi.json: what it says is what the server does."""
+
+import json
+import re
+import shutil
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Delivery, Outcome, Reason
+from otp_app.faces import FACES
+from otp_app.web import body, openapi, phone, users
+from otp_app.web.errors import REFUSED_STATUS, STATUS
+from otp_app.web.needs import needs
+from tests.web.documented import DOORS, WHOLE, Door, assert_documented, assert_fits, look
+from tests.web.house import api_key, wrong
+
+PROOF_KEYS = "p1:HS256:" + "A" * 43 + "="
+KEYS = api_key("shop", "send+verify+metrics", "right")
+WITH_BODY = [door for door in DOORS if door.media]
+doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.method} {door.path}")
+doors_with_body = pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: f"{door.method} {door.path}")
+
+
+@pytest.fixture
+def open_all(open_house, tmp_path):
+    """Call it with settings to get a server of all faces, whose directory has the user abc."""
+    (tmp_path / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\nnophone,\n", encoding="ascii")
+    everything = {
+        "otp_faces": tuple(FACES),
+        "otp_directory_url": f"file:///{tmp_path}/users.csv",
+        "otp_proof_keys": PROOF_KEYS,
+    }
+    return lambda **given: open_house(**(everything | given))
+
+
+@pytest.fixture
+def everything(open_all):
+    return open_all()
+
+
+# ---- the document
+
+
+def test_it_is_openapi_3_1(everything):
+    """So that other tools can read it."""
+    OpenAPIV31SpecValidator(everything.call("GET", "/openapi.json").json).validate()
+
+
+@pytest.mark.parametrize("face", sorted(FACES))
+def test_each_face_has_a_whole_document_alone(open_all, face):
+    """Nothing in it refers to a face that is not served."""
+    document = open_all(otp_faces=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    for reference in set(re.findall(r'"(#/[^"]*)"', json.dumps(document))):
+        openapi.look(document, {"$ref": reference})  # raises KeyError where there is no such thing
+
+
+def routes(house):
+    return {
+        (method.lower(), openapi.VARIABLE.sub(r"{\1}", rule.rule))
+        for rule in house.app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+@pytest.mark.parametrize("faces", [tuple(FACES), *((face,) for face in sorted(FACES))], ids=",".join)
+@pytest.mark.parametrize("proofs", ["", PROOF_KEYS], ids=["no proofs", "proofs"])
+def test_it_has_every_route_and_no_other(open_all, faces, proofs):
+    """Those that this server serves, with their methods."""
+    house = open_all(otp_faces=faces, otp_proof_keys=proofs)
+    document = house.call("GET", "/openapi.json").json
+    assert {(method, path) for method, path, _ in openapi.operations(document)} == routes(house)
+
+
+def test_it_has_all_that_there_is(everything):
+    """What these tests look at is what a server with everything says, but for who may call."""
+    document = everything.call("GET", "/openapi.json").json
+    for _, _, node in openapi.operations(document):
+        node.pop("security")
+    assert {**document, "tags": 0} == {**WHOLE, "tags": 0}
+
+
+def test_a_face_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path):
+    """A face can be taken away with its fragment, or before it has one."""
+    shutil.copytree(openapi.FOLDER, tmp_path / "documents")
+    (tmp_path / "documents/users.json").unlink()
+    monkeypatch.setattr(openapi, "FOLDER", tmp_path / "documents")
+    paths = open_all().call("GET", "/openapi.json").json["paths"]
+    assert "/send-otp" in paths
+    assert "/send-code" not in paths
+
+
+def test_it_is_made_once(everything, monkeypatch, tmp_path):
+    """When it is first asked for."""
+    first = everything.call("GET", "/openapi.json").data
+    monkeypatch.setattr(openapi, "FOLDER", tmp_path)
+    assert everything.call("GET", "/openapi.json").data == first
+
+
+def test_every_operation_has_a_name_of_its_own():
+    """Generated clients make a function of each."""
+    names = [door.node["operationId"] for door in DOORS]
+    assert len(set(names)) == len(names)
+
+
+# ---- who may call
+
+
+@doors
+@pytest.mark.parametrize("public", [False, True])
+@pytest.mark.parametrize("keys", ["", KEYS], ids=["no keys", "keys"])
+def test_it_says_who_may_call(open_all, door, keys, public):
+    """A request that shows nothing is let in by exactly the operations that say so."""
+    accounts = "AC" + "0" * 32 + ":" + "0" * 64 if keys else ""
+    house = open_all(otp_api_keys=keys, otp_public=public and bool(keys), otp_verify_accounts=accounts)
+    document = house.call("GET", "/openapi.json").json
+    security = document["paths"][door.path][door.method]["security"]
+    answer = door.ask(house, headers={"Authorization": ""})
+    assert (answer.status_code != 401) == (security == [] or {} in security)
+    assert_documented(door, answer)
+
+
+@doors
+@pytest.mark.parametrize("scope", ["send", "verify", "metrics"])
+def test_it_says_which_scope_lets_in(open_all, door, scope):
+    """A key with another one is refused."""
+    house = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
+    document = house.call("GET", "/openapi.json").json
+    security = document["paths"][door.path][door.method]["security"]
+    wanted = {scope for choice in security for scope in choice.get("bearer", [])}
+    if security != [{"basic": []}]:
+        answer = door.ask(house, headers={"Authorization": "Bearer other"})
+        assert (answer.status_code == 403) == bool(wanted and scope not in wanted)
+        assert_documented(door, answer)
+
+
+# ---- what may be asked: no limit of a model is missing, and none is made up
+
+MODELS = {
+    "Send": body.SendFields,
+    "Resend": body.SendFields,
+    "Verify": body.VerifyFields,
+    "UserFields": users.UserFields,
+    "CheckFields": users.CheckFields,
+    "Register": phone.RegisterFields,
+    "VerifyPhone": phone.VerifyFields,
+}
+#: fields that a model has for another request
+IDLE = {"Send": {"verification_id"}}
+#: what the document says more than a model
+WORDS = ("title", "description", "default", "anyOf")
+
+
+def limits(field):
+    """The type and limits of a field that is there. null is what the models take for absent, or not at all."""
+    field = next((kind for kind in field.get("anyOf", []) if kind["type"] != "null"), {}) | field
+    found = {name: value for name, value in field.items() if name not in WORDS}
+    if "pattern" in found:
+        found["pattern"] = found["pattern"].replace(r"\A", "^").replace(r"\z", "$")
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_request_is_what_its_model_takes(name):
+    """The same fields, of the same types, with the same limits."""
+    model = MODELS[name].model_json_schema()
+    taken = {field: limits(schema) for field, schema in model["properties"].items() if field not in IDLE.get(name, ())}
+    told = {field: limits(schema) for field, schema in WHOLE["components"]["schemas"][name]["properties"].items()}
+    assert told == taken
+    assert set(model.get("required", [])) <= set(WHOLE["components"]["schemas"][name].get("required", []))
+
+
+@doors_with_body
+def test_what_is_required_is_required(everything, door):
+    """Without any one of these fields the same request is refused."""
+    required = look(WHOLE, door.media[1]["schema"]).get("required", [])
+    for name in required:
+        less = {field: value for field, value in door.bodies()[0].items() if field != name}
+        answer = door.ask(everything, less)
+        assert answer.status_code in (400, 422)
+        assert_documented(door, answer)
+
+
+# ---- examples
+
+
+@doors
+def test_every_example_is_what_it_is_an_example_of(door):
+    """Of requests and answers."""
+    medias = [door.media[1]] if door.media else []
+    for told in door.node["responses"].values():
+        medias += look(WHOLE, told).get("content", {}).values()
+    for media in medias:
+        assert media["examples"]
+        for example in media["examples"].values():
+            assert_fits(media["schema"], look(WHOLE, example)["value"])
+
+
+@doors
+def test_every_error_has_an_example(door):
+    """Of each error_type, or Twilio number, that its status can have."""
+    for told in door.node["responses"].values():
+        for media in look(WHOLE, told).get("content", {}).values():
+            properties = media["schema"].get("properties", {})
+            kind = properties.get("error_type") or properties.get("code") or {}
+            shown = [look(WHOLE, example)["value"] for example in media["examples"].values()]
+            named = [value.get("error_type") or value.get("code") for value in shown if isinstance(value, dict)]
+            assert set(named) == set(kind.get("enum") or ([kind["const"]] if kind else named))
+
+
+@doors
+def test_its_first_example_can_be_sent(everything, door):
+    """It is a request that is understood."""
+    answer = door.ask(everything)
+    assert answer.status_code not in (401, 405, 413, 415, 422, 500)
+    assert_documented(door, answer)
+
+
+@doors_with_body
+def test_all_examples_can_be_sent(everything, door):
+    """So are the others; each to a server that has not seen the number yet, or has."""
+    for example in door.bodies():
+        assert_documented(door, door.ask(everything, example))
+
+
+# ---- refusals
+
+
+@doors
+def test_it_promises_when_to_come_back(door):
+    """With every 429 and 503; Twilio's API has some without."""
+    for status in {"429", "503"} & set(door.node["responses"]):
+        header = look(WHOLE, look(WHOLE, door.node["responses"][status])["headers"]["Retry-After"])
+        assert header.get("required") or door.path.startswith("/v2/")
+
+
+@doors
+def test_a_host_of_others_is_documented(everything, door):
+    """400, in the shape of the face."""
+    answer = door.ask(everything, HTTP_HOST="evil.example")
+    assert answer.status_code == 400
+    assert_documented(door, answer)
+
+
+BODIES = {
+    "no JSON": b"{",
+    "no object": b"[]",
+    "null": b"null",
+    "wrong types": b'{"phone_number": 1, "otp": [], "user_id": {}, "passcode": 1.5, "session_token": true}',
+    "empty texts": b'{"phone_number": "", "otp": "", "user_id": "", "passcode": "", "session_token": ""}',
+    "no number": b'{"phone_number": "1", "otp": "1", "passcode": "x", "session_token": "x", "security_code": "x"}',
+    "no UTF-8": b"\xff",
+    "an escape that is none": b"To=%zz&Channel=sms&Code=123456",
+    "a field twice": b"To=1&To=2",
+    "unknown channel": b"To=%2B14155552671&Channel=call&Status=x&FriendlyName=",
+    "what is not done": b"To=%2B14155552671&Channel=sms&Code=123456&Amount=1&LookupEnabled=true",
+}
+
+
+#: to them nothing is wrong with a form of fields that they do not know
+LENIENT = {"changeService"}
+
+
+@doors_with_body
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_bad_body_is_documented(everything, door, body):
+    """Whatever is wrong with it."""
+    answer = door.ask(everything, body)
+    assert 400 <= answer.status_code <= 422 or door.node["operationId"] in LENIENT
+    assert_documented(door, answer)
+
+
+@doors_with_body
+def test_a_large_body_is_documented(everything, door):
+    """413."""
+    answer = door.ask(everything, b" " * 9000)
+    assert answer.status_code == 413
+    assert_documented(door, answer)
+
+
+@doors_with_body
+@pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "gzip"}], ids=str)
+def test_another_media_type_is_documented(everything, door, how):
+    """415."""
+    answer = door.ask(everything, **how)
+    assert answer.status_code == 415
+    assert_documented(door, answer)
+
+
+@doors
+def test_wrong_credentials_are_documented(open_all, door):
+    """401, and after ten of them 429."""
+    house = open_all(otp_api_keys=KEYS, otp_verify_accounts="AC" + "0" * 32 + ":" + "0" * 64)
+    shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
+    answers = [door.ask(house, headers=shown) for _ in range(11)]
+    assert {answer.status_code for answer in answers} == {401, 429}
+    for answer in answers[0], answers[-1]:
+        assert_documented(door, answer)
+
+
+@doors
+def test_a_store_that_is_away_is_documented(open_all, door, monkeypatch):
+    """503, wherever the store is asked."""
+    house = open_all(otp_api_keys=KEYS, otp_verify_accounts="AC" + "0" * 32 + ":" + "0" * 64)
+
+    def away(*_):
+        raise StoreUnavailable
+
+    for verb in ("get", "swap", "add", "ping"):
+        monkeypatch.setattr(house.services.store, verb, away)
+    shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
+    answer = door.ask(house, headers=shown)
+    assert answer.status_code == 503
+    assert_documented(door, answer)
+
+
+@doors
+def test_a_defect_is_documented(everything, door):
+    """500, in the shape of the face."""
+
+    def defective(**_):
+        raise KeyError("a defect")
+
+    for endpoint, view in everything.app.view_functions.items():
+        everything.app.view_functions[endpoint] = needs(view.need.scope, basic=view.need.basic)(lambda **_: defective())
+    answer = door.ask(everything)
+    assert answer.status_code == 500
+    assert_documented(door, answer)
+
+
+@doors
+def test_a_limit_of_clients_is_documented(open_all, door):
+    """429, wherever requests are counted."""
+    house = open_all(otp_client_limits="1/hour", otp_check_limits="1/hour")
+    answers = [door.ask(house) for _ in range(2)]
+    assert (answers[1].status_code == 429) == (door.node["operationId"] in COUNTED)
+    assert_documented(door, answers[1])
+
+
+COUNTED = {
+    "sendOtp", "resendOtp", "verifyOtp", "sendCode", "verifyCode", "registerPhone", "verifyPhone", "startVerification",
+    "checkVerification",
+}  # fmt: skip
+
+
+# ---- what sends and checks can come to
+
+
+SENDS = ("sendOtp", "resendOtp", "sendCode", "registerPhone", "startVerification")
+BY_NAME = {door.node["operationId"]: door for door in DOORS}
+sends = pytest.mark.parametrize("door", [BY_NAME[name] for name in SENDS], ids=SENDS)
+
+
+@sends
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_of_a_channel_is_documented(everything, door, reason):
+    """Whatever a provider says."""
+    everything.channel.answers.append(Delivery(Outcome.REFUSED, reason=reason))
+    assert_documented(door, door.ask(everything))
+
+
+@sends
+def test_an_unknown_outcome_is_documented(everything, door):
+    """The message may arrive."""
+    everything.channel.answers.append(Delivery(Outcome.UNKNOWN))
+    answer = door.ask(everything)
+    assert 200 <= answer.status_code < 300
+    assert_documented(door, answer)
+
+
+@sends
+def test_limits_of_a_number_are_documented(everything, door):
+    """The gap at once; after a day of them the caps."""
+    answers = []
+    for _ in range(12):
+        answers += [door.ask(everything), door.ask(everything)]
+        everything.clock.advance(400)
+    assert {200, 201, 429} >= {answer.status_code for answer in answers} >= {429}
+    for answer in answers:
+        assert_documented(door, answer)
+
+
+@sends
+def test_another_country_is_documented(open_all, door):
+    """403."""
+    answer = door.ask(open_all(otp_countries="DE"))
+    assert answer.status_code == 403
+    assert_documented(door, answer)
+
+
+@pytest.mark.parametrize("name", ["sendOtp", "resendOtp", "sendCode", "registerPhone"])
+def test_what_comes_of_idempotency_keys_is_documented(everything, name):
+    """The first answer again; in use; used for another request; unusable."""
+    door, seen = BY_NAME[name], []
+    number = "+14155552671"
+
+    def ask_meanwhile():
+        everything.channel.before = lambda: None
+        seen.append(door.ask(everything, headers={"Idempotency-Key": "k"}))
+
+    everything.channel.before = ask_meanwhile
+    seen += [door.ask(everything, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    other = {"user_id": "nophone" if name != "sendCode" else "ABC", "phone_number": number, "purpose": "other"}
+    seen.append(door.ask(everything, other, headers={"Idempotency-Key": "k"}))
+    seen.append(door.ask(everything, headers={"Idempotency-Key": "a key"}))
+    assert [answer.status_code for answer in seen[:3]] == [409, 200, 200]
+    assert seen[-1].status_code == 400
+    for answer in seen:
+        assert_documented(door, answer)
+
+
+BEGINS = {
+    "verifyOtp": "sendOtp",
+    "verifyCode": "sendCode",
+    "verifyPhone": "registerPhone",
+    "checkVerification": "startVerification",
+}
+
+
+@pytest.mark.parametrize("name", BEGINS)
+def test_what_comes_of_checks_is_documented(everything, name):
+    """Right, used, wrong until no guess is left, and over."""
+    door = BY_NAME[name]
+    begin, number, seen = BEGINS[name], "+14155552671", []
+
+    def fill(code):
+        token = sent.json.get("session_token", "x")
+        fields = {"phone_number": number, "otp": code, "user_id": "abc", "passcode": code, "To": number, "Code": code}
+        wanted = look(WHOLE, door.media[1]["schema"])["properties"]
+        return {k: v for k, v in {**fields, "session_token": token, "security_code": code}.items() if k in wanted}
+
+    for guesses in ([True, True], [False] * 7 + [True], ["late", "late"]):
+        everything.clock.advance(4000)
+        sent = BY_NAME[begin].ask(everything, None if begin == "sendCode" else begin_with(begin, number))
+        code = everything.code()
+        for guess in guesses:
+            everything.clock.advance(700 if guess == "late" else 0)
+            seen.append(door.ask(everything, fill(code if guess else wrong(code))))
+    assert seen[0].status_code == 200
+    for answer in seen:
+        assert_documented(door, answer)
+
+
+def begin_with(name, number):
+    return {"To": number, "Channel": "sms"} if name == "startVerification" else {"phone_number": number}
+
+
+def test_what_becomes_of_verifications_is_documented(everything):
+    """Shown, ended, and not ended twice."""
+    sent = everything.send().json["verification_id"]
+    path = f"/verifications/{sent}"
+    for method, status in ("GET", 200), ("DELETE", 200), ("DELETE", 409), ("GET", 200):
+        answer = everything.call(method, path)
+        assert answer.status_code == status
+        assert_documented(Door(method.lower(), "/verifications/{verification_id}"), answer)
+
+
+def test_channels_that_do_not_work_are_documented(everything):
+    """readyz names them."""
+    everything.channel.ping_raises = StoreUnavailable()
+    answer = everything.call("GET", "/readyz")
+    assert answer.json["faults"] == {"sms": "store_unavailable"}
+    assert_documented(Door("get", "/readyz"), answer)
+
+
+#: what the native operations never answer: it is of readyz's faults, a directory, or another face
+ELSEWHERE = {
+    "channel_down", "directory_unavailable", "verification_spent", "service_not_found", "service_fixed",
+    "too_many_services",
+}  # fmt: skip
+
+
+def test_every_native_refusal_is_in_it():
+    """Each error_type has its words, with its status."""
+    statuses = STATUS | {reason.value: status for reason, status in REFUSED_STATUS.items()}
+    told = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
+    missing = {name: status for name, status in statuses.items() if told.get(name) != status}
+    assert set(missing) == ELSEWHERE
