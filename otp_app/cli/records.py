@@ -1,0 +1,123 @@
+"""`verifications` and `purge`: looking at the records of the store in use, and forgetting some."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from otp_app import records, settings
+from otp_app.cli.store import CannotDo, existing, told, whole
+from otp_app.clock import system_clock
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.ledger import Status
+from otp_app.core.policy import DAY
+from otp_app.records import Listed, WholeStore
+
+LISTING = """\
+List the verifications that the store of OTP_STORE_URL remembers, the pending ones first, each kind newest first. It is
+a scan of the store: what changes meanwhile may be missing. Servers may run. It shows no codes and no whole numbers."""
+PURGE = """\
+Forget numbers in the store of OTP_STORE_URL to which nothing happened for some days. Nobody needs this: a record ends
+by itself, a day after the last message, or 31 days after a wrong code. Whoever forgets it earlier forgets its wrong
+codes, and their sum over 30 days is what bounds guessing. A number that becomes busy meanwhile is kept; idempotency
+keys and counters are not touched. Servers may run."""
+HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "BEGUN", "SENDS", "WRONG")
+
+
+def describe_listing(parser: argparse.ArgumentParser) -> None:
+    """Add what `verifications` takes."""
+    parser.description = LISTING
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=_list)
+
+
+def describe_purge(parser: argparse.ArgumentParser) -> None:
+    """Add what `purge` takes."""
+    parser.description = PURGE
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="1 or more; 30 if not given")
+    parser.add_argument("--dry-run", action="store_true", help="forget nothing, only say how many it would be")
+    parser.set_defaults(run=_purge)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 10_000):
+        raise argparse.ArgumentTypeError("write a number of days, 1 to 10000")
+    return int(text)
+
+
+def _list(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with _store_in_use() as store:
+            if (frozen := store.frozen()) and not frozen.holds:
+                raise StoreUnavailable(frozen.says)
+            found, unreadable = records.listing(store, system_clock()())
+        _show([json.dumps(_plain(v)) for v in found] if args.json else _table([HEAD, *map(_cells, found)]))
+        pending = sum(v.status == Status.PENDING for v in found)
+        print(f"{len(found)} in all, {pending} pending, as a scan saw them.", file=sys.stderr)
+        if unreadable:
+            print(f"Records that cannot be read: {unreadable}", file=sys.stderr)
+
+    return told(work)
+
+
+def _purge(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with _store_in_use() as store:
+            if frozen := store.frozen():
+                raise StoreUnavailable(frozen.says)
+            quiet, forgotten = records.purge(store, time.time() - args.days * DAY, dry_run=args.dry_run)
+        if args.dry_run:
+            print(f"Numbers that would be forgotten: {quiet}")
+        else:
+            print(f"Numbers forgotten: {forgotten}. Busy meanwhile, and kept: {quiet - forgotten}.")
+
+    return told(work)
+
+
+@contextmanager
+def _store_in_use() -> Iterator[WholeStore]:
+    """Open the store that the settings name; the other settings need not be fit to run with."""
+    chosen, faults = settings.read()
+    if faults:
+        raise CannotDo("\n".join(f"{variable}: {line}" for variable, line in faults.items()))
+    url = chosen.otp_store_url
+    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", url)) as store:
+        yield store
+
+
+def _show(lines: Sequence[str]) -> None:
+    with suppress(BrokenPipeError):  # whoever reads, such as `head`, has seen enough
+        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
+
+
+def _plain(listed: Listed) -> dict[str, object]:
+    return {
+        "verification_id": listed.verification_id,
+        "status": listed.status,
+        "to": listed.to,
+        "purpose": listed.purpose,
+        "created_at": _time(listed.begun),
+        "sends": len(listed.channels),
+        "channels": listed.channels,
+        "attempts": listed.attempts,
+    }
+
+
+def _cells(listed: Listed) -> tuple[str, ...]:
+    sends = f"{len(listed.channels)} {','.join(dict.fromkeys(listed.channels))}"
+    begun, attempts = _time(listed.begun), str(listed.attempts)
+    return listed.verification_id, listed.to, listed.purpose, listed.status, begun, sends, attempts
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _time(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

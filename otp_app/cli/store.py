@@ -1,0 +1,129 @@
+"""`store`: moving records to another store, and opening one for a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from otp_app import keyring, moving
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import Advising, Movable
+from otp_app.records import WholeStore
+from otp_app.store import open_store
+
+LINE_UP = "\x1b[A"
+MOVED = """\
+The first store is frozen for good. Now, on all servers:
+- set OTP_STORE_URL to the second store;
+- keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. Where they were not set, the server made its own: put the
+  two lines of the .keys file beside its SQLite database into the settings of all servers;
+- restart; where OTP_STORE_URL is in .env or in a *_FILE, a reload will do. Until then they answer 503."""
+
+GIVEN_UP = "Given up. Should servers still answer 503, `store thaw` the first store."
+
+
+class CannotDo(Exception):
+    """What stands against a command: the text says why, and what to do."""
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    store = parser.add_subparsers(required=True)
+    copy = store.add_parser(
+        "copy",
+        help="copy all records; the first store is frozen then, and servers answer 503 until they use the second",
+    )
+    copy.add_argument("source", metavar="FROM", type=_url, help="URL of the store in use; @FILE reads it from a file")
+    copy.add_argument("target", metavar="TO", type=_url, help="URL of an empty store; @FILE reads it from a file")
+    copy.set_defaults(run=_copy)
+    thaw = store.add_parser("thaw", help="use a store again whose copy was given up")
+    thaw.add_argument("store", metavar="URL", type=_url, help="URL of the store; @FILE reads it from a file")
+    thaw.set_defaults(run=_thaw)
+
+
+def _url(text: str) -> str:
+    """Return a URL that was given as it is or, so that nobody sees its password, in a file."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read ({type(error).__name__})") from None
+
+
+def _copy(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with whole("FROM", existing("FROM", args.source)) as source, whole("TO", args.target) as target:
+            _look_at_server(target)
+            copied = moving.copy(source, target, _show_progress)
+        print(f"Copied {copied} records.", MOVED, sep="\n")
+
+    return told(work, GIVEN_UP)
+
+
+def _thaw(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with whole("URL", existing("URL", args.store)) as store:
+            moving.thaw(store)
+        print("The store can be used again.")
+
+    return told(work, GIVEN_UP)
+
+
+def told(work: Callable[[], None], given_up: str = "Given up.") -> int:
+    """Do it and return the exit status; say in one line what stands against it."""
+    try:
+        work()
+    except (CannotDo, moving.CannotMove, StoreUnavailable) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(given_up, file=sys.stderr)
+        return 130
+    return 0
+
+
+@contextmanager
+def whole(name: str, url: str) -> Iterator[WholeStore]:
+    """Open the store that an argument or setting names, and see that it can be reached and read as a whole."""
+    try:
+        opened = open_store(url)
+    except ValueError as error:
+        raise CannotDo(f"{name}: {error}") from None
+    with closing(opened) as store:
+        if not isinstance(store, Movable):
+            raise CannotDo(f"{name}: this store cannot be read as a whole: use sqlite, redis or postgresql")
+        try:
+            store.frozen()
+        except StoreUnavailable as error:
+            raise CannotDo(f"{name}: {error}") from error
+        yield store
+
+
+def existing(name: str, url: str) -> str:
+    """Return the URL, unless opening it would make the file."""
+    if (file := keyring.database(url)) and not file.exists():
+        raise CannotDo(f"{name}: there is no file {file}")
+    return url
+
+
+def _look_at_server(target: Movable) -> None:
+    """Refuse to move to where no server would start, before anything is frozen; show what could be better."""
+    if isinstance(target, Advising):
+        if refusals := target.refusals():
+            raise CannotDo("\n".join(f"TO: {line}" for line in refusals))
+        for line in target.advice():
+            print(f"TO: {line}", file=sys.stderr)
+
+
+def _show_progress(done: int, total: int) -> None:
+    """Draw a bar on a terminal, each time over the last one; elsewhere print a line for each tenth."""
+    share = done / max(total, 1)
+    says = f"{int(100 * share):3}%  {done} of {total}"
+    if sys.stderr.isatty():
+        print(f"{LINE_UP if done else ''}[{'#' * int(40 * share):<40}] {says}", file=sys.stderr, flush=True)
+    elif int(10 * share) > int(10 * max(done - moving.BATCH, 0) / max(total, 1)):
+        print(says, file=sys.stderr, flush=True)

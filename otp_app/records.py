@@ -1,0 +1,118 @@
+"""The records of all numbers, walked in a store: which verifications they remember, and numbers to forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from otp_app.core.interfaces import Instant, Movable, Store
+from otp_app.core.ledger import Ledger, Status, Verification, decode
+from otp_app.core.phone import mask
+from otp_app.core.policy import DAY
+
+PREFIX = "n:"  # of the keys of ledgers; see core.codes.Names
+
+
+class WholeStore(Store, Movable, Protocol):
+    """A store that can be read as a whole, and used."""
+
+
+class Record(NamedTuple):
+    """What rests of one number."""
+
+    key: str
+    value: bytes
+    ledger: Ledger | None  # None: it cannot be read
+
+
+class Listed(NamedTuple):
+    """What may be shown of a verification: neither its code nor its whole number."""
+
+    verification_id: str
+    to: str  # masked
+    purpose: str
+    status: Status  # now
+    begun: float  # wall clock, seconds
+    channels: tuple[str, ...]  # of its sends, oldest first
+    attempts: int  # wrong guesses looked at
+
+
+class Listing(NamedTuple):
+    """The verifications of a store, the pending ones first, each kind newest first."""
+
+    verifications: list[Listed]
+    unreadable: int  # records that nobody can make sense of
+
+
+class Purge(NamedTuple):
+    """How many numbers were quiet, and how many of them are forgotten."""
+
+    quiet: int
+    forgotten: int
+
+
+def listing(store: Movable, now: Instant) -> Listing:
+    """Return what a scan of the store sees; what changes meanwhile may be missing. Raises StoreUnavailable."""
+    found: dict[str, Listed] = {}  # by id, as a scan may bring a record twice
+    unreadable: set[str] = set()
+    for key, _, ledger in _records(store):
+        if ledger is None:
+            unreadable.add(key)
+        else:
+            found |= {v.id: _listed(ledger, v, now) for v in ledger.verifications}
+    order = sorted(found.values(), key=lambda listed: (listed.status != Status.PENDING, -listed.begun))
+    return Listing(order, len(unreadable))
+
+
+def last_event(ledger: Ledger) -> float:
+    """Return when something last happened to a number (wall clock, seconds), the end of a code's life included.
+
+    Of wrong guesses the day alone is known: they count as made when it ended. So this may be up to a day late and
+    is never early.
+    """
+    stamps = [ledger.last_send, ledger.died, *ledger.sent, *(at for _, at, _ in ledger.refusals)]
+    stamps += [(day + 1) * DAY for day in (*(day for day, _ in ledger.risk), *ledger.given_back)]
+    for verification in ledger.verifications:
+        stamps += [verification.begun.wall + verification.life, verification.over or 0.0]
+        stamps += [send.at for send in verification.sends]
+    return max(stamps)
+
+
+def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
+    """Forget each number to which nothing happened after `since` (wall clock, seconds), or only count them.
+
+    One that becomes busy meanwhile is kept, by compare-and-swap; so is what cannot be read. Raises StoreUnavailable.
+    """
+    quiet: set[str] = set()
+    forgotten = 0
+    for key, value, ledger in _records(store):
+        if ledger is not None and last_event(ledger) <= since:
+            quiet.add(key)
+            if not dry_run and store.swap(key, value, None, DAY).won:
+                forgotten += 1
+    return Purge(len(quiet), forgotten)
+
+
+def _records(store: Movable) -> Iterator[Record]:
+    for key, value, _ in store.scan():
+        if key.startswith(PREFIX) and isinstance(value, bytes):
+            yield Record(key, value, _ledger(value))
+
+
+def _ledger(value: bytes) -> Ledger | None:
+    try:
+        return decode(value)
+    except ValueError:
+        return None
+
+
+def _listed(ledger: Ledger, verification: Verification, now: Instant) -> Listed:
+    return Listed(
+        verification.id,
+        mask(ledger.phone),
+        verification.purpose,
+        verification.status_at(now),
+        verification.begun.wall,
+        tuple(send.channel for send in verification.sends),
+        verification.attempts,
+    )
