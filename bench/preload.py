@@ -15,12 +15,13 @@ from pathlib import Path
 
 from turns import number
 
-from otp_app import keyring, settings, wiring
+from otp_app import keyring, profiles, settings
 from otp_app.clock import system_clock
 from otp_app.core.codes import Names
 from otp_app.core.interfaces import Delivery, Message, Outcome, Store
 from otp_app.core.message import Texts
-from otp_app.core.service import VerificationService, Wish
+from otp_app.core.service import VerificationService
+from otp_app.core.wish import Wish
 from otp_app.store import open_store
 
 THREADS = 16  # so that the store can commit in groups
@@ -53,7 +54,7 @@ def service(store: Store, channel: NullChannel) -> VerificationService:
     keyring.ensure(chosen)
     keys, index_key = keyring.keys(chosen)
     names, texts = Names(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
-    return VerificationService(store, [channel], policy=wiring.policy(chosen), keys=keys, names=names, texts=texts,
+    return VerificationService(store, [channel], policy=profiles.policy(chosen), keys=keys, names=names, texts=texts,
                                clock=system_clock())
 
 

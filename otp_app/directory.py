@@ -7,7 +7,7 @@ and reaches for files or servers only when somebody is looked up.
 from __future__ import annotations
 
 from otp_app.core.interfaces import Directory
-from otp_app.loading import OWN_CLASS, load_class
+from otp_app.loading import OWN_CLASS, load_object
 
 #: Scheme of the URL -> class, imported when a directory of that scheme is opened.
 DIRECTORIES = {
@@ -23,7 +23,7 @@ def open_directory(url: str) -> Directory:
 
     Raises ValueError with one line that says what to change.
     """
-    directory: Directory = load_class(_target(url), "directory")(url)
+    directory: Directory = load_object(_target(url), "directory")(url)
     return directory
 
 

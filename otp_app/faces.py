@@ -24,5 +24,7 @@ class Face:
 
 FACES = {
     "native": Face(sends=("send:bp", "resend:bp"), checks=("verify:bp",), others=("verifications:bp",)),
+    "phone": Face(sends=("phone:sends",), checks=("phone:checks",)),
     "users": Face(sends=("users:sends",), checks=("users:checks",), others=("users:root",)),
+    "verify_v2": Face(("verify_v2:sends",), ("verify_v2:checks",), ("verify_v2:others", "verify_services:bp")),
 }

@@ -1,4 +1,4 @@
-"""Classes by name: `package.module:Class`, with words for what is missing."""
+"""Classes and functions by name: `package.module:Class`, with words for what is missing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ OWN_CLASS = re.compile(r"(?P<target>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(\?.*)?", re.AS
 
 #: Module -> what pip has to install for it, where that is not the module's name alone.
 PIP_NAMES = {
+    "cryptography": "'cryptography>=46,<51'",
     "psycopg": "'psycopg[binary,pool]>=3.3,<4'",
     "psycopg_pool": "'psycopg[binary,pool]>=3.3,<4'",
     "redis": "'redis>=5,<8'",
 }
 
 
-def load_class(target: str, what: str) -> Callable[..., Any]:
-    """Return the class that `module:Class` names; `what` it is said to be. Raises ValueError with one line."""
+def load_object(target: str, what: str) -> Callable[..., Any]:
+    """Return the class or function that `module:Name` names; `what` it is said to be. Raises ValueError, one line."""
     module, _, name = target.partition(":")
     try:
         found: Callable[..., Any] = getattr(import_module(module), name)
@@ -28,7 +29,7 @@ def load_class(target: str, what: str) -> Callable[..., Any]:
     except ImportError as error:
         raise ValueError(f"{module} cannot be imported: {error}") from error
     except AttributeError:
-        raise ValueError(f"{module} has no class {name}: name one that it has") from None
+        raise ValueError(f"{module} has no {name}: name something that it has") from None
     return found
 
 

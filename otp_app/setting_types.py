@@ -14,6 +14,7 @@ from limits import parse_many
 from pydantic import PlainValidator
 
 from otp_app.core.message import LOCALE, template_fault
+from otp_app.core.wish import PURPOSE
 
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 SCOPES = ("send", "verify", "metrics")
@@ -25,6 +26,15 @@ class ApiKey:
 
     name: str
     scopes: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAccount:
+    """Credentials for Basic authentication: a user name, the account it is of, and the SHA-256 (hex) of its secret."""
+
+    account: str  # AC…
+    user: str  # the account itself, or one of its API keys, SK…
     digest: str
 
 
@@ -95,6 +105,32 @@ def _api_key(item: str) -> ApiKey:
         known = ", ".join(SCOPES)
         raise ValueError(f"write each key as `python -m otp_app keys new NAME` prints it, its scopes of {known}")
     return ApiKey(match[1], scopes, match[3])
+
+
+def verify_accounts(text: Any) -> Any:
+    """Read `AC…:sha256hex` (its token) and `AC…/SK…:sha256hex` (an API key's secret), several with commas."""
+    accounts = [_verify_account(item) for item in names(text)] if isinstance(text, str) else text
+    if len({account.user for account in accounts}) < len(accounts):
+        raise ValueError("an account or key stands twice")
+    return tuple(accounts)
+
+
+def _verify_account(item: str) -> VerifyAccount:
+    match = re.fullmatch(r"(AC[0-9a-f]{32})(?:/(SK[0-9a-f]{32}))?:([0-9a-f]{64})", item)
+    if match is None:
+        raise ValueError("write each as `python -m otp_app keys account` prints it: AC…:SHA256 or AC…/SK…:SHA256")
+    return VerifyAccount(match[1], match[2] or match[1], match[3])
+
+
+def verify_services(text: Any) -> Any:
+    """Read `VA…:purpose`, several with commas."""
+    if not isinstance(text, str):
+        return text
+    services = [re.fullmatch(rf"(VA[0-9a-f]{{32}}):({PURPOSE.pattern})", item) for item in names(text)]
+    found = {match[1]: match[2] for match in services if match}
+    if len(found) < len(services):
+        raise ValueError("write each once as VA and 32 hex digits, a colon and a purpose: 1 to 32 of a-z, 0-9, _, -")
+    return found
 
 
 def test_numbers(text: Any) -> Any:

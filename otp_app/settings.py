@@ -15,7 +15,10 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from otp_app import setting_types as types
-from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork
+from otp_app.loading import OWN_CLASS
+from otp_app.phone_verification import PhoneVerification, as_settings
+from otp_app.phone_verification import parse as parse_phone_verification
+from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork, VerifyAccount
 
 #: an empty variable switches these off; every other one then has its default
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
@@ -54,6 +57,13 @@ class Settings(BaseModel):
     otp_directory_url: str = Field("", repr=False)
     otp_users_expose_phone: bool = False
 
+    # What other APIs bring along
+    otp_verify_accounts: Annotated[tuple[VerifyAccount, ...], BeforeValidator(types.verify_accounts)] = Field(
+        (), repr=False
+    )
+    otp_verify_services: Annotated[dict[str, str], BeforeValidator(types.verify_services)] = {}
+    phone_verification: Annotated[PhoneVerification, BeforeValidator(parse_phone_verification)] = PhoneVerification()
+
     # How codes leave
     otp_channels: Annotated[tuple[str, ...], BeforeValidator(types.channels), Field(min_length=1)] = ("console",)
     otp_app_name: Annotated[str, Field(max_length=40)] = ""
@@ -76,6 +86,12 @@ class Settings(BaseModel):
     otp_resend_new_code: bool = False
     otp_check_by: Annotated[str, _shape("any|id", "any or id")] = "any"
     otp_test_numbers: Annotated[tuple[FixedUntil, ...], BeforeValidator(types.test_numbers)] = ()
+
+    # What an approval brings
+    otp_on_approved: Annotated[str, _shape(OWN_CLASS.pattern, "package.module:function")] = ""
+    otp_proof_keys: str = Field("", repr=False)
+    otp_proof_ttl: Annotated[float, Field(ge=30, le=600)] = 120
+    otp_proof_issuer: Annotated[str, _shape(r"[\x21-\x7e]{1,100}", "up to 100 visible ASCII characters")] = "otp_app"
 
     # Who may call
     otp_api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(types.api_keys)] = Field((), repr=False)
@@ -149,9 +165,19 @@ def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], di
         else:
             if text or (text is not None and name in EMPTY_MEANS_NONE):
                 given[name] = text
+    given = _brought(given.get("phone_verification", "")) | given
     if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
         given["otp_store_url"] = redis
     return given, faults
+
+
+def _brought(text: str) -> dict[str, str]:
+    """Return the settings that PHONE_VERIFICATION stands for; where it is faulty, none."""
+    try:
+        found = as_settings(parse_phone_verification(text))
+    except ValueError:
+        return {}
+    return {variable.lower(): value for variable, value in found.items()}
 
 
 def _redis(given: Mapping[str, str], faults: dict[str, str]) -> str | None:

@@ -15,6 +15,8 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Advising, Movable
 from otp_app.directory import open_directory
 from otp_app.faces import FACES
+from otp_app.loading import load_object
+from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_or_memory, open_store, sharing
 
@@ -77,7 +79,8 @@ def prepare(settings: Settings) -> list[str]:
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
     unknown = [f"{name}: there is no such setting, and it does nothing" for name in strangers()]
-    return unknown + channels.warnings(settings)
+    phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
+    return unknown + phone_verification + channels.warnings(settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -90,7 +93,8 @@ def is_loopback(host: str) -> bool:
 
 def is_open(settings: Settings) -> bool:
     """Whether callers from elsewhere are meant to reach the server."""
-    return bool(settings.otp_api_keys) or settings.otp_public
+    only_accounts = settings.otp_faces == ("verify_v2",) and settings.otp_verify_accounts
+    return bool(settings.otp_api_keys) or settings.otp_public or bool(only_accounts)
 
 
 def _bind(settings: Settings) -> str | None:
@@ -139,6 +143,41 @@ def _users_public(settings: Settings) -> str | None:
         "OTP_API_KEYS: the face users tells who is known, so with OTP_PUBLIC=1 it needs keys "
         "(python -m otp_app keys new NAME)"
     )
+
+
+def _verify_accounts(settings: Settings) -> str | None:
+    if "verify_v2" not in settings.otp_faces or settings.otp_verify_accounts or not is_open(settings):
+        return None
+    return (
+        "OTP_VERIFY_ACCOUNTS: the face verify_v2 of a server that others can reach needs accounts "
+        "(python -m otp_app keys account)"
+    )
+
+
+def _on_approved(settings: Settings) -> str | None:
+    try:
+        if settings.otp_on_approved:
+            load_object(settings.otp_on_approved, "function")
+    except ValueError as error:
+        return f"OTP_ON_APPROVED: {error}"
+    return None
+
+
+def _proof_keys(settings: Settings) -> str | None:
+    return _fault(parse_proof_keys, settings.otp_proof_keys, "OTP_PROOF_KEYS")
+
+
+def _phone_account(settings: Settings) -> str | None:
+    fault = settings.phone_verification.sid_fault
+    if not fault or settings.twilio_account_sid or not {"sms", "whatsapp"} & set(settings.otp_channels):
+        return None
+    return f"PHONE_VERIFICATION: {fault}"
+
+
+def _sandbox(settings: Settings) -> str | None:
+    if not settings.phone_verification.sandbox_code or not is_open(settings):
+        return None
+    return "PHONE_VERIFICATION: BACKEND: the sandbox has one code for everybody, so it is for this machine alone"
 
 
 def _directory(settings: Settings) -> str | None:
@@ -232,7 +271,12 @@ REFUSALS = (
     Refusal(("OTP_CHANNELS", "OTP_API_KEYS", "OTP_PUBLIC"), _console),
     Refusal(("OTP_FACES",), _faces),
     Refusal(("OTP_FACES", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
+    Refusal(("OTP_VERIFY_ACCOUNTS", "OTP_FACES", "OTP_PUBLIC", "OTP_API_KEYS"), _verify_accounts),
     Refusal(("OTP_DIRECTORY_URL", "OTP_FACES"), _directory),
+    Refusal(("OTP_ON_APPROVED",), _on_approved),
+    Refusal(("OTP_PROOF_KEYS",), _proof_keys),
+    Refusal(("PHONE_VERIFICATION", "TWILIO_ACCOUNT_SID", "OTP_CHANNELS"), _phone_account),
+    Refusal(("PHONE_VERIFICATION", "OTP_PUBLIC", "OTP_API_KEYS"), _sandbox),
     Refusal(("OTP_STORE_URL",), _store),
     Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
     Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Movable, Store, Swap
-from otp_app.loading import OWN_CLASS, load_class
+from otp_app.loading import OWN_CLASS, load_object
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
@@ -36,7 +36,7 @@ def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
 
     `clock` tells the seconds since the epoch. Raises ValueError with one line that says what to change.
     """
-    store: Store = load_class(_target(url), "store")(url, clock=clock)
+    store: Store = load_object(_target(url), "store")(url, clock=clock)
     return store
 
 

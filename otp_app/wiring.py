@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from otp_app import keyring
+from otp_app import keyring, profiles
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.codes import Names
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
-from otp_app.core.interfaces import Channel, Clock, Directory, Store
-from otp_app.core.message import Texts
-from otp_app.core.policy import Policy
+from otp_app.core.interfaces import ApprovalListener, Channel, Clock, CodeMaker, Directory, Store
 from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.verify_services import VerifyService, VerifyServices
 from otp_app.directory import open_directory
+from otp_app.loading import load_object
 from otp_app.logs import log, log_event
+from otp_app.proof import Proofs, parse_proof_keys
+from otp_app.session_tokens import SessionTokens
 from otp_app.settings import Settings
 from otp_app.store import open_or_memory, open_store
 
-USERS_TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
 SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
 
@@ -33,6 +34,12 @@ class Services:
     settings: Settings
     verifications: VerificationService
     users: VerificationService  # the same one, with the figures and words of the users face
+    phone: VerificationService  # … of the phone-verify face
+    phone_code: Callable[[], str]  # the code that this face begins with; "": any
+    sessions: SessionTokens
+    verify: Callable[[VerifyService], VerificationService]  # … of Twilio Verify
+    verify_services: VerifyServices
+    proofs: Proofs | None
     directory: Directory
     idempotent: IdempotentSends
     store: Store
@@ -57,37 +64,50 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     verifications = VerificationService(
         store,
         channels,
-        policy=policy(settings),
+        policy=profiles.policy(settings),
         keys=keys,
         names=Names(index_key, secrets.token_bytes),
-        texts=texts(settings),
+        texts=profiles.texts(settings),
         clock=clock,
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
         listeners=[log_event],
+        on_approved=_on_approved(settings),
     )
-    users = verifications.under(users_policy(settings), texts(settings, default=USERS_TEXT))
-    directory = open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory()
-    idempotent, sweeper = IdempotentSends(store, clock), Sweeper(store)
-    return Services(settings, verifications, users, directory, idempotent, store, channels, sweeper)
+    return Services(
+        settings,
+        verifications,
+        users=verifications.under(*profiles.users(settings)),
+        phone=verifications.under(*profiles.phone(settings)),
+        phone_code=_phone_code(settings, channels),
+        sessions=SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
+        verify=lambda service: verifications.under(*profiles.verify(settings, service)),
+        verify_services=VerifyServices(store, clock, secrets.token_bytes, settings.otp_verify_services),
+        proofs=_proofs(settings, clock),
+        directory=open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory(),
+        idempotent=IdempotentSends(store, clock),
+        store=store,
+        channels=channels,
+        sweeper=Sweeper(store),
+    )
 
 
-def policy(settings: Settings) -> Policy:
-    """Return the rules' numbers as the operator set them."""
-    return Policy(
-        ttl=settings.otp_ttl,
-        length=settings.otp_code_length,
-        raised_length=settings.otp_code_length_raised,
-        max_attempts=settings.otp_max_attempts,
-        gaps=settings.otp_resend_gaps,
-        sends_per_hour=settings.otp_sends_per_hour,
-        sends_per_day=settings.otp_sends_per_day,
-        keyed_reserve=settings.otp_keyed_reserve,
-        cool_downs=settings.otp_cool_downs,
-        risk_raise=settings.otp_risk_raise,
-        risk_lower=settings.otp_risk_lower,
-        new_code_on_resend=settings.otp_resend_new_code,
-    )
+def _phone_code(settings: Settings, channels: Sequence[Channel]) -> Callable[[], str]:
+    if fixed := settings.phone_verification.sandbox_code:
+        return lambda: fixed
+    maker = next((channel for channel in channels if isinstance(channel, CodeMaker)), None)
+    return maker.new_code if maker else lambda: ""
+
+
+def _on_approved(settings: Settings) -> list[ApprovalListener]:
+    return [load_object(settings.otp_on_approved, "function")] if settings.otp_on_approved else []
+
+
+def _proofs(settings: Settings, clock: Clock) -> Proofs | None:
+    if not settings.otp_proof_keys:
+        return None
+    keys = parse_proof_keys(settings.otp_proof_keys)
+    return Proofs(keys, issuer=settings.otp_proof_issuer, ttl=settings.otp_proof_ttl, clock=clock)
 
 
 def _store(settings: Settings) -> Store:
@@ -97,19 +117,6 @@ def _store(settings: Settings) -> Store:
     if away:
         log.warning("OTP_STORE_URL: %s", away)
     return store
-
-
-def users_policy(settings: Settings) -> Policy:
-    """Return the figures of the users face: three guesses, and how a verification ended is told once."""
-    usual = policy(settings)
-    return replace(usual, face_attempts=3, tells_end_once=True)
-
-
-def texts(settings: Settings, default: str = "") -> Texts:
-    """Return the words of messages; `default` is a face's own for where the operator chose none."""
-    chosen = "otp_message" in settings.model_fields_set or not default
-    message = settings.otp_message if chosen else default
-    return Texts(message, settings.otp_messages, settings.otp_app_name, settings.otp_origin)
 
 
 class NoDirectory:

@@ -56,7 +56,7 @@ def ledgers(codes: dict[str, str]) -> Iterator[Item]:
         key, ledger = names.ledger(phone), Ledger(phone)
         for purpose in ("login", "order")[: 1 + (n % 10 == 0)]:
             opening = Opening(purpose, ("sms",), False, names.new_verification(key), names.new_send(), "k1")
-            ledger, verification, send = begin(ledger, now, Policy(gaps=()), opening)
+            ledger, verification, send = begin(ledger, now, Policy(gaps=()), opening, lambda v: "")
             ledger = settle(ledger, now, send.id, Delivery(Outcome.SENT, "SM" + f"{n:032x}"))
             if purpose == "login":
                 codes[phone] = KEYS.derive("k1", verification_id=verification.id, phone=phone, purpose=purpose,

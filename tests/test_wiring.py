@@ -1,14 +1,22 @@
 """How settings become a running server."""
 
+import json
 import threading
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from otp_app import wiring
+from otp_app import profiles, wiring
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.policy import Policy
+from otp_app.core.verify_services import VerifyService
+from otp_app.core.wish import Wish
+from otp_app.keyring import new_secret
 from otp_app.settings import Settings
 from otp_app.store import MemoryStore
+from tests.test_startup import SANDBOX
+from tests.web.house import RecordingChannel
 
 POLICY = {
     "otp_ttl": ("ttl", 60),
@@ -28,13 +36,13 @@ POLICY = {
 
 def test_the_defaults_are_the_policys():
     """What nobody set is as the core has it."""
-    assert wiring.policy(Settings()) == Policy()
+    assert profiles.policy(Settings()) == Policy()
 
 
 @pytest.mark.parametrize(("setting", "field", "value"), [(name, *what) for name, what in POLICY.items()])
 def test_each_setting_moves_its_rule(setting, field, value):
     """And no other."""
-    policy = wiring.policy(Settings.model_validate({setting: value}))
+    policy = profiles.policy(Settings.model_validate({setting: value}))
     changed = {name for name in Policy.__dataclass_fields__ if getattr(policy, name) != getattr(Policy(), name)}
     assert (getattr(policy, field), changed) == (value, {field})
 
@@ -76,3 +84,110 @@ def test_close_gives_everything_back(monkeypatch):
     services.close()
     assert closed == ["channel", "store"]
     assert not services.sweeper._thread.is_alive()
+
+
+# ---- faces and their figures
+
+HEARD = []
+
+
+def heard(approval):
+    """What OTP_ON_APPROVED names."""
+    HEARD.append(approval)
+
+
+def built(**given):
+    """Services over a memory store and a channel that keeps its messages; close them."""
+    channels = ("tests.web.house:RecordingChannel",)
+    return wiring.build(Settings.model_validate({"otp_store_url": "memory://", "otp_channels": channels} | given))
+
+
+def test_approvals_are_told_to_a_function_of_the_operators():
+    """Of every face, with the whole number."""
+    with closing(built(otp_on_approved="tests.test_wiring:heard")) as services:
+        sent = services.users.send("+14155552671", Wish())
+        services.verifications.check(services.channels[0].messages[0].code, phone_number="+14155552671")
+    from tests import test_wiring
+
+    (approval,) = test_wiring.HEARD
+    assert (approval.phone, approval.verification_id) == ("+14155552671", sent.verification_id)
+
+
+SERVICE = VerifyService("VA" + "1" * 32, "login", "login")
+
+
+def test_verify_has_twilios_figures():
+    """Ten minutes that no resend extends, no gap, five messages, five guesses; the caps are those of the number."""
+    policy, _ = profiles.verify(Settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
+    assert (policy.ttl, policy.max_life, policy.gaps) == (600, 600, ())
+    assert (policy.sends_per_verification, policy.allowed_attempts, policy.length) == (5, 5, 6)
+    assert (policy.sends_per_hour, policy.max_attempts) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "service", "text"),
+    [
+        ({}, SERVICE, "Your verification code is: 0042"),
+        ({"otp_app_name": "Shop"}, SERVICE, "Your Shop verification code is: 0042"),
+        ({}, replace(SERVICE, name="My Shop"), "Your My Shop verification code is: 0042"),
+        ({}, replace(SERVICE, do_not_share=True), "Your verification code is: 0042. Do not share it with anyone."),
+        ({"otp_message": "{app}: {code}"}, replace(SERVICE, name="My Shop"), "My Shop: 0042"),
+    ],
+)
+def test_the_words_of_verify(given, service, text):
+    """Twilio's, with the name of the service, unless the operator has others."""
+    _, texts = profiles.verify(Settings(**given), service)
+    assert texts.render("0042", 600) == text
+
+
+def test_a_verify_service_has_codes_of_its_length():
+    """Raised ones are never shorter."""
+    policy, _ = profiles.verify(Settings(), replace(SERVICE, code_length=10))
+    assert (policy.length, policy.raised_length) == (10, 10)
+
+
+def test_phone_verify_without_settings_of_its_own_is_as_the_server_is():
+    """The same figures and words."""
+    assert profiles.phone(Settings()) == (Policy(), profiles.texts(Settings()))
+
+
+def test_phone_verify_has_the_figures_of_its_settings():
+    """And the words."""
+    written = json.loads(SANDBOX) | {
+        "TOKEN_LENGTH": 9, "MAX_FAILED_ATTEMPTS": 3, "VERIFY_SECURITY_CODE_ONLY_ONCE": False,
+        "SECURITY_CODE_EXPIRATION_SECONDS": 120,
+    }  # fmt: skip
+    policy, texts = profiles.phone(Settings.model_validate({"phone_verification": json.dumps(written)}))
+    assert (policy.length, policy.raised_length, policy.ttl) == (9, 9, 120)
+    assert (policy.face_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
+    assert texts.render("0042", 600) == "Shop 0042"
+
+
+def test_a_sandbox_has_one_code():
+    """Which it sends, too."""
+    with closing(built(phone_verification=SANDBOX)) as services:
+        services.phone.send("+14155552671", Wish(code=services.phone_code()))
+        assert services.channels[0].messages[0].code == "123456"
+
+
+def test_a_channel_may_make_the_codes():
+    """And one that makes none leaves them to the server."""
+    with closing(built(otp_channels=("tests.test_wiring:CodeMakingChannel",))) as services:
+        assert services.phone_code() == "77777"
+    with closing(built()) as services:
+        assert services.phone_code() == ""
+
+
+class CodeMakingChannel(RecordingChannel):
+    """Has codes of its own."""
+
+    def new_code(self):
+        return "77777"
+
+
+def test_proofs_need_keys():
+    """Without them there are none."""
+    with closing(built()) as services:
+        assert services.proofs is None
+    with closing(built(otp_proof_keys=f"p1:HS256:{new_secret()}")) as services:
+        assert services.proofs.public_keys == []

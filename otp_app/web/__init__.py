@@ -17,7 +17,7 @@ from otp_app import startup
 from otp_app.faces import FACES
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
-from otp_app.web import errors, guard, health
+from otp_app.web import errors, guard, health, openapi, proof
 from otp_app.wiring import Services, build
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 HEADERS = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Referrer-Policy", "no-referrer"),
 ]
+POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     errors.init_app(app)
     guard.init_app(app)
     settings = services.settings
-    for blueprint in (health.bp, *blueprints(settings)):
+    for blueprint in blueprints(settings):
         app.register_blueprint(blueprint)
     faces = [FACES[name] for name in settings.otp_faces]
     guard.limit_clients(
@@ -64,8 +64,9 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
 
 def blueprints(settings: Settings) -> list[Blueprint]:
-    """Return those of the faces that are served; their code is imported with this call."""
-    return [_blueprint(name) for face in settings.otp_faces for name in FACES[face].blueprints]
+    """Return all that is served; the code of the faces is imported with this call."""
+    faces = [_blueprint(name) for face in settings.otp_faces for name in FACES[face].blueprints]
+    return [health.bp, openapi.bp, *([proof.bp] if settings.otp_proof_keys else []), *faces]
 
 
 def _blueprint(name: str) -> Blueprint:
@@ -86,7 +87,7 @@ class Compact(DefaultJSONProvider):
 
 
 class SecurityHeaders:
-    """Adds HEADERS to every answer, below Flask, where it costs a tenth."""
+    """Adds HEADERS to every answer, and POLICY to one without its own, below Flask, where it costs a tenth."""
 
     def __init__(self, wsgi_app: WSGIApplication) -> None:
         self._wsgi_app = wsgi_app
@@ -95,6 +96,7 @@ class SecurityHeaders:
         """Answer one request."""
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            return start_response(status, headers + HEADERS, exc_info)
+            policy = [] if POLICY[0] in dict(headers) else [POLICY]
+            return start_response(status, headers + HEADERS + policy, exc_info)
 
         return self._wsgi_app(environ, start)

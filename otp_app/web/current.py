@@ -14,13 +14,14 @@ from otp_app.wiring import Services
 class Caller:
     """Who asks."""
 
-    name: str  # of the API key; "" without one
+    name: str  # of the API key or account; "" without one
     address: str  # of the client, an IPv6 one cut to its /64
     scopes: frozenset[str] = frozenset()
+    account: str = ""  # AC…, where Basic credentials were shown
 
     @property
     def keyed(self) -> bool:
-        """Whether an API key was shown."""
+        """Whether an API key, or credentials of an account, were shown and known."""
         return bool(self.name)
 
 

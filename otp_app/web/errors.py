@@ -16,14 +16,18 @@ STATUS = {
     "unauthorized": 401,
     "forbidden": 403,
     "country_not_allowed": 403,
+    "service_fixed": 403,
     "not_found": 404,
+    "service_not_found": 404,
     "not_pending": 409,
     "idempotency_key_in_use": 409,
+    "too_many_services": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
     "idempotency_key_reused": 422,
     "resend_too_soon": 429,
     "too_many_sends": 429,
+    "verification_spent": 429,
     "cooling_down": 429,
     "too_many_pending": 429,
     "busy": 429,
@@ -101,4 +105,6 @@ def refusal(status: int, text: str, error_type: str, retry_after: float | None =
     response.status_code = status
     if wait is not None:
         response.headers["Retry-After"] = str(math.ceil(wait))
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return response

@@ -26,6 +26,7 @@ from otp_app.web.needs import Need
 
 WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
+_ACCOUNT = re.compile(r"(AC|SK)[0-9a-fA-F]{32}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -92,9 +93,11 @@ def _check() -> None:
     if request.environ.get("PATH_INFO", "").startswith("//"):
         raise NotFound  # Werkzeug would take it for the path with one slash
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
-    who = g.caller = _identified(request, settings)
-    if request.endpoint is not None:  # otherwise there is no such path or method, and the router answers
-        _authorize(getattr(current_app.view_functions[request.endpoint], "need", None), who, settings)
+    view = current_app.view_functions[request.endpoint] if request.endpoint else None
+    need: Need | None = getattr(view, "need", None)
+    who = g.caller = _account_holder(request, settings) if need and need.basic else _identified(request, settings)
+    if view is not None:  # otherwise there is no such path or method, and the router answers
+        _authorize(need, who, settings)
 
 
 def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
@@ -122,6 +125,25 @@ def _identified(asked: Request, settings: Settings) -> Caller:
     raise Unauthorized("The API key is not known")
 
 
+def _account_holder(asked: Request, settings: Settings) -> Caller:
+    """Without configured accounts (on this machine only) any credentials will do, but some must be shown.
+
+    A page in a browser can post a form to this machine without asking; it cannot add this header.
+    """
+    address = client.address(asked.environ, settings.otp_trusted_proxies)
+    shown = asked.authorization
+    user, secret = (shown.username or "", shown.password or "") if shown and shown.type == "basic" else ("", "")
+    if not _ACCOUNT.fullmatch(user) or not secret:
+        raise Unauthorized("Authenticate")
+    if not settings.otp_verify_accounts and not is_open(settings):
+        return Caller("", address, account=user if user.startswith("AC") else f"AC{'0' * 32}")
+    known = next((a for a in settings.otp_verify_accounts if a.user == user), None)
+    if known and hmac.compare_digest(known.digest, _digest(secret)):
+        return Caller(known.user, address, frozenset(("send", "verify")), known.account)
+    _count_wrong_key(address)
+    raise Unauthorized("Authenticate")
+
+
 def _shown_key(asked: Request) -> str | None:
     """`Authorization: Bearer KEY` or `X-API-Key: KEY`."""
     kind, _, value = asked.headers.get("Authorization", "").partition(" ")
@@ -129,8 +151,12 @@ def _shown_key(asked: Request) -> str | None:
 
 
 def _known(shown: str, keys: Sequence[ApiKey]) -> ApiKey | None:
-    digest = hashlib.sha256(shown.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = _digest(shown)
     return next((key for key in keys if hmac.compare_digest(key.digest, digest)), None)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _count_wrong_key(address: str) -> None:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel
 
+from otp_app.core.answers import Sending
 from otp_app.core.idempotency import Key
 from otp_app.core.interfaces import Outcome
-from otp_app.core.service import DEFAULT_PURPOSE, Sending, Wish
+from otp_app.core.service import Begun
+from otp_app.core.wish import DEFAULT_PURPOSE, Wish
 from otp_app.web.body import BadRequest, SendFields, read
 from otp_app.web.current import caller, services
 from otp_app.web.needs import needs
@@ -38,7 +40,7 @@ def wish_of(fields: SendFields) -> Wish:
     return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().keyed)
 
 
-def once(fields: BaseModel, send: Callable[[Callable[[Sending], None] | None], Sending]) -> Sending:
+def once(fields: BaseModel, send: Callable[[Begun | None], Sending]) -> Sending:
     """Send, at most once for the request's Idempotency-Key where it has one."""
     text = request.headers.get("Idempotency-Key")
     if text is None:

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from otp_app.core.checks import Verdict
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
-from otp_app.core.service import Wish
-from otp_app.core.transitions import Verdict
+from otp_app.core.wish import Wish
 from otp_app.logs import log
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.service import Report
+from otp_app.core.answers import Report
 from otp_app.web.current import services
 from otp_app.web.needs import needs
 

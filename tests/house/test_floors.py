@@ -13,7 +13,8 @@ FLOORS = {
     "core": set(),
     # leaves: plain values and lines, for everybody above the core
     "setting_types": {"core"},
-    "settings": {"core", "setting_types"},
+    "phone_verification": set(),
+    "settings": {"core", "loading", "phone_verification", "setting_types"},
     "logs": {"core"},
     "faces": set(),
     "loading": set(),
@@ -25,15 +26,24 @@ FLOORS = {
     "moving": {"core"},
     "store": {"core", "loading"},
     "stores": {"core", "postgres_connection"},
-    "channels": {"core", "settings"},
+    "channels": {"core", "loading", "settings"},
     "limits": {"core"},
     "keyring": {"core", "settings"},
+    "session_tokens": set(),
+    "proof": {"core"},
+    "records": {"core"},
     # what puts them together
-    "startup": {"core", "settings", "channels", "keyring", "store", "faces", "directory"},
-    "wiring": {"core", "settings", "logs", "clock", "store", "channels", "keyring", "directory"},
+    "startup": {"core", "settings", "channels", "keyring", "store", "faces", "directory", "loading", "proof"},
+    "profiles": {"core", "settings"},
+    "wiring": {
+        "core", "settings", "logs", "clock", "store", "channels", "keyring", "directory", "loading", "profiles",
+        "proof", "session_tokens",
+    },
     # faces
     "web": {"core", "settings", "setting_types", "logs", "limits", "startup", "wiring", "faces"},
-    "cli": {"core", "setting_types", "keyring", "startup", "store", "moving"},
+    "cli": {
+        "core", "setting_types", "settings", "clock", "keyring", "startup", "store", "moving", "records", "proof",
+    },
     "servers": {"logs"},
     # doors
     "": {"settings", "wiring", "web"},
@@ -43,7 +53,10 @@ FLOORS = {
 #: packages of others -> the only parts, or modules, that may import them
 OUTSIDE = {
     "phonenumbers": {"core", "setting_types"},
-    "pydantic": {"settings", "setting_types", "web.body", "web.send", "web.users"},
+    "pydantic": {"settings", "setting_types", "phone_verification", "web.body", "web.send", "web.users", "web.phone"},
+    "pydantic_core": {"phone_verification"},
+    "jwt": {"proof", "session_tokens"},
+    "cryptography": {"proof"},
     "dotenv": {"settings", "keyring"},
     "limits": {"limits", "setting_types", "web.guard"},
     "flask": {"web", ""},

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.faces import FACES
+from otp_app.proof import new_key
 from otp_app.setting_types import SCOPES
 from otp_app.settings import Settings
 from otp_app.web import create_app
@@ -20,15 +21,32 @@ DOORS = {
     "DELETE /verifications/<verification_id>": Need("verify"),
     "POST /send-code": Need("send"),
     "POST /verify-code": Need("verify"),
+    "POST /api/phone/register": Need("send", public=True),
+    "POST /api/phone/verify": Need("verify", public=True),
+    "POST /v2/Services/<service_sid>/Verifications": Need("send", basic=True),
+    "GET /v2/Services/<service_sid>/Verifications/<name>": Need("verify", basic=True),
+    "POST /v2/Services/<service_sid>/Verifications/<name>": Need("verify", basic=True),
+    "POST /v2/Services/<service_sid>/VerificationCheck": Need("verify", basic=True),
+    "GET /v2/Services": Need("verify", basic=True),
+    "POST /v2/Services": Need("verify", basic=True),
+    "GET /v2/Services/<sid>": Need("verify", basic=True),
+    "POST /v2/Services/<sid>": Need("verify", basic=True),
+    "DELETE /v2/Services/<sid>": Need("verify", basic=True),
     "GET /": Need(None),
+    "GET /openapi.json": Need(None),
+    "GET /docs": Need(None),
+    "GET /.well-known/jwks.json": Need(None),
     "GET /healthz": Need(None),
     "GET /readyz": Need("metrics", local=True),
 }
 
 
+PAGES = ("api.md", "users.md", "phone-verify.md", "verify-v2.md", "proof.md")
+
+
 @pytest.fixture
 def app():
-    services = build(Settings(otp_store_url="memory://", otp_faces=tuple(FACES)))
+    services = build(Settings(otp_store_url="memory://", otp_faces=tuple(FACES), otp_proof_keys=new_key("HS256")))
     yield create_app(services=services)
     services.close()
 
@@ -51,9 +69,10 @@ def test_each_door_needs_what_the_list_says(app):
     assert {door: view.need for door, view in doors(app).items()} == DOORS
 
 
-def test_two_doors_are_for_everybody(app):
-    """Whatever the settings are: whether a process answers, and what a face has."""
-    assert {door for door, view in doors(app).items() if view.need.scope is None} == {"GET /healthz", "GET /"}
+def test_few_doors_are_for_everybody(app):
+    """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked."""
+    everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /openapi.json", "GET /.well-known/jwks.json"}
+    assert {door for door, view in doors(app).items() if view.need.scope is None} == everybodys
 
 
 def test_every_scope_is_one_that_a_key_can_have(app):
@@ -69,6 +88,6 @@ def test_every_scope_opens_something(app):
 def test_every_door_is_in_the_documents():
     """docs/api.md or the page of its face names each."""
     docs = Path(__file__).parents[2] / "docs"
-    text = "".join((docs / name).read_text(encoding="utf-8") for name in ("api.md", "users.md"))
+    text = "".join((docs / name).read_text(encoding="utf-8") for name in PAGES)
     paths = {door.split()[1].partition("<")[0] for door in DOORS}
     assert {path for path in paths if path not in text} == set()
