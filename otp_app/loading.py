@@ -7,8 +7,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-#: `package.module:Class`, then `?options` if any
-OWN_CLASS = re.compile(r"(?P<target>[A-Za-z_][\w.]*:[A-Za-z_]\w*)(\?.*)?", re.ASCII)
+#: `package.module:Class` or `package.module:function`
+OWN_NAME = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
+#: the same, then `?options` if any
+OWN_CLASS = re.compile(rf"(?P<target>{OWN_NAME})(\?.*)?")
 
 #: Module -> what pip has to install for it, where that is not the module's name alone.
 PIP_NAMES = {
@@ -23,13 +25,16 @@ def load_object(target: str, what: str) -> Callable[..., Any]:
     """Return the class or function that `module:Name` names; `what` it is said to be. Raises ValueError, one line."""
     module, _, name = target.partition(":")
     try:
-        found: Callable[..., Any] = getattr(import_module(module), name)
+        holder = import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(_missing(module, error.name or "", what)) from error
     except ImportError as error:
         raise ValueError(f"{module} cannot be imported: {error}") from error
-    except AttributeError:
-        raise ValueError(f"{module} has no {name}: name something that it has") from None
+    except Exception as error:  # somebody's module may raise anything while it is imported
+        raise ValueError(f"{module} cannot be imported: {type(error).__name__}") from error
+    found: Callable[..., Any] | None = getattr(holder, name, None)
+    if not callable(found):
+        raise ValueError(f"{module} has no {name} that can be called: name something that it has")
     return found
 
 

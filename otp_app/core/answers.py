@@ -24,10 +24,10 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What may be told about a verification: everything but its code and number."""
+    """What is known of a verification but its code. `phone` is for who may see it whole, `to` for everybody."""
 
     verification: Verification
-    phone: str  # E.164, whole: for a caller that may see it
+    phone: str  # E.164
     status: Status
     attempts_left: int
     expires_in: float  # seconds; 0 when it is over

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from otp_app.core.allowance import add_risk, guess_weight, pruned
 from otp_app.core.codes import matches
-from otp_app.core.errors import NotPending, VerificationNotFound
+from otp_app.core.errors import NotPending
 from otp_app.core.interfaces import Approval, Instant, Outcome
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, Policy
 
 CodeOf = Callable[[Verification], str]
+End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verification]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +34,13 @@ class Verdict:
 
 
 def check(
-    ledger: Ledger,
-    now: Instant,
-    policy: Policy,
-    target: Verification | None,
-    guess: str,
-    code_of: CodeOf,
+    ledger: Ledger, now: Instant, policy: Policy, target: Verification, guess: str, code_of: CodeOf
 ) -> tuple[Ledger | None, Verdict]:
     """Look at one guess for a verification of this ledger. The ledger is None where nothing changes.
 
     Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
     parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
     """
-    if target is None:
-        return None, Verdict(None)
     again = target.status == Status.APPROVED and not policy.once_only
     if again and not target.code_left(now):
         return _over(ledger, policy, target, Status.EXPIRED)
@@ -59,24 +53,25 @@ def check(
     return (None, _accepted(ledger, now, policy, target)) if again else _approved(ledger, now, policy, target)
 
 
-def cancel(ledger: Ledger, now: Instant, policy: Policy, verification_id: str) -> tuple[Ledger, Verification]:
-    """End a pending verification. Raises VerificationNotFound or NotPending."""
-    over = _ended(ledger, now, verification_id, Status.CANCELED)
+def cancel(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
+    """End a pending verification. Raises NotPending."""
+    over = _ended(now, verification, Status.CANCELED)
     return pruned(ledger.with_verification(over), now, policy), over
 
 
-def approve(
-    ledger: Ledger, now: Instant, policy: Policy, verification_id: str
-) -> tuple[Ledger, Verification, Approval]:
-    """End a pending verification as its caller vouches, without a guess. Raises VerificationNotFound or NotPending."""
-    over = _ended(ledger, now, verification_id, Status.APPROVED)
-    return pruned(_calmed(ledger.with_verification(over)), now, policy), over, _approval(ledger, now, over)
+def approve(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
+    """End a pending verification as its caller vouches, without a guess. Raises NotPending."""
+    over = _ended(now, verification, Status.APPROVED)
+    return pruned(_calmed(ledger.with_verification(over)), now, policy), over
 
 
-def _ended(ledger: Ledger, now: Instant, verification_id: str, status: Status) -> Verification:
-    verification = ledger.by_id(verification_id)
-    if verification is None:
-        raise VerificationNotFound("No such verification")
+def approval(phone: str, verification: Verification, at: float) -> Approval:
+    """Return what was shown when a verification was approved, `at` seconds by the wall clock."""
+    channel = next((s.channel for s in reversed(verification.sends) if s.state != Outcome.REFUSED), "")
+    return Approval(phone, verification.purpose, verification.id, channel, at)
+
+
+def _ended(now: Instant, verification: Verification, status: Status) -> Verification:
     if not verification.is_pending(now):
         raise NotPending("The verification is over already")
     return replace(verification, status=status, over=now.wall)
@@ -100,13 +95,8 @@ def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification
 
 
 def _accepted(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> Verdict:
-    left, approval = policy.max_attempts - target.attempts, _approval(ledger, now, target)
-    return Verdict(Status.APPROVED, target.id, max(left, 0), counted=True, approval=approval)
-
-
-def _approval(ledger: Ledger, now: Instant, verification: Verification) -> Approval:
-    channel = next((s.channel for s in reversed(verification.sends) if s.state != Outcome.REFUSED), "")
-    return Approval(ledger.phone, verification.purpose, verification.id, channel, now.wall)
+    shown, left = approval(ledger.phone, target, now.wall), policy.attempts_left(target.attempts)
+    return Verdict(Status.APPROVED, target.id, left, counted=True, approval=shown)
 
 
 def _calmed(ledger: Ledger) -> Ledger:
@@ -122,9 +112,9 @@ def died(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledg
 
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
     tried = replace(target, attempts=target.attempts + 1)
-    left = policy.allowed_attempts - tried.attempts
-    ledger = ledger.with_verification(tried)
-    if tried.attempts >= policy.max_attempts:
-        ledger, tried = died(ledger, now, tried)
+    ledger, status = ledger.with_verification(tried), Status.PENDING
+    # What was approved stays so: its caller is told of another wrong guess, and that is all.
+    if tried.attempts >= policy.max_attempts and target.status == Status.PENDING:
+        (ledger, tried), status = died(ledger, now, tried), Status.MAX_ATTEMPTS_REACHED
     ledger = add_risk(ledger, now, guess_weight(target.digits))
-    return ledger, Verdict(tried.status, target.id, max(left, 0), counted=True)
+    return ledger, Verdict(status, target.id, policy.attempts_left(tried.attempts), counted=True)

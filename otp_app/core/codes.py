@@ -16,8 +16,10 @@ from otp_app.core.errors import UnknownKey
 
 RandomBytes = Callable[[int], bytes]
 
-GUESS = re.compile(r"[0-9]{4,10}")  # what can be a guess at all: ASCII digits
-_ID = re.compile(r"VE[0-9a-f]{32}")
+CODE = re.compile(r"[0-9]{4,10}")  # what can be a code at all: ASCII digits
+LEDGER = "n:"  # what the store's keys of ledgers begin with
+SID_DIGITS = "[0-9a-f]{32}"  # of any id, behind its two letters
+_ID = re.compile(f"VE{SID_DIGITS}")
 _NAME_BYTES, _NONCE_BYTES = 9, 7
 
 
@@ -88,7 +90,7 @@ class Names:
     def new_verification(self, ledger: str) -> str:
         """A new id, VE and 32 hex digits: the ledger's name masked by a nonce, and the nonce."""
         nonce = self._random_bytes(_NONCE_BYTES)
-        name = bytes.fromhex(ledger.removeprefix("n:"))
+        name = bytes.fromhex(ledger.removeprefix(LEDGER))
         return "VE" + (self._masked(name, nonce) + nonce).hex()
 
     def new_send(self) -> str:
@@ -101,7 +103,7 @@ class Names:
 
     @staticmethod
     def _key(name: bytes) -> str:
-        return "n:" + name.hex()
+        return LEDGER + name.hex()
 
 
 def parse_keys(text: str) -> CodeKeys:

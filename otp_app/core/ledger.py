@@ -64,6 +64,7 @@ class Verification:
     attempts: int = 0  # wrong guesses looked at
     generation: int = 0  # of the code; each has its own
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
+    messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
     told: bool = False  # a check was told that it is over; see Policy.tells_end_once
     over: float | None = None  # wall clock when it was approved, canceled or died

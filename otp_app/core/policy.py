@@ -46,6 +46,10 @@ class Policy:
         """Guesses that may have been made when another one is looked at."""
         return min(self.max_attempts, self.face_attempts)
 
+    def attempts_left(self, attempts: int) -> int:
+        """Guesses that are looked at after so many wrong ones."""
+        return max(self.allowed_attempts - attempts, 0)
+
     def gap_after(self, streak: int) -> float:
         """Seconds to wait after the last of `streak` messages without an approval between them."""
         return self.gaps[min(streak, len(self.gaps)) - 1] if self.gaps and streak else 0.0

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 from otp_app.core import checks, transitions
 from otp_app.core.allowance import seconds_to_next_send, sends_left
 from otp_app.core.answers import Report, Sending
 from otp_app.core.checks import Verdict
-from otp_app.core.codes import GUESS, CodeKeys, Names, moved
+from otp_app.core.codes import CODE, CodeKeys, Names, moved
 from otp_app.core.courier import Courier, Parcel
 from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
 from otp_app.core.events import Canceled, Checked, Event
@@ -39,11 +39,14 @@ from otp_app.core.message import Texts
 from otp_app.core.phone import Phone, mask, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.transitions import Opening
-from otp_app.core.wish import DEFAULT_PURPOSE, Wish
+from otp_app.core.which import Which
+from otp_app.core.wish import Wish
 
 log = logging.getLogger(__name__)
 
 Begun = Callable[[Sending], None]
+Heard = TypeVar("Heard", Event, Approval)
+Seen = tuple[Verdict, Report | None, bool]  # the verification before the guess, and whether anything happened to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,48 +156,55 @@ class VerificationService:
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
         UnknownKey (no try spent), Busy, StoreUnavailable.
         """
-        phone = spelling(phone_number) if phone_number is not None else None
-        key = self._ledger_key(phone, verification_id)
-        if key is None or not GUESS.fullmatch(guess):
-            return Verdict(None)
+        return self.look(guess, phone_number=phone_number, verification_id=verification_id, purpose=purpose)[0]
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[Verdict, Event | None]]:
-            target = self._target(ledger, now, phone, verification_id, purpose)
+    def look(
+        self,
+        guess: str,
+        *,
+        phone_number: str | None = None,
+        verification_id: str | None = None,
+        purpose: str | None = None,
+    ) -> tuple[Verdict, Report | None]:
+        """Check, and tell of the verification as it was before; None where nothing was found."""
+        which = Which.said(verification_id, phone_number, purpose)
+        key = which.key(self._names)
+        if key is None or not CODE.fullmatch(guess):
+            return Verdict(None), None
+
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Seen]:
+            target = which.find(ledger, now, self._policy)
             if ledger is None or target is None:
-                return None, (Verdict(None), None)
+                return None, (Verdict(None), None, False)
             new, verdict = checks.check(ledger, now, self._policy, target, guess, partial(self._code, ledger))
-            event = Checked(target.id, mask(ledger.phone), target.purpose, str(verdict.status))
-            return new, (verdict, event if verdict.counted and new else None)
+            return new, (verdict, self._report(ledger, target), bool(new and verdict.counted))
 
-        verdict, event = self._ledgers.change(key, transition)
-        if event:
-            self._tell(event)
-        if event and verdict.approval:
-            _call(self._on_approved, verdict.approval)
-        return verdict
+        verdict, before, happened = self._ledgers.change(key, transition)
+        if before and happened:
+            self._tell(Checked(verdict.verification_id, before.to, before.verification.purpose, str(verdict.status)))
+        if happened and verdict.approval:
+            _tell_all(self._on_approved, verdict.approval)
+        return verdict, before
 
-    def cancel(self, verification_id: str) -> Report:
-        """End a pending verification. Raises VerificationNotFound, NotPending, Busy, StoreUnavailable."""
+    def cancel(
+        self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
+    ) -> Report:
+        """End a pending verification; it is named as for `status`.
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, Report]:
-            new, over = checks.cancel(self._with(ledger, verification_id, now), now, self._policy, verification_id)
-            return new, self._report(new, over)
-
-        report = self._ledgers.change(self._key_of(verification_id), transition)
-        self._tell(Canceled(verification_id, report.to, report.verification.purpose))
+        Raises VerificationNotFound, NotPending, InvalidPhone, Busy, StoreUnavailable.
+        """
+        report = self._end(Which.said(verification_id, phone_number, purpose), checks.cancel)
+        self._tell(Canceled(report.verification.id, report.to, report.verification.purpose))
         return report
 
-    def approve(self, verification_id: str) -> Report:
+    def approve(
+        self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
+    ) -> Report:
         """Take a pending verification for approved, because its caller says so. Raises what cancel does."""
-
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, tuple[Report, Approval]]:
-            held = self._with(ledger, verification_id, now)
-            new, over, approval = checks.approve(held, now, self._policy, verification_id)
-            return new, (self._report(new, over), approval)
-
-        report, approval = self._ledgers.change(self._key_of(verification_id), transition)
-        self._tell(Checked(verification_id, report.to, report.verification.purpose, report.status))
-        _call(self._on_approved, approval)
+        report = self._end(Which.said(verification_id, phone_number, purpose), checks.approve)
+        over = report.verification
+        self._tell(Checked(over.id, report.to, over.purpose, report.status))
+        _tell_all(self._on_approved, checks.approval(report.phone, over, over.over or 0.0))
         return report
 
     def status(
@@ -204,46 +214,30 @@ class VerificationService:
 
         It is remembered for an hour after it was over. Raises VerificationNotFound, InvalidPhone.
         """
-        phone = spelling(phone_number) if phone_number is not None else None
-        key, now = self._ledger_key(phone, verification_id), self._clock()
+        which = Which.said(verification_id, phone_number, purpose)
+        key = which.key(self._names)
         ledger = self._ledgers.find(key) if key else None
-        verification = self._target(ledger, now, phone, verification_id, purpose)
+        verification = which.find(ledger, self._clock(), self._policy)
         if ledger is None or verification is None:
             raise VerificationNotFound("No such verification")
         return self._report(ledger, verification)
 
-    def _key_of(self, verification_id: str) -> str:
-        if key := self._names.ledger_of(verification_id):
-            return key
+    def _end(self, which: Which, end: checks.End) -> Report:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, Report]:
+            verification = which.find(ledger, now, self._policy)
+            if ledger is None or verification is None:
+                raise VerificationNotFound("No such verification")
+            new, over = end(ledger, now, self._policy, verification)
+            return new, self._report(new, over)
+
+        if key := which.key(self._names):
+            return self._ledgers.change(key, transition)
         raise VerificationNotFound("No such verification")
-
-    def _with(self, ledger: Ledger | None, verification_id: str, now: Instant) -> Ledger:
-        """Return the ledger if it has this verification, and remembers it."""
-        if ledger is None or self._target(ledger, now, None, verification_id, None) is None:
-            raise VerificationNotFound("No such verification")
-        return ledger
-
-    def _target(
-        self, ledger: Ledger | None, now: Instant, phone: str | None, verification_id: str | None, purpose: str | None
-    ) -> Verification | None:
-        if ledger is None or (phone and ledger.phone != phone):
-            return None
-        target = ledger.by_id(verification_id) if verification_id else ledger.latest(now, purpose or DEFAULT_PURPOSE)
-        fits = target and purpose in (None, target.purpose) and self._remembers(target, now)
-        return target if fits else None
-
-    def _remembers(self, verification: Verification, now: Instant) -> bool:
-        return verification.over_for(now) < self._policy.tombstone
 
     def _phone(self, text: str, listed: bool) -> Phone:
         if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
         return parse(text, self._countries, listed=listed)
-
-    def _ledger_key(self, phone: str | None, verification_id: str | None) -> str | None:
-        if verification_id is not None:
-            return self._names.ledger_of(verification_id)
-        return self._names.ledger(phone) if phone else None
 
     def _channels_for(self, phone: Phone, wanted: str | None) -> list[str]:
         known = [c for c in self._channels if wanted in (None, c.name)]
@@ -284,15 +278,14 @@ class VerificationService:
 
     def _report(self, ledger: Ledger, verification: Verification) -> Report:
         now = self._clock()
-        left = self._policy.max_attempts - verification.attempts
-        status = verification.status_at(now)
-        return Report(verification, ledger.phone, status, max(left, 0), verification.left(now))
+        left = self._policy.attempts_left(verification.attempts)
+        return Report(verification, ledger.phone, verification.status_at(now), left, verification.left(now))
 
     def _tell(self, event: Event) -> None:
-        _call(self._listeners, event)
+        _tell_all(self._listeners, event)
 
 
-def _call(listeners: Sequence[Callable[[Any], None]], what: object) -> None:
+def _tell_all(listeners: Sequence[Callable[[Heard], None]], what: Heard) -> None:
     for listener in listeners:
         try:
             listener(what)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from otp_app.core.allowance import code_length, pruned, refuse_send
 from otp_app.core.checks import CodeOf, died
 from otp_app.core.codes import distance, matches
-from otp_app.core.errors import DeliveryRefused, TooManyPending, VerificationSpent
+from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.interfaces import Delivery, Instant, Outcome, Reason
 from otp_app.core.ledger import Ledger, Send, Status, Verification
 from otp_app.core.policy import Policy
@@ -58,7 +58,8 @@ def begin(
     ledger, verification = _to_send_in(ledger, now, policy, opening, code_of)
     state = Outcome.SENT if opening.test_code else "pending"
     send = Send(opening.send_id, channel, now.wall, state, verification.generation)
-    verification = replace(verification, sends=(*verification.sends, send))
+    messages = verification.messages + 1
+    verification = replace(verification, sends=(*verification.sends, send), messages=messages)
     if opening.test_code:
         return ledger.with_verification(verification), verification, send
     sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
@@ -107,16 +108,15 @@ def _to_send_in(
         # Too little life is left for a message to arrive in: the code would be dead on its arrival.
         ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, over=now.wall))
     elif current:
-        return ledger, _sent_again(current, now, policy, opening, code_of)
+        return ledger, _sent_again(ledger, current, now, policy, opening, code_of)
     ledger, begun = _begun(ledger, now, policy, opening)
-    return ledger, _with_choice(begun, opening, code_of)
+    return ledger, _with_choice(ledger, begun, opening, code_of)
 
 
 def _sent_again(
-    current: Verification, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+    ledger: Ledger, current: Verification, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
 ) -> Verification:
-    sends = sum(send.state != Outcome.REFUSED for send in current.sends)
-    if policy.sends_per_verification and sends >= policy.sends_per_verification:
+    if 0 < policy.sends_per_verification <= current.messages and not opening.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
         raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
     life = max(current.life, min(current.age(now) + policy.ttl, policy.max_life))
@@ -125,13 +125,21 @@ def _sent_again(
     other = opening.insists and opening.code and not matches(opening.code, code_of(current))
     if not (policy.new_code_on_resend or other):
         return current
-    kept = tuple(choice for choice in current.chosen if choice[0] == current.generation)
-    return _with_choice(replace(current, generation=current.generation + 1, chosen=kept), opening, code_of)
+    possible = {current.generation, *(send.generation for send in current.sends if send.state != Outcome.REFUSED)}
+    kept = tuple(choice for choice in current.chosen if choice[0] in possible)
+    return _with_choice(ledger, replace(current, generation=current.generation + 1, chosen=kept), opening, code_of)
 
 
-def _with_choice(verification: Verification, opening: Opening, code_of: CodeOf) -> Verification:
-    """The verification with the code that the caller chose, kept as how far it is from the derived one."""
+def _with_choice(ledger: Ledger, verification: Verification, opening: Opening, code_of: CodeOf) -> Verification:
+    """The verification with the code that the caller chose, kept as how far it is from the derived one.
+
+    Of a number that was guessed at too often none is taken that is shorter than its own: who insists is refused.
+    """
     if not opening.code or opening.test_code:
+        return verification
+    if ledger.raised and len(opening.code) < verification.length:
+        if opening.insists:
+            raise InvalidInput(f"code: this number needs {verification.length} digits for a while")
         return verification
     generation, length = verification.generation, len(opening.code)
     derived = code_of(replace(verification, chosen=((generation, length, 0),)))
@@ -168,6 +176,8 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
 
     Where guesses were looked at, slot and gap stay: a provider's outage must not make sends, and so guesses, free.
     """
+    verification = replace(verification, messages=verification.messages - 1)
+    ledger = ledger.with_verification(verification)
     guessed = verification.attempts > 0
     if reason not in SLOT_KEPT and not guessed:
         ledger = replace(ledger, sent=_without(ledger.sent, send.at))
@@ -176,10 +186,10 @@ def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Re
     if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
         ledger = _revived(ledger, verification)
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
-    out = any(s.generation == send.generation and s.state != Outcome.REFUSED for s in verification.sends)
-    if send.generation == verification.generation and send.generation and not out:
+    out = [s.generation for s in verification.sends if s.state != Outcome.REFUSED]
+    if verification.generation not in out:
         # A new code that never left must not replace the one that the user has.
-        return ledger.with_verification(replace(verification, generation=send.generation - 1))
+        return ledger.with_verification(replace(verification, generation=max(out, default=max(send.generation - 1, 0))))
     return ledger
 
 

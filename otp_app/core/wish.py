@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from otp_app.core.codes import GUESS
+from otp_app.core.codes import CODE
 from otp_app.core.errors import InvalidInput
 from otp_app.core.message import LOCALE
 
@@ -30,5 +30,5 @@ class Wish:
             raise InvalidInput("purpose must be 1 to 32 of a-z, 0-9, _ and -")
         if self.locale and not LOCALE.fullmatch(self.locale):
             raise InvalidInput("locale must be a language tag, such as en or pt-BR")
-        if self.code and not GUESS.fullmatch(self.code):
+        if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")

@@ -164,3 +164,41 @@ def test_a_wrong_guess_at_a_short_code_is_given_back_whole(world: World) -> None
     world.clock.forward(700)
     world.send()
     assert len(world.code()) == 6
+
+
+def under_attack(world: World) -> None:
+    """Guess so often at this number that its codes have eight digits."""
+    world.send(code="1111")
+    world.service().check("2222", phone_number=PHONE)
+    world.clock.forward(700)
+
+
+def test_of_a_number_under_attack_a_short_choice_is_not_taken(world: World) -> None:
+    """Or whoever chooses short codes for it makes guessing cheap for ever."""
+    world.policy = Policy(gaps=(), sends_per_hour=9)
+    under_attack(world)
+    world.send(code="4444")
+    assert len(world.code()) == 8
+    with pytest.raises(InvalidInput, match="8 digits"):
+        world.send(purpose="payment", code="4444", insists=True)
+    world.clock.forward(700)
+    world.send(code="87654321", insists=True)
+    assert world.code() == "87654321"
+
+
+def test_of_two_new_codes_that_never_left_none_is_taken(world: World) -> None:
+    """Both are on their way at the same time: the code that the user has stays good."""
+    world.policy = Policy(gaps=(), sends_per_hour=9)
+    world.send(code="1111")
+    second, third = world.service(), world.service()
+    world.sms.script.extend([refused(), refused()])
+
+    def overtaken(_: object) -> None:
+        world.sms.during = lambda _: None
+        with pytest.raises(DeliveryRefused):
+            third.send(PHONE, Wish(code="3333", insists=True))
+
+    world.sms.during = overtaken
+    with pytest.raises(DeliveryRefused):
+        second.send(PHONE, Wish(code="2222", insists=True))
+    assert world.service().check("1111", phone_number=PHONE).approved

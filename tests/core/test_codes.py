@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.codes import GUESS, CodeKeys, Names, distance, matches, moved, parse_keys, parse_secret
+from otp_app.core.codes import CODE, CodeKeys, Names, distance, matches, moved, parse_keys, parse_secret
 from otp_app.core.errors import UnknownKey
 from tests.core.fakes import INDEX_KEY, K1, K2, ONE_KEY, PHONE
 
@@ -62,7 +62,7 @@ def test_codes_have_leading_zeros_and_are_always_as_long(drawn: list[str]) -> No
 def test_a_code_has_the_length_that_was_asked_for(length: int) -> None:
     code = ONE_KEY.derive("k1", **FOR | {"length": length})
     assert len(code) == length
-    assert GUESS.fullmatch(code)
+    assert CODE.fullmatch(code)
 
 
 def test_the_same_question_has_the_same_code() -> None:
@@ -110,7 +110,7 @@ def test_only_the_whole_code_matches(guess: str, code: str, same: bool) -> None:
     "text", ["123", "12345678901", "12345a", "", " 123456", "123456\n", "\u0661" * 6, "\ud800" * 6], ids=ascii
 )
 def test_what_is_not_ascii_digits_is_no_guess(text: str) -> None:
-    assert GUESS.fullmatch(text) is None
+    assert CODE.fullmatch(text) is None
 
 
 def test_an_id_names_the_ledger_of_its_number(names: Names) -> None:

@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from otp_app.core.checks import Verdict
 from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, VerificationSpent
+from otp_app.core.events import Checked
 from otp_app.core.interfaces import Approval
 from otp_app.core.ledger import Status
 from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
+from otp_app.core.transitions import settle
 from otp_app.core.wish import Wish
 from tests.core.fakes import PHONE, World, refused
+from tests.core.number import Number
 
 TEN_MINUTES = Policy(
     ttl=600, gaps=(), sends_per_verification=3, sends_per_hour=50, sends_per_day=50, face_attempts=5
@@ -49,6 +53,22 @@ def test_refused_messages_are_not_among_them(world: World) -> None:
     world.send()
     with pytest.raises(VerificationSpent):
         world.send()
+
+
+def test_messages_are_counted_though_their_history_was_dropped() -> None:
+    """A full ledger forgets sends, and never what a limit counts."""
+    number = Number(TEN_MINUTES)
+    for _ in range(3):
+        verification = number.send()
+    number.ledger = number.ledger.with_verification(replace(number.of(verification), sends=()))
+    with pytest.raises(VerificationSpent):
+        number.begin()
+
+
+def test_a_test_number_has_as_many_as_it_likes() -> None:
+    number = Number(TEN_MINUTES)
+    for _ in range(9):
+        number.begin(test_code="123456")
 
 
 def test_a_resend_does_not_extend_a_life_that_has_its_whole_length(world: World) -> None:
@@ -93,6 +113,8 @@ def test_guesses_at_a_used_code_are_counted(world: World) -> None:
     wrong = "000000" if world.code() != "000000" else "111111"
     assert [guess(world, wrong)[2] for _ in range(6)] == [True] * 5 + [False]
     assert guess(world, world.code()) == (False, Status.MAX_ATTEMPTS_REACHED, False)
+    (verification,) = world.ledger().verifications
+    assert (verification.status, world.ledger().deaths) == (Status.APPROVED, 0)  # that it was approved stays on record
 
 
 def test_an_approval_says_what_was_shown(world: World) -> None:
@@ -115,6 +137,45 @@ def test_whoever_listens_hears_of_each_approval_once(world: World) -> None:
     for code in ("0000", world.code(), world.code()):
         world.service().check(code, phone_number=PHONE)
     assert [(a.phone, a.verification_id) for a in heard] == [(PHONE, sending.verification_id)]
+
+
+def test_a_wrong_guess_at_a_used_code_is_told_as_one(world: World) -> None:
+    """Not as another approval."""
+    world.policy = AGAIN
+    world.send()
+    assert guess(world, world.code())[0]
+    assert guess(world, "0000") == (False, Status.PENDING, True)
+    assert [e.status for e in world.events if isinstance(e, Checked)] == ["approved", "pending"]
+
+
+def test_a_look_tells_what_there_was_before(world: World) -> None:
+    sending = world.send()
+    verdict, before = world.service().look(world.code(), phone_number=PHONE)
+    assert (verdict.approved, before.status, before.phone) == (True, Status.PENDING, PHONE)
+    assert before.verification.id == sending.verification_id
+    assert world.service().look("0000", phone_number="+14155552672") == (Verdict(None), None)
+    assert world.service().look("12", phone_number=PHONE) == (Verdict(None), None)
+
+
+def test_tries_are_told_as_the_face_counts_them(world: World) -> None:
+    """Three at most for one that looks at three."""
+    world.policy = Policy(face_attempts=3)
+    sending = world.send()
+    assert world.service().status(sending.verification_id).attempts_left == 3
+    assert world.service().check("0000", phone_number=PHONE).attempts_left == 2
+    assert world.service().check(world.code(), phone_number=PHONE).attempts_left == 2
+
+
+def test_what_is_ended_may_be_named_by_its_number(world: World) -> None:
+    for end, status in (("cancel", Status.CANCELED), ("approve", Status.APPROVED)):
+        sending = world.send(purpose="payment")
+        with pytest.raises(VerificationNotFound):
+            getattr(world.service(), end)(phone_number=PHONE)
+        with pytest.raises(VerificationNotFound):
+            getattr(world.service(), end)(sending.verification_id, purpose="login")
+        report = getattr(world.service(), end)(phone_number=PHONE, purpose="payment")
+        assert (report.verification.id, report.status) == (sending.verification_id, status)
+        world.clock.forward(120)
 
 
 def test_a_listener_that_fails_does_not_undo_an_approval(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,3 +244,13 @@ def test_other_figures_are_over_the_same_ledgers(world: World) -> None:
     assert strict.check("0000", phone_number=PHONE).counted
     assert not strict.check(world.code(), phone_number=PHONE).counted
     assert service.check(world.code(), phone_number=PHONE).approved
+
+
+def test_new_codes_that_never_left_lead_back_to_the_one_that_did() -> None:
+    """In whatever order their refusals come."""
+    number = Number(Policy(new_code_on_resend=True, gaps=()))
+    sent = number.send()
+    (_, second), (_, third) = number.begin(), number.begin()
+    for send in (second, third):
+        number.ledger = settle(number.ledger, number.now, send.id, refused())
+    assert number.of(sent).generation == 0

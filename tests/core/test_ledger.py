@@ -86,7 +86,7 @@ def test_unknown_fields_survive_every_transition() -> None:
     target = ledger.by_id(verification.id)
     tried, _ = checks.check(ledger, now, policy, target, "000000", lambda v: "111111")
     approved, _ = checks.check(ledger, now, policy, target, "111111", lambda v: "111111")
-    canceled, _ = checks.cancel(ledger, now, policy, verification.id)
+    canceled, _ = checks.cancel(ledger, now, policy, target)
     for changed in (tried, approved, canceled):
         assert changed
         assert _unknown_fields(changed) == KNOWN_TO_ANOTHER_VERSION

@@ -80,6 +80,8 @@ class Siege:
 
     def _check(self, verification: Verification, guess: str) -> bool:
         target = self.ledger.by_id(verification.id)
+        if target is None:  # forgotten: it has been over for long
+            return False
         new, verdict = check(self.ledger, self.clock(), POLICY, target, guess, lambda v: "0" * v.length)
         self.ledger = new or self.ledger
         return verdict.counted

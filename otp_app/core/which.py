@@ -1,0 +1,41 @@
+"""Which verification a caller means: one by its id, or the latest of a number for a purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from otp_app.core.codes import Names
+from otp_app.core.interfaces import Instant
+from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.phone import spelling
+from otp_app.core.policy import Policy
+from otp_app.core.wish import DEFAULT_PURPOSE
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What a caller said of it. All that was said must fit."""
+
+    verification_id: str | None
+    phone: str | None  # E.164
+    purpose: str | None  # None: that of the id, or else login
+
+    @classmethod
+    def said(cls, verification_id: str | None, phone_number: str | None, purpose: str | None) -> Which:
+        """Take what a caller said. Raises InvalidPhone."""
+        return cls(verification_id, spelling(phone_number) if phone_number is not None else None, purpose)
+
+    def key(self, names: Names) -> str | None:
+        """Return the store's key of the ledger that it is in; None where nothing was said that names one."""
+        if self.verification_id is not None:
+            return names.ledger_of(self.verification_id)
+        return names.ledger(self.phone) if self.phone else None
+
+    def find(self, ledger: Ledger | None, now: Instant, policy: Policy) -> Verification | None:
+        """Return it, unless there is none that fits or it has been over for so long that it is forgotten."""
+        if ledger is None or (self.phone and ledger.phone != self.phone):
+            return None
+        by_id, purpose = self.verification_id, self.purpose or DEFAULT_PURPOSE
+        found = ledger.by_id(by_id) if by_id else ledger.latest(now, purpose)
+        fits = found and self.purpose in (None, found.purpose) and found.over_for(now) < policy.tombstone
+        return found if fits else None

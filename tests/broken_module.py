@@ -1,0 +1,3 @@
+"""A module of somebody's that cannot be imported, for a reason of its own."""
+
+raise RuntimeError("no configuration")
