@@ -14,11 +14,12 @@ from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 from werkzeug.exceptions import NotFound
 
+from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
 from otp_app.limits import StoreStorage
+from otp_app.refusals import is_open
 from otp_app.setting_types import ApiKey
 from otp_app.settings import Settings
-from otp_app.startup import is_open
 from otp_app.web import client
 from otp_app.web.current import Caller, caller, services
 from otp_app.web.errors import add_rate_limit, refusal
@@ -26,7 +27,7 @@ from otp_app.web.needs import Need
 
 WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
-_ACCOUNT = re.compile(r"(AC|SK)[0-9a-fA-F]{32}")
+_ACCOUNT = re.compile(f"(AC|SK){SID_DIGITS}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -128,17 +129,23 @@ def _identified(asked: Request, settings: Settings) -> Caller:
 def _account_holder(asked: Request, settings: Settings) -> Caller:
     """Without configured accounts (on this machine only) any credentials will do, but some must be shown.
 
-    A page in a browser can post a form to this machine without asking; it cannot add this header.
+    A page in a browser can post a form to this machine without asking, and to http://AC…:secret@127.0.0.1 even with
+    credentials. But then the browser says from where it comes, which no client of Twilio's does.
     """
+    if "Origin" in asked.headers:
+        raise Forbidden("A page in a browser may not do that")
     address = client.address(asked.environ, settings.otp_trusted_proxies)
-    shown = asked.authorization
+    try:
+        shown = asked.authorization
+    except ValueError:  # from Werkzeug, where they are not ASCII
+        shown = None
     user, secret = (shown.username or "", shown.password or "") if shown and shown.type == "basic" else ("", "")
     if not _ACCOUNT.fullmatch(user) or not secret:
         raise Unauthorized("Authenticate")
     if not settings.otp_verify_accounts and not is_open(settings):
         return Caller("", address, account=user if user.startswith("AC") else f"AC{'0' * 32}")
     known = next((a for a in settings.otp_verify_accounts if a.user == user), None)
-    if known and hmac.compare_digest(known.digest, _digest(secret)):
+    if hmac.compare_digest(known.digest if known else "", _digest(secret)) and known:
         return Caller(known.user, address, frozenset(("send", "verify")), known.account)
     _count_wrong_key(address)
     raise Unauthorized("Authenticate")
@@ -177,4 +184,4 @@ def _open_to(need: Need, who: Caller, settings: Settings) -> bool:
         return True
     if need.local:
         return client.is_local(who.address)
-    return not settings.otp_api_keys or (need.public and settings.otp_public)
+    return not is_open(settings) or (need.public and settings.otp_public)

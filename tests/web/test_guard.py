@@ -258,3 +258,12 @@ def test_trusted_hosts_are_a_list(open_house):
     bad = ("x.otp.example", "inner.example.evil", "xinner.example", "127.0.0.1")
     answers = {host: house.call("GET", "/healthz", HTTP_HOST=host).status_code for host in good + bad}
     assert answers == dict.fromkeys(good, 200) | dict.fromkeys(bad, 400)
+
+
+def test_what_is_public_is_no_more_than_that(open_house):
+    """Strangers may send and check; who read or ended the verifications of others would need no code."""
+    house = open_house(**PUBLIC)
+    sent = house.send("+14155552671", **REMOTE)
+    where = f"/verifications/{sent.json['verification_id']}"
+    assert [house.call(method, where, **REMOTE).status_code for method in ("GET", "DELETE")] == [401, 401]
+    assert house.verify("+14155552671", **REMOTE).status_code == 200

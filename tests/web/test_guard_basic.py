@@ -62,6 +62,7 @@ def test_an_account_and_its_keys_come_in(house, user, secret, account):
         basic(ACCOUNT + "0", "token"),
         {"Authorization": "Basic"},
         {"Authorization": "Basic ****"},
+        {"Authorization": "Basic \xe9"},
         {"Authorization": "Basic " + base64.b64encode(b"\xff\xfe").decode()},
         {"Authorization": "Basic " + base64.b64encode(ACCOUNT.encode()).decode()},
         {"Authorization": f"Bearer {ACCOUNT}:token"},
@@ -94,12 +95,21 @@ def test_wrong_credentials_are_counted(house):
 
 
 def test_without_accounts_any_credentials_will_do_on_this_machine(open_house):
-    """But some must be shown: a page in a browser can post a form here, and cannot add the header."""
+    """But some of the right shape must be shown: a page in a browser can post a form here without being asked."""
     house = open_house(otp_faces="verify_v2")
     assert started(house, basic(ACCOUNT, "anything")).json["account_sid"] == ACCOUNT
     assert started(house, basic(KEY, "anything")).json["account_sid"] == "AC" + "0" * 32
     assert started(house, {}).status_code == REFUSED
     assert started(house, basic("me", "anything")).status_code == REFUSED
+    assert started(house, basic("AC" + "A" * 32, "anything")).status_code == REFUSED
+
+
+def test_a_page_in_a_browser_may_not_call(open_house, house):
+    """With a form for http://AC…:secret@host the browser adds the header; it also says from where it comes."""
+    for server in (house, open_house(otp_faces="verify_v2")):
+        answer = started(server, basic(ACCOUNT, "token") | {"Origin": "http://127.0.0.2:8000"})
+        assert (answer.status_code, answer.json["code"]) == (403, 20403)
+        assert not server.channel.messages
 
 
 def test_who_is_not_known_has_the_limits_of_a_client(open_house):
