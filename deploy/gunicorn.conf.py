@@ -11,7 +11,7 @@ import signal
 import sys
 from functools import partial
 
-from otp_app import startup
+from otp_app import refusals, startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 
@@ -124,11 +124,11 @@ def _faults(addresses):
 
 def _reachable(settings, addresses):
     """A line for each bound address that others can reach while nothing says that they may."""
-    if startup.is_open(settings):
+    if refusals.is_open(settings):
         return []
     hosts = [address[0] for address in addresses if isinstance(address, tuple)]  # not Unix sockets, nor fd numbers
     return [
         f"{host} can be reached from elsewhere: bind 127.0.0.1, or set OTP_API_KEYS or OTP_PUBLIC=1"
         for host in hosts
-        if not startup.is_loopback(host)
+        if not refusals.is_loopback(host)
     ]

@@ -1,6 +1,6 @@
 """The faces: which blueprints each one is made of, and which operation of a client they count as.
 
-A face is removed by deleting its file and its line here.
+A face is removed by deleting its file or folder, and its entry here.
 """
 
 from __future__ import annotations
@@ -26,5 +26,9 @@ FACES = {
     "native": Face(sends=("send:bp", "resend:bp"), checks=("verify:bp",), others=("verifications:bp",)),
     "phone": Face(sends=("phone:sends",), checks=("phone:checks",)),
     "users": Face(sends=("users:sends",), checks=("users:checks",), others=("users:root",)),
-    "verify_v2": Face(("verify_v2:sends",), ("verify_v2:checks",), ("verify_v2:others", "verify_services:bp")),
+    "verify_v2": Face(
+        sends=("verify_v2.verifications:sends",),
+        checks=("verify_v2.verifications:checks",),
+        others=("verify_v2.verifications:others", "verify_v2.services:bp"),
+    ),
 }

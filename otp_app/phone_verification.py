@@ -16,17 +16,19 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
+from otp_app.core.codes import CODE
+from otp_app.core.policy import Policy
+
 TWILIO = "phone_verify.backends.twilio.TwilioBackend"
 NEXMO = "phone_verify.backends.nexmo.NexmoBackend"
 SANDBOXES = ("phone_verify.backends.twilio.TwilioSandboxBackend", "phone_verify.backends.nexmo.NexmoSandboxBackend")
 
-LONGEST_LIFE = 600.0  # seconds, of any code of this server
+LONGEST_LIFE = Policy().max_life  # seconds, of any code of this server
 SHORTEST_CODE = 6  # digits
 EXPIRATION, OLD_EXPIRATION = "SECURITY_CODE_EXPIRATION_SECONDS", "SECURITY_CODE_EXPIRATION_TIME"
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
-_FIXED_CODE = re.compile(r"[0-9]{4,10}")
 _VALUES = {"app": "{app}", "security_code": "{code}"}  # of a message: the original's name -> ours in braces
 
 
@@ -125,7 +127,7 @@ def _backend(name: str) -> str:
 
 
 def _fixed_code(text: str) -> str:
-    if not _FIXED_CODE.fullmatch(text):
+    if not CODE.fullmatch(text):
         raise ValueError("write a code of 4 to 10 digits")
     return text
 

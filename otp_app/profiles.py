@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
-from otp_app.core.verify_services import VerifyService
 from otp_app.settings import Settings
+from otp_app.verify_services import VerifyService
 
 USERS_TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
 VERIFY_TEXT = "Your {app} verification code is: {code}"
@@ -72,7 +72,7 @@ def verify(settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:
         sends_per_verification=5,
         gaps=(),
     )
-    app = settings.otp_app_name if service.name == service.purpose else service.name
+    app = settings.otp_app_name if service.configured else service.name
     text = VERIFY_TEXT if app else VERIFY_TEXT.replace("{app} ", "")
     words = texts(settings, default=text + DO_NOT_SHARE * service.do_not_share)
     return own, replace(words, app_name=app)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,20 +35,12 @@ class ProofKey:
     jwk: Mapping[str, str] | None = None  # what everybody may know of it (RFC 8037); None: nothing
 
 
-@dataclass(frozen=True, slots=True)
-class ProofKeys:
-    """The keys by id. `current` signs; the public halves of all are told."""
-
-    current: ProofKey
-    keys: Mapping[str, ProofKey]
-
-
 class Proofs:
-    """Signs what approvals have shown."""
+    """Signs what approvals have shown. The first key signs; the public halves of all are told."""
 
-    def __init__(self, keys: ProofKeys, *, issuer: str, ttl: float, clock: Clock) -> None:
-        self._key, self._issuer, self._ttl, self._clock = keys.current, issuer, int(ttl), clock
-        self.public_keys = [key.jwk for key in keys.keys.values() if key.jwk]
+    def __init__(self, keys: Sequence[ProofKey], *, issuer: str, ttl: float, clock: Clock) -> None:
+        self._key, self._issuer, self._ttl, self._clock = keys[0], issuer, int(ttl), clock
+        self.public_keys = [key.jwk for key in keys if key.jwk]
 
     def token(self, approval: Approval, audience: str, nonce: str = "") -> str:
         """Return the proof of an approval, for one audience; it lives `ttl` seconds.
@@ -74,7 +66,7 @@ class Proofs:
         return jwt.encode(claims, self._key.signing, self._key.algorithm, headers)
 
 
-def parse_proof_keys(text: str) -> ProofKeys:
+def parse_proof_keys(text: str) -> tuple[ProofKey, ...]:
     """Read `p2:HS256:<base64>,p1:EdDSA:<base64>`, the first of which signs.
 
     Raises ValueError that names the fault, never a key.
@@ -85,7 +77,7 @@ def parse_proof_keys(text: str) -> ProofKeys:
         if key.id in keys:
             raise ValueError(f"the key id {key.id} stands twice")
         keys[key.id] = key
-    return ProofKeys(next(iter(keys.values())), keys)
+    return tuple(keys.values())
 
 
 def new_key(algorithm: str) -> str:
@@ -107,7 +99,7 @@ def _ed25519(key_id: str, seed: bytes) -> ProofKey:
         raise ValueError(f"the EdDSA key {key_id} is longer than the 32 bytes of an Ed25519 seed")
     try:  # here, because who has no such key needs no such package
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    except ImportError:
+    except ModuleNotFoundError:
         raise ValueError("EdDSA keys need another package: pip install 'cryptography>=46,<51'") from None
     key = Ed25519PrivateKey.from_private_bytes(seed)
     x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from otp_app.core.codes import LEDGER
 from otp_app.core.interfaces import Instant, Movable, Store
 from otp_app.core.ledger import Ledger, Status, Verification, decode
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY
-
-PREFIX = "n:"  # of the keys of ledgers; see core.codes.Names
 
 
 class WholeStore(Store, Movable, Protocol):
@@ -95,7 +94,7 @@ def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
 
 def _records(store: Movable) -> Iterator[Record]:
     for key, value, _ in store.scan():
-        if key.startswith(PREFIX) and isinstance(value, bytes):
+        if key.startswith(LEDGER) and isinstance(value, bytes):
             yield Record(key, value, _ledger(value))
 
 

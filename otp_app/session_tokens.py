@@ -21,7 +21,11 @@ class SessionTokens:
         self._keys, self._current, self._random_bytes = keys, current, random_bytes
 
     def issue(self, phone: str, verification_id: str) -> str:
-        """Return a token, another one each time, that opens this verification of this number (E.164) and no other."""
+        """Return a token, another one each time, that opens this verification of this number (E.164) and no other.
+
+        Without an id it opens none, and looks like any: that nothing was sent is not for everybody to know.
+        """
+        verification_id = verification_id or f"VE{self._random_bytes(16).hex()}"
         nonce = f"{verification_id}.{self._random_bytes(NONCE_BYTES).hex()}"
         claims = {"phone_number": phone, "nonce": nonce}
         return jwt.encode(claims, self._keys[self._current], ALGORITHM, headers={"kid": self._current})

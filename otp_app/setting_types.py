@@ -13,6 +13,7 @@ import phonenumbers
 from limits import parse_many
 from pydantic import PlainValidator
 
+from otp_app.core.codes import SID_DIGITS
 from otp_app.core.message import LOCALE, template_fault
 from otp_app.core.wish import PURPOSE
 
@@ -116,7 +117,7 @@ def verify_accounts(text: Any) -> Any:
 
 
 def _verify_account(item: str) -> VerifyAccount:
-    match = re.fullmatch(r"(AC[0-9a-f]{32})(?:/(SK[0-9a-f]{32}))?:([0-9a-f]{64})", item)
+    match = re.fullmatch(rf"(AC{SID_DIGITS})(?:/(SK{SID_DIGITS}))?:([0-9a-f]{{64}})", item)
     if match is None:
         raise ValueError("write each as `python -m otp_app keys account` prints it: AC…:SHA256 or AC…/SK…:SHA256")
     return VerifyAccount(match[1], match[2] or match[1], match[3])
@@ -126,7 +127,7 @@ def verify_services(text: Any) -> Any:
     """Read `VA…:purpose`, several with commas."""
     if not isinstance(text, str):
         return text
-    services = [re.fullmatch(rf"(VA[0-9a-f]{{32}}):({PURPOSE.pattern})", item) for item in names(text)]
+    services = [re.fullmatch(rf"(VA{SID_DIGITS}):({PURPOSE.pattern})", item) for item in names(text)]
     found = {match[1]: match[2] for match in services if match}
     if len(found) < len(services):
         raise ValueError("write each once as VA and 32 hex digits, a colon and a purpose: 1 to 32 of a-z, 0-9, _, -")

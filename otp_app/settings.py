@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from otp_app import setting_types as types
-from otp_app.loading import OWN_CLASS
+from otp_app.loading import OWN_NAME
 from otp_app.phone_verification import PhoneVerification, as_settings
 from otp_app.phone_verification import parse as parse_phone_verification
 from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork, VerifyAccount
@@ -88,7 +88,7 @@ class Settings(BaseModel):
     otp_test_numbers: Annotated[tuple[FixedUntil, ...], BeforeValidator(types.test_numbers)] = ()
 
     # What an approval brings
-    otp_on_approved: Annotated[str, _shape(OWN_CLASS.pattern, "package.module:function")] = ""
+    otp_on_approved: Annotated[str, _shape(OWN_NAME, "package.module:function")] = ""
     otp_proof_keys: str = Field("", repr=False)
     otp_proof_ttl: Annotated[float, Field(ge=30, le=600)] = 120
     otp_proof_issuer: Annotated[str, _shape(r"[\x21-\x7e]{1,100}", "up to 100 visible ASCII characters")] = "otp_app"

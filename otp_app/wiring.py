@@ -15,7 +15,6 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.interfaces import ApprovalListener, Channel, Clock, CodeMaker, Directory, Store
 from otp_app.core.service import FixedCode, VerificationService
-from otp_app.core.verify_services import VerifyService, VerifyServices
 from otp_app.directory import open_directory
 from otp_app.loading import load_object
 from otp_app.logs import log, log_event
@@ -23,6 +22,7 @@ from otp_app.proof import Proofs, parse_proof_keys
 from otp_app.session_tokens import SessionTokens
 from otp_app.settings import Settings
 from otp_app.store import open_or_memory, open_store
+from otp_app.verify_services import VerifyService, VerifyServices
 
 SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
@@ -34,13 +34,13 @@ class Services:
     settings: Settings
     verifications: VerificationService
     users: VerificationService  # the same one, with the figures and words of the users face
-    phone: VerificationService  # … of the phone-verify face
-    phone_code: Callable[[], str]  # the code that this face begins with; "": any
-    sessions: SessionTokens
-    verify: Callable[[VerifyService], VerificationService]  # … of Twilio Verify
+    phone: VerificationService  # the same one, with those of the phone-verify face
+    verify: Callable[[VerifyService], VerificationService]  # the same one, with those of one of Verify's services
+    directory: Directory  # of the users face
+    sessions: SessionTokens  # of the phone-verify face
+    phone_code: Callable[[], str]  # makes the code that this face begins with; "": one of the server's
     verify_services: VerifyServices
-    proofs: Proofs | None
-    directory: Directory
+    proofs: Proofs | None  # None: no keys for them
     idempotent: IdempotentSends
     store: Store
     channels: Sequence[Channel]

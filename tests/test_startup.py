@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from otp_app import startup
+from otp_app import refusals, startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
 from otp_app.keyring import new_secret
@@ -76,6 +76,12 @@ REFUSALS = {
     "Verify with accounts beside an open native API": (
         {"HOST": "0.0.0.0", "OTP_FACES": "native,verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT}, "HOST", "OTP_API_KEYS",
     ),
+    "Verify alone without accounts": (
+        {"HOST": "0.0.0.0", "OTP_FACES": "verify_v2"}, "HOST", "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)",
+    ),
+    "Verify alone with a slip in its accounts": (
+        {"HOST": "0.0.0.0", "OTP_FACES": "verify_v2", "OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "AC…:",
+    ),
     "no account that can be": ({"OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "keys account"),
     "an account twice": ({"OTP_VERIFY_ACCOUNTS": f"{ACCOUNT},{ACCOUNT}"}, "OTP_VERIFY_ACCOUNTS", "stands twice"),
     "no Verify service that can be": ({"OTP_VERIFY_SERVICES": "VA1:login"}, "OTP_VERIFY_SERVICES", "32 hex digits"),
@@ -92,6 +98,9 @@ REFUSALS = {
         {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for everybody",
     ),
     "PHONE_VERIFICATION that is none": ({"PHONE_VERIFICATION": "[]"}, "PHONE_VERIFICATION", "a JSON object"),
+    "what cannot be told of approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),
+    "who breaks": ({"OTP_ON_APPROVED": "tests.broken_module:hook"}, "OTP_ON_APPROVED", "RuntimeError"),
+    "options for who is told": ({"OTP_ON_APPROVED": "os:getenv?x=1"}, "OTP_ON_APPROVED", "package.module:function"),
     "nobody to tell of approvals": ({"OTP_ON_APPROVED": "no.such:hook"}, "OTP_ON_APPROVED", "no module"),
     "no proof key that can be": ({"OTP_PROOF_KEYS": "p1:HS256:c2hvcnQ="}, "OTP_PROOF_KEYS", "shorter than 32 bytes"),
     "an unknown directory": ({"OTP_DIRECTORY_URL": "ldap://x"}, "OTP_DIRECTORY_URL", "use one of"),
@@ -185,8 +194,8 @@ def test_every_refusal_has_a_case(tmp_path):
     said = set()
     for environ, _, _ in REFUSALS.values():
         settings, _ = read(environ, tmp_path)
-        said |= {refusal for refusal in startup.REFUSALS if refusal.says(settings)}
-    assert said == set(startup.REFUSALS)
+        said |= {refusal for refusal in refusals.REFUSALS if refusal.says(settings)}
+    assert said == set(refusals.REFUSALS)
 
 
 def test_all_faults_are_told_at_once(tmp_path):
@@ -371,4 +380,20 @@ def test_what_could_be_better_is_advice(tmp_path):
 )  # fmt: skip
 def test_what_only_this_machine_can_reach(host, loopback):
     """Names are not looked up: only localhost is known."""
-    assert startup.is_loopback(host) is loopback
+    assert refusals.is_loopback(host) is loopback
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "face"),
+    [
+        ("otp_directory_url", "file:///users.csv", "users"),
+        ("otp_users_expose_phone", "1", "users"),
+        ("otp_verify_accounts", ACCOUNT, "verify_v2"),
+        ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
+    ],
+)
+def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
+    """It does nothing, and its operator may not know."""
+    line = f"{setting.upper()}: it does nothing while OTP_FACES has no {face}"
+    assert line in startup.advice(Settings.model_validate({setting: value}))
+    assert line not in startup.advice(Settings.model_validate({setting: value, "otp_faces": f"native,{face}"}))

@@ -1,20 +1,22 @@
 """How settings become a running server."""
 
 import json
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from otp_app import profiles, wiring
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.policy import Policy
-from otp_app.core.verify_services import VerifyService
 from otp_app.core.wish import Wish
 from otp_app.keyring import new_secret
 from otp_app.settings import Settings
 from otp_app.store import MemoryStore
+from otp_app.verify_services import VerifyService
 from tests.test_startup import SANDBOX
 from tests.web.house import RecordingChannel
 
@@ -88,13 +90,6 @@ def test_close_gives_everything_back(monkeypatch):
 
 # ---- faces and their figures
 
-HEARD = []
-
-
-def heard(approval):
-    """What OTP_ON_APPROVED names."""
-    HEARD.append(approval)
-
 
 def built(**given):
     """Services over a memory store and a channel that keeps its messages; close them."""
@@ -102,18 +97,19 @@ def built(**given):
     return wiring.build(Settings.model_validate({"otp_store_url": "memory://", "otp_channels": channels} | given))
 
 
-def test_approvals_are_told_to_a_function_of_the_operators():
+def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
     """Of every face, with the whole number."""
-    with closing(built(otp_on_approved="tests.test_wiring:heard")) as services:
+    heard = []
+    monkeypatch.setitem(sys.modules, "operators", SimpleNamespace(heard=heard.append))
+    with closing(built(otp_on_approved="operators:heard")) as services:
         sent = services.users.send("+14155552671", Wish())
         services.verifications.check(services.channels[0].messages[0].code, phone_number="+14155552671")
-    from tests import test_wiring
-
-    (approval,) = test_wiring.HEARD
+    (approval,) = heard
     assert (approval.phone, approval.verification_id) == ("+14155552671", sent.verification_id)
 
 
 SERVICE = VerifyService("VA" + "1" * 32, "login", "login")
+MADE = replace(SERVICE, name="My Shop", created=1)
 
 
 def test_verify_has_twilios_figures():
@@ -129,9 +125,9 @@ def test_verify_has_twilios_figures():
     [
         ({}, SERVICE, "Your verification code is: 0042"),
         ({"otp_app_name": "Shop"}, SERVICE, "Your Shop verification code is: 0042"),
-        ({}, replace(SERVICE, name="My Shop"), "Your My Shop verification code is: 0042"),
+        ({}, MADE, "Your My Shop verification code is: 0042"),
         ({}, replace(SERVICE, do_not_share=True), "Your verification code is: 0042. Do not share it with anyone."),
-        ({"otp_message": "{app}: {code}"}, replace(SERVICE, name="My Shop"), "My Shop: 0042"),
+        ({"otp_message": "{app}: {code}"}, MADE, "My Shop: 0042"),
     ],
 )
 def test_the_words_of_verify(given, service, text):

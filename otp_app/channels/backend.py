@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from otp_app.core.codes import CODE
 from otp_app.core.errors import ChannelDown
 from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
 from otp_app.loading import load_object
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 CALLS_AT_ONCE = 64  # threads of a worker that may be inside the class, those that never come back included
 NEEDED = ("send_sms", "send_bulk_sms")
 
-_CODE = re.compile(r"[0-9]{4,10}")
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -87,8 +86,11 @@ class BackendChannel:
         handed = threading.Event()
 
         def hand_over() -> None:
-            backend = self._backend()
-            text = _text(backend, message)
+            try:
+                backend = self._backend()
+                text = _text(backend, message)
+            except TimeoutError as error:  # its own, not that of this call
+                raise RuntimeError from error
             handed.set()
             backend.send_sms(message.to, text)
 
@@ -108,7 +110,7 @@ class BackendChannel:
             code = self._within_timeout(lambda: _code(self._backend()))
         except Exception:  # noqa: BLE001  a class of somebody else's raises anything; it was logged
             raise ChannelDown("No code could be made") from None
-        if isinstance(code, str) and (not code or _CODE.fullmatch(code)):
+        if isinstance(code, str) and (not code or CODE.fullmatch(code)):
             return code
         _log.error("The back end's generate_security_code has not returned 4 to 10 digits")
         raise ChannelDown("No code could be made")

@@ -10,10 +10,11 @@ import secrets
 import sys
 
 from otp_app import keyring
+from otp_app.core.codes import SID_DIGITS
 from otp_app.proof import new_key
 from otp_app.setting_types import KEY_NAME, SCOPES
 
-ACCOUNT = re.compile(r"AC[0-9a-f]{32}")
+ACCOUNT = re.compile(f"AC{SID_DIGITS}")
 SECRET_LENGTH = 32  # as Twilio's tokens have; a shorter one could be found from its digest
 LINE = "Its line for the server's settings; several go on one line with commas between:\n"
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from otp_app import records, settings
-from otp_app.cli.store import CannotDo, existing, told, whole
+from otp_app.cli.opening import CannotDo, existing, exit_status, whole
 from otp_app.clock import system_clock
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Status
@@ -26,6 +26,8 @@ Forget numbers in the store of OTP_STORE_URL to which nothing happened for some 
 by itself, a day after the last message, or 31 days after a wrong code. Whoever forgets it earlier forgets its wrong
 codes, and their sum over 30 days is what bounds guessing. A number that becomes busy meanwhile is kept; idempotency
 keys and counters are not touched. Servers may run."""
+#: what names the store in use: with a fault there the wrong one might be looked at
+NAMING = {".env", "OTP_STORE_URL", "OTP_STORE_URL_FILE", "REDIS_PORT", "REDIS_DB"}
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "BEGUN", "SENDS", "WRONG")
 
 
@@ -62,7 +64,7 @@ def _list(args: argparse.Namespace) -> int:
         if unreadable:
             print(f"Records that cannot be read: {unreadable}", file=sys.stderr)
 
-    return told(work)
+    return exit_status(work)
 
 
 def _purge(args: argparse.Namespace) -> int:
@@ -76,17 +78,16 @@ def _purge(args: argparse.Namespace) -> int:
         else:
             print(f"Numbers forgotten: {forgotten}. Busy meanwhile, and kept: {quiet - forgotten}.")
 
-    return told(work)
+    return exit_status(work)
 
 
 @contextmanager
 def _store_in_use() -> Iterator[WholeStore]:
     """Open the store that the settings name; the other settings need not be fit to run with."""
     chosen, faults = settings.read()
-    if faults:
-        raise CannotDo("\n".join(f"{variable}: {line}" for variable, line in faults.items()))
-    url = chosen.otp_store_url
-    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", url)) as store:
+    if lines := [f"{variable}: {line}" for variable, line in faults.items() if variable in NAMING]:
+        raise CannotDo("\n".join(lines))
+    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", chosen.otp_store_url)) as store:
         yield store
 
 

@@ -1,18 +1,14 @@
-"""`store`: moving records to another store, and opening one for a command."""
+"""`store`: moving records to another store."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
-from otp_app import keyring, moving
-from otp_app.core.errors import StoreUnavailable
+from otp_app import moving
+from otp_app.cli.opening import CannotDo, existing, exit_status, whole
 from otp_app.core.interfaces import Advising, Movable
-from otp_app.records import WholeStore
-from otp_app.store import open_store
 
 LINE_UP = "\x1b[A"
 MOVED = """\
@@ -23,10 +19,6 @@ The first store is frozen for good. Now, on all servers:
 - restart; where OTP_STORE_URL is in .env or in a *_FILE, a reload will do. Until then they answer 503."""
 
 GIVEN_UP = "Given up. Should servers still answer 503, `store thaw` the first store."
-
-
-class CannotDo(Exception):
-    """What stands against a command: the text says why, and what to do."""
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +53,7 @@ def _copy(args: argparse.Namespace) -> int:
             copied = moving.copy(source, target, _show_progress)
         print(f"Copied {copied} records.", MOVED, sep="\n")
 
-    return told(work, GIVEN_UP)
+    return exit_status(work, GIVEN_UP)
 
 
 def _thaw(args: argparse.Namespace) -> int:
@@ -70,44 +62,7 @@ def _thaw(args: argparse.Namespace) -> int:
             moving.thaw(store)
         print("The store can be used again.")
 
-    return told(work, GIVEN_UP)
-
-
-def told(work: Callable[[], None], given_up: str = "Given up.") -> int:
-    """Do it and return the exit status; say in one line what stands against it."""
-    try:
-        work()
-    except (CannotDo, moving.CannotMove, StoreUnavailable) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(given_up, file=sys.stderr)
-        return 130
-    return 0
-
-
-@contextmanager
-def whole(name: str, url: str) -> Iterator[WholeStore]:
-    """Open the store that an argument or setting names, and see that it can be reached and read as a whole."""
-    try:
-        opened = open_store(url)
-    except ValueError as error:
-        raise CannotDo(f"{name}: {error}") from None
-    with closing(opened) as store:
-        if not isinstance(store, Movable):
-            raise CannotDo(f"{name}: this store cannot be read as a whole: use sqlite, redis or postgresql")
-        try:
-            store.frozen()
-        except StoreUnavailable as error:
-            raise CannotDo(f"{name}: {error}") from error
-        yield store
-
-
-def existing(name: str, url: str) -> str:
-    """Return the URL, unless opening it would make the file."""
-    if (file := keyring.database(url)) and not file.exists():
-        raise CannotDo(f"{name}: there is no file {file}")
-    return url
+    return exit_status(work, GIVEN_UP)
 
 
 def _look_at_server(target: Movable) -> None:

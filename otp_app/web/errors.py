@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
@@ -93,6 +94,12 @@ def unexpected(error: Exception) -> Response:
     """Answer a defect of ours: nothing of it is shown, its type and place are logged."""
     log.error("unexpected error", exc_info=error)
     return refusal(500, "Internal error", "internal_error")
+
+
+def native(response: Response) -> dict[str, Any] | None:
+    """Return the body of a refusal of the native shape; None for every other answer. Faces have shapes of their own."""
+    said = response.get_json(silent=True) if response.status_code >= 400 else None
+    return said if isinstance(said, dict) and "error_type" in said else None
 
 
 def refusal(status: int, text: str, error_type: str, retry_after: float | None = None) -> Response:

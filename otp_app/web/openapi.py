@@ -33,8 +33,9 @@ BASE = "http://server.invalid"  # stands in the prepared page for where its read
 #: How a credential is shown to curl, by the name of its scheme.
 SHOWN = {
     "bearer": '-H "Authorization: Bearer $OTP_API_KEY"',
-    "basic": '-u "$TWILIO_ACCOUNT_SID:$TWILIO_AUTH_TOKEN"',
+    "basic": '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN"',
 }
+ANYBODY = f"-u AC{'0' * 32}:any"  # where no accounts are configured, which is on this machine only
 
 Node = dict[str, Any]  # of the document
 
@@ -47,7 +48,7 @@ class Operation(NamedTuple):
     node: Node
 
 
-class Texts(NamedTuple):
+class Prepared(NamedTuple):
     """What is answered. Anybody may ask, so it is prepared, once."""
 
     document: str
@@ -59,59 +60,69 @@ class Texts(NamedTuple):
 @needs(None)
 def openapi() -> Response:
     """The OpenAPI document of this server."""
-    return Response(_texts().document, mimetype="application/json")
+    return Response(_prepared().document, mimetype="application/json")
 
 
 @bp.get("/docs")
 @needs(None)
 def docs() -> Response:
     """The document as a page."""
-    page = _texts().page.replace(BASE, _base())
-    return Response(page, headers={"Content-Security-Policy": _texts().policy}, mimetype="text/html")
+    page = _prepared().page.replace(BASE, _base())
+    return Response(page, headers={"Content-Security-Policy": _prepared().policy}, mimetype="text/html")
 
 
-def _texts() -> Texts:
+def _prepared() -> Prepared:
     if "openapi" not in current_app.extensions:
-        current_app.extensions["openapi"] = _prepared(_document(services().settings))
-    return cast("Texts", current_app.extensions["openapi"])
+        current_app.extensions["openapi"] = _prepare(_document(services().settings))
+    return cast("Prepared", current_app.extensions["openapi"])
 
 
-def _prepared(document: Node) -> Texts:
+def _prepare(document: Node) -> Prepared:
     groups = [(tag, [o for o in operations(document) if tag["name"] in o.node["tags"]]) for tag in document["tags"]]
-    words = {word.__name__: partial(word, document) for word in (look, parameters, curl)}
-    page = render_template("docs.html", document=document, groups=groups, pretty=pretty, **words)
+    page = render_template(
+        "docs.html",
+        document=document,
+        groups=groups,
+        resolve=partial(resolve, document),
+        parameters=partial(parameters, document),
+        curl=partial(curl, document),
+        pretty=pretty,
+    )
     (style,) = STYLE.findall(page)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Texts(current_app.json.dumps(document), page, POLICY.format(digest))
+    return Prepared(current_app.json.dumps(document), page, POLICY.format(digest))
 
 
 def operations(document: Node) -> Iterator[Operation]:
     """Yield every operation of a document."""
     for path, item in document["paths"].items():
-        yield from (Operation(method, path, item[method]) for method in ("get", "post", "delete") if method in item)
+        # of all that a path has, its methods alone are objects
+        yield from (Operation(method, path, node) for method, node in item.items() if isinstance(node, dict))
 
 
-def look(document: Node, node: Node) -> Node:
+def resolve(document: Node, node: Node) -> Node:
     """Return the node, or what it refers to."""
     if "$ref" not in node:
         return node
     found: Any = document
     for name in node["$ref"].removeprefix("#/").split("/"):
         found = found[name]
-    return look(document, found)
+    return resolve(document, found)
 
 
 def parameters(document: Node, operation: Operation) -> list[Node]:
     """Return what an operation takes beside its body."""
     found = document["paths"][operation.path].get("parameters", []) + operation.node.get("parameters", [])
-    return [look(document, parameter) for parameter in found]
+    return [resolve(document, parameter) for parameter in found]
 
 
 def curl(document: Node, operation: Operation) -> str:
     """Return the line for a shell that does the operation with its first example."""
     parts = ["curl", *([] if operation.method == "get" else ["-X", operation.method.upper()])]
     if (security := operation.node["security"]) and {} not in security:
-        parts.append(SHOWN[next(iter(security[0]))])
+        scheme = next(iter(security[0]))
+        known = scheme != "basic" or services().settings.otp_verify_accounts
+        parts.append(SHOWN[scheme] if known else ANYBODY)
     for kind, media in operation.node.get("requestBody", {}).get("content", {}).items():
         parts += _body(kind, next(iter(media["examples"].values()))["value"])
     values = {found["name"]: found["example"] for found in parameters(document, operation) if found["in"] == "path"}
@@ -140,7 +151,7 @@ def _base() -> str:
 
 def _document(settings: Settings) -> Node:
     views: dict[str, Any] = current_app.view_functions
-    found = put_together([*settings.otp_faces, *(["proof"] if settings.otp_proof_keys else []), "always"])
+    found = put_together([*settings.otp_faces, *(["proof"] if "proof" in current_app.blueprints else []), "always"])
     for rule in current_app.url_map.iter_rules():
         item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
         for method in {method.lower() for method in rule.methods or ()} & item.keys():

@@ -7,7 +7,6 @@ are lists of texts by field, and what is wrong with all of them together stands 
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +22,7 @@ from otp_app.core.phone import spelling
 from otp_app.core.wish import Wish
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
+from otp_app.web.errors import native
 from otp_app.web.needs import needs
 from otp_app.web.send import once
 
@@ -101,9 +101,9 @@ def verify() -> Response:
 def _verification(fields: RegisterFields, wish: Wish) -> str:
     """Send, and return the id of the verification that the code is of.
 
-    A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or of nothing.
+    A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or "".
     """
-    begun = ["VE" + secrets.token_hex(16)]
+    begun = [""]
 
     def send(note: Callable[[Sending], None] | None) -> Sending:
         def remember(sending: Sending) -> None:
@@ -169,10 +169,8 @@ def _told(fault: Mapping[str, object]) -> str:
 @sends.after_app_request
 def _as_detail(response: Response) -> Response:
     """Give every other refusal under this path the face's shape; its status and headers stay."""
-    if response.status_code >= 400 and request.path.startswith(f"{PREFIX}/"):
-        said = response.get_json(silent=True)
-        if isinstance(said, dict) and "error" in said:
-            response.set_data(jsonify({"detail": _detail(said)}).get_data())
+    if request.path.startswith(f"{PREFIX}/") and (said := native(response)):
+        response.set_data(jsonify({"detail": _detail(said)}).get_data())
     return response
 
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from otp_app.core.checks import Verdict
+from otp_app.core.codes import CODE
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
@@ -20,7 +21,7 @@ from otp_app.core.wish import Wish
 from otp_app.logs import log
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
-from otp_app.web.errors import RETRY_AFTER
+from otp_app.web.errors import RETRY_AFTER, native
 from otp_app.web.needs import needs
 from otp_app.web.send import once
 
@@ -48,7 +49,7 @@ class UserFields(BaseModel):
 class CheckFields(UserFields):
     """A guess at the code."""
 
-    passcode: Annotated[str, Field(pattern=r"\A[0-9]{4,10}\z")]
+    passcode: Annotated[str, Field(pattern=rf"\A{CODE.pattern}\z")]
 
 
 class Unprocessable(Exception):
@@ -141,8 +142,8 @@ def _unprocessable(error: Unprocessable) -> Response:
 @checks.after_request
 def _as_detail(response: Response) -> Response:
     """Give every other refusal this face's shape; its status and headers stay."""
-    if response.status_code >= 400 and (text := (response.get_json(silent=True) or {}).get("error")):
-        response.set_data(jsonify({"detail": text}).get_data())
+    if said := native(response):
+        response.set_data(jsonify({"detail": said["error"]}).get_data())
     return response
 
 

@@ -13,7 +13,7 @@ FLOORS = {
     "core": set(),
     # leaves: plain values and lines, for everybody above the core
     "setting_types": {"core"},
-    "phone_verification": set(),
+    "phone_verification": {"core"},
     "settings": {"core", "loading", "phone_verification", "setting_types"},
     "logs": {"core"},
     "faces": set(),
@@ -32,15 +32,20 @@ FLOORS = {
     "session_tokens": set(),
     "proof": {"core"},
     "records": {"core"},
+    "verify_services": {"core"},
     # what puts them together
-    "startup": {"core", "settings", "channels", "keyring", "store", "faces", "directory", "loading", "proof"},
-    "profiles": {"core", "settings"},
+    "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "proof"},
+    "startup": {"core", "settings", "channels", "keyring", "store", "refusals"},
+    "profiles": {"core", "settings", "verify_services"},
     "wiring": {
         "core", "settings", "logs", "clock", "store", "channels", "keyring", "directory", "loading", "profiles",
-        "proof", "session_tokens",
+        "proof", "session_tokens", "verify_services",
     },
     # faces
-    "web": {"core", "settings", "setting_types", "logs", "limits", "startup", "wiring", "faces"},
+    "web": {
+        "core", "settings", "setting_types", "logs", "limits", "startup", "refusals", "wiring", "faces",
+        "verify_services",
+    },
     "cli": {
         "core", "setting_types", "settings", "clock", "keyring", "startup", "store", "moving", "records", "proof",
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ import pytest
 import requests
 from twilio.rest import Client
 
-from tests.phones import fresh_numbers
-from tests.provider import Provider
-from tests.running import RunningServer
+from tests.seeds.conftest import Seed, serving
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "faketoken"
 KEY, SECRET = "SK" + "5" * 32, "fakesecret"
@@ -37,22 +34,8 @@ SETTINGS = {
 }
 
 
-@dataclass
-class Door:
-    """The running server, its provider, and numbers that nobody has used."""
-
-    server: RunningServer
-    provider: Provider
-    offset: Path
-    numbers: Iterator[str] = field(default_factory=fresh_numbers)
-
-    def number(self) -> str:
-        """The next number."""
-        return next(self.numbers)
-
-    def wait(self, seconds: float) -> None:
-        """Set the server's clock forward."""
-        self.offset.write_text(str(float(self.offset.read_text()) + seconds), encoding="ascii")
+class Door(Seed):
+    """The running server, asked as Twilio's clients ask."""
 
     def now(self) -> datetime:
         """The server's time."""
@@ -97,14 +80,8 @@ def looks_like_twilios(answer: requests.Response, status: int, code: int | None 
 @contextmanager
 def serving_verify(folder: Path, **settings: str) -> Iterator[Door]:
     """A server with the Verify face, in a folder of its own. `settings`: see RunningServer."""
-    offset = folder / "offset"
-    offset.write_text("0", encoding="ascii")
-    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
-    settings = SETTINGS | {"CLOCK_OFFSET_FILE": str(offset)} | settings
-    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
-        yield Door(server, provider, offset)
-        provider.drain()
-        assert provider.violations == []
+    with serving(folder, **SETTINGS | settings) as served:
+        yield Door(*served)
 
 
 def _door(

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from otp_app.faces import FACES
-from otp_app.web.openapi import VARIABLE, Operation, look, operations, parameters, put_together
+from otp_app.web.openapi import VARIABLE, Operation, operations, parameters, put_together, resolve
 from tests.web.house import House
 
 #: everything that there is to say, whichever face a server has
@@ -77,9 +77,9 @@ def assert_documented(door: Door, answer: TestResponse) -> None:
     """The status, type, headers and body of an answer are those that the document promises."""
     told = door.node["responses"].get(str(answer.status_code))
     assert told, f"{door.method} {door.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
-    told = look(WHOLE, told)
+    told = resolve(WHOLE, told)
     for name, header in told.get("headers", {}).items():
-        _assert_header(look(WHOLE, header), answer.headers.get(name))
+        _assert_header(resolve(WHOLE, header), answer.headers.get(name))
     assert list(told.get("content", {})) == ([answer.mimetype] if answer.data else [])
     for kind, media in told.get("content", {}).items():
         assert_fits(media["schema"], answer.json if kind == "application/json" else answer.get_data(as_text=True))

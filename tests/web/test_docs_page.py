@@ -17,7 +17,7 @@ from otp_app.web import openapi
 from tests.conftest import require
 from tests.provider import Provider
 from tests.running import RunningServer
-from tests.web.documented import DOORS, WHOLE, look
+from tests.web.documented import DOORS, WHOLE, resolve
 from tests.web.house import api_key
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -90,7 +90,7 @@ def test_it_has_every_field_and_status(house):
     text = " ".join(text for _, text in shown.texts)
     for door in DOORS:
         assert set(door.node["responses"]) <= set(shown.inside("summary", "strong"))
-        for name in look(WHOLE, door.media[1]["schema"])["properties"] if door.media else ():
+        for name in resolve(WHOLE, door.media[1]["schema"])["properties"] if door.media else ():
             assert name in shown.inside("tr", "th", "code")
     assert "resend_too_soon" in text
     assert "at most 64 characters" in text
@@ -219,6 +219,14 @@ def test_its_lines_show_a_key_where_one_is_needed(open_house):
     assert next(line for line in lines if "/healthz" in line) == "curl 'http://127.0.0.1:5000/healthz'"
 
 
+def test_its_lines_show_any_credentials_where_any_will_do(open_house):
+    """Those of a Twilio account in the reader's environment have no place here."""
+    without = page(open_house(otp_faces="verify_v2")).curls()
+    assert f"-u AC{'0' * 32}:any " in without[0]
+    known = page(open_house(otp_faces="verify_v2", otp_verify_accounts=f"{ACCOUNT}:{'0' * 64}")).curls()
+    assert '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN" ' in known[0]
+
+
 #: what the examples come to that name what is not there, or guess a code; all others are 200
 COMES_TO = {
     "verifyOtp": 400, "showVerification": 404, "cancelVerification": 404, "verifyCode": 400, "verifyPhone": 400,
@@ -239,7 +247,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     (tmp_path / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\n", encoding="ascii")
     (tmp_path / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}"\n', encoding="ascii")
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
-             "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}  # fmt: skip
+             "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
     everything = {"OTP_FACES": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
                   "OTP_PROOF_KEYS": "p1:HS256:" + "A" * 43 + "=", "OTP_RESEND_GAPS": ""}  # fmt: skip
     settings = {**everything, **settings}

@@ -3,41 +3,53 @@
 import json
 import re
 import shutil
+from contextlib import closing
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.faces import FACES
 from otp_app.web import body, openapi, phone, users
 from otp_app.web.errors import REFUSED_STATUS, STATUS
 from otp_app.web.needs import needs
-from tests.web.documented import DOORS, WHOLE, Door, assert_documented, assert_fits, look
-from tests.web.house import api_key, wrong
+from tests.web.documented import DOORS, WHOLE, Door, assert_documented, assert_fits, resolve
+from tests.web.house import House, api_key, wrong
 
 PROOF_KEYS = "p1:HS256:" + "A" * 43 + "="
 KEYS = api_key("shop", "send+verify+metrics", "right")
+ACCOUNTS = "AC" + "0" * 32 + ":" + "0" * 64
 WITH_BODY = [door for door in DOORS if door.media]
 doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.method} {door.path}")
 doors_with_body = pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: f"{door.method} {door.path}")
 
 
+@pytest.fixture(scope="module")
+def all_there_is(tmp_path_factory):
+    """The settings of a server of all faces, whose directory has the user abc."""
+    users = tmp_path_factory.mktemp("directory") / "users.csv"
+    users.write_text("user_id,phone_number\nabc,+14155552671\nnophone,\nfixed,+442079460958\n", encoding="ascii")
+    return {"otp_faces": tuple(FACES), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
+
+
 @pytest.fixture
-def open_all(open_house, tmp_path):
-    """Call it with settings to get a server of all faces, whose directory has the user abc."""
-    (tmp_path / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\nnophone,\n", encoding="ascii")
-    everything = {
-        "otp_faces": tuple(FACES),
-        "otp_directory_url": f"file:///{tmp_path}/users.csv",
-        "otp_proof_keys": PROOF_KEYS,
-    }
-    return lambda **given: open_house(**(everything | given))
+def open_all(open_house, all_there_is):
+    """Call it with settings to get such a server."""
+    return lambda **given: open_house(**(all_there_is | given))
 
 
 @pytest.fixture
 def everything(open_all):
     return open_all()
+
+
+@pytest.fixture(scope="module")
+def unharmed(all_there_is):
+    """One server for all requests of which nothing may remain, so that each finds it as the first one did."""
+    with closing(House(**all_there_is, otp_client_limits="", otp_check_limits="")) as house:
+        yield house
+        assert house.channel.messages == []
 
 
 # ---- the document
@@ -54,7 +66,7 @@ def test_each_face_has_a_whole_document_alone(open_all, face):
     document = open_all(otp_faces=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
     for reference in set(re.findall(r'"(#/[^"]*)"', json.dumps(document))):
-        openapi.look(document, {"$ref": reference})  # raises KeyError where there is no such thing
+        openapi.resolve(document, {"$ref": reference})  # raises KeyError where there is no such thing
 
 
 def routes(house):
@@ -105,35 +117,45 @@ def test_every_operation_has_a_name_of_its_own():
     assert len(set(names)) == len(names)
 
 
+def test_it_is_read_with_whatever_methods_it_has():
+    """And with nothing else that a path may say of itself."""
+    paths = {"/a": {"summary": "", "parameters": [], "put": {}, "patch": {}}, "/b": {"delete": {}}}
+    found = [(method, path) for method, path, _ in openapi.operations({"paths": paths})]
+    assert found == [("put", "/a"), ("patch", "/a"), ("delete", "/b")]
+
+
 # ---- who may call
 
 
-@doors
-@pytest.mark.parametrize("public", [False, True])
-@pytest.mark.parametrize("keys", ["", KEYS], ids=["no keys", "keys"])
-def test_it_says_who_may_call(open_all, door, keys, public):
+@pytest.mark.parametrize(
+    ("keys", "public"), [("", False), (KEYS, False), (KEYS, True)], ids=["no keys", "keys", "public"]
+)
+def test_it_says_who_may_call(open_all, keys, public):
     """A request that shows nothing is let in by exactly the operations that say so."""
-    accounts = "AC" + "0" * 32 + ":" + "0" * 64 if keys else ""
-    house = open_all(otp_api_keys=keys, otp_public=public and bool(keys), otp_verify_accounts=accounts)
-    document = house.call("GET", "/openapi.json").json
-    security = document["paths"][door.path][door.method]["security"]
-    answer = door.ask(house, headers={"Authorization": ""})
-    assert (answer.status_code != 401) == (security == [] or {} in security)
-    assert_documented(door, answer)
+    accounts = ACCOUNTS if keys else ""
+    house = open_all(otp_api_keys=keys, otp_public=public, otp_verify_accounts=accounts)
+    for door, security in secured(house):
+        answer = door.ask(house, headers={"Authorization": ""})
+        assert (answer.status_code != 401) == (security == [] or {} in security), door
+        assert_documented(door, answer)
 
 
-@doors
 @pytest.mark.parametrize("scope", ["send", "verify", "metrics"])
-def test_it_says_which_scope_lets_in(open_all, door, scope):
+def test_it_says_which_scope_lets_in(open_all, scope):
     """A key with another one is refused."""
     house = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
+    for door, security in secured(house):
+        wanted = {scope for choice in security for scope in choice.get("bearer", [])}
+        if security != [{"basic": []}]:
+            answer = door.ask(house, headers={"Authorization": "Bearer other"})
+            assert (answer.status_code == 403) == bool(wanted and scope not in wanted), door
+            assert_documented(door, answer)
+
+
+def secured(house):
+    """Each operation, with what its document says of who may call."""
     document = house.call("GET", "/openapi.json").json
-    security = document["paths"][door.path][door.method]["security"]
-    wanted = {scope for choice in security for scope in choice.get("bearer", [])}
-    if security != [{"basic": []}]:
-        answer = door.ask(house, headers={"Authorization": "Bearer other"})
-        assert (answer.status_code == 403) == bool(wanted and scope not in wanted)
-        assert_documented(door, answer)
+    return [(door, document["paths"][door.path][door.method]["security"]) for door in DOORS]
 
 
 # ---- what may be asked: no limit of a model is missing, and none is made up
@@ -173,12 +195,12 @@ def test_a_request_is_what_its_model_takes(name):
 
 
 @doors_with_body
-def test_what_is_required_is_required(everything, door):
+def test_what_is_required_is_required(unharmed, door):
     """Without any one of these fields the same request is refused."""
-    required = look(WHOLE, door.media[1]["schema"]).get("required", [])
+    required = resolve(WHOLE, door.media[1]["schema"]).get("required", [])
     for name in required:
         less = {field: value for field, value in door.bodies()[0].items() if field != name}
-        answer = door.ask(everything, less)
+        answer = door.ask(unharmed, less)
         assert answer.status_code in (400, 422)
         assert_documented(door, answer)
 
@@ -191,21 +213,21 @@ def test_every_example_is_what_it_is_an_example_of(door):
     """Of requests and answers."""
     medias = [door.media[1]] if door.media else []
     for told in door.node["responses"].values():
-        medias += look(WHOLE, told).get("content", {}).values()
+        medias += resolve(WHOLE, told).get("content", {}).values()
     for media in medias:
         assert media["examples"]
         for example in media["examples"].values():
-            assert_fits(media["schema"], look(WHOLE, example)["value"])
+            assert_fits(media["schema"], resolve(WHOLE, example)["value"])
 
 
 @doors
 def test_every_error_has_an_example(door):
     """Of each error_type, or Twilio number, that its status can have."""
     for told in door.node["responses"].values():
-        for media in look(WHOLE, told).get("content", {}).values():
+        for media in resolve(WHOLE, told).get("content", {}).values():
             properties = media["schema"].get("properties", {})
             kind = properties.get("error_type") or properties.get("code") or {}
-            shown = [look(WHOLE, example)["value"] for example in media["examples"].values()]
+            shown = [resolve(WHOLE, example)["value"] for example in media["examples"].values()]
             named = [value.get("error_type") or value.get("code") for value in shown if isinstance(value, dict)]
             assert set(named) == set(kind.get("enum") or ([kind["const"]] if kind else named))
 
@@ -232,14 +254,14 @@ def test_all_examples_can_be_sent(everything, door):
 def test_it_promises_when_to_come_back(door):
     """With every 429 and 503; Twilio's API has some without."""
     for status in {"429", "503"} & set(door.node["responses"]):
-        header = look(WHOLE, look(WHOLE, door.node["responses"][status])["headers"]["Retry-After"])
+        header = resolve(WHOLE, resolve(WHOLE, door.node["responses"][status])["headers"]["Retry-After"])
         assert header.get("required") or door.path.startswith("/v2/")
 
 
 @doors
-def test_a_host_of_others_is_documented(everything, door):
+def test_a_host_of_others_is_documented(unharmed, door):
     """400, in the shape of the face."""
-    answer = door.ask(everything, HTTP_HOST="evil.example")
+    answer = door.ask(unharmed, HTTP_HOST="evil.example")
     assert answer.status_code == 400
     assert_documented(door, answer)
 
@@ -265,26 +287,26 @@ LENIENT = {"changeService"}
 
 @doors_with_body
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_bad_body_is_documented(everything, door, body):
+def test_a_bad_body_is_documented(unharmed, door, body):
     """Whatever is wrong with it."""
-    answer = door.ask(everything, body)
+    answer = door.ask(unharmed, body)
     assert 400 <= answer.status_code <= 422 or door.node["operationId"] in LENIENT
     assert_documented(door, answer)
 
 
 @doors_with_body
-def test_a_large_body_is_documented(everything, door):
+def test_a_large_body_is_documented(unharmed, door):
     """413."""
-    answer = door.ask(everything, b" " * 9000)
+    answer = door.ask(unharmed, b" " * 9000)
     assert answer.status_code == 413
     assert_documented(door, answer)
 
 
 @doors_with_body
 @pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "gzip"}], ids=str)
-def test_another_media_type_is_documented(everything, door, how):
+def test_another_media_type_is_documented(unharmed, door, how):
     """415."""
-    answer = door.ask(everything, **how)
+    answer = door.ask(unharmed, **how)
     assert answer.status_code == 415
     assert_documented(door, answer)
 
@@ -292,7 +314,7 @@ def test_another_media_type_is_documented(everything, door, how):
 @doors
 def test_wrong_credentials_are_documented(open_all, door):
     """401, and after ten of them 429."""
-    house = open_all(otp_api_keys=KEYS, otp_verify_accounts="AC" + "0" * 32 + ":" + "0" * 64)
+    house = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
     shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
     answers = [door.ask(house, headers=shown) for _ in range(11)]
     assert {answer.status_code for answer in answers} == {401, 429}
@@ -300,24 +322,23 @@ def test_wrong_credentials_are_documented(open_all, door):
         assert_documented(door, answer)
 
 
-@doors
-def test_a_store_that_is_away_is_documented(open_all, door, monkeypatch):
+def test_a_store_that_is_away_is_documented(open_all, monkeypatch):
     """503, wherever the store is asked."""
-    house = open_all(otp_api_keys=KEYS, otp_verify_accounts="AC" + "0" * 32 + ":" + "0" * 64)
+    house = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
 
     def away(*_):
         raise StoreUnavailable
 
     for verb in ("get", "swap", "add", "ping"):
         monkeypatch.setattr(house.services.store, verb, away)
-    shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
-    answer = door.ask(house, headers=shown)
-    assert answer.status_code == 503
-    assert_documented(door, answer)
+    for door in DOORS:
+        shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
+        answer = door.ask(house, headers=shown)
+        assert answer.status_code == 503, door
+        assert_documented(door, answer)
 
 
-@doors
-def test_a_defect_is_documented(everything, door):
+def test_a_defect_is_documented(everything):
     """500, in the shape of the face."""
 
     def defective(**_):
@@ -325,9 +346,10 @@ def test_a_defect_is_documented(everything, door):
 
     for endpoint, view in everything.app.view_functions.items():
         everything.app.view_functions[endpoint] = needs(view.need.scope, basic=view.need.basic)(lambda **_: defective())
-    answer = door.ask(everything)
-    assert answer.status_code == 500
-    assert_documented(door, answer)
+    for door in DOORS:
+        answer = door.ask(everything)
+        assert answer.status_code == 500, door
+        assert_documented(door, answer)
 
 
 @doors
@@ -390,6 +412,21 @@ def test_another_country_is_documented(open_all, door):
     assert_documented(door, answer)
 
 
+@sends
+def test_a_fixed_line_is_documented(everything, door):
+    """Which the one channel here cannot reach."""
+    line = {"phone_number": "+442079460958", "user_id": "fixed", "To": "+442079460958", "Channel": "sms"}
+    answer = door.ask(everything, taken(door, line))
+    assert 400 <= answer.status_code < 500
+    assert_documented(door, answer)
+
+
+def taken(door, fields):
+    """Those of the fields that an operation takes."""
+    known = resolve(WHOLE, door.media[1]["schema"])["properties"]
+    return {name: value for name, value in fields.items() if name in known}
+
+
 @pytest.mark.parametrize("name", ["sendOtp", "resendOtp", "sendCode", "registerPhone"])
 def test_what_comes_of_idempotency_keys_is_documented(everything, name):
     """The first answer again; in use; used for another request; unusable."""
@@ -422,29 +459,19 @@ BEGINS = {
 @pytest.mark.parametrize("name", BEGINS)
 def test_what_comes_of_checks_is_documented(everything, name):
     """Right, used, wrong until no guess is left, and over."""
-    door = BY_NAME[name]
-    begin, number, seen = BEGINS[name], "+14155552671", []
-
-    def fill(code):
-        token = sent.json.get("session_token", "x")
-        fields = {"phone_number": number, "otp": code, "user_id": "abc", "passcode": code, "To": number, "Code": code}
-        wanted = look(WHOLE, door.media[1]["schema"])["properties"]
-        return {k: v for k, v in {**fields, "session_token": token, "security_code": code}.items() if k in wanted}
-
+    door, begin, seen = BY_NAME[name], BY_NAME[BEGINS[name]], []
+    number = {"phone_number": "+14155552671", "user_id": "abc", "To": "+14155552671", "Channel": "sms"}
     for guesses in ([True, True], [False] * 7 + [True], ["late", "late"]):
         everything.clock.advance(4000)
-        sent = BY_NAME[begin].ask(everything, None if begin == "sendCode" else begin_with(begin, number))
+        token = begin.ask(everything, taken(begin, number)).json.get("session_token")
         code = everything.code()
         for guess in guesses:
             everything.clock.advance(700 if guess == "late" else 0)
-            seen.append(door.ask(everything, fill(code if guess else wrong(code))))
+            shown = dict.fromkeys(("otp", "passcode", "security_code", "Code"), code if guess else wrong(code))
+            seen.append(door.ask(everything, taken(door, {**number, **shown, "session_token": token})))
     assert seen[0].status_code == 200
     for answer in seen:
         assert_documented(door, answer)
-
-
-def begin_with(name, number):
-    return {"To": number, "Channel": "sms"} if name == "startVerification" else {"phone_number": number}
 
 
 def test_what_becomes_of_verifications_is_documented(everything):
@@ -470,11 +497,20 @@ ELSEWHERE = {
     "channel_down", "directory_unavailable", "verification_spent", "service_not_found", "service_fixed",
     "too_many_services",
 }  # fmt: skip
+#: kinds that are answered as one of their own kinds, or as the reason of a channel
+GENERAL = {"error", "invalid_input", "limit_reached", "delivery_refused"}
+
+
+def codes(kind=OtpError):
+    """The codes of all refusals that the server has."""
+    own = {kind.code} if kind.__module__.startswith("otp_app.") else set()
+    return own.union(*map(codes, kind.__subclasses__()))
 
 
 def test_every_native_refusal_is_in_it():
     """Each error_type has its words, with its status."""
-    statuses = STATUS | {reason.value: status for reason, status in REFUSED_STATUS.items()}
+    statuses = dict.fromkeys(codes(), 400) | STATUS
+    statuses |= {reason.value: status for reason, status in REFUSED_STATUS.items()}
     told = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
     missing = {name: status for name, status in statuses.items() if told.get(name) != status}
-    assert set(missing) == ELSEWHERE
+    assert set(missing) == ELSEWHERE | GENERAL

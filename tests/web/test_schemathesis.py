@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from otp_app.faces import FACES
 from tests.running import ROOT, RunningServer
 
@@ -58,28 +56,15 @@ def test_every_answer_is_in_the_document(tmp_path):
     assert status == 0, words
 
 
-ANSWER = 'jsonify({"status": "unavailable" if faults else "ready", "faults": faults})'
-STATUS = "503 if faults else 200"
-#: what is said -> what has to be where readyz answers, and what stands there instead
-PLANTED = {
-    "Server error": (ANSWER, '{}["a defect"]'),
-    "Undocumented status code": (STATUS, "418"),
-    "Undocumented Content-Type": (ANSWER, 'Response("ready", mimetype="text/plain")'),
-    "Response violates schema": (ANSWER, 'jsonify({"status": "fine", "faults": {}})'),
-}
-
-
-@pytest.mark.parametrize("finding", PLANTED)
-def test_it_would_see_it(tmp_path, finding):
-    """In a copy of the code with a fault in it there is a finding."""
-    before, after = PLANTED[finding]
+def test_it_would_see_a_fault(tmp_path):
+    """In a copy of the code whose readyz says another word there is a finding."""
     shutil.copytree(ROOT / "otp_app", tmp_path / "otp_app", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "wsgi.py", tmp_path)
     health = tmp_path / "otp_app/web/health.py"
     text = health.read_text(encoding="utf-8")
-    assert before in text
-    health.write_text(text.replace(before, after), encoding="utf-8")
+    assert '"ready"' in text
+    health.write_text(text.replace('"ready"', '"fine"'), encoding="utf-8")
     with serve(tmp_path, tmp_path) as server:
         status, words = run(server, tmp_path, "--include-path", "/readyz", "--max-examples", "1")
     assert status == 1, words
-    assert finding in words
+    assert "Response violates schema" in words

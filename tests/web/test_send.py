@@ -52,12 +52,19 @@ def test_without_a_number_nothing_happens(house, body):
 
 
 @pytest.mark.parametrize(
-    "text", ["4155552671", "+1", "whatsapp:+14155552671", "+1415555267\uff11", "+1415555267\0", LANDLINE]
+    "text", ["4155552671", "+1", "whatsapp:+14155552671", "+1415555267\uff11", "+1415555267\0"]
 )
 def test_what_is_no_mobile_number_is_refused(house, text):
-    """Only international form in ASCII is a number, and a landline gets no text message."""
+    """Only international form in ASCII is a number."""
     answer = house.send(text)
     assert (answer.status_code, answer.json["error_type"]) == (400, "invalid_phone")
+    assert house.channel.messages == []
+
+
+def test_a_fixed_line_gets_no_text_message(house):
+    """Which is told as such: another channel may reach it."""
+    answer = house.send(LANDLINE)
+    assert (answer.status_code, answer.json["error_type"]) == (400, "landline")
     assert house.channel.messages == []
 
 

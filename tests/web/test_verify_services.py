@@ -215,14 +215,26 @@ def test_services_of_the_settings(configured):
     assert configured.show(OTHER).json["friendly_name"] == "payment"
 
 
-def test_a_made_service_shares_its_codes_with_nobody(configured):
-    """Not with the native face, nor with services beside it."""
+@pytest.mark.parametrize("named", ["id", "purpose"])
+def test_a_made_service_has_codes_of_its_own(configured, named):
+    """Not for services beside it; the native face takes one by the verification's id or the service's purpose."""
     sid = configured.create().json["sid"]
     started = configured.start(service=sid).json
     code = configured.house.code()
     assert configured.house.verify(started["to"], code).status_code == 400
     assert refused(configured.check(code, SERVICE, To=started["to"])) == (404, 20404)
-    assert configured.check(code, sid, To=started["to"]).json["valid"] is True
+    native = {
+        "id": {"verification_id": started["sid"]},
+        "purpose": {"phone_number": started["to"], "purpose": sid.removeprefix("VA")},
+    }
+    assert configured.house.post("/verify-otp", native[named] | {"otp": code}).status_code == 200
+
+
+def test_a_made_service_takes_its_codes(configured):
+    """And is the one that does."""
+    sid = configured.create().json["sid"]
+    started = configured.start(service=sid).json
+    assert configured.check(configured.house.code(), sid, To=started["to"]).json["valid"] is True
 
 
 def test_when_there_is_no_room(catalogue):

@@ -8,8 +8,8 @@ import pytest
 
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.interfaces import Delivery, Outcome, Reason
-from otp_app.web import twilio_parameters as parameters
-from otp_app.web.twilio_errors import WORDS
+from otp_app.web.verify_v2 import parameters
+from otp_app.web.verify_v2.errors import WORDS
 from tests.web.house import OtherChannel, wrong
 from tests.web.verify_house import ACCOUNT, DATE, KEY, OTHER, SERVICE, SETTINGS, TOKEN, Verify, basic, refused
 
@@ -96,6 +96,14 @@ def test_a_check(verify):
     assert done.json["date_updated"] > started["date_updated"]
 
 
+def test_a_sid_beside_another_number(verify):
+    """Is no verification, and costs no guess."""
+    started, code = verify.started()
+    for _ in range(5):
+        assert refused(verify.check(code, VerificationSid=started["sid"], To=verify.house.number())) == (404, 20404)
+    assert verify.check(code, VerificationSid=started["sid"]).json["valid"] is True
+
+
 def test_a_message_that_has_gone_is_told(verify, monkeypatch):
     """Though the store went away while it was sent: who heard of a failure would send again."""
     store, number = verify.house.services.store, verify.house.number()
@@ -131,6 +139,23 @@ def test_once_a_code_is_accepted_nothing_can_fail(verify, monkeypatch):
     monkeypatch.setattr(store, "swap", last)
     assert verify.check(code, To=started["to"]).json["status"] == "approved"
     assert refused(verify.check(code, To=started["to"])) == (503, 20503)
+
+
+def test_what_is_told_is_what_was_there(verify, monkeypatch):
+    """When the code was looked at or the end came: the swap itself proves it, and nothing is read beside it."""
+    (first, code), (second, _) = verify.started(), verify.started()
+    store, calls = verify.house.services.store, []
+
+    def counted(verb, do):
+        return lambda *what: (calls.append(verb), do(*what))[1]
+
+    for verb in ("get", "swap"):
+        monkeypatch.setattr(store, verb, counted(verb, getattr(store, verb)))
+    assert verify.fetch(first["to"]).json["status"] == "pending"
+    assert calls == ["get"]
+    for ended in (verify.check(code, To=first["to"]), verify.update(second["to"], "canceled")):
+        assert ended.status_code == 200
+    assert calls == ["get", "swap", "swap"]
 
 
 def test_a_fetch_while_it_is_pending(verify):
@@ -445,7 +470,7 @@ def test_numbers_that_get_no_code(verify, number, status, code):
     """Not a number, a premium one, a fixed line."""
     answer = verify.ask("POST", "/Verifications", {"To": number, "Channel": "sms"})
     assert refused(answer) == (status, code)
-    assert re.match("Invalid parameter: To (must|is)|SMS is not", answer.json["message"])
+    assert re.match("Invalid parameter: To must|SMS is not", answer.json["message"])
 
 
 def test_a_country_that_is_not_served(open_verify):
@@ -473,6 +498,7 @@ def test_what_the_provider_refuses(verify, reason):
     answer = verify.start()
     assert refused(answer) == REASONS[reason]
     assert answer.headers.get("Retry-After") == ("5" if answer.status_code == 503 else None)
+    assert ("parameter: To is" in answer.json["message"]) is (reason == Reason.BAD_NUMBER)
 
 
 def test_no_clear_answer_of_the_provider(verify):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from otp_app.core.codes import GUESS
+from otp_app.core.codes import CODE
 from otp_app.core.message import LOCALE
 from otp_app.web.body import BadRequest, parse
-from otp_app.web.twilio_answers import CHANNELS
-from otp_app.web.twilio_errors import Refused
+from otp_app.web.verify_v2.answers import CHANNELS
+from otp_app.web.verify_v2.errors import Refused
 
 MOST_TAGS, LONGEST_TAG = 10, 128
-_NAME = re.compile(r"[\w -]{1,30}")
 BY_CONSOLE = ("sms", "whatsapp")  # channels that the console stands in for where it is all there is
 
 #: A message or an approval would not be what their sender expects.
@@ -99,13 +97,6 @@ def _are_tags(text: str) -> bool:
     return all(len(part) <= LONGEST_TAG for tag in tags.items() for part in tag)
 
 
-def _friendly(text: str) -> str:
-    """Return a name as Twilio takes it. It stands in messages, so it can be no link and no number to call."""
-    if not _NAME.fullmatch(text) or sum(character.isdigit() for character in text) > 4:
-        raise ValueError(text)
-    return text
-
-
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(text)
@@ -117,7 +108,7 @@ def _flag(text: str) -> bool:
 
 
 _START: dict[str, Callable[[str], object]] = {
-    "CustomCode": GUESS.fullmatch,
+    "CustomCode": CODE.fullmatch,
     "Locale": LOCALE.fullmatch,
     "RiskCheck": ("enable", "disable").__contains__,
     "DeviceIp": _is_address,
@@ -125,7 +116,7 @@ _START: dict[str, Callable[[str], object]] = {
     "RateLimits": lambda text: _texts(text) is not None,
 }
 _SERVICE: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "FriendlyName": ("name", _friendly),
+    "FriendlyName": ("name", str),
     "CodeLength": ("code_length", _whole),
     "CustomCodeEnabled": ("custom_code", _flag),
     "DoNotShareWarningEnabled": ("do_not_share", _flag),

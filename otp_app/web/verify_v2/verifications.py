@@ -1,27 +1,24 @@
-"""Twilio's Verify v2: a client of Twilio's that is pointed at this server works as before. See docs/verify-v2.md."""
+"""Twilio's verifications: begun, checked, told of, ended."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.answers import Report
-from otp_app.core.codes import GUESS
+from otp_app.core.codes import CODE
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.verify_services import VerifyService
 from otp_app.core.wish import Wish
-from otp_app.web import twilio_answers as answers
-from otp_app.web import twilio_parameters as parameters
+from otp_app.verify_services import VerifyService
 from otp_app.web.current import caller, services
-from otp_app.web.form import fields
 from otp_app.web.needs import needs
-from otp_app.web.twilio_errors import Refused, speak, translated
+from otp_app.web.verify_v2 import answers, parameters
+from otp_app.web.verify_v2.errors import Refused, refusal, speak, translated
+from otp_app.web.verify_v2.form import fields
 
 sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
 checks = Blueprint("verify_v2_check", __name__, url_prefix="/v2/Services/<service_sid>")
 others = Blueprint("verify_v2", __name__, url_prefix="/v2/Services/<service_sid>")
-for blueprint in (sends, checks, others):
-    speak(blueprint)
+speak(sends, checks, others)
 others.after_app_request(translated)
 
 
@@ -49,15 +46,15 @@ def check(service_sid: str) -> Response:
     to, sid, code = form.get("To"), form.get("VerificationSid"), form.get("Code", "")
     if not (to or sid):
         raise Refused(60221)
-    if not GUESS.fullmatch(code):
+    if not CODE.fullmatch(code):
         raise Refused(60200, "Code")
     verifications = services().verify(service)
-    # Read first: once a code is accepted, nothing may fail any more before the caller has heard of it.
-    report = verifications.status(sid or None, phone_number=to or None, purpose=service.purpose)
-    verdict = verifications.check(code, verification_id=report.verification.id, purpose=service.purpose)
-    if not verdict.counted:
+    verdict, before = verifications.look(
+        code, phone_number=to or None, verification_id=sid or None, purpose=service.purpose
+    )
+    if before is None or not verdict.counted:
         raise Refused(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
-    return jsonify(answers.check(service, report, verdict.approval))
+    return jsonify(answers.check(service, before, verdict.approval))
 
 
 @others.get("/Verifications/<name>")
@@ -65,7 +62,7 @@ def check(service_sid: str) -> Response:
 def fetch(service_sid: str, name: str) -> Response:
     """Tell of a verification, by its SID or number, until it is over."""
     service = _service(service_sid)
-    report = _report(service, name)
+    report = services().verify(service).status(**_named(name), purpose=service.purpose)
     if report.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
         raise Refused(20404)
     return jsonify(answers.verification(service, report))
@@ -78,9 +75,15 @@ def update(service_sid: str, name: str) -> Response:
     service, status = _service(service_sid), fields().get("Status")
     if status not in ("canceled", "approved"):
         raise Refused(60200, "Status")
-    verification_id, verifications = _report(service, name).verification.id, services().verify(service)
+    verifications = services().verify(service)
     end = verifications.cancel if status == "canceled" else verifications.approve
-    return jsonify(answers.verification(service, end(verification_id)))
+    return jsonify(answers.verification(service, end(**_named(name), purpose=service.purpose)))
+
+
+@others.errorhandler(InvalidPhone)
+def _no_such(_: InvalidPhone) -> Response:
+    """Say of a name that cannot be a number what is said of any other that names nothing."""
+    return refusal(20404)
 
 
 def _service(sid: str) -> VerifyService:
@@ -89,9 +92,5 @@ def _service(sid: str) -> VerifyService:
     raise Refused(20404)
 
 
-def _report(service: VerifyService, name: str) -> Report:
-    verification_id, number = (name, None) if name.startswith("VE") else (None, name)
-    try:
-        return services().verify(service).status(verification_id, phone_number=number, purpose=service.purpose)
-    except InvalidPhone:
-        raise Refused(20404) from None
+def _named(name: str) -> dict[str, str]:
+    return {"verification_id" if name.startswith("VE") else "phone_number": name}

@@ -10,7 +10,7 @@ import math
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.interfaces import Reason
-from otp_app.web.errors import RETRY_AFTER
+from otp_app.web.errors import RETRY_AFTER, native
 
 PREFIX = "/v2/"
 MORE_INFO = "https://www.twilio.com/docs/errors/"
@@ -60,7 +60,11 @@ NUMBERS: dict[str, int] = {
     Reason.OPTED_OUT: 21610,
     Reason.FAILED: 20503,
 }
-TO = {"invalid_phone": "To ", Reason.BAD_NUMBER: "To: "}  # whose fault is the number's
+#: What is wrong, where the native words are not about one of Twilio's parameters.
+WHAT: dict[str, str] = {
+    "invalid_phone": "To must be a mobile number in international form",
+    Reason.BAD_NUMBER: "To is a number that the provider cannot reach",
+}
 BY_STATUS = {429: 20429, 500: 20500, 503: 20503}
 OWN_STATUS = {413, 415}  # which say more than the 400 of their number
 
@@ -73,22 +77,21 @@ class Refused(Exception):
         self.number, self.what = number, what
 
 
-def speak(blueprint: Blueprint) -> None:
-    """Let the views of a blueprint raise Refused."""
-    blueprint.register_error_handler(Refused, lambda error: _refusal(error.number, error.what))
+def speak(*blueprints: Blueprint) -> None:
+    """Let the views of these blueprints raise Refused."""
+    for blueprint in blueprints:
+        blueprint.register_error_handler(Refused, lambda error: refusal(error.number, error.what))
 
 
 def translated(response: Response) -> Response:
     """Give a native refusal of anything under PREFIX Twilio's shape; its headers stay."""
-    ours = response.status_code >= 400 and request.path.startswith(PREFIX)
-    native = response.get_json(silent=True) if ours else None
-    if not isinstance(native, dict) or "error_type" not in native:
+    said = native(response) if request.path.startswith(PREFIX) else None
+    if said is None:
         return response
-    status = response.status_code
-    number = NUMBERS.get(native["error_type"]) or BY_STATUS.get(status, 20001)
-    what = TO.get(native["error_type"], "") + native["error"].removeprefix("phone_number ")
-    wait = native.get("retry_after") or (math.ceil(RETRY_AFTER[503]) if WORDS[number][0] == 503 else None)
-    answer = _refusal(number, what, wait, status if status in OWN_STATUS else None)
+    status, kind = response.status_code, said["error_type"]
+    number = NUMBERS.get(kind) or BY_STATUS.get(status, 20001)
+    wait = said.get("retry_after") or (math.ceil(RETRY_AFTER[503]) if WORDS[number][0] == 503 else None)
+    answer = refusal(number, WHAT.get(kind, said["error"]), wait, status if status in OWN_STATUS else None)
     response.set_data(answer.get_data())
     response.status_code = answer.status_code
     _add_headers(response, number, wait)
@@ -104,7 +107,8 @@ def _add_headers(response: Response, number: int, wait: int | None) -> None:
         response.headers["Twilio-Reached-Rate-Limit"] = policy.split('"')[1]
 
 
-def _refusal(number: int, what: str = "", retry_after: int | None = None, status: int | None = None) -> Response:
+def refusal(number: int, what: str = "", retry_after: int | None = None, status: int | None = None) -> Response:
+    """Return the answer of this number; `status` where it is not the number's own."""
     usual, message = WORDS[number]
     if number == 20404:
         what = request.path.removeprefix(PREFIX.rstrip("/"))

@@ -10,7 +10,7 @@ from flask import request
 from otp_app.core.answers import Report
 from otp_app.core.interfaces import Approval, Outcome
 from otp_app.core.ledger import Send, Status
-from otp_app.core.verify_services import VerifyService
+from otp_app.verify_services import VerifyService
 from otp_app.web.current import caller
 
 CHANNELS = ("sms", "whatsapp", "call", "email", "sna")  # Twilio's words; ours have the same where they are the same
