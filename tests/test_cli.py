@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from otp_app import keyring, startup
-from otp_app.cli import main
 from otp_app.settings import Settings
+from tests.command import run
 from tests.web.house import House
 
 ROOT = Path(__file__).parents[1]
@@ -23,16 +23,6 @@ def folder(tmp_path, monkeypatch):
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     return tmp_path
-
-
-def run(capsys, *arguments):
-    """The exit status and what was printed: (status, standard output, standard error)."""
-    try:
-        status = main(arguments)
-    except SystemExit as end:
-        status = end.code
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 # ---- keys new

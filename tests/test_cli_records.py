@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.cli import main
 from otp_app.core.interfaces import Freeze, Instant, Item
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.policy import DAY
 from otp_app.settings import Settings
 from otp_app.store import open_store
+from tests.command import run
 
 ROOT = Path(__file__).parents[1]
 URL = "sqlite:///otp.db"
@@ -32,16 +32,6 @@ def folder(tmp_path, monkeypatch):
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("OTP_STORE_URL", URL)
     return tmp_path
-
-
-def run(capsys, *arguments):
-    """The exit status and what was printed: (status, standard output, standard error)."""
-    try:
-        status = main(arguments)
-    except SystemExit as end:
-        status = end.code
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 def fill(*ledgers):
@@ -211,8 +201,33 @@ def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, comm
 
 
 @COMMANDS
-def test_a_fault_in_the_settings_is_a_line(capsys, monkeypatch, command):
-    """Or the wrong store might be looked at."""
-    monkeypatch.setenv("OTP_STORE_URL_FILE", "absent")
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"OTP_STORE_URL_FILE": "absent"}, "OTP_STORE_URL_FILE: the file cannot be read\n"),
+        ({"REDIS_HOST": "redis", "REDIS_PORT": "x"}, "REDIS_PORT: write a number\n"),
+        ({"REDIS_HOST": "redis", "REDIS_DB": "x"}, "REDIS_DB: write a number\n"),
+    ],
+)
+def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, command, given, line):
+    """Or the wrong one might be looked at."""
     monkeypatch.delenv("OTP_STORE_URL")
-    assert run(capsys, *command) == (1, "", "OTP_STORE_URL_FILE: the file cannot be read\n")
+    for variable, text in given.items():
+        monkeypatch.setenv(variable, text)
+    assert run(capsys, *command) == (1, "", line)
+
+
+@COMMANDS
+def test_where_dot_env_cannot_be_read_nobody_knows_the_store(capsys, folder, monkeypatch, command):
+    """It may have named one."""
+    monkeypatch.delenv("OTP_STORE_URL")
+    (folder / ".env").write_bytes(b"\xff")
+    assert run(capsys, *command) == (1, "", ".env: the file cannot be read as text\n")
+
+
+@COMMANDS
+def test_other_settings_need_not_be_in_order(capsys, monkeypatch, command):
+    """A server with them would not start; its store can be looked at."""
+    fill()
+    monkeypatch.setenv("OTP_TTL", "abc")
+    assert run(capsys, *command).status == 0

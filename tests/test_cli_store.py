@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.cli import main
 from otp_app.core.interfaces import Freeze, Item
 from otp_app.store import open_store
 from otp_app.stores.sqlite import SqliteStore
+from tests.command import run
 
 ROOT = Path(__file__).parents[1]
 SECRET = "pass-word-of-the-store"
@@ -35,16 +35,6 @@ def folder(tmp_path, monkeypatch):
     """Commands run in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(capsys, *arguments):
-    """The exit status and what was printed: (status, standard output, standard error)."""
-    try:
-        status = main(arguments)
-    except SystemExit as end:
-        status = end.code
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 def fill(url: str, count: int) -> str:

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import re
 
 import jwt
 import pytest
@@ -153,3 +154,14 @@ def test_a_long_token_is_not_looked_at(monkeypatch):
 def test_no_text_raises(token):
     """None for whatever anybody sends."""
     assert tokens().read(token) is None
+
+
+def test_a_token_of_nothing_looks_like_any():
+    """That no message left is not for everybody to know; what it names is not there."""
+    ours = tokens()
+    opens, nothing = ours.issue(PHONE, ID), ours.issue(PHONE, "")
+    assert len(opens) == len(nothing)
+    (phone, named), (_, again) = ours.read(nothing), ours.read(ours.issue(PHONE, ""))
+    assert phone == PHONE
+    assert re.fullmatch("VE[0-9a-f]{32}", named)
+    assert named != again

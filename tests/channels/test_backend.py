@@ -98,6 +98,11 @@ def inside():
     return [thread for thread in threading.enumerate() if thread.name == "backend"]
 
 
+def timed_out(*_, **__):
+    """What waits in vain, for a template of words perhaps."""
+    raise TimeoutError
+
+
 def raising(*_, **__):
     raise Secretive
 
@@ -139,7 +144,7 @@ def test_a_class_by_its_dotted_name(module):
     [
         ("WithoutBulk", "shop_sms.WithoutBulk has no send_bulk_sms"),
         ("ShopBackend", "shop_sms.ShopBackend cannot be made with these OPTIONS: KeyError"),
-        ("Nothing", "shop_sms has no Nothing: name something that it has"),
+        ("Nothing", "shop_sms has no Nothing that can be called: name something that it has"),
     ],
 )
 def test_a_class_that_cannot_be_used(module, name, line):
@@ -212,7 +217,7 @@ def test_no_words_are_the_servers(nothing):
     assert backend.sent == [(RECIPIENT, TEXT)]
 
 
-@pytest.mark.parametrize("generate", [raising, lambda code: 7, lambda: "too few arguments"])
+@pytest.mark.parametrize("generate", [raising, timed_out, lambda code: 7, lambda: "too few arguments"])
 def test_without_a_text_nothing_is_sent(generate):
     """Then the message certainly did not go, and another channel may take it."""
     backend = Backend()

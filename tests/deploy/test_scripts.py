@@ -15,7 +15,7 @@ from tests.deploy.machine import Machine
 from tests.running import ROOT, call, free_port, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest"]
-INSTALL = "apt-get -qq install -y --no-install-recommends curl nginx postgresql redis-server systemd"
+INSTALL = "apt-get -qq install -y --no-install-recommends curl nginx php-cli postgresql redis-server systemd npm"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -131,10 +131,19 @@ def test_without_the_programs_the_tests_run_all_the_same(debian: Machine) -> Non
     assert debian.journal()[-3:] == ALL_OF_IT
 
 
+@needs_container
+def test_node_may_come_from_elsewhere(debian: Machine) -> None:
+    """Debian's npm does not install beside another one's Node, and would keep all the others from it."""
+    debian.stand_in("npm", "")
+    debian.run("script/test")
+    assert debian.journal("apt-get") == [INSTALL.removesuffix(" npm")]
+
+
 def test_who_is_not_root_gets_a_line(debian: Machine) -> None:
     """It names what is missing; apt-get is not asked."""
     debian.stand_in("id", "echo 1000\n")
-    line = f"{debian.root}/script/test: without curl nginx postgresql redis-server systemd some tests are skipped"
+    missing = INSTALL.partition("recommends ")[2]
+    line = f"{debian.root}/script/test: without {missing} some tests are skipped"
     assert debian.run("script/test") == (0, [line])
     assert debian.journal("apt-get") == []
 

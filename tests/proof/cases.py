@@ -32,7 +32,7 @@ KEYS = parse_proof_keys(
 def proofs(key_id: str, age: float = 0, **given: Any) -> Proofs:
     """Proofs as a server makes them that signs with this key and began `age` seconds ago."""
     now = time.time() - age
-    keys = type(KEYS)(KEYS.keys[key_id], KEYS.keys)
+    keys = sorted(KEYS, key=lambda key: key.id != key_id)
     return Proofs(keys, **{"issuer": "otp_app", "ttl": 120.0, "clock": lambda: Instant(now, "", 0.0)} | given)
 
 
@@ -123,6 +123,6 @@ def refused(key_id: str) -> dict[str, str]:
 def confused() -> str:
     """HS256, signed with what everybody knows of an EdDSA key."""
     header, claims = parts(good("e1"))
-    x = KEYS.keys["e1"].jwk["x"]
+    x = next(key["x"] for key in jwks() if key["kid"] == "e1")
     text = ".".join(url64(json.dumps(part).encode()) for part in (header | {"alg": "HS256"}, claims))
     return f"{text}.{url64(hmac.digest(base64.urlsafe_b64decode(x + '='), text.encode(), 'sha256'))}"

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import Answer, RunningServer
+from tests.web.house import House
 
 
 @dataclass
@@ -44,25 +45,27 @@ class Seed:
         self.offset.write_text(str(float(self.offset.read_text()) + seconds), encoding="ascii")
 
 
+@contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[tuple[RunningServer, Provider, Path]]:
+    """A server whose clock goes forward by the seconds in a file, its provider and that file, all in the folder."""
+    offset = folder / "offset"
+    offset.write_text("0", encoding="ascii")
+    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
+    settings = {"CLOCK_OFFSET_FILE": str(offset)} | settings
+    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
+        yield server, provider, offset
+        provider.drain()
+        assert provider.violations == []
+
+
 @pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
 def seed(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
 ) -> Iterator[Seed]:
     """One server for all lines of a contract; each test has numbers of its own."""
-    folder = tmp_path_factory.mktemp("seed")
-    offset = folder / "offset"
-    offset.write_text("0", encoding="ascii")
-    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
-    settings = {
-        "OTP_CHANNELS": "whatsapp",
-        "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
-        "CLOCK_OFFSET_FILE": str(offset),
-    }
-    store = new_store(request.param)
-    with Provider() as provider, RunningServer(folder, provider.url, store=store, **settings) as server:
-        yield Seed(server, provider, offset)
-        provider.drain()
-        assert provider.violations == []
+    settings = {"OTP_CHANNELS": "whatsapp", "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886"}
+    with serving(tmp_path_factory.mktemp("seed"), store=new_store(request.param), **settings) as served:
+        yield Seed(*served)
 
 
 class User(NamedTuple):
@@ -103,17 +106,9 @@ def serving_users(folder: Path, **settings: str) -> Iterator[Users]:
     known = [User(f"user{n}", number) for n, number in enumerate(islice(fresh_numbers(), 300))]
     lines = ["user_id,phone_number", "abc,+11111111111", "nophone,", *map(",".join, known)]
     (folder / "users.csv").write_text("\n".join(lines) + "\n", encoding="ascii")
-    (folder / "offset").write_text("0", encoding="ascii")
-    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
-    settings = {
-        "OTP_FACES": "native,users",
-        "OTP_DIRECTORY_URL": f"file:///{folder}/users.csv",
-        "CLOCK_OFFSET_FILE": str(folder / "offset"),
-    } | settings
-    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
-        yield Users(server, provider, folder / "offset", fresh=iter(known))
-        provider.drain()
-        assert provider.violations == []
+    settings = {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": f"file:///{folder}/users.csv"} | settings
+    with serving(folder, **settings) as served:
+        yield Users(*served, fresh=iter(known))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
@@ -125,13 +120,12 @@ def users(
         yield users
 
 
-@dataclass
-class Phones(Seed):
-    """A server with the native face and that of seed 004."""
+class PhoneCalls:
+    """What callers of the face of seed 004 do, over a server's `ask`, `number` and `code_of`."""
 
     def register(self, number: str, headers: dict[str, str] | None = None) -> Answer:
         """Ask for a code and a session token."""
-        return self.server.post("/api/phone/register", {"phone_number": number}, headers)
+        return self.ask("/api/phone/register", {"phone_number": number}, headers)
 
     def token(self, number: str) -> str:
         """Ask again, in a moment in which that is allowed; returns the new token."""
@@ -139,31 +133,51 @@ class Phones(Seed):
         assert (answer.status, list(answer.json)) == (200, ["session_token"])
         return str(answer.json["session_token"])
 
-    def registered(self) -> tuple[str, str, str]:
-        """A number, the token and the code that it just got."""
-        number = self.number()
-        return number, self.token(number), self.provider.code(number)
+    def registered(self, number: str = "") -> tuple[str, str, str]:
+        """A number, by default the next one, the token and the code that it just got."""
+        number = number or self.number()
+        return number, self.token(number), self.code_of(number)
 
     def check(self, number: str, token: str, code: str) -> Answer:
         """Try a code."""
         body = {"phone_number": number, "security_code": code, "session_token": token}
-        return self.server.post("/api/phone/verify", body)
+        return self.ask("/api/phone/verify", body)
+
+
+class Phones(PhoneCalls, Seed):
+    """A server with the native face and that of seed 004."""
+
+    def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
+        """POST a body."""
+        return self.server.post(path, body, headers)
+
+    def code_of(self, number: str) -> str:
+        """The last code that a number got."""
+        return self.provider.code(number)
+
+
+class PhoneHouse(PhoneCalls, House):
+    """The same in this process, by default with both faces."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"otp_faces": "native,phone"} | given)
+
+    def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
+        """POST a body."""
+        answer = self.post(path, body, headers=headers)
+        return Answer(answer.status_code, answer.headers, answer.json)
+
+    def code_of(self, number: str) -> str:
+        """The last code that a number got."""
+        return next(message.code for message in reversed(self.channel.messages) if message.to == number)
 
 
 @contextmanager
 def serving_phones(folder: Path, **settings: str) -> Iterator[Phones]:
     """A server with both faces, in a folder of its own. `settings`: see RunningServer."""
-    (folder / "offset").write_text("0", encoding="ascii")
-    (folder / "wsgi.py").write_text("from tests.seeds.later import app\n\n__all__ = ['app']\n", encoding="ascii")
-    settings = {
-        "OTP_FACES": "native,phone",
-        "OTP_MESSAGES": '{"es": "Tu código es: {code}", "pt-BR": "Seu código é: {code}"}',
-        "CLOCK_OFFSET_FILE": str(folder / "offset"),
-    } | settings
-    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
-        yield Phones(server, provider, folder / "offset")
-        provider.drain()
-        assert provider.violations == []
+    messages = '{"es": "Tu código es: {code}", "pt-BR": "Seu código é: {code}"}'
+    with serving(folder, **{"OTP_FACES": "native,phone", "OTP_MESSAGES": messages} | settings) as served:
+        yield Phones(*served)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])

@@ -9,10 +9,10 @@ import pytest
 
 from tests.conftest import require
 from tests.running import KEY, ROOT
-from tests.seeds.conftest import serving_phones
+from tests.seeds.conftest import PhoneHouse, serving_phones
 from tests.seeds.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
 from tests.services import Redis
-from tests.web.house import House, api_key, wrong
+from tests.web.house import api_key, wrong
 
 PATHS = pytest.mark.parametrize("path", ["/api/phone/register", "/api/phone/verify"])
 BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_token": "a.b.c"}
@@ -30,13 +30,6 @@ DJANGO = {
 SANDBOX = "phone_verify.backends.twilio.TwilioSandboxBackend"
 
 
-def restart(phones, **settings):
-    """End the server and start it on the same records, with these settings changed."""
-    phones.server.stop()
-    phones.server.environment |= settings
-    phones.server.start()
-
-
 # ---- starting again, and with other keys
 
 
@@ -47,7 +40,8 @@ def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
         (used, used_token, used_code), (number, token, code) = phones.registered(), phones.registered()
         assert said(phones.check(used, used_token, used_code)) == VERIFIED
         assert [said(phones.check(number, token, wrong(code))) for _ in range(4)] == [NOT_VALID] * 4
-        restart(phones)
+        phones.server.stop()
+        phones.server.start()
         assert said(phones.check(used, used_token, used_code)) == USED
         assert said(phones.check(number, token, wrong(code))) == NOT_VALID
         assert said(phones.check(number, token, code)) == TOO_MANY
@@ -55,46 +49,46 @@ def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
 
 def test_tokens_outlive_the_change_of_keys(tmp_path):
     """One signed with the old key is read while the server holds that key, and not afterwards."""
-    keys = {"OTP_SECRET_KEYS": f"k1:{KEY}", "OTP_INDEX_KEY": KEY}
-    with serving_phones(tmp_path, **keys) as phones:
-        first, second = phones.registered(), phones.registered()
-        restart(phones, OTP_SECRET_KEYS=f"k2:{OTHER_KEY},k1:{KEY}")
+    with with_keys(tmp_path, f"k1:{KEY}") as phones:
+        first, second, later = phones.registered(), phones.registered(), phones.number()
+    with with_keys(tmp_path, f"k2:{OTHER_KEY},k1:{KEY}") as phones:
         assert said(phones.check(*first)) == VERIFIED
-        assert said(phones.check(*phones.registered())) == VERIFIED
-        restart(phones, OTP_SECRET_KEYS=f"k2:{OTHER_KEY}")
+        assert said(phones.check(*phones.registered(later))) == VERIFIED
+    with with_keys(tmp_path, f"k2:{OTHER_KEY}") as phones:
         assert said(phones.check(*second)) == NOT_VALID
 
 
+def with_keys(folder, keys):
+    """A server on the records of this folder, with these secret keys."""
+    records = f"sqlite:///{folder}/otp.db"
+    return closing(PhoneHouse(otp_store_url=records, otp_secret_keys=keys, otp_index_key=KEY))
+
+
 def test_the_token_of_another_server_is_unknown(tmp_path):
-    """Of the same number and with the same key id."""
-    tokens = []
-    for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        with serving_phones(folder) as phones:
-            number, token, code = phones.registered()
-            tokens.append(token)
-            assert said(phones.check(number, tokens[0], code)) == (VERIFIED if name == "one" else NOT_VALID)
+    """Of the same verification and with the same key id."""
+    with with_keys(tmp_path, f"k1:{KEY}") as phones:
+        number, others, _ = phones.registered()
+    with with_keys(tmp_path, f"k1:{OTHER_KEY}") as phones:
+        phones.clock.advance(31)
+        _, token, code = phones.registered(number)
+        assert said(phones.check(number, others, code)) == NOT_VALID
+        assert said(phones.check(number, token, code)) == VERIFIED
 
 
 def test_a_repeated_request_whose_first_call_died():
     """It gets a token for what was about to be sent then, and sends nothing."""
-    with closing(House(otp_faces=("native", "phone"))) as house:
-        number, again, answers = house.number(), {"Idempotency-Key": "one"}, []
-
-        def register():
-            return house.post("/api/phone/register", {"phone_number": number}, headers=again)
+    with closing(PhoneHouse()) as phones:
+        number, again, answers = phones.number(), {"Idempotency-Key": "one"}, []
 
         def ask_again_while_the_first_hangs():
-            house.clock.advance(16)
-            answers.append(register())
+            phones.clock.advance(16)
+            answers.append(phones.register(number, again))
 
-        house.channel.before = ask_again_while_the_first_hangs
-        register()
+        phones.channel.before = ask_again_while_the_first_hangs
+        phones.register(number, again)
         (second,) = answers
-        assert (second.status_code, len(house.channel.messages)) == (200, 1)
-        body = {"phone_number": number, "security_code": house.code(), **second.json}
-        assert house.post("/api/phone/verify", body).status_code == 200
+        assert (second.status, len(phones.channel.messages)) == (200, 1)
+        assert said(phones.check(number, second.json["session_token"], phones.code_of(number))) == VERIFIED
 
 
 # ---- what settings change
@@ -117,34 +111,34 @@ def test_the_settings_of_the_original(tmp_path):
         assert said(phones.check(*late)) == EXPIRED
 
 
-def test_a_code_that_verifies_repeatedly(tmp_path):
+def test_a_code_that_verifies_repeatedly():
     """Without ONLY_ONCE: until it expires, on this face alone."""
     chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with serving_phones(tmp_path, PHONE_VERIFICATION=json.dumps(chosen)) as phones:
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert [said(phones.check(number, token, code)) for _ in range(7)] == [VERIFIED] * 7
         assert said(phones.check(number, token, wrong(code))) == NOT_VALID
-        assert phones.verify(number, code).status == 400
-        phones.wait(285)
+        assert phones.verify(number, code).status_code == 400
+        phones.clock.advance(285)
         assert said(phones.check(number, token, code)) == VERIFIED
-        phones.wait(15)
+        phones.clock.advance(15)
         assert said(phones.check(number, token, code)) == EXPIRED
 
 
-def test_a_code_that_verifies_repeatedly_can_not_be_guessed(tmp_path):
+def test_a_code_that_verifies_repeatedly_can_not_be_guessed():
     """Wrong codes after it was verified are tries as before."""
     chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with serving_phones(tmp_path, PHONE_VERIFICATION=json.dumps(chosen)) as phones:
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert said(phones.check(number, token, code)) == VERIFIED
         assert [said(phones.check(number, token, wrong(code))) for _ in range(5)] == [NOT_VALID] * 5
         assert said(phones.check(number, token, code)) == TOO_MANY
 
 
-def test_the_sandbox_has_one_code(tmp_path):
+def test_the_sandbox_has_one_code():
     """Everybody's code is the one that the settings name; it is still the right one for issued tokens alone."""
     chosen = DJANGO | {"BACKEND": SANDBOX}
-    with serving_phones(tmp_path, PHONE_VERIFICATION=json.dumps(chosen)) as phones:
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert code == "123456"
         never = phones.number()
@@ -156,74 +150,75 @@ def test_the_sandbox_has_one_code(tmp_path):
         assert said(phones.check(number, token, "123456")) == USED
 
 
-def test_countries(tmp_path):
+def test_countries():
     """Only those that are served: 403 with a text, and no message."""
-    with serving_phones(tmp_path, OTP_COUNTRIES="DE") as phones:
+    with closing(PhoneHouse(otp_countries="DE")) as phones:
         answer = phones.register(phones.number())
         assert (answer.status, list(answer.json)) == (403, ["detail"])
         assert phones.register("+4915112345678").status == 200
-        assert len(phones.provider.posts) == 1
+        assert len(phones.channel.messages) == 1
 
 
 # ---- who may call
 
 
-def test_keys(tmp_path):
+def test_keys():
     """Where there are any, one is needed, with its scope; `detail` says so."""
     keys = f"{api_key('shop', 'send+verify', 'both')},{api_key('till', 'send', 'sends')}"
-    with serving_phones(tmp_path, OTP_API_KEYS=keys) as phones:
+    with closing(PhoneHouse(otp_api_keys=keys)) as phones:
         for path in ("/api/phone/register", "/api/phone/verify"):
-            answer = phones.server.post(path, BODY)
+            answer = phones.ask(path, BODY)
             assert (answer.status, list(answer.json)) == (401, ["detail"])
-            answer = phones.server.post(path, BODY, {"X-API-Key": "another"})
+            answer = phones.ask(path, BODY, {"X-API-Key": "another"})
             assert (answer.status, list(answer.json)) == (401, ["detail"])
-        answer = phones.server.post("/api/phone/verify", BODY, {"X-API-Key": "sends"})
+        answer = phones.ask("/api/phone/verify", BODY, {"X-API-Key": "sends"})
         assert (answer.status, list(answer.json)) == (403, ["detail"])
         assert phones.register(phones.number(), {"X-API-Key": "sends"}).status == 200
-        assert said(phones.server.post("/api/phone/verify", BODY, {"X-API-Key": "both"})) == NOT_VALID
+        assert said(phones.ask("/api/phone/verify", BODY, {"X-API-Key": "both"})) == NOT_VALID
 
 
-def test_a_public_server(tmp_path):
+def test_a_public_server():
     """Browsers need no key, since without its token a check tells nothing."""
-    settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "key"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
-    with serving_phones(tmp_path, **settings) as phones:
+    settings = {"otp_api_keys": api_key("shop", "send+verify", "key"), "otp_public": "1", "otp_countries": "US"}
+    with closing(PhoneHouse(**settings)) as phones:
         assert said(phones.check(*phones.registered())) == VERIFIED
 
 
-def test_the_reserve_of_a_caller_with_a_key(tmp_path):
+def test_the_reserve_of_a_caller_with_a_key():
     """What strangers used up of a number's messages is not all."""
-    settings = {"OTP_API_KEYS": api_key("shop", "send", "key"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
-    settings |= {"OTP_RESEND_GAPS": "", "OTP_SENDS_PER_DAY": "1", "OTP_KEYED_RESERVE": "1"}
-    with serving_phones(tmp_path, **settings) as phones:
+    settings = {"otp_api_keys": api_key("shop", "send", "key"), "otp_public": "1", "otp_countries": "US"}
+    settings |= {"otp_resend_gaps": "", "otp_sends_per_day": "1", "otp_keyed_reserve": "1"}
+    with closing(PhoneHouse(**settings)) as phones:
         number, _, _ = phones.registered()
         assert throttled(phones.register(number))
         assert phones.register(number, {"X-API-Key": "key"}).status == 200
 
 
-def test_limits_of_a_client(tmp_path):
+def test_limits_of_a_client():
     """Counted with those of the native face, and told in this one's words."""
-    with serving_phones(tmp_path, OTP_CLIENT_LIMITS="2/hour", OTP_CHECK_LIMITS="3/hour") as phones:
+    with closing(PhoneHouse(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
         registered = phones.registered()
-        assert phones.server.post("/send-otp", {"phone_number": phones.number()}).status == 200
+        assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 200
         assert throttled(phones.register(phones.number()))
-        assert [phones.server.post("/api/phone/verify", BODY).status for _ in range(3)] == [400] * 3
+        assert [phones.ask("/api/phone/verify", BODY).status for _ in range(3)] == [400] * 3
         assert throttled(phones.check(*registered))
 
 
 @PATHS
-def test_another_host(tmp_path, path):
+def test_another_host(path):
     """Refused before anything is looked at, in the shape of the face."""
-    with serving_phones(tmp_path) as phones:
-        answer = phones.server.post(path, BODY, {"Host": "example.org"})
-        assert (answer.status, list(answer.json)) == (400, ["detail"])
+    with closing(PhoneHouse()) as phones:
+        answer = phones.post(path, BODY, HTTP_HOST="example.org")
+        assert (answer.status_code, list(answer.json)) == (400, ["detail"])
 
 
 def test_a_store_that_is_away(tmp_path):
     """503 with `detail`, and when to come back."""
     redis = Redis(tmp_path)
     redis.start()
+    keys = {"otp_secret_keys": f"k1:{KEY}", "otp_index_key": KEY}
     try:
-        with serving_phones(tmp_path, store=redis.new_url()) as phones:
+        with closing(PhoneHouse(otp_store_url=redis.new_url(), **keys)) as phones:
             registered = phones.registered()
             redis.stop()
             for answer in (phones.register(phones.number()), phones.check(*registered)):
@@ -236,18 +231,18 @@ def test_a_store_that_is_away(tmp_path):
 # ---- faces
 
 
-def test_only_this_face(tmp_path):
+def test_only_this_face():
     """The native one's paths are not there."""
-    with serving_phones(tmp_path, OTP_FACES="phone") as phones:
-        assert phones.server.post("/send-otp", {"phone_number": phones.number()}).status == 404
+    with closing(PhoneHouse(otp_faces="phone")) as phones:
+        assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 404
         assert said(phones.check(*phones.registered())) == VERIFIED
 
 
 @PATHS
-def test_without_this_face(tmp_path, path):
+def test_without_this_face(path):
     """Its paths are not there, told in the native words."""
-    with serving_phones(tmp_path, OTP_FACES="native") as phones:
-        answer = phones.server.post(path, BODY)
+    with closing(PhoneHouse(otp_faces="native")) as phones:
+        answer = phones.ask(path, BODY)
         assert (answer.status, answer.json["error_type"]) == (404, "not_found")
 
 

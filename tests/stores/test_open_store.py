@@ -71,7 +71,7 @@ def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
         ("/var/otp.db", "memory://"),
         ("memory://x", "memory://"),
         ("no.such.module:Store", "there is no module"),
-        ("otp_app.store:NoStore", "no class NoStore"),
+        ("otp_app.store:NoStore", "has no NoStore that can be called"),
     ],
 )
 def test_a_url_that_opens_nothing_is_refused_in_one_line(url: str, says: str) -> None:
