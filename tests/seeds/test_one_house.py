@@ -10,6 +10,8 @@ import pytest
 
 from tests.running import Answer
 from tests.seeds.conftest import User, Users, serving_users
+from tests.seeds.words_001 import invalid, nothing, too_many
+from tests.seeds.words_004 import NOT_VALID, TOO_MANY, said
 from tests.web.house import wrong
 
 FACES = ("native", "users", "phone", "verify_v2")
@@ -50,11 +52,11 @@ class House:
         assert self.send(face, user).status in (200, 201)
         return self.users.provider.code(user.number)
 
-    def pending(self, face: str) -> tuple[User, str]:
-        """A user with a code that this face sent; the phone face resent it, as it checks nothing else."""
+    def pending(self, sender: str, *others: str) -> tuple[User, str]:
+        """A user with a code that a face sent; where the phone face is to check it, that one sent it again."""
         user = self.users.user()
-        code = self.sent(face, user)
-        if face != "phone":
+        code = self.sent(sender, user)
+        if sender != "phone" and "phone" in others:
             self.users.wait(GAP)
             assert self.sent("phone", user) == code
         return user, code
@@ -67,7 +69,7 @@ class House:
             return self.post("/verify-code", user_id=user.id, passcode=code)
         if face == "verify_v2":
             return self.verify("VerificationCheck", To=user.number, Code=code)
-        token = self.tokens[user.number]
+        token = self.tokens.get(user.number, "a.b.c")
         return self.post("/api/phone/verify", phone_number=user.number, security_code=code, session_token=token)
 
     def accepts(self, face: str, user: User, code: str) -> bool:
@@ -90,14 +92,14 @@ def house(request, tmp_path_factory, new_store):
 @pytest.mark.parametrize(("sender", "checker"), list(product(FACES, FACES)))
 def test_a_code_is_good_at_every_door_and_once(house, sender, checker):
     """Whoever sent it; what one face approved is used for all."""
-    user, code = house.pending(sender)
+    user, code = house.pending(sender, checker)
     assert house.accepts(checker, user, code)
     assert [face for face in FACES if house.accepts(face, user, code)] == []
 
 
 def test_of_all_doors_at_once_one_opens(house):
     """The same code at four faces in the same moment."""
-    user, code = house.pending("native")
+    user, code = house.pending("native", "phone")
     with ThreadPoolExecutor(len(FACES)) as together:
         assert sum(together.map(lambda face: house.accepts(face, user, code), FACES)) == 1
 
@@ -115,20 +117,49 @@ def test_another_face_resends_the_same_code(house, first, second):
 # ---- wrong guesses
 
 
-@pytest.mark.parametrize("last", ["native", "phone", "verify_v2"])
-def test_wrong_guesses_are_five_in_all(house, last):
-    """One at each face leaves one, and it is the same at every other; users looks at three and no more."""
-    user, code = house.pending("native")
-    assert [face for face in FACES if house.accepts(face, user, wrong(code))] == []
-    assert not house.accepts("users", user, code)
-    assert not house.accepts(last, user, wrong(code))
-    assert [face for face in FACES if house.accepts(face, user, code)] == []
+NATIVE_WORDS = 400, {"success": False, "message": "OTP verification failed!"}
+
+
+def assert_wrong(face: str, user: User, answer: Answer, looked_at: int) -> None:
+    """What a face says of a wrong guess, of so many that were looked at, this one with them."""
+    if face == "verify_v2":
+        assert (answer.status, answer.json["status"], answer.json["valid"]) == (200, "pending", False)
+    else:
+        words = {"native": NATIVE_WORDS, "users": invalid(user.id, 3 - looked_at), "phone": NOT_VALID}
+        assert said(answer) == words[face]
+
+
+def assert_used_up(face: str, user: User, answer: Answer, told: bool) -> None:
+    """What a face says when it looks at no more guesses; `told`: users has said so before."""
+    if face == "verify_v2":
+        assert (answer.status, answer.json["code"]) == (429, 60202)
+    else:
+        words = {"native": NATIVE_WORDS, "users": (nothing if told else too_many)(user.id), "phone": TOO_MANY}
+        assert said(answer) == words[face]
+
+
+@pytest.mark.parametrize("turn", range(len(FACES)))
+def test_wrong_guesses_are_five_in_all(house, turn):
+    """Whichever face is first; users looks at three and no more. Each tells of them in its own words."""
+    user, code = house.pending("native", "phone")
+    looked_at, told = 0, False
+    for face in islice(cycle(FACES), turn, turn + 6):
+        answer = house.check(face, user, wrong(code))
+        if looked_at < (3 if face == "users" else 5):
+            looked_at += 1
+            assert_wrong(face, user, answer, looked_at)
+        else:
+            assert_used_up(face, user, answer, told)
+            told = told or face == "users"
+    assert looked_at == 5
+    for face in FACES:
+        assert_used_up(face, user, house.check(face, user, code), told)
 
 
 @pytest.mark.parametrize("last", ["native", "phone", "verify_v2"])
 def test_the_fifth_guess_may_be_right(house, last):
     """Four wrong ones elsewhere take nothing else away."""
-    user, code = house.pending("native")
+    user, code = house.pending("native", "phone")
     assert [face for face in FACES if house.accepts(face, user, wrong(code))] == []
     assert house.accepts(last, user, code)
 
@@ -136,7 +167,7 @@ def test_the_fifth_guess_may_be_right(house, last):
 @pytest.mark.parametrize("guesser", ["native", "phone", "verify_v2"])
 def test_users_counts_what_others_looked_at(house, guesser):
     """Three guesses elsewhere are its three."""
-    user, code = house.pending("users")
+    user, code = house.pending("users", guesser)
     assert [house.accepts(guesser, user, wrong(code)) for _ in range(3)] == [False] * 3
     assert house.check("users", user, code).status == 429
     assert house.accepts(guesser, user, code)
@@ -170,7 +201,7 @@ def test_the_caps_are_one(house, sends, apart):
 @pytest.mark.parametrize("status", ["canceled", "approved"])
 def test_what_verify_ends_is_over_for_all(house, sender, status):
     """Whoever sent the code."""
-    user, code = house.pending(sender)
+    user, code = house.pending(sender, "phone")
     assert house.verify(f"Verifications/{user.number}", Status=status).json["status"] == status
     assert [face for face in FACES if house.accepts(face, user, code)] == []
 
@@ -178,7 +209,7 @@ def test_what_verify_ends_is_over_for_all(house, sender, status):
 @pytest.mark.parametrize("sender", FACES)
 def test_what_native_cancels_is_over_for_all(house, sender):
     """By the id, which Verify tells too."""
-    user, code = house.pending(sender)
+    user, code = house.pending(sender, "phone")
     sid = house.verify("Verifications", To=user.number, Channel="sms").json["sid"]
     assert house.users.server.call("DELETE", f"/verifications/{sid}").json["status"] == "canceled"
     assert [face for face in FACES if house.accepts(face, user, code)] == []

@@ -1,6 +1,9 @@
 """The face of seed 001 in our house: the native face beside it, restarts, and what settings change."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import redis
 
 from tests.seeds.conftest import serving_users
 from tests.seeds.words_001 import expired, invalid, nothing, said, too_many
@@ -107,6 +110,23 @@ def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
         restart(users)
         assert said(users.verify_code(told.id, "123456")) == nothing(told.id)
         assert [said(users.verify_code(late.id, "123456")) for _ in range(2)] == [expired(late.id), nothing(late.id)]
+
+
+@pytest.mark.parametrize("tests", [False, True])
+def test_how_long_a_store_keeps_a_code(tmp_path, redis_server, tests):
+    """An hour after the code's life, so that its end can be told. Of a test number nothing else is kept for longer."""
+    url, tomorrow = redis_server.new_url(), datetime.now(UTC).date() + timedelta(days=1)
+    fixed = f"+14155551000=654321@{tomorrow}"
+    with serving_users(tmp_path, store=url, OTP_TEST_NUMBERS=fixed if tests else "") as users:
+        user = users.user()
+        assert users.send_code(user.id).status == 200
+        assert len(users.provider.posts) == (0 if tests else 1)
+        with redis.Redis.from_url(url) as store:
+            (ledger,) = store.keys("otp:v:n:*")
+            kept = store.pttl(ledger) / 1000
+        # A minute for the slowest machine between the two; the day is that of the cap of messages.
+        longest = 3600 + 300 if tests else 86_400
+        assert longest - 60 < kept <= longest
 
 
 def restart(users):
