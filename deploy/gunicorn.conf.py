@@ -14,6 +14,7 @@ from functools import partial
 from otp_app import refusals, startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
+from otp_app.store import sharing
 
 
 def _refuse(faults, status=os.EX_CONFIG):
@@ -117,7 +118,7 @@ def _faults(addresses):
         return error.faults, os.EX_CONFIG
     except OtpError as error:
         # A server elsewhere may come back by itself, as after a power cut: systemd tries again.
-        elsewhere = startup.sharing(settings.otp_store_url) == "network"
+        elsewhere = sharing(settings.otp_store_url) == "network"
         return [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
     return [], os.EX_OK
 
