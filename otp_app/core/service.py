@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 Begun = Callable[[Sending], None]
 Heard = TypeVar("Heard", Event, Approval)
-Seen = tuple[Verdict, Report | None, bool]  # the verification before the guess, and whether anything happened to it
+Found = tuple[Ledger, Verification]  # as they were before a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class VerificationService:
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
         UnknownKey (no try spent), Busy, StoreUnavailable.
         """
-        return self.look(guess, phone_number=phone_number, verification_id=verification_id, purpose=purpose)[0]
+        return self._look(guess, Which.said(verification_id, phone_number, purpose))[0]
 
     def look(
         self,
@@ -167,24 +167,28 @@ class VerificationService:
         purpose: str | None = None,
     ) -> tuple[Verdict, Report | None]:
         """Check, and tell of the verification as it was before; None where nothing was found."""
-        which = Which.said(verification_id, phone_number, purpose)
+        verdict, found = self._look(guess, Which.said(verification_id, phone_number, purpose))
+        return verdict, self._report(*found) if found else None
+
+    def _look(self, guess: str, which: Which) -> tuple[Verdict, Found | None]:
         key = which.key(self._names)
         if key is None or not CODE.fullmatch(guess):
             return Verdict(None), None
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Seen]:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[Verdict, Found | None, bool]]:
             target = which.find(ledger, now, self._policy)
             if ledger is None or target is None:
                 return None, (Verdict(None), None, False)
             new, verdict = checks.check(ledger, now, self._policy, target, guess, partial(self._code, ledger))
-            return new, (verdict, self._report(ledger, target), bool(new and verdict.counted))
+            return new, (verdict, (ledger, target), bool(new and verdict.counted))
 
-        verdict, before, happened = self._ledgers.change(key, transition)
-        if before and happened:
-            self._tell(Checked(verdict.verification_id, before.to, before.verification.purpose, str(verdict.status)))
+        verdict, found, happened = self._ledgers.change(key, transition)
+        if found and happened:
+            ledger, target = found
+            self._tell(Checked(target.id, mask(ledger.phone), target.purpose, str(verdict.status)))
         if happened and verdict.approval:
             _tell_all(self._on_approved, verdict.approval)
-        return verdict, before
+        return verdict, found
 
     def cancel(
         self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
