@@ -20,6 +20,8 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from twilio.http import HttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 
+from otp_app.dialing import dial
+
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
 MAX_IDLE = 20.0  # seconds; Twilio and what lies between close idle connections later than that
 MAX_ANSWER = 64 * 1024  # bytes; a message resource has about a thousand
@@ -238,21 +240,6 @@ class Transport(HttpClient):  # type: ignore[misc]
         except (OSError, UnicodeError) as error:
             raise NotSent(f"No connection to {host}: {type(error).__name__}: {error}") from error
         return Connection(sock)
-
-
-def dial(host: str, port: int, timeout: float) -> socket.socket:
-    """Open a TCP connection to the first of the host's addresses that answers within the time for them all."""
-    deadline = Deadline(timeout, time.monotonic)
-    failure = OSError("no address")
-    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        try:
-            sock = socket.create_connection((str(address[0]), port), timeout=deadline.left())
-        except OSError as error:
-            failure = error
-        else:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-    raise failure
 
 
 def _encode(

@@ -38,8 +38,8 @@ from otp_app.core.ledgers import Ledgers
 from otp_app.core.message import Texts
 from otp_app.core.phone import Phone, mask, parse, spelling
 from otp_app.core.policy import Policy
+from otp_app.core.selector import Selector
 from otp_app.core.transitions import Opening
-from otp_app.core.which import Which
 from otp_app.core.wish import Wish
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class VerificationService:
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
         UnknownKey (no try spent), Busy, StoreUnavailable.
         """
-        return self._look(guess, Which.said(verification_id, phone_number, purpose))[0]
+        return self._look(guess, Selector.of(verification_id, phone_number, purpose))[0]
 
     def look(
         self,
@@ -167,16 +167,16 @@ class VerificationService:
         purpose: str | None = None,
     ) -> tuple[Verdict, Report | None]:
         """Check, and tell of the verification as it was before; None where nothing was found."""
-        verdict, found = self._look(guess, Which.said(verification_id, phone_number, purpose))
+        verdict, found = self._look(guess, Selector.of(verification_id, phone_number, purpose))
         return verdict, self._report(*found) if found else None
 
-    def _look(self, guess: str, which: Which) -> tuple[Verdict, Found | None]:
-        key = which.key(self._names)
+    def _look(self, guess: str, selector: Selector) -> tuple[Verdict, Found | None]:
+        key = selector.key(self._names)
         if key is None or not CODE.fullmatch(guess):
             return Verdict(None), None
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[Verdict, Found | None, bool]]:
-            target = which.find(ledger, now, self._policy)
+            target = selector.find(ledger, now, self._policy)
             if ledger is None or target is None:
                 return None, (Verdict(None), None, False)
             new, verdict = checks.check(ledger, now, self._policy, target, guess, partial(self._code, ledger))
@@ -197,7 +197,7 @@ class VerificationService:
 
         Raises VerificationNotFound, NotPending, InvalidPhone, Busy, StoreUnavailable.
         """
-        report = self._end(Which.said(verification_id, phone_number, purpose), checks.cancel)
+        report = self._end(Selector.of(verification_id, phone_number, purpose), checks.cancel)
         self._tell(Canceled(report.verification.id, report.to, report.verification.purpose))
         return report
 
@@ -205,7 +205,7 @@ class VerificationService:
         self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
     ) -> Report:
         """Take a pending verification for approved, because its caller says so. Raises what cancel does."""
-        report = self._end(Which.said(verification_id, phone_number, purpose), checks.approve)
+        report = self._end(Selector.of(verification_id, phone_number, purpose), checks.approve)
         over = report.verification
         self._tell(Checked(over.id, report.to, over.purpose, report.status))
         _tell_all(self._on_approved, checks.approval(report.phone, over, over.over or 0.0))
@@ -218,23 +218,23 @@ class VerificationService:
 
         It is remembered for an hour after it was over. Raises VerificationNotFound, InvalidPhone.
         """
-        which = Which.said(verification_id, phone_number, purpose)
-        key = which.key(self._names)
+        selector = Selector.of(verification_id, phone_number, purpose)
+        key = selector.key(self._names)
         ledger = self._ledgers.find(key) if key else None
-        verification = which.find(ledger, self._clock(), self._policy)
+        verification = selector.find(ledger, self._clock(), self._policy)
         if ledger is None or verification is None:
             raise VerificationNotFound("No such verification")
         return self._report(ledger, verification)
 
-    def _end(self, which: Which, end: checks.End) -> Report:
+    def _end(self, selector: Selector, end: checks.End) -> Report:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger, Report]:
-            verification = which.find(ledger, now, self._policy)
+            verification = selector.find(ledger, now, self._policy)
             if ledger is None or verification is None:
                 raise VerificationNotFound("No such verification")
             new, over = end(ledger, now, self._policy, verification)
             return new, self._report(new, over)
 
-        if key := which.key(self._names):
+        if key := selector.key(self._names):
             return self._ledgers.change(key, transition)
         raise VerificationNotFound("No such verification")
 

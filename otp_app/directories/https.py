@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from otp_app.core.errors import DirectoryUnavailable
+from otp_app.dialing import dial
 
 TIMEOUT = 2.0  # seconds for a look-up as a whole
 CONNECTIONS = 32  # kept while idle; at work there is one for each thread that asks
@@ -95,17 +96,7 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first of the host's addresses that answers within the time for them all."""
-        end = time.monotonic() + float(self.timeout or 0)
-        failure = OSError("no address")
-        for *_, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
-            try:
-                sock = socket.create_connection((str(address[0]), self.port), timeout=_left(end))
-            except OSError as error:
-                failure = error
-            else:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return sock
-        raise failure
+        return dial(self.host, self.port, float(self.timeout or 0))
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in the class above
         """Return the answer, whose body has the same end of time."""

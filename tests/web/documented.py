@@ -7,12 +7,13 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from otp_app.faces import FACES
 from otp_app.web.openapi import VARIABLE, Operation, operations, parameters, put_together, resolve
-from tests.web.house import House
+from tests.web.house import House, api_key
 
 #: everything that there is to say, whichever face a server has
 WHOLE = put_together([*FACES, "proof", "always"])
@@ -89,3 +90,13 @@ def _assert_header(header: dict[str, Any], text: str | None) -> None:
     assert text or not header.get("required")
     if text is not None:
         assert_fits(header["schema"], int(text) if header["schema"]["type"] == "integer" else text)
+
+
+# ---- what tests of it share
+
+PROOF_KEYS = "p1:HS256:" + "A" * 43 + "="
+KEYS = api_key("shop", "send+verify+metrics", "right")
+ACCOUNTS = "AC" + "0" * 32 + ":" + "0" * 64
+WITH_BODY = [door for door in DOORS if door.media]
+doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.method} {door.path}")
+doors_with_body = pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: f"{door.method} {door.path}")

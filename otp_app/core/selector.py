@@ -13,7 +13,7 @@ from otp_app.core.wish import DEFAULT_PURPOSE
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class Selector:
     """What a caller said of it. All that was said must fit."""
 
     verification_id: str | None
@@ -21,7 +21,7 @@ class Which:
     purpose: str | None  # None: that of the id, or else login
 
     @classmethod
-    def said(cls, verification_id: str | None, phone_number: str | None, purpose: str | None) -> Which:
+    def of(cls, verification_id: str | None, phone_number: str | None, purpose: str | None) -> Selector:
         """Take what a caller said. Raises InvalidPhone."""
         return cls(verification_id, spelling(phone_number) if phone_number is not None else None, purpose)
 

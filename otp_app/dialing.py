@@ -1,0 +1,26 @@
+"""Connections to hosts that may have several addresses, of which some may be dead."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+
+def dial(host: str, port: int, timeout: float) -> socket.socket:
+    """Open a TCP connection to the first of a host's addresses that answers within `timeout` seconds for them all.
+
+    Raises OSError.
+    """
+    end = time.monotonic() + timeout
+    failure: OSError = OSError("no address")
+    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if (left := end - time.monotonic()) <= 0:
+            raise TimeoutError("no address answered in time")
+        try:
+            sock = socket.create_connection((str(address[0]), port), timeout=left)
+        except OSError as error:
+            failure = error
+        else:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+    raise failure
