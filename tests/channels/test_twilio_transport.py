@@ -63,33 +63,6 @@ def test_connecting_has_three_seconds_of_the_deadline(broken, open_client):
     assert limits == [3.0, 2.0]
 
 
-def test_every_address_shares_the_time_to_connect(monkeypatch):
-    """A host of many addresses that do not answer holds nobody longer than a host of one."""
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 443)) for n in range(5)]
-    clock, limits = Clock(), []
-
-    def create_connection(address, timeout):
-        limits.append(timeout)
-        clock.sleep(timeout / 2)
-        raise TimeoutError
-
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    monkeypatch.setattr(socket, "create_connection", create_connection)
-    monkeypatch.setattr("time.monotonic", clock)
-    with pytest.raises(TimeoutError):
-        dial("example.com", 443, 3.0)
-    assert limits == [3.0, 1.5, 0.75, 0.375, 0.1875]
-
-
-def test_the_next_address_is_tried(broken, monkeypatch):
-    """An address that refuses leaves the host's others."""
-    port = int(broken.url.rpartition(":")[2])
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    with dial("example.com", port, 3.0) as sock:
-        assert sock.getpeername() == ("127.0.0.1", port)
-
-
 # Second tries
 
 
