@@ -9,6 +9,7 @@ LOG=var/setup.log
 
 set_up() {
     is_set_up "$1" && return
+    [ -w . ] || fail "cannot write to this folder: $PWD"
     echo "$0: installing $1 into .venv" >&2
     mkdir -p -m 700 var && with_lock complete "$1" || exit 1
 }
@@ -32,7 +33,7 @@ complete() {
         make_environment
         again=
     fi
-    install "$1" $again >"$LOG" 2>&1 || fail "cannot install $1: $(tail -n 1 "$LOG") (more in $LOG)"
+    install "$1" $again >"$LOG" 2>&1 || fail "cannot install $1: $(cause) (more in $LOG)"
     [ "$1" = requirements.txt ] || cp requirements.txt .venv/ # every other list has all of it
     cp "$1" .venv/
 }
@@ -43,7 +44,8 @@ make_environment() {
         uv venv --quiet --python '>=3.11' .venv >"$LOG" 2>&1 || fail "$(tail -n 1 "$LOG")"
         return
     fi
-    python=$(find_python) || fail "needs Python 3.11 or later with venv (apt install python3-venv), or uv"
+    python=$(find_python) ||
+        fail "needs Python 3.11 or later with venv (apt install python3-venv), or uv; found $(found_python)"
     # Debian without python3-venv: the first cannot fetch pip, the second does not ask for it.
     "$python" -m venv .venv >"$LOG" 2>&1 || "$python" -m venv --without-pip .venv >"$LOG" 2>&1 ||
         fail "$python cannot make .venv: $(tail -n 1 "$LOG")"
@@ -62,7 +64,28 @@ find_python() {
     return 1
 }
 
+# What `python3 -V` prints, for the message about a Python that is too old.
+found_python() {
+    for python in $PYTHONS; do
+        if has "$python"; then
+            "$python" -V 2>&1 || echo "a $python that does not start"
+            return
+        fi
+    done
+    echo "no Python"
+}
+
+# The last line of the log; without a network pip's would speak of a missing version only.
+cause() {
+    if grep -q -e "after connection broken by" -e "client error (Connect)" "$LOG"; then
+        printf '%s; ' "the package index cannot be reached: check the network"
+    fi
+    tail -n 1 "$LOG"
+}
+
+# Few retries, so that a machine without a network says so within seconds. The operator's own figures hold.
 install() {
+    export PIP_RETRIES="${PIP_RETRIES:-2}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-2}"
     file=$1
     shift
     set -- --quiet --require-hashes -r "$file" "$@"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.conftest import require
 from tests.running import ROOT
 
-TOOLS = ("sh", "chmod", "cmp", "cp", "dirname", "ln", "mkdir", "readlink", "rm", "sleep", "tail")
+TOOLS = ("sh", "cat", "chmod", "cmp", "cp", "dirname", "grep", "ln", "mkdir", "readlink", "rm", "sleep", "tail")
 
 #: Makes an environment as `python -m venv` does on Debian without python3-venv: it fails, and leaves one without pip.
 PYTHON = """
@@ -28,7 +28,7 @@ esac
 UV = """
 case "$1" in
 venv) {real} -m venv --without-pip .venv ;;
-pip) sleep 0.2; if [ -e fail ]; then echo "the index cannot be reached"; exit 2; fi ;;
+pip) sleep 0.2; if [ -s fail ]; then cat fail; exit 2; fi ;;
 esac
 """
 #: Stands for gunicorn, ruff, mypy and pytest, which .venv would have.
@@ -74,14 +74,14 @@ class Machine:
         """Have uv."""
         self.stand_in("uv", UV.format(real=sys.executable))
 
-    def begin(self, script: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start a script, from another folder."""
-        return subprocess.Popen([self.root / script, *arguments], cwd="/", env={"PATH": str(self.bin)},
+    def begin(self, script: str, *arguments: str, user: int | None = None) -> subprocess.Popen[str]:
+        """Start a script, from another folder; as another user, if one is given."""
+        return subprocess.Popen([self.root / script, *arguments], cwd="/", env={"PATH": str(self.bin)}, user=user,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def run(self, script: str, *arguments: str) -> tuple[int, list[str]]:
+    def run(self, script: str, *arguments: str, user: int | None = None) -> tuple[int, list[str]]:
         """Run a script to its end: its exit status and the lines that it said."""
-        process = self.begin(script, *arguments)
+        process = self.begin(script, *arguments, user=user)
         said, _ = process.communicate(timeout=30)
         return process.returncode, said.splitlines()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,13 @@ import pytest
 from tests.deploy.machine import Machine
 from tests.running import ROOT
 
+#: uv that notes how often it and pip would try again
+UV_RETRIES = '''
+case "$1" in
+venv) {real} -m venv --without-pip .venv ;;
+pip) echo "$UV_HTTP_RETRIES $PIP_RETRIES" >retries ;;
+esac
+'''
 SERVE = "gunicorn -c deploy/gunicorn.conf.py wsgi:app"
 INSTALL = "uv pip install --python .venv/bin/python --compile-bytecode --quiet --require-hashes -r requirements.txt"
 
@@ -81,18 +90,47 @@ def test_an_environment_that_lost_its_python_is_made_anew(machine: Machine, dama
 
 def test_what_cannot_be_installed_is_one_line(machine: Machine) -> None:
     """Status 1, the tool's last word, and the next start tries again."""
-    (machine.root / "fail").touch()
-    fault = "cannot install requirements.txt: the index cannot be reached (more in var/setup.log)"
+    (machine.root / "fail").write_text("first\nhashes differ\n")
+    fault = "cannot install requirements.txt: hashes differ (more in var/setup.log)"
     assert machine.run("script/server") == (1, says(machine, fault))
     (machine.root / "fail").unlink()
     assert machine.run("script/server") == (0, says(machine))
+
+
+@pytest.mark.parametrize("log", [
+    "WARNING: Retrying (Retry(total=1)) after connection broken by 'NameResolutionError(…)'\nERROR: No matching version",
+    "error: Failed to fetch: …\n  cause: client error (Connect)\n  cause: dns error",
+])  # fmt: skip
+def test_a_missing_network_is_named(machine: Machine, log: str) -> None:
+    """pip's last line speaks of a missing version, uv's of a name; the cause of both is the network."""
+    (machine.root / "fail").write_text(log)
+    status, lines = machine.run("script/server")
+    assert (status, len(lines)) == (1, 2)
+    assert "the package index cannot be reached: check the network; " in lines[1]
+
+
+def test_a_machine_without_a_network_says_so_at_once(machine: Machine) -> None:
+    """Two retries, not pip's five for each package, unless the operator wants more."""
+    machine.stand_in("uv", UV_RETRIES.format(real=sys.executable))
+    machine.run("script/server")
+    assert (machine.root / "retries").read_text() == "2 2\n"
+
+
+def test_a_folder_that_cannot_be_written_is_named(machine: Machine) -> None:
+    """One line with its path, before anything is installed."""
+    machine.root.chmod(0o555)
+    for folder in machine.root.parents[:3]:
+        folder.chmod(0o755)  # pytest's own are closed to the user of the next line
+    nobody = 65534 if os.geteuid() == 0 else None  # mode bits do not bind root
+    status, lines = machine.run("script/server", user=nobody)
+    assert (status, lines) == (1, [f"{machine.root}/script/server: cannot write to this folder: {machine.root}"])
 
 
 def test_an_interrupted_change_is_not_forgotten(machine: Machine) -> None:
     """Who goes back to the list of before gets its packages again: some may be of the list that failed."""
     machine.run("script/server")
     (machine.root / "requirements.txt").write_text("# something\n")
-    (machine.root / "fail").touch()
+    (machine.root / "fail").write_text("hashes differ")
     assert machine.run("script/server")[0] == 1
     (machine.root / "fail").unlink()
     (machine.root / "requirements.txt").write_text("# nothing\n")
@@ -152,14 +190,15 @@ def test_the_python_that_brings_pip_along_is_taken(bare: Machine) -> None:
 
 def test_without_python_it_says_what_it_needs(bare: Machine) -> None:
     """One line after the announcement, status 1."""
-    fault = "needs Python 3.11 or later with venv (apt install python3-venv), or uv"
+    fault = "needs Python 3.11 or later with venv (apt install python3-venv), or uv; found no Python"
     assert bare.run("script/server") == (1, says(bare, fault))
 
 
 def test_an_old_python_does_not_count(bare: Machine) -> None:
-    """3.10 is there, and says so."""
-    bare.stand_in("python3", 'exit 1 # sys.version_info < (3, 11)\n')
-    assert bare.run("script/server")[0] == 1
+    """3.10 is there; the message names the version that was found."""
+    bare.stand_in("python3", '[ "$1" = -V ] || exit 1 # sys.version_info < (3, 11)\necho Python 3.10.4\n')
+    status, lines = bare.run("script/server")
+    assert (status, lines[-1].rpartition("; ")[2]) == (1, "found Python 3.10.4")
 
 
 def test_the_list_for_development_has_all_of_the_other(tmp_path: Path) -> None:
