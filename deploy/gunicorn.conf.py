@@ -5,9 +5,11 @@ It ends with status 78 where a person has to change something, with 75 where a s
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
+import socket
 import sys
 from functools import partial
 
@@ -59,6 +61,8 @@ def on_starting(server):
     faults, status = _faults(server.cfg.address)
     if faults:
         _refuse(faults, status)
+    if taken := _taken(server.cfg.address):
+        _refuse(taken, os.EX_TEMPFAIL)
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
 
@@ -95,6 +99,27 @@ def worker_exit(_server, worker):
     """Close the services. A worker that was asked to stop has answered by now what it had begun."""
     if app := getattr(worker, "wsgi", None):
         app.extensions["otp"].close()
+
+
+def _taken(addresses):
+    """A line for each address that another program listens on: gunicorn itself would try for 5 s and log ten lines."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:  # the sockets are inherited, so they are our own
+        return []
+    return [
+        f"PORT: {port} of {host} is in use by another program: stop that program, or set another PORT"
+        for host, port in (address for address in addresses if isinstance(address, tuple))
+        if _in_use(host, port)
+    ]
+
+
+def _in_use(host, port):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed socket is no hindrance
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def _reload(server, reload):

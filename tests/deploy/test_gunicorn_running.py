@@ -121,6 +121,14 @@ def test_every_line_it_logs_is_json(server: Start) -> None:
     assert messages[-1] == "Shutting down: Master"
 
 
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    """It names PORT; the status asks systemd to try again, since the other program may end."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        lines = refused(tmp_path, status=os.EX_TEMPFAIL, PORT=str(port), OTP_STORE_URL="memory://")
+    assert lines == [f"PORT: {port} of 127.0.0.1 is in use by another program: stop that program, or set another PORT"]
+
+
 LOADED = """
 import runpy, sys
 conf = runpy.run_path(sys.argv[1])
