@@ -27,6 +27,8 @@ LONGEST_LIFE = Policy().max_life  # seconds, of any code of this server
 SHORTEST_CODE = 6  # digits
 EXPIRATION, OLD_EXPIRATION = "SECURITY_CODE_EXPIRATION_SECONDS", "SECURITY_CODE_EXPIRATION_TIME"
 
+WHAT_TO_WRITE = "write a JSON object, or the dict of a Django project's settings with literal values only"
+
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 _VALUES = {"app": "{app}", "security_code": "{code}"}  # of a message: the original's name -> ours in braces
@@ -96,15 +98,22 @@ def _document(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = _literal(text)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ValueError("write a JSON object, or the dict of a Django project's settings")
+        raise ValueError(WHAT_TO_WRITE)
     return found
 
 
 def _literal(text: str) -> Any:
+    """Return the value of a Python literal. Raises ValueError with the first line that cannot be read."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+        return ast.literal_eval(text.strip())
+    except SyntaxError as error:
+        line = error.lineno
+    except ValueError as error:  # names or calls, such as os.environ["SID"], which only Python itself could compute
+        found = re.search(r"on line (\d+)", str(error))
+        line = int(found[1]) if found else None
+    except (TypeError, MemoryError, RecursionError):
+        line = None
+    raise ValueError(f"line {line} cannot be read: {WHAT_TO_WRITE}" if line else WHAT_TO_WRITE)
 
 
 def _current(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -8,7 +8,7 @@ import pytest
 
 from otp_app import startup
 from otp_app.core.message import Texts, template_fault
-from otp_app.phone_verification import NEXMO, SANDBOXES, TWILIO, PhoneVerification, as_settings, parse
+from otp_app.phone_verification import NEXMO, SANDBOXES, TWILIO, WHAT_TO_WRITE, PhoneVerification, as_settings, parse
 from tests.phones import fresh_numbers
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "phone-verify-recipes.md"
@@ -206,10 +206,25 @@ def test_a_length_below_ones_own_minimum():
     assert faults_of(MIN_TOKEN_LENGTH=4, TOKEN_LENGTH=5) == ["TOKEN_LENGTH: write 6 or more"]
 
 
-@pytest.mark.parametrize("text", ["no", "[]", "6", "{", "{1: 2}", "{[]: 1}", "f()", "[" * 100_000, "\0", "null"])
+@pytest.mark.parametrize("text", ["[]", "6", "{1: 2}", "{[]: 1}", "[" * 100_000, "null"])
 def test_what_is_no_object(text):
     """One line says what to write."""
-    assert faults(text) == ["write a JSON object, or the dict of a Django project's settings"]
+    assert faults(text)[0].endswith(WHAT_TO_WRITE)
+
+
+UNREADABLE = {
+    "no object": ("no", 1),
+    "a brace without its partner": ('{"TOKEN_LENGTH": 6,\n"APP_NAME": "x"', 1),
+    "two commas": ('{"TOKEN_LENGTH": 6,\n"MESSAGE": "s3cret",,\n}', 2),
+    "a text without its end": ('{\n\n"MESSAGE": "s3cret}', 3),
+    "a call": ('{"OPTIONS":\n{"SID": os.environ["s3cret"]}}', 2),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_line_that_cannot_be_read_is_named(text, line):
+    """By its number, without its content."""
+    assert faults(text) == [f"line {line} cannot be read: {WHAT_TO_WRITE}"]
 
 
 @pytest.mark.parametrize("name", ["SID", "SECRET", "FROM"])
