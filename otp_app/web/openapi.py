@@ -1,4 +1,4 @@
-"""GET /openapi.json and GET /docs: what this server serves, once for programs and once for people.
+"""GET /openapi.json, /docs and /redoc: what this server serves, once for programs and once for people.
 
 documents/ has a fragment of each face. The document is the fragments of what is served, and who may call is taken from
 the views themselves.
@@ -69,6 +69,13 @@ def docs() -> Response:
     """The document as a page."""
     page = _prepared().page.replace(BASE, _base())
     return Response(page, headers={"Content-Security-Policy": _prepared().policy}, mimetype="text/html")
+
+
+@bp.get("/redoc")
+@needs(None)
+def redoc() -> Response:
+    """Redirect to /docs: servers made with FastAPI have a page at both addresses."""
+    return Response(status=302, headers={"Location": "/docs"})
 
 
 def _prepared() -> Prepared:

@@ -35,6 +35,7 @@ DOORS = {
     "GET /": Need(None),
     "GET /openapi.json": Need(None),
     "GET /docs": Need(None),
+    "GET /redoc": Need(None),
     "GET /.well-known/jwks.json": Need(None),
     "GET /healthz": Need(None),
     "GET /readyz": Need("metrics", local=True),
@@ -71,7 +72,7 @@ def test_each_door_needs_what_the_list_says(app):
 
 def test_few_doors_are_for_everybody(app):
     """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked."""
-    everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /openapi.json", "GET /.well-known/jwks.json"}
+    everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
     assert {door for door, view in doors(app).items() if view.need.scope is None} == everybodys
 
 
