@@ -74,6 +74,13 @@ def test_threads_fit_into_the_service() -> None:
     assert figure("compose.scaled.yaml", r"pids_limit: (\d+) # more") > tasks
 
 
+@pytest.mark.parametrize("compose", COMPOSE)
+def test_compose_passes_the_settings_that_have_no_default_of_its_own(compose: str) -> None:
+    """As bare names: `NAME: ${NAME}` would pass an empty value, which is a fault for a guard such as OTP_COUNTRIES."""
+    bare = re.findall(r"^ +((?:OTP|TWILIO)_\w+):$", text(compose), re.MULTILINE)
+    assert bare == ["TWILIO_CONTENT_SID", "OTP_COUNTRIES", "OTP_CHECK_BY"]
+
+
 def environment(tmp_path: Path) -> dict[str, str]:
     """What the service's file sets, its credentials in a folder here."""
     (tmp_path / "api_keys").write_text("shop:send+verify:" + "0" * 64)

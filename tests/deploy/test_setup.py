@@ -98,7 +98,7 @@ def test_what_cannot_be_installed_is_one_line(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("log", [
-    "WARNING: Retrying (Retry(total=1)) after connection broken by 'NameResolutionError(…)'\nERROR: No matching version",
+    "WARNING: Retrying (Retry(total=1)) after connection broken by 'NameResolutionError(…)'\nERROR: No version",
     "error: Failed to fetch: …\n  cause: client error (Connect)\n  cause: dns error",
 ])  # fmt: skip
 def test_a_missing_network_is_named(machine: Machine, log: str) -> None:
