@@ -13,9 +13,19 @@ from otp_app.core.errors import CountryNotAllowed, InvalidPhone
 
 # ASCII only: phonenumbers itself would fold full-width digits, letters, extensions and invisible characters
 # into one number, which makes as many spellings of one number as an attacker likes.
-_SEPARATORS = str.maketrans("", "", " -.()")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _MAX_TEXT = 40
+_SEPARATORS = str.maketrans("", "", " -.()")
+_SEPARATOR = r"(?: +(?:- *)?|- *|\.)"
+_CALLING_CODE = r"\+[1-9][0-9]{0,2}"
+#: A number whose digits stand in groups. A national 0 in brackets stands behind the calling code alone, and the last
+#: group has two digits or more: one is an extension, or what is left of a fraction.
+_GROUPED = re.compile(
+    rf" *(?:{_CALLING_CODE}|\({_CALLING_CODE}\))(?:{_SEPARATOR}?\(0[0-9]*\)|[0-9]*)"
+    rf"(?:{_SEPARATOR}?\([1-9][0-9]*\)|(?:{_SEPARATOR}|(?<=\)))[0-9]+)*(?<=[0-9][0-9]) *"
+)
+#: Groups of digits with nothing but one point between them, or two digits behind a point and a longer group.
+_DECIMAL = re.compile(r" *\+[0-9]+\.[0-9]+ *|.*[0-9]{3}\.[0-9]{2} *")
 
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _NO_COUNTRY = "001"  # phonenumbers' region of satellite, freephone and other worldwide numbers
@@ -60,6 +70,8 @@ def parse(text: str, countries: frozenset[str] = frozenset(), *, listed: bool = 
 
 def _not_in_use(number: phonenumbers.PhoneNumber, countries: frozenset[str]) -> Phone:
     """Return the number; of its countries, which its calling code alone tells, one has to be served."""
+    if not phonenumbers.is_possible_number(number):
+        raise InvalidPhone("phone_number has not as many digits as a number of its country")
     regions = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
     if _NO_COUNTRY in regions:
         raise InvalidPhone("phone_number is not a mobile number")
@@ -83,13 +95,38 @@ def mask(e164: str) -> str:
 
 
 def _read(text: str) -> phonenumbers.PhoneNumber:
-    digits = text.translate(_SEPARATORS) if len(text) <= _MAX_TEXT else ""
+    return _parsed(text if _E164.fullmatch(text) else _ungrouped(text))
+
+
+def _parsed(digits: str) -> phonenumbers.PhoneNumber:
     if not _E164.fullmatch(digits):
         raise InvalidPhone("phone_number must be a number in international form")
     try:
         return phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:
         raise InvalidPhone("phone_number has no known country calling code") from None
+
+
+def _ungrouped(text: str) -> str:
+    """Return the number without what groups its digits, "" where that could change which number is meant."""
+    if len(text) > _MAX_TEXT or not _GROUPED.fullmatch(text) or _is_decimal(text):
+        return ""
+    return text.translate(_SEPARATORS)
+
+
+def _is_decimal(text: str) -> bool:
+    """Whether a point in the text may begin a fraction, as where what stands before it is a number by itself."""
+    if _DECIMAL.fullmatch(text):
+        return True
+    whole, *groups = text.split(".")
+    return len(groups) == 1 and _is_possible(whole.translate(_SEPARATORS))
+
+
+def _is_possible(digits: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(_parsed(digits))
+    except InvalidPhone:
+        return False
 
 
 def _e164(number: phonenumbers.PhoneNumber) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 
+import phonenumbers
 import pytest
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone, OtpError
 from otp_app.core.phone import mask, parse, spelling
@@ -21,6 +24,16 @@ US = "+14155552671"
         ("+1.415.555.2671", US),
         ("(+1)4155552671", US),
         ("+1-415-555-2671", US),
+        ("+1 415.555.2671", US),
+        ("+1 (415) 555.2671", US),
+        ("+1 (415) 555-26.71", US),
+        ("+1 - 415 - 555 - 2671", US),
+        ("+1  415  555  2671", US),
+        ("+1(415)555-2671", US),
+        ("(+1) (415) 555-2671", US),
+        ("+33.6.12.34.56.00", "+33612345600"),
+        ("(+44) (0)7624 123456", "+447624123456"),
+        ("+39 (06) 1234 5678", "+390612345678"),
         ("+447624123456", "+447624123456"),
         ("+4407624123456", "+447624123456"),  # the national 0 is no part of the number
         ("+44 (0)7624 123456", "+447624123456"),
@@ -76,6 +89,40 @@ NOT_A_SPELLING = [
 def test_what_is_no_number_is_refused(read: Callable[[str], object], text: str) -> None:
     with pytest.raises(InvalidPhone):
         read(text)
+
+
+AUSTRIAN = "+436641234567"  # a digit more, and it is somebody else's number, in use as well
+DECIMALS = [
+    *(f"{AUSTRIAN}{end}" for end in (".0", ".00", ".000", ".5", ",0", ",00", ".", ",", ". ", "e0", "E+0", "0e-1")),
+    *("+43 664 1234567.0", "+43 664 1234567.00", "+43 664 1234567.000"),
+    *("+43.664.1234567.0", "+43.664.1234567.00", "+1.415.555.2671.0"),
+    *("+4366.41234567", "+43.6641234567", "+1.4155552671", "+1415555267.1", "+1415555.2671"),
+    *("+1.4155552671E10", "+1.41556E+10", "+4.36641E+11", "+14,155,552,671", "+14,155,552,671.00", "+1'415'555'2671"),
+]
+NO_GROUPS = [
+    *(f"{AUSTRIAN}{end}" for end in ("-", "-0", " 0", " - 0", "-1", "(0)", " (12)", "()")),
+    *("+43--6641234567", "+43..6641234567", "+43-.6641234567", "+43. 664.1234567", "+-436641234567", "+ 436641234567"),
+    *(" .+436641234567", "-+436641234567", "(+436641234567)", "(+43 6641234567", "+43) 6641234567"),
+    *("+43 ((664)) 1234567", "+43 664 (0)1234567", "+43664(0)1234567", "+(43)6641234567", "(43)6641234567"),
+]
+
+
+@pytest.mark.parametrize("read", [parse, partial(parse, listed=True), spelling], ids=["parse", "listed", "spelling"])
+@pytest.mark.parametrize("text", DECIMALS + NO_GROUPS)
+def test_separators_never_change_which_number_is_meant(read: Callable[[str], object], text: str) -> None:
+    """What a spreadsheet makes of a number, and what may be an extension, is no number: nothing is joined."""
+    with pytest.raises(InvalidPhone):
+        read(text)
+
+
+def test_a_number_grouped_as_its_country_does_is_read_in_every_country() -> None:
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
+            if number := phonenumbers.example_number_for_type(region, kind):
+                grouped = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+                e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+                spellings = {grouped, grouped.replace(" ", "-"), f" {grouped} ", e164}
+                assert {spelling(text) for text in spellings} == {spelling(e164)}
 
 
 @pytest.mark.parametrize("text", ["+4479111234567", "+999123456789", "tel:+919876543210"])
