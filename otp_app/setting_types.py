@@ -14,7 +14,9 @@ from limits import parse_many
 from pydantic import PlainValidator
 
 from otp_app.core.codes import SID_DIGITS
+from otp_app.core.errors import InvalidPhone
 from otp_app.core.message import LOCALE, template_fault
+from otp_app.core.phone import spelling
 from otp_app.core.wish import PURPOSE
 
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
@@ -138,15 +140,18 @@ def test_numbers(text: Any) -> Any:
     """Read `+15005550006=123456@2026-12-31`, several with commas."""
     if not isinstance(text, str):
         return text
-    return tuple(_test_number(item) for item in names(text))
+    found = tuple(_test_number(item) for item in names(text))
+    if len({test.phone for test in found}) < len(found):
+        raise ValueError("write each number once; a line with two ways to write its number is one")
+    return found
 
 
 def _test_number(item: str) -> FixedUntil:
     match = re.fullmatch(r"(\+[1-9][0-9]{6,14})=([0-9]{6,10})@([0-9]{4}-[0-9]{2}-[0-9]{2})", item)
     try:
-        if match and phonenumbers.is_possible_number(phonenumbers.parse(match[1], None)):
-            return FixedUntil(match[1], match[2], date.fromisoformat(match[3]))
-    except (ValueError, phonenumbers.NumberParseException):
+        if match and phonenumbers.is_possible_number(phonenumbers.parse(spelling(match[1]), None)):
+            return FixedUntil(spelling(match[1]), match[2], date.fromisoformat(match[3]))
+    except (ValueError, InvalidPhone, phonenumbers.NumberParseException):
         pass  # said below, together with the other ways to be wrong
     raise ValueError("write each as +15005550006=123456@2026-12-31: number, code of 6 to 10 digits, last day")
 

@@ -92,6 +92,15 @@ def test_a_number_that_is_only_possible_will_do():
     assert found.phone == "+11111111111"
 
 
+def test_a_test_number_is_the_one_that_counts():
+    """A line with two numbers has one code, however it is written in a request; two codes for it are a fault."""
+    (found,) = types.test_numbers("+525512345678=123456@2026-12-31")
+    assert types.test_numbers("+5215512345678=123456@2026-12-31") == (found,)
+    assert types.test_numbers("+541123456789=123456@2026-12-31")[0].phone == "+5491123456789"
+    with pytest.raises(ValueError, match="each number once"):
+        types.test_numbers("+541123456789=123456@2026-12-31,+5491123456789=654321@2026-12-31")
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"}), (frozenset("X"), {"X"})],

@@ -1,4 +1,4 @@
-"""Phone numbers: one spelling for one number, and which numbers may receive a code."""
+"""Phone numbers: one spelling for one line, and which numbers may receive a code."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ _GROUPED = re.compile(
 )
 #: Groups of digits with nothing but one point between them, or two digits behind a point and a longer group.
 _DECIMAL = re.compile(r" *\+[0-9]+\.[0-9]+ *|.*[0-9]{3}\.[0-9]{2} *")
+
+#: Calling code -> how its lines with two international numbers are written, and the number that counts (decision 0029).
+_ONE_NUMBER = {
+    54: (re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549"),  # Argentina: the 9 of mobile phones
+    52: (re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52"),  # Mexico: prefixes that were given up in 2019
+}
 
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _NO_COUNTRY = "001"  # phonenumbers' region of satellite, freephone and other worldwide numbers
@@ -102,9 +108,13 @@ def _parsed(digits: str) -> phonenumbers.PhoneNumber:
     if not _E164.fullmatch(digits):
         raise InvalidPhone("phone_number must be a number in international form")
     try:
-        return phonenumbers.parse(digits, None)
+        number = phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:
         raise InvalidPhone("phone_number has no known country calling code") from None
+    if rule := _ONE_NUMBER.get(number.country_code or 0):
+        written, counts = rule
+        return phonenumbers.parse(written.sub(counts, _e164(number)), None)
+    return number
 
 
 def _ungrouped(text: str) -> str:

@@ -31,6 +31,13 @@ def test_the_request_from_a_number(twilio, open_sms):
     }
 
 
+@pytest.mark.parametrize("to", ["+5491123456789", "+525512345678"])
+def test_the_number_that_counts_is_the_one_that_is_asked_for(twilio, open_sms, to):
+    """Text messages go to Argentina with the mobile 9 and to Mexico without the old 1."""
+    open_sms().deliver(message(to))
+    assert twilio.messages[0].form["To"] == to
+
+
 def test_a_messaging_service_chooses_the_sender(twilio, open_sms):
     """Where there is a service, Twilio takes a sender from its pool, though a number is set too."""
     open_sms(twilio_messaging_service_sid=SERVICE).deliver(message())

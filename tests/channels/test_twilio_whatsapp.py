@@ -31,6 +31,13 @@ def test_free_text(twilio, open_whatsapp):
     }
 
 
+@pytest.mark.parametrize("to", ["+5491123456789", "+525512345678"])
+def test_the_number_that_counts_is_the_one_that_is_asked_for(twilio, open_whatsapp, to):
+    """WhatsApp messages go to Argentina with the mobile 9 and to Mexico without the old 1."""
+    open_whatsapp().deliver(message(to))
+    assert twilio.messages[0].form["To"] == f"whatsapp:{to}"
+
+
 def test_a_template_takes_the_code_alone(twilio, open_whatsapp):
     """An authentication template has one variable, the code; a Body beside it would be refused (63016)."""
     twilio.contents[TEMPLATE] = "{{1}} is your verification code."

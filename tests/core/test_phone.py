@@ -39,13 +39,40 @@ US = "+14155552671"
         ("+44 (0)7624 123456", "+447624123456"),
         ("+33 0 6 12 34 56 78", "+33612345678"),
         ("+5491123456789", "+5491123456789"),
-        ("+54 11 15 2345 6789", "+5491123456789"),  # Argentina writes one mobile number in two ways
+        ("+54 11 15 2345 6789", "+5491123456789"),
+        ("+52 1 (55) 1234 5678", "+525512345678"),
         ("+393123456789", "+393123456789"),
         ("+15005550006", "+15005550006"),  # Twilio's magic number
     ],
 )
 def test_every_spelling_is_one_number(text: str, e164: str) -> None:
     assert (parse(text).e164, spelling(text)) == (e164, e164)
+
+
+@pytest.mark.parametrize(
+    ("texts", "e164"),
+    [
+        (
+            ["+54 11 2345 6789", "+54 9 11 2345 6789", "+54 11 15 2345-6789", "+54 (0)11 2345 6789", "+541123456789"],
+            "+5491123456789",
+        ),
+        (["+54 2317 41-2345", "+54 9 2317 41-2345"], "+5492317412345"),  # an area code of four digits
+        (["+54 11 0000 0000", "+54 9 11 0000 0000"], "+5491100000000"),  # not in use, but a directory may have it
+        (["+52 55 1234 5678", "+52 1 55 1234 5678", "+52 (1) 55 1234 5678"], "+525512345678"),
+        (["+52 01 55 1234 5678", "+52 044 55 1234 5678", "+52 045 55 1234 5678"], "+525512345678"),
+        (["+52 00 0000 0000", "+52 1 00 0000 0000"], "+520000000000"),
+    ],
+)
+def test_a_line_with_two_numbers_counts_as_one(texts: list[str], e164: str) -> None:
+    """Argentina's mobile 9 and Mexico's old 1 are no second number with codes and limits of its own."""
+    assert {spelling(text) for text in texts} == {e164}
+    assert {parse(text, listed=True).e164 for text in texts} == {e164}
+
+
+@pytest.mark.parametrize("text", ["+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"])
+def test_only_what_surely_is_the_same_line_is_one_number(text: str) -> None:
+    """A freephone number of Argentina and numbers of another length keep their digits."""
+    assert spelling(text) == text
 
 
 NOT_A_SPELLING = [
@@ -205,7 +232,7 @@ def test_a_masked_number_shows_its_calling_code_and_three_digits(e164: str, mask
 def test_the_spelling_of_a_number_in_use_is_its_own_spelling() -> None:
     """A ledger's number, read again (as a resend does), names the same ledger."""
     chance = random.Random(1)
-    starts = ["+1415555", "+44", "+4407", "+39", "+5491", "+54115", "+91", "+33", "+330", "+49151", "+7916", "+861"]
+    starts = ["+1415555", "+44", "+4407", "+39", "+5411", "+521", "+91", "+33", "+330", "+49151", "+7916", "+861"]
     for _ in range(3000):
         text = chance.choice(starts) + "".join(chance.choices("0123456789", k=chance.randint(4, 9)))
         try:

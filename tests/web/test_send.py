@@ -74,6 +74,23 @@ def test_a_number_has_one_spelling(house):
     assert house.send("+1 (415) 555-26.71").json["error_type"] == "resend_too_soon"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        ("+54 11 2345 6789", "+54 9 11 2345 6789", "+5491123456789"),
+        ("+54 9 11 2345 6789", "+54 11 2345 6789", "+5491123456789"),
+        ("+52 1 55 1234 5678", "+52 55 1234 5678", "+525512345678"),
+    ],
+)
+def test_a_line_with_two_numbers_has_one_code_and_one_limit(house, first, second, counts):
+    """Argentina's and Mexico's two ways to write a mobile number are one number before anything is counted."""
+    sent = house.send(first)
+    assert sent.json["to"].endswith(counts[-3:])
+    assert (house.channel.messages[-1].to, len(sent.json["to"])) == (counts, len(counts))
+    assert house.send(second).json["error_type"] == "resend_too_soon"
+    assert house.verify(second).json["status"] == "approved"
+
+
 def test_only_countries_of_the_list_are_served(open_house):
     """OTP_COUNTRIES says where messages may go."""
     house = open_house(otp_countries="IN")
