@@ -24,7 +24,7 @@ class Face:
 
 FACES = {
     "native": Face(sends=("send:bp", "resend:bp"), checks=("verify:bp",), others=("verifications:bp",)),
-    "phone": Face(sends=("phone:sends",), checks=("phone:checks",)),
+    "phone": Face(sends=("phone.views:sends",), checks=("phone.views:checks",)),
     "users": Face(sends=("users:sends",), checks=("users:checks",), others=("users:root",)),
     "verify_v2": Face(
         sends=("verify_v2.verifications:sends",),

@@ -58,6 +58,10 @@ class PhoneVerification:
         """The one code that everybody gets, "" where codes are secret."""
         return str(self.options["SANDBOX_TOKEN"]) if self.backend in SANDBOXES else ""
 
+    def is_sandbox(self, code: str) -> bool:
+        """Whether this is the one code of a sandbox. Only a server that others cannot reach has one."""
+        return bool(self.sandbox_code) and code == self.sandbox_code
+
     @property
     def sid_fault(self) -> str | None:
         """What is wrong with the account. It matters where messages go through Twilio and nothing else names one."""

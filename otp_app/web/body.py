@@ -20,7 +20,10 @@ MAX_BYTES = 8192
 MAX_DEPTH = 32
 VISIBLE = r"\A[!-~]{1,255}\z"  # ASCII without blanks
 TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
-_JSON_TYPE = re.compile(r"application/json[ \t]*(;[ \t]*charset=\"?utf-8\"?)?[ \t]*", re.IGNORECASE)
+# Possessive (++): what matched is not tried again in other ways, so a text that fits nearly costs no more than any.
+BLANKS = r"[ \t]*+"
+CHARSET = rf"(?:;{BLANKS}charset=\"?utf-8\"?{BLANKS})?"
+_JSON_TYPE = re.compile(rf"application/json{BLANKS}{CHARSET}", re.IGNORECASE)
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 

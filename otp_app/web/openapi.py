@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -124,13 +125,13 @@ def parameters(document: Node, operation: Operation) -> list[Node]:
 
 
 def curl(document: Node, operation: Operation) -> str:
-    """Return the line for a shell that does the operation with its first example."""
+    """Return the line for a shell that does the operation with its first example, of its first media type."""
     parts = ["curl", *([] if operation.method == "get" else ["-X", operation.method.upper()])]
     if (security := operation.node["security"]) and {} not in security:
         scheme = next(iter(security[0]))
         known = scheme != "basic" or services().settings.otp_verify_accounts
         parts.append(SHOWN[scheme] if known else ANYBODY)
-    for kind, media in operation.node.get("requestBody", {}).get("content", {}).items():
+    for kind, media in islice(operation.node.get("requestBody", {}).get("content", {}).items(), 1):
         parts += _body(kind, next(iter(media["examples"].values()))["value"])
     values = {found["name"]: found["example"] for found in parameters(document, operation) if found["in"] == "path"}
     return " ".join([*parts, f"'{BASE}{operation.path.format_map(values)}'"])

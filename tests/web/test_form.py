@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from otp_app.web.body import BadRequest, TooLarge, UnsupportedMedia
-from otp_app.web.verify_v2.form import fields
+from otp_app.web.form import fields
 
 FORM = "application/x-www-form-urlencoded"
 

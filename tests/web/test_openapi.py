@@ -8,7 +8,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from otp_app.faces import FACES
-from otp_app.web import body, openapi, phone, users
+from otp_app.web import body, openapi, users
+from otp_app.web.phone import fields as phone
 from tests.web.documented import (
     ACCOUNTS,
     DOORS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.web.current import services
+from otp_app.web.form import fields
 from otp_app.web.needs import needs
 from otp_app.web.verify_v2 import answers, parameters
 from otp_app.web.verify_v2.errors import Refused, speak
-from otp_app.web.verify_v2.form import fields
 
 bp = Blueprint("verify_services", __name__, url_prefix="/v2/Services")
 speak(bp)

@@ -10,10 +10,10 @@ from otp_app.core.ledger import Status
 from otp_app.core.wish import Wish
 from otp_app.verify_services import VerifyService
 from otp_app.web.current import caller, services
+from otp_app.web.form import fields
 from otp_app.web.needs import needs
 from otp_app.web.verify_v2 import answers, parameters
 from otp_app.web.verify_v2.errors import Refused, refusal, speak, translated
-from otp_app.web.verify_v2.form import fields
 
 sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
 checks = Blueprint("verify_v2_check", __name__, url_prefix="/v2/Services/<service_sid>")

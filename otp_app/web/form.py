@@ -1,0 +1,90 @@
+"""The body of a request as a form, in UTF-8: urlencoded, or multipart/form-data where an API takes that too."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from flask import request
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import MultiPartParser
+
+from otp_app.web.body import BLANKS, CHARSET, MAX_BYTES, BadRequest, decoded
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+TYPE = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+MAX_FIELDS = 100
+_FORM_TYPE = re.compile(rf"{TYPE}{BLANKS}{CHARSET}", re.IGNORECASE)
+#: The boundary as RFC 2046, 5.1.1, has it, without its blanks.
+_MULTIPART_TYPE = re.compile(
+    rf"{MULTIPART}{BLANKS}{CHARSET};{BLANKS}boundary=(\"?)([\w'()+,./:=?-]{{1,70}})\1{BLANKS}{CHARSET}",
+    re.IGNORECASE | re.ASCII,
+)
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def fields() -> dict[str, str]:
+    """Return the fields of an urlencoded body, each of which may stand there once, a blank one as "".
+
+    Raises BadRequest, TooLarge, UnsupportedMedia.
+    """
+    pairs = _pairs(strict=True)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadRequest("The form has a field twice")
+    return found
+
+
+def last_fields() -> dict[str, str]:
+    """Return the fields of an urlencoded body as browsers and Django read it.
+
+    Of a repeated field the last one counts, and one without `=` is blank. Raises what `fields` raises.
+    """
+    return dict(_pairs(strict=False))
+
+
+def _pairs(*, strict: bool) -> list[tuple[str, str]]:
+    said = decoded(_FORM_TYPE, TYPE)
+    if _NO_ESCAPE.search(said):
+        raise BadRequest("The form has a % that begins no escape")
+    if said.count("&") >= MAX_FIELDS:
+        raise BadRequest(f"The form has more than {MAX_FIELDS} fields")
+    try:
+        return parse_qsl(said, keep_blank_values=True, strict_parsing=strict, errors="strict") if said else []
+    except ValueError:
+        raise BadRequest("The body is not a form of UTF-8 text") from None
+
+
+def multipart_fields() -> dict[str, object]:
+    """Return the fields of a multipart body, of a repeated one the last; a file is no text.
+
+    Browsers send a file field in which no file was chosen with an empty name: it is "". Nothing is written to disk.
+    Raises what `fields` raises.
+    """
+    announced = _MULTIPART_TYPE.fullmatch(request.environ.get("CONTENT_TYPE", ""))
+    if announced is None:
+        raise BadRequest("Content-Type must have a boundary, and no charset but UTF-8")
+    data = decoded(_MULTIPART_TYPE, MULTIPART).encode()
+    parser = MultiPartParser(max_form_memory_size=2 * MAX_BYTES, max_form_parts=MAX_FIELDS)
+    try:
+        texts, files = parser.parse(BytesIO(data), announced[2].encode(), len(data))
+    except (ValueError, HTTPException):
+        raise BadRequest("The body is not made of the parts that its Content-Type announces") from None
+    found: dict[str, object] = {name: values[-1] for name, values in texts.lists()}
+    return found | {name: given[-1] if given[-1].filename else "" for name, given in files.lists()}
+
+
+def from_another_site(environ: WSGIEnvironment) -> bool:
+    """Whether a page of another origin made the browser send the request.
+
+    A browser asks the server first before it sends JSON or a header of a page's choice, but not before it sends a form.
+    It names the origin of the page with every POST: https://html.spec.whatwg.org/#origin, "null" for one it hides.
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    own = environ.get("HTTP_HOST", "").lower()
+    return origin is not None and origin.lower() not in (f"http://{own}", f"https://{own}")
