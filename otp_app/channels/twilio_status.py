@@ -23,49 +23,71 @@ _DEAD = ("failed", "undelivered", "canceled")
 _BY_STATUS = {401: Reason.AUTH, 429: Reason.THROTTLED}
 _UNKNOWN = Delivery(Outcome.UNKNOWN)
 
-# Numbers and meanings are those of https://www.twilio.com/docs/api/errors.
+# Numbers and meanings are those of https://www.twilio.com/docs/api/errors. What is not here goes by the HTTP status:
+# any other refusal is a fault of our request or our account.
 REASONS = {
-    20003: Reason.AUTH,  # credentials wrong, or without permission
-    20429: Reason.THROTTLED,  # the account's requests at one moment
+    # the recipient
     21211: Reason.BAD_NUMBER,  # To is no number
-    21212: Reason.ACCOUNT,  # From is no number
+    21265: Reason.BAD_NUMBER,  # To is a short code
+    21266: Reason.BAD_NUMBER,  # To is the sender
+    21612: Reason.BAD_NUMBER,  # no route from this sender to this number
+    21614: Reason.BAD_NUMBER,  # no mobile number
+    21635: Reason.BAD_NUMBER,  # a landline (since July 2024, before that 21614)
+    30005: Reason.BAD_NUMBER,  # the carrier does not know the number
+    30006: Reason.BAD_NUMBER,  # a landline, or no carrier reaches it
+    60200: Reason.BAD_NUMBER,  # Verify: To
+    60205: Reason.BAD_NUMBER,  # Verify: landline
+    63003: Reason.BAD_NUMBER,  # not on WhatsApp
+    63024: Reason.BAD_NUMBER,  # no WhatsApp user
+    63031: Reason.BAD_NUMBER,  # To is the sender, on WhatsApp
+    63032: Reason.BAD_NUMBER,  # WhatsApp does not deliver to this user
+    21610: Reason.OPTED_OUT,  # the recipient answered STOP
+    63014: Reason.OPTED_OUT,  # the recipient blocked the sender
+    63033: Reason.OPTED_OUT,  # the same, the older number
+    # the destination
     21408: Reason.BLOCKED,  # the country is off in the account's geo permissions
+    60605: Reason.BLOCKED,  # Verify: geo permissions
+    30450: Reason.SUSPICIOUS,  # protection against pumping
+    60410: Reason.SUSPICIOUS,  # Verify: fraud guard
+    # too much at once: later it works by itself
+    20429: Reason.THROTTLED,  # the account's requests at one moment
+    21611: Reason.THROTTLED,  # the sender's queue is full
+    30001: Reason.THROTTLED,  # the queue is full
+    60202: Reason.THROTTLED,  # Verify: checks of one verification
+    60203: Reason.THROTTLED,  # Verify: sends of one verification
+    60212: Reason.THROTTLED,  # Verify: requests for one number at one moment
+    63018: Reason.THROTTLED,  # WhatsApp's rate for this sender
+    # credentials, account, sender, template: a person has to mend it
+    20003: Reason.AUTH,  # credentials wrong, or without permission
+    10001: Reason.ACCOUNT,  # account suspended
+    20005: Reason.ACCOUNT,  # account not active
+    20008: Reason.ACCOUNT,  # test credentials
+    21212: Reason.ACCOUNT,  # From is no number
     21603: Reason.ACCOUNT,  # no From
     21606: Reason.ACCOUNT,  # From is not ours, or cannot send
     21608: Reason.ACCOUNT,  # a trial account reaches verified numbers only
-    21610: Reason.OPTED_OUT,  # the recipient answered STOP
-    21611: Reason.THROTTLED,  # the sender's queue is full
-    21612: Reason.BAD_NUMBER,  # no route from this sender to this number
-    21614: Reason.BAD_NUMBER,  # no mobile number
     21655: Reason.ACCOUNT,  # ContentSid
     21656: Reason.ACCOUNT,  # ContentVariables
+    21659: Reason.ACCOUNT,  # From is not Twilio's, or a short code of another country
+    21660: Reason.ACCOUNT,  # From is another account's
     21703: Reason.ACCOUNT,  # the messaging service has no fitting sender
     21705: Reason.ACCOUNT,  # MessagingServiceSid
-    30001: Reason.THROTTLED,  # the queue is full
+    21910: Reason.ACCOUNT,  # whatsapp: on one side only
     30002: Reason.ACCOUNT,  # account suspended
     30034: Reason.ACCOUNT,  # sender not registered for the United States
-    30450: Reason.SUSPICIOUS,  # protection against pumping
-    60200: Reason.BAD_NUMBER,  # Verify: To
-    60203: Reason.THROTTLED,  # Verify: sends of one verification
-    60205: Reason.BAD_NUMBER,  # Verify: landline
-    60212: Reason.THROTTLED,  # Verify: requests for one number at one moment
-    60410: Reason.SUSPICIOUS,  # Verify: fraud guard
-    60605: Reason.BLOCKED,  # Verify: geo permissions
+    60204: Reason.ACCOUNT,  # Verify: a feature is off
+    60223: Reason.ACCOUNT,  # Verify: the channel is off
     63001: Reason.ACCOUNT,  # the channel's credentials
-    63003: Reason.BAD_NUMBER,  # not on WhatsApp
     63005: Reason.ACCOUNT,  # content not accepted by the channel
     63007: Reason.ACCOUNT,  # the WhatsApp sender is not set up
+    63008: Reason.ACCOUNT,  # the channel is not set up
     63013: Reason.ACCOUNT,  # against the channel's policy
     63015: Reason.ACCOUNT,  # sandbox: the recipient has not joined
     63016: Reason.ACCOUNT,  # free text outside the 24-hour window
-    63018: Reason.THROTTLED,  # WhatsApp's rate for this sender
     63020: Reason.ACCOUNT,  # the business has not accepted Twilio's invitation
     63021: Reason.ACCOUNT,  # the template's content does not fit
-    63024: Reason.BAD_NUMBER,  # no WhatsApp user
     63027: Reason.ACCOUNT,  # no template in this language
     63028: Reason.ACCOUNT,  # number of template variables
-    63032: Reason.BAD_NUMBER,  # WhatsApp does not deliver to this user
-    63033: Reason.OPTED_OUT,  # the recipient blocked the sender
     63041: Reason.ACCOUNT,  # template paused
     63042: Reason.ACCOUNT,  # template disabled
     63051: Reason.ACCOUNT,  # the WhatsApp Business account is locked

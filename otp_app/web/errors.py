@@ -52,6 +52,8 @@ REFUSED_STATUS = {
     Reason.FAILED: 502,
 }
 RETRY_AFTER = {429: 1.0, 503: 5.0}  # seconds, where the error itself knows none
+#: What only a person can mend: coming back by oneself does not help.
+BY_A_PERSON = {Reason.ACCOUNT, Reason.AUTH}
 
 
 def init_app(app: Flask) -> None:
@@ -64,7 +66,7 @@ def init_app(app: Flask) -> None:
 def otp_error(error: OtpError) -> Response:
     """Translate a refusal of the core, with when to come back."""
     if isinstance(error, DeliveryRefused):
-        response = refusal(REFUSED_STATUS[Reason(error.reason)], str(error), error.reason, error.retry_after)
+        response = _not_sent(error, Reason(error.reason))
     else:
         response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
         if response.status_code >= 500:
@@ -72,6 +74,13 @@ def otp_error(error: OtpError) -> Response:
     if isinstance(error, LimitReached):
         add_rate_limit(response, error.of, error.quota, error.window, error.retry_after or 0)
     return response
+
+
+def _not_sent(error: DeliveryRefused, reason: Reason) -> Response:
+    status = REFUSED_STATUS[reason]
+    if error.retry_after is None and reason in BY_A_PERSON:
+        return _answer(status, str(error), reason, None)
+    return refusal(status, str(error), reason, error.retry_after)
 
 
 def add_rate_limit(response: Response, name: str, quota: int, window: float, wait: float) -> None:
@@ -103,9 +112,12 @@ def native(response: Response) -> dict[str, Any] | None:
 
 
 def refusal(status: int, text: str, error_type: str, retry_after: float | None = None) -> Response:
-    """The answer for a request that was not done."""
+    """The answer for a request that was not done, with when to come back: every 429 and 503 has it."""
+    return _answer(status, text, error_type, RETRY_AFTER.get(status) if retry_after is None else retry_after)
+
+
+def _answer(status: int, text: str, error_type: str, wait: float | None) -> Response:
     body: dict[str, object] = {"error": text, "error_type": error_type, "status": status}
-    wait = RETRY_AFTER.get(status) if retry_after is None else retry_after
     if wait is not None:
         body["retry_after"] = math.ceil(wait)
     response = jsonify(body)

@@ -9,18 +9,31 @@ from otp_app.channels.twilio_status import HINTS, REASONS, explain, of_error, of
 from otp_app.channels.twilio_transport import NotSent, Throttled, Unanswered
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from tests.channels.messages import UNKNOWN
+from tests.twilio.twilio_model import ERRORS
 
 SID = "SM" + "0a" * 16
 GROUPS = {  # as Twilio's reference groups them
-    Reason.BAD_NUMBER: [21211, 21612, 21614, 60200, 60205, 63003, 63024, 63032],
+    Reason.BAD_NUMBER: [
+        *[21211, 21265, 21266, 21612, 21614, 21635, 30005, 30006, 60200, 60205, 63003, 63024, 63031, 63032],
+    ],
     Reason.BLOCKED: [21408, 60605],
     Reason.SUSPICIOUS: [30450, 60410],
-    Reason.OPTED_OUT: [21610, 63033],
-    Reason.THROTTLED: [20429, 21611, 60203, 60212, 63018],
+    Reason.OPTED_OUT: [21610, 63014, 63033],
+    Reason.THROTTLED: [20429, 21611, 30001, 60202, 60203, 60212, 63018],
     Reason.AUTH: [20003],
-    Reason.ACCOUNT: [21212, 21603, 21606, 21608, 21655, 21656, 21703, 21705, 30034, 63007, 63013, 63015, 63016, 63027,
-                     63028, 63041, 63042],
+    Reason.ACCOUNT: [
+        *[10001, 20005, 20008, 21212, 21603, 21606, 21608, 21655, 21656, 21659, 21660, 21703, 21705, 21910],
+        *[30002, 30034, 60204, 60223, 63001, 63005, 63007, 63008, 63013, 63015, 63016, 63020, 63021, 63027, 63028],
+        *[63041, 63042, 63051],
+        # A fault in our request: not in the table, as the HTTP status says it.
+        *[20001, 20004, 20404, 21602, 21604, 21609, 21617, 21624, 21654],
+    ],
 }
+SORTED = {code for codes in GROUPS.values() for code in codes}
+#: Of a message that was taken, these say that it did not arrive, and nothing about whose fault that is.
+FAILED = {30003, 30004, 30007, 30008, 30410}
+#: The provider's own fault: nothing is certain.
+UNCERTAIN = {20500, 20503}
 
 
 def resource(sid=SID, status="queued", error_code=None):
@@ -40,6 +53,19 @@ def service(status, code):
 def test_error_numbers(family, reason, code):
     """A 4xx was not processed; its error number says why, in both of the SDK's families of exceptions."""
     assert of_error(family(400, code)) == Delivery(Outcome.REFUSED, reason=reason, provider_code=code)
+
+
+def test_every_number_that_is_known_is_sorted():
+    """A new one in the table, or in what the stand-in answers, has to be put in a group here."""
+    known = set(REASONS) | {int(code) for code in ERRORS}
+    assert known == SORTED | FAILED | UNCERTAIN
+    assert not set(REASONS) & (FAILED | UNCERTAIN)
+
+
+@pytest.mark.parametrize("code", sorted(FAILED))
+def test_a_message_that_did_not_arrive_has_failed(code):
+    """A handset that is off and a filter are no fault of the number, nor of the account."""
+    assert of_message(resource(SID, "undelivered", code)) == Delivery(Outcome.REFUSED, SID, Reason.FAILED, code)
 
 
 @pytest.mark.parametrize(

@@ -23,19 +23,29 @@ def refused(reason, **more):
 
 @pytest.mark.parametrize("reason", Reason)
 def test_each_refusal_has_its_status(house, reason):
-    """The number's fault is 422, its owner's or the destination's 403, ours or the provider's 5xx."""
+    """The number's fault is 422, its owner's or the destination's 403, ours or the provider's 5xx.
+
+    Coming back by oneself helps against a throttle and an outage, and not against what a person has to mend.
+    """
     house.channel.answers.append(refused(reason))
     answer = house.send()
     assert answer.status_code == STATUS[reason]
     wanted = {"error": "The message could not be sent", "error_type": str(reason), "status": STATUS[reason]}
-    assert answer.json == wanted | ({"retry_after": 5} if STATUS[reason] == 503 else {})
-    assert ("Retry-After" in answer.headers) == (STATUS[reason] == 503)
+    by_itself = reason in (Reason.THROTTLED, Reason.UNREACHABLE)
+    assert answer.json == wanted | ({"retry_after": 5} if by_itself else {})
+    assert ("Retry-After" in answer.headers) == by_itself
 
 
 def test_when_to_come_back_is_the_providers_word(house):
     """A provider that says how long it is busy is believed."""
     house.channel.answers.append(refused(Reason.THROTTLED, retry_after=17.5))
     assert house.send().headers["Retry-After"] == "18"
+
+
+def test_a_channel_that_pauses_for_its_credentials_says_how_long(house):
+    """A person has to mend them, but the channel looks again by itself."""
+    house.channel.answers.append(refused(Reason.AUTH, retry_after=60.0))
+    assert house.send().headers["Retry-After"] == "60"
 
 
 def test_an_unknown_outcome_is_202(house):

@@ -68,10 +68,12 @@ def test_all_examples_can_be_sent(everything, door):
 
 @doors
 def test_it_promises_when_to_come_back(door):
-    """With every 429 and 503; Twilio's API has some without."""
+    """With every 429 and 503; Twilio's API has some without, and a fault that only a person can mend has none."""
     for status in {"429", "503"} & set(door.node["responses"]):
-        header = resolve(WHOLE, resolve(WHOLE, door.node["responses"][status])["headers"]["Retry-After"])
-        assert header.get("required") or door.path.startswith("/v2/")
+        response = resolve(WHOLE, door.node["responses"][status])
+        header = resolve(WHOLE, response["headers"]["Retry-After"])
+        without = door.path.startswith("/v2/") or "provider_account" in str(response["content"])
+        assert header.get("required") or without
 
 
 @doors

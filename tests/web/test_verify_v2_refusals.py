@@ -51,11 +51,16 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", Reason)  # all of them: a new one is thought of
 def test_what_the_provider_refuses(verify, reason):
-    """What is about the number is told as Twilio would; the rest is the server's trouble, not the caller's."""
+    """What is about the number is told as Twilio would; the rest is the server's trouble, not the caller's.
+
+    Where only a person can mend it, nothing says when to come back.
+    """
     verify.house.channel.answers = deque([Delivery(Outcome.REFUSED, reason=reason)])
     answer = verify.start()
     assert refused(answer) == REASONS[reason]
-    assert answer.headers.get("Retry-After") == ("5" if answer.status_code == 503 else None)
+    wait = 5 if answer.status_code == 503 and reason not in (Reason.ACCOUNT, Reason.AUTH) else None
+    assert answer.headers.get("Retry-After") == (str(wait) if wait else None)
+    assert answer.json.get("details") == ({"retry_after": wait} if wait else None)
     assert ("parameter: To is" in answer.json["message"]) is (reason == Reason.BAD_NUMBER)
 
 

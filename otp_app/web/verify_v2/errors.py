@@ -10,7 +10,7 @@ import math
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.interfaces import Reason
-from otp_app.web.errors import RETRY_AFTER, native
+from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, native
 
 PREFIX = "/v2/"
 MORE_INFO = "https://www.twilio.com/docs/errors/"
@@ -90,7 +90,9 @@ def translated(response: Response) -> Response:
         return response
     status, kind = response.status_code, said["error_type"]
     number = NUMBERS.get(kind) or BY_STATUS.get(status, 20001)
-    wait = said.get("retry_after") or (math.ceil(RETRY_AFTER[503]) if WORDS[number][0] == 503 else None)
+    wait = said.get("retry_after")
+    if wait is None and WORDS[number][0] == 503 and kind not in BY_A_PERSON:
+        wait = math.ceil(RETRY_AFTER[503])
     answer = refusal(number, WHAT.get(kind, said["error"]), wait, status if status in OWN_STATUS else None)
     response.set_data(answer.get_data())
     response.status_code = answer.status_code
