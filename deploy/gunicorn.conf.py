@@ -16,6 +16,7 @@ from functools import partial
 from otp_app import refusals, startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
+from otp_app.servers import descriptors
 from otp_app.store import sharing
 
 
@@ -39,7 +40,7 @@ bind = f"{_host}:{_settings.port}"
 worker_class = "otp_app.servers.http_worker.HttpWorker"  # gthread, with errors that repeat no input
 workers = _settings.web_concurrency
 threads = _settings.otp_threads
-worker_connections = threads + 1000  # so many may wait for their next request while every thread is busy
+worker_connections = descriptors.connections(descriptors.raise_limit(), threads)
 
 timeout = 30  # a worker whose main loop stands still this long is replaced; requests have deadlines of their own
 graceful_timeout = 30

@@ -26,6 +26,10 @@ STATUS = {
     errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
     errors.UnsupportedTransferCoding: (501, "Not Implemented"),
 }
+#: What `accept` says when the process or the system has nothing left for one more connection
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+ACCEPT_PAUSE = 0.5  # seconds
+WARN_EVERY = 60.0  # seconds
 
 
 class HttpLog(Logger):  # type: ignore[misc]
@@ -68,6 +72,29 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
     """Serves each connection's requests on threads; tells of a bad one by its kind only."""
 
     patience = 10.0  # seconds for a whole request to arrive
+    _accept_again = 0.0  # when, by the monotonic clock, after the system had no descriptor or memory left
+    _warn_again = 0.0
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection. Where the system cannot give one more, pause: the listening socket stays readable."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self._pause(error)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; in a pause not."""
+        super().set_accept_enabled(enabled and time.monotonic() >= self._accept_again)
+
+    def _pause(self, error: OSError) -> None:
+        now = time.monotonic()
+        self._accept_again = now + ACCEPT_PAUSE
+        self.set_accept_enabled(False)
+        if now >= self._warn_again:
+            self._warn_again = now + WARN_EVERY
+            log.warning("no new connections for a moment: %s", error.strerror)
 
     def handle(self, conn: Any) -> Any:
         """Serve the next request of a connection."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import socket
 import subprocess
 import sys
@@ -12,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, free_port, wait_until
+from tests.provider import Provider
+from tests.running import ROOT, RunningServer, free_port, wait_until
 
 THREADS = 4
 BODY = b"POST /send-otp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
@@ -68,3 +71,20 @@ def test_a_byte_now_and_then_does_not_help(port: int) -> None:
         for letter in b"POST /send-otp HTTP/1.1\r\nHost: localhost\r\nX-Slow: aaaaaaaaaaaaaaaaaaaa":
             client.sendall(bytes([letter]))
             time.sleep(0.05)
+
+
+def test_a_server_without_descriptors_goes_on(tmp_path: Path, fake_twilio: Provider) -> None:
+    """60 idle connections where 64 files may be open: the worker stays, and serves as soon as they go."""
+    running = RunningServer(tmp_path, fake_twilio.url, OTP_THREADS="256")
+    running.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    try:
+        workers = running.worker_pids()
+        with contextlib.ExitStack() as stack:
+            for _ in range(60):
+                stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+            time.sleep(0.5)  # for the worker to come upon them
+        wait_until(running.healthy, "an answer")
+        assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 200
+        assert running.worker_pids() == workers
+    finally:
+        running.stop()

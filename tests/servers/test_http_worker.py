@@ -1,0 +1,83 @@
+"""servers/http_worker.py by itself; tests/deploy/test_slow_clients.py has it serving."""
+
+from __future__ import annotations
+
+import errno
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from otp_app.servers import http_worker
+from otp_app.servers.http_worker import HttpWorker
+
+
+class Listener:
+    """A listening socket that is readable, and from which nothing can be accepted."""
+
+    def __init__(self, error: int) -> None:
+        self.error, self.asked = error, 0
+
+    def accept(self) -> Any:
+        """Fail."""
+        self.asked += 1
+        raise OSError(self.error, os.strerror(self.error))
+
+    def setblocking(self, flag: bool) -> None:
+        """Do nothing."""
+
+
+class Poller:
+    """Knows what is registered."""
+
+    def __init__(self) -> None:
+        self.watched: dict[Any, Any] = {}
+
+    def register(self, what: Any, _: int, callback: Any) -> None:
+        """Watch it."""
+        self.watched[what] = callback
+
+    def unregister(self, what: Any) -> None:
+        """Do not."""
+        del self.watched[what]
+
+
+def worker(listener: Listener) -> Any:
+    """A worker that accepts connections."""
+    cfg = SimpleNamespace(worker_connections=10, threads=4)
+    worker: Any = HttpWorker.__new__(HttpWorker)
+    worker.cfg, worker.sockets, worker.poller, worker._accepting, worker.nr_conns = cfg, [listener], Poller(), False, 0
+    worker.set_accept_enabled(True)
+    return worker
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM], ids=errno.errorcode.get)
+def test_a_worker_outlives_the_end_of_descriptors(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: int
+) -> None:
+    """It accepts nothing for a moment, does not look at the socket meanwhile, says so once, and then goes on."""
+    now = [100.0]
+    monkeypatch.setattr(http_worker.time, "monotonic", lambda: now[0])
+    listener = Listener(error)
+    served = worker(listener)
+    for _ in range(3):
+        served.poller.watched[listener](listener)
+        assert served.poller.watched == {}
+        served.set_accept_enabled(True)
+        assert served.poller.watched == {}
+        now[0] += http_worker.ACCEPT_PAUSE
+        served.set_accept_enabled(True)
+        assert listener in served.poller.watched
+    assert listener.asked == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no new connections for a moment: {os.strerror(error)}"
+    ]
+
+
+def test_another_fault_of_a_listening_socket_is_not_hidden() -> None:
+    """Such as one that was closed."""
+    listener = Listener(errno.EBADF)
+    served = worker(listener)
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        served.poller.watched[listener](listener)
