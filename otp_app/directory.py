@@ -6,8 +6,12 @@ and reaches for files or servers only when somebody is looked up.
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
+from otp_app.core.errors import DirectoryUnavailable
 from otp_app.core.interfaces import Directory
-from otp_app.loading import OWN_CLASS, load_object
+from otp_app.loading import OWN_CLASS, construct
+from otp_app.plugins.guarded import Guarded, Method
 
 #: Scheme of the URL -> class, imported when a directory of that scheme is opened.
 DIRECTORIES = {
@@ -23,8 +27,31 @@ def open_directory(url: str) -> Directory:
 
     Raises ValueError with one line that says what to change.
     """
-    directory: Directory = load_object(_target(url), "directory")(url)
-    return directory
+    target = _target(url)
+    directory: Directory = construct(target, "directory", url)
+    if target in DIRECTORIES.values():
+        return directory
+    return _OwnDirectory(directory, f"OTP_DIRECTORY_URL {target}", CONTRACT)
+
+
+class _OwnDirectory(Guarded):
+    """A directory of an operator's own."""
+
+    phone: Any
+    close: Any
+
+
+def _unavailable(fault: str) -> NoReturn:
+    raise DirectoryUnavailable(f"The directory is not available ({fault})")
+
+
+#: what a directory of an operator's own must have, and what replaces its faults
+CONTRACT = {
+    "phone": Method(
+        1, lambda phone: isinstance(phone, str | None), instead=_unavailable, raises=(DirectoryUnavailable,)
+    ),
+    "close": Method(0, lambda _: True, instead=lambda _: None),
+}
 
 
 def _target(url: str) -> str:

@@ -12,6 +12,7 @@ from otp_app.core.codes import parse_keys, parse_secret
 from otp_app.directory import open_directory
 from otp_app.faces import FACES
 from otp_app.loading import load_object
+from otp_app.plugins.guarded import check_callable
 from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings
 from otp_app.store import sharing
@@ -100,7 +101,7 @@ def _verify_accounts(settings: Settings) -> str | None:
 def _on_approved(settings: Settings) -> str | None:
     try:
         if settings.otp_on_approved:
-            load_object(settings.otp_on_approved, "function")
+            check_callable(load_object(settings.otp_on_approved, "function"), settings.otp_on_approved, arguments=1)
     except ValueError as error:
         return f"OTP_ON_APPROVED: {error}"
     return None

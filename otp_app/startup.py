@@ -39,7 +39,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     lines += [line for refusal in checkable if (line := refusal.says(settings))]
     if "OTP_CHANNELS" not in faulty:
         lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faulty)]
-    if lines:
+    if lines := lines or channels.unopened(settings):
         raise BadSettings(lines)
     return settings
 

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 from threading import Lock
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Movable, Store, Swap
-from otp_app.loading import OWN_CLASS, load_object
+from otp_app.core.interfaces import Freeze, Item, Movable, Store, Swap
+from otp_app.loading import OWN_CLASS, construct
+from otp_app.plugins.guarded import Guarded, Method, attribute
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
@@ -36,8 +37,9 @@ def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
 
     `clock` tells the seconds since the epoch. Raises ValueError with one line that says what to change.
     """
-    store: Store = load_object(_target(url), "store")(url, clock=clock)
-    return store
+    target = _target(url)
+    store: Store = construct(target, "store", url, clock=clock)
+    return store if target in STORES.values() else OwnStore(store, f"OTP_STORE_URL {target}")
 
 
 def open_or_memory(url: str) -> tuple[Store, str]:
@@ -72,6 +74,62 @@ def _target(url: str) -> str:
         return own["target"]
     known = ", ".join(f"{name}://" for name in STORES)
     raise ValueError(f"no store is known by this URL: use one of {known} or package.module:Class")
+
+
+class OwnStore(Guarded):
+    """A store of an operator's own: it has the methods of Store, and those of Movable and Advising that it has."""
+
+    get: Any
+    swap: Any
+    add: Any
+    ping: Any
+    sweep: Any
+    close: Any
+
+    def __init__(self, store: object, name: str) -> None:
+        super().__init__(store, name, CONTRACT)
+        self.shared_by = attribute(store, "shared_by") or "process"
+
+
+def _unavailable(fault: str) -> NoReturn:
+    raise StoreUnavailable(f"The store is not available ({fault})")
+
+
+def _a(*types: type) -> Callable[[Any], bool]:
+    return lambda answer: isinstance(answer, types) and not isinstance(answer, bool)
+
+
+def _method(arguments: int, *types: type, required: bool = True) -> Method:
+    return Method(arguments, _a(*types), _unavailable, raises=(StoreUnavailable,), required=required)
+
+
+def _is_swap(answer: Any) -> bool:
+    return isinstance(answer, Swap) and [type(value) for value in answer] in ([bool, bytes], [bool, NOTHING])
+
+
+def _texts(answer: Any) -> bool:
+    return isinstance(answer, list) and all(isinstance(line, str) for line in answer)
+
+
+NOTHING = type(None)
+#: what a store of an operator's own must have, may have, and what replaces its faults
+CONTRACT = {
+    "get": _method(1, bytes, NOTHING),
+    "swap": Method(4, _is_swap, _unavailable, raises=(StoreUnavailable,)),
+    "add": _method(3, int),
+    "ping": Method(0, lambda _: True, _unavailable, raises=(StoreUnavailable,)),
+    "sweep": _method(1, int),
+    "close": Method(0, lambda _: True, instead=lambda _: None),
+    "scan": Method(0, lambda _: False, _unavailable, raises=(StoreUnavailable,), required=False, yields=_a(Item)),
+    "load": Method(1, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
+    "clear": Method(0, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
+    "size": _method(0, int, required=False),
+    "freeze": Method(1, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
+    "thaw": Method(0, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
+    "frozen": _method(0, Freeze, NOTHING, required=False),
+    "refusals": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
+    "advice": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
+}
 
 
 class MemoryStore:

@@ -18,6 +18,7 @@ from otp_app.core.service import FixedCode, VerificationService
 from otp_app.directory import open_directory
 from otp_app.loading import load_object
 from otp_app.logs import log, log_event
+from otp_app.plugins.approvals import bounded
 from otp_app.proof import Proofs, parse_proof_keys
 from otp_app.session_tokens import SessionTokens
 from otp_app.settings import Settings
@@ -100,7 +101,7 @@ def _phone_code(settings: Settings, channels: Sequence[Channel]) -> Callable[[],
 
 
 def _on_approved(settings: Settings) -> list[ApprovalListener]:
-    return [load_object(settings.otp_on_approved, "function")] if settings.otp_on_approved else []
+    return [bounded(load_object(settings.otp_on_approved, "function"))] if settings.otp_on_approved else []
 
 
 def _proofs(settings: Settings, clock: Clock) -> Proofs | None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +17,9 @@ from otp_app.core.codes import CODE
 from otp_app.core.errors import ChannelDown
 from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
 from otp_app.loading import load_object
+from otp_app.plugins.calls import Calls, NoRoom, Overdue
+from otp_app.plugins.guarded import check_callable
+from otp_app.plugins.isolation import PluginFault, isolated
 
 if TYPE_CHECKING:
     from otp_app.channels import Parts
@@ -32,36 +33,31 @@ _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class NoRoom(Exception):
-    """The class has not answered so many calls that this one was not made."""
-
-
 def load_backend(dotted: str, options: Mapping[str, Any]) -> Any:
     """Return a new object of the class `package.module.Class`. Raises ValueError with one line, without the options."""
     module, _, name = dotted.rpartition(".")
     made_by = load_object(f"{module}:{name}", "back end")
     try:
-        backend = made_by(**options)
-    except Exception as error:  # noqa: BLE001  a class of somebody else's raises anything
-        raise ValueError(f"{dotted} cannot be made with these OPTIONS: {type(error).__name__}") from None
+        backend = isolated(made_by, **options)
+    except PluginFault as fault:
+        raise ValueError(f"{dotted} cannot be made with these OPTIONS: {type(fault.error).__name__}") from None
     if absent := [method for method in NEEDED if not callable(getattr(backend, method, None))]:
         raise ValueError(f"{dotted} has no {absent[0]}")
+    check_callable(backend.send_sms, f"{dotted}.send_sms", 2)
     return backend
 
 
 class BackendChannel:
-    """Hands each message to an object of such a class, on a thread of its own, and waits no longer than `timeout`.
+    """Hands each message to an object of such a class, and waits no longer than `timeout`.
 
-    A thread cannot be ended from outside. So a call that hangs keeps its thread, and while CALLS_AT_ONCE of them do,
-    messages are refused.
+    While CALLS_AT_ONCE calls hang, messages are refused.
     """
 
     name = "backend"
     landlines = False
 
     def __init__(self, backend: Callable[[], Any], timeout: float, calls_at_once: int = CALLS_AT_ONCE) -> None:
-        self._backend, self._timeout = backend, timeout
-        self._room = threading.BoundedSemaphore(calls_at_once)
+        self._backend, self._calls = backend, Calls("backend", timeout, calls_at_once)
 
     @classmethod
     def open(cls, parts: Parts) -> BackendChannel:
@@ -86,11 +82,8 @@ class BackendChannel:
         handed = threading.Event()
 
         def hand_over() -> None:
-            try:
-                backend = self._backend()
-                text = _text(backend, message)
-            except TimeoutError as error:  # its own, not that of this call
-                raise RuntimeError from error
+            backend = self._backend()
+            text = _text(backend, message)
             handed.set()
             backend.send_sms(message.to, text)
 
@@ -98,9 +91,9 @@ class BackendChannel:
             self._within_timeout(hand_over)
         except NoRoom:
             return Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
-        except TimeoutError:
-            return Delivery(Outcome.UNKNOWN)  # before send_sms too: it goes on, though nobody waits any more
-        except Exception:  # noqa: BLE001  a class of somebody else's raises anything; it was logged
+        except Overdue:
+            return Delivery(Outcome.UNKNOWN)  # before send_sms too: it goes on, though nothing waits for it
+        except PluginFault:
             return Delivery(Outcome.UNKNOWN) if handed.is_set() else Delivery(Outcome.REFUSED, reason=Reason.ACCOUNT)
         return Delivery(Outcome.SENT)
 
@@ -108,7 +101,7 @@ class BackendChannel:
         """Return a code of the class's own making, "" where it makes none. Raises ChannelDown if it cannot be one."""
         try:
             code = self._within_timeout(lambda: _code(self._backend()))
-        except Exception:  # noqa: BLE001  a class of somebody else's raises anything; it was logged
+        except (NoRoom, Overdue, PluginFault):
             raise ChannelDown("No code could be made") from None
         if isinstance(code, str) and (not code or CODE.fullmatch(code)):
             return code
@@ -117,48 +110,23 @@ class BackendChannel:
 
     def ping(self) -> None:
         """Raise ChannelDown while no more calls can be made."""
-        if not self._room.acquire(blocking=False):
+        if self._calls.full:
             raise ChannelDown("The back end does not answer")
-        self._room.release()
 
     def close(self) -> None:
         """Return at once: such a class has nothing to close."""
 
     def _within_timeout(self, call: Callable[[], Answer]) -> Answer:
-        """Return what the call does. Raises what it raises, NoRoom, or TimeoutError, and logs only which of them:
+        """Return what the call does. Raises NoRoom, Overdue or PluginFault, and logs only its type:
 
         a text of the class's may have the number and the code in it.
         """
-        end = time.monotonic() + self._timeout
         try:
-            if not self._room.acquire(timeout=self._timeout):
-                raise NoRoom
-            return _begin(call, self._room.release).result(max(end - time.monotonic(), 0))
-        except Exception as error:
-            _log.warning("The back end did not do what it was asked: %s", type(error).__name__)
+            return self._calls.make(call)
+        except (NoRoom, Overdue, PluginFault) as error:
+            raised = error.error if isinstance(error, PluginFault) else error
+            _log.warning("The back end did not do what it was asked: %s", type(raised).__name__)
             raise
-
-
-def _begin(call: Callable[[], Answer], over: Callable[[], None]) -> Future[Answer]:
-    """Run a call on a thread that the process does not wait for at its end. Raises NoRoom if there can be no more."""
-    answer: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(call())
-        except Exception as error:  # noqa: BLE001  whoever waits for the answer gets it
-            answer.set_exception(error)
-        except BaseException as error:  # noqa: BLE001  such as SystemExit: it is not to end the server
-            answer.set_exception(RuntimeError(type(error).__name__))
-        finally:
-            over()
-
-    try:
-        threading.Thread(target=run, name="backend", daemon=True).start()
-    except RuntimeError as error:
-        over()
-        raise NoRoom from error
-    return answer
 
 
 def _text(backend: Any, message: Message) -> str:

@@ -17,17 +17,18 @@ FLOORS = {
     "settings": {"core", "loading", "phone_verification", "setting_types"},
     "logs": {"core"},
     "faces": set(),
-    "loading": set(),
+    "plugins": {"core"},
+    "loading": {"plugins"},
     "dialing": set(),
     "postgres_connection": set(),
     # adapters: never each other
     "clock": {"core"},
-    "directory": {"core", "loading"},
+    "directory": {"core", "loading", "plugins"},
     "directories": {"core", "dialing", "postgres_connection"},
     "moving": {"core"},
-    "store": {"core", "loading"},
+    "store": {"core", "loading", "plugins"},
     "stores": {"core", "postgres_connection"},
-    "channels": {"core", "dialing", "loading", "settings"},
+    "channels": {"core", "dialing", "loading", "plugins", "settings"},
     "limits": {"core"},
     "keyring": {"core", "settings"},
     "session_tokens": set(),
@@ -35,12 +36,12 @@ FLOORS = {
     "records": {"core"},
     "verify_services": {"core"},
     # what puts them together
-    "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "proof"},
+    "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "plugins", "proof"},
     "startup": {"core", "settings", "channels", "keyring", "store", "refusals"},
     "profiles": {"core", "settings", "verify_services"},
     "wiring": {
-        "core", "settings", "logs", "clock", "store", "channels", "keyring", "directory", "loading", "profiles",
-        "proof", "session_tokens", "verify_services",
+        "core", "settings", "logs", "clock", "store", "channels", "keyring", "directory", "loading", "plugins",
+        "profiles", "proof", "session_tokens", "verify_services",
     },
     # faces
     "web": {

@@ -1,0 +1,64 @@
+"""The real server and `check` with parts of an operator's own that raise what ends a program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.running import KEYS, ROOT, RunningServer
+
+PARTS = {
+    "channel": {"OTP_CHANNELS": "tests.plugins.rude:Part"},
+    "directory": {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "tests.plugins.rude:Part"},
+    "store": {"OTP_STORE_URL": "tests.plugins.rude:Part", **KEYS},
+    "listener": {"OTP_ON_APPROVED": "tests.plugins.rude:approved"},
+}
+CHECK = [sys.executable, "-m", "otp_app", "check"]
+SERVER = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
+
+
+def start(command, folder, **settings):
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **settings}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.mark.parametrize(("command", "status"), [(CHECK, 1), (SERVER, os.EX_CONFIG)], ids=["check", "server"])
+@pytest.mark.parametrize(
+    ("part", "rude"),
+    [(part, "import:SystemExit") for part in PARTS]
+    + [("channel", "open:KeyboardInterrupt"), ("directory", "open:SystemExit"), ("store", "open:GeneratorExit")],
+)
+def test_a_part_that_cannot_be_used_is_one_line(tmp_path, part, rude, command, status):
+    """Found at the start, without a traceback, whatever it raises while it is imported or opened."""
+    ended = start(command, tmp_path, RUDE=rude, **PARTS[part])
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert line.startswith(next(iter({"directory": "OTP_DIRECTORY_URL"}.get(part, name) for name in PARTS[part])))
+    assert rude.partition(":")[2] in line
+
+
+def test_an_async_listener_is_rejected(tmp_path):
+    """It would never run."""
+    ended = start(CHECK, tmp_path, OTP_ON_APPROVED="tests.plugins.rude:approved_later")
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+    assert "write a plain def" in ended.stderr
+
+
+@pytest.mark.parametrize("way", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "an int"])
+@pytest.mark.parametrize("part", ["channel", "directory"])
+def test_the_server_outlives_what_a_part_raises_in_a_request(tmp_path, part, way):
+    """The worker too: an unknown outcome of the channel, a directory that is not available, and the next request."""
+    body, path, status = {"phone_number": "+14155552671"}, "/send-otp", 202
+    if part == "directory":
+        body, path, status = {"user_id": "ann"}, "/send-code", 503
+    settings = PARTS[part] | {"RUDE": f"{'deliver' if part == 'channel' else 'phone'}:{way}"}
+    with RunningServer(tmp_path, "http://127.0.0.1:1", **{"OTP_CHANNELS": "console"} | settings) as server:
+        before = server.worker_pids()
+        assert server.post(path, body).status == status
+        assert server.call("GET", "/healthz").status == 200
+        assert server.worker_pids() == before
