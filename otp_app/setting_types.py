@@ -42,6 +42,14 @@ class VerifyAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfiguredService:
+    """What is configured of a Verify service."""
+
+    purpose: str
+    custom_code: bool = False  # callers may choose the code
+
+
+@dataclass(frozen=True, slots=True)
 class FixedUntil:
     """A test number with its code, up to and with a day (UTC)."""
 
@@ -126,13 +134,19 @@ def _verify_account(item: str) -> VerifyAccount:
 
 
 def verify_services(text: Any) -> Any:
-    """Read `VA…:purpose`, several with commas."""
+    """Read `VA…:purpose` and `VA…:purpose:custom_code`, several with commas."""
     if not isinstance(text, str):
         return text
-    services = [re.fullmatch(rf"(VA{SID_DIGITS}):({PURPOSE.pattern})", item) for item in names(text)]
-    found = {match[1]: match[2] for match in services if match}
+    form = rf"(VA{SID_DIGITS}):({PURPOSE.pattern})(:custom_code)?"
+    services = [re.fullmatch(form, item) for item in names(text)]
+    found = {match[1]: ConfiguredService(match[2], bool(match[3])) for match in services if match}
     if len(found) < len(services):
-        raise ValueError("write each once as VA and 32 hex digits, a colon and a purpose: 1 to 32 of a-z, 0-9, _, -")
+        raise ValueError(
+            "write each once as VA and 32 hex digits, a colon and a purpose (1 to 32 of a-z, 0-9, _, -), and "
+            ":custom_code behind it where callers may choose codes"
+        )
+    if any(re.fullmatch(SID_DIGITS, service.purpose) for service in found.values()):
+        raise ValueError("a purpose of 32 hex digits is one of a service that was made over the API; write another")
     return found
 
 

@@ -18,7 +18,7 @@ from otp_app import setting_types as types
 from otp_app.loading import OWN_NAME
 from otp_app.phone_verification import PhoneVerification, as_settings
 from otp_app.phone_verification import parse as parse_phone_verification
-from otp_app.setting_types import ApiKey, FixedUntil, IPNetwork, VerifyAccount
+from otp_app.setting_types import ApiKey, ConfiguredService, FixedUntil, IPNetwork, VerifyAccount
 
 #: an empty variable switches these off; every other one then has its default
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
@@ -61,7 +61,7 @@ class Settings(BaseModel):
     otp_verify_accounts: Annotated[tuple[VerifyAccount, ...], BeforeValidator(types.verify_accounts)] = Field(
         (), repr=False
     )
-    otp_verify_services: Annotated[dict[str, str], BeforeValidator(types.verify_services)] = {}
+    otp_verify_services: Annotated[dict[str, ConfiguredService], BeforeValidator(types.verify_services)] = {}
     phone_verification: Annotated[PhoneVerification, BeforeValidator(parse_phone_verification)] = PhoneVerification()
 
     # How codes leave

@@ -83,7 +83,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         phone_code=_phone_code(settings, channels),
         sessions=SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
         verify=lambda service: verifications.under(*profiles.verify(settings, service)),
-        verify_services=VerifyServices(store, clock, secrets.token_bytes, settings.otp_verify_services),
+        verify_services=_verify_services(settings, store, clock),
         proofs=_proofs(settings, clock),
         directory=open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory(),
         idempotent=IdempotentSends(store, clock),
@@ -91,6 +91,15 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         channels=channels,
         sweeper=Sweeper(store),
     )
+
+
+def _verify_services(settings: Settings, store: Store, clock: Clock) -> VerifyServices:
+    configured = [
+        VerifyService(sid, chosen.purpose, chosen.purpose, custom_code=chosen.custom_code)
+        for sid, chosen in settings.otp_verify_services.items()
+    ]
+    accounts = {holder.account for holder in settings.otp_verify_accounts}
+    return VerifyServices(store, clock, secrets.token_bytes, configured, accounts)
 
 
 def _phone_code(settings: Settings, channels: Sequence[Channel]) -> Callable[[], str]:

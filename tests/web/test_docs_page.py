@@ -231,7 +231,7 @@ def test_its_lines_show_any_credentials_where_any_will_do(open_house):
 COMES_TO = {
     "verifyOtp": 400, "showVerification": 404, "cancelVerification": 404, "verifyCode": 400, "verifyPhone": 400,
     "startVerification": 201, "fetchVerification": 404, "updateVerification": 404, "createService": 201,
-    "redoc": 302, "showService": 404, "changeService": 404, "deleteService": 404,
+    "redoc": 302, "changeService": 403, "deleteService": 403,  # of the service that the start used, which nobody made
 }  # fmt: skip
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token"
 LOCKED = {

@@ -204,7 +204,7 @@ def test_what_is_switched_off_may_be_said(catalogue, name):
 
 
 def test_services_of_the_settings(configured):
-    """Listed first, without dates; nobody changes them here."""
+    """Listed first, without dates; only whether callers may choose codes is changed here."""
     configured.create("Made")
     assert configured.listed() == ["login", "payment", "Made"]
     shown = configured.show(SERVICE).json
@@ -212,6 +212,9 @@ def test_services_of_the_settings(configured):
     for answer in (configured.change(OTHER, FriendlyName="Mine"), configured.delete(OTHER)):
         assert refused(answer) == (403, 20403)
         assert "API" in answer.json["message"]
+    both = configured.change(OTHER, FriendlyName="Mine", CustomCodeEnabled="true")
+    assert refused(both) == (403, 20403)
+    assert configured.show(OTHER).json["custom_code_enabled"] is False
     assert configured.show(OTHER).json["friendly_name"] == "payment"
 
 
@@ -235,6 +238,52 @@ def test_a_made_service_takes_its_codes(configured):
     sid = configured.create().json["sid"]
     started = configured.start(service=sid).json
     assert configured.check(configured.house.code(), sid, To=started["to"]).json["valid"] is True
+
+
+HOOK = {"CustomCode": "864213"}  # what an identity provider's hook sends beside To and Channel
+
+
+@pytest.mark.parametrize("services", ["", f"{SERVICE}:login"], ids=["none configured", "configured"])
+def test_custom_codes_are_switched_on_over_the_api(open_house, services):
+    """At a service that was not made over it too: from then on a caller's code is sent and checked; off again later."""
+    catalogue = Catalogue(open_house(**SETTINGS | {"otp_verify_services": services}))
+    assert refused(catalogue.start(**HOOK)) == (403, 60204)
+    changed = catalogue.change(SERVICE, CustomCodeEnabled="true")
+    assert (changed.status_code, changed.json["custom_code_enabled"]) == (200, True)
+    assert catalogue.show(SERVICE).json == changed.json == catalogue.show("").json["services"][0]
+    started = catalogue.start(**HOOK).json
+    assert catalogue.house.code() == HOOK["CustomCode"]
+    assert catalogue.update(started["to"], "approved").json["status"] == "approved"
+    assert catalogue.change(SERVICE, CustomCodeEnabled="false").status_code == 200
+    assert refused(catalogue.start(**HOOK)) == (403, 60204)
+
+
+def test_custom_codes_are_switched_on_in_the_settings(open_house):
+    """By a flag behind the purpose, for every account; a service without it takes none."""
+    settings = SETTINGS | {"otp_verify_services": f"{SERVICE}:login:custom_code,{OTHER}:payment"}
+    catalogue = Catalogue(open_house(**settings))
+    assert [service["custom_code_enabled"] for service in catalogue.show("").json["services"]] == [True, False]
+    assert catalogue.start(**HOOK).status_code == 201
+    assert catalogue.house.code() == HOOK["CustomCode"]
+    assert refused(catalogue.start(service=OTHER, **HOOK)) == (403, 60204)
+
+
+def test_what_a_service_is_already_may_be_said(configured):
+    """A tool that sends every field with the one that it changes is no trouble."""
+    form = {"FriendlyName": "payment", "CodeLength": "6", "DoNotShareWarningEnabled": "false"}
+    assert configured.change(OTHER, **form).json == configured.show(OTHER).json
+    assert configured.change(OTHER, **form, CustomCodeEnabled="true").json["custom_code_enabled"] is True
+
+
+def test_making_a_service_keeps_the_one_that_an_application_uses(catalogue):
+    """It sent before, without being configured: it sends, checks and is shown as before; others are not found."""
+    started, code = catalogue.started()
+    catalogue.create()
+    assert catalogue.check(code, To=started["to"]).json["valid"] is True
+    assert catalogue.start().status_code == 201
+    assert catalogue.show(SERVICE).json["friendly_name"] == "login"
+    assert catalogue.listed() == ["login", "Shop"]
+    assert refused(catalogue.start(service=OTHER)) == (404, 20404)
 
 
 def test_when_there_is_no_room(catalogue):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.web.house import OtherChannel
-from tests.web.verify_house import refused
+from tests.web.verify_house import ACCOUNT, SERVICE, refused
 
 TWO_CHANNELS = "tests.web.house:RecordingChannel,tests.web.house:OtherChannel"
 
@@ -13,7 +13,7 @@ TWO_CHANNELS = "tests.web.house:RecordingChannel,tests.web.house:OtherChannel"
 # ---- channels
 
 
-@pytest.mark.parametrize("channel", ["call", "email", "sna", "whatsapp"])
+@pytest.mark.parametrize("channel", ["call", "email", "sna", "rcs", "rbm", "whatsapp"])
 def test_a_channel_that_is_not_served(verify, channel):
     """Twilio's word, not switched on here."""
     answer = verify.start(channel=channel)
@@ -149,14 +149,23 @@ def test_a_payment_is_not_approved(verify, name):
 def test_a_code_of_the_callers_own(open_verify):
     """60204 until the service allows it; then it is the one that is sent, in place of a pending one's too."""
     verify = open_verify(otp_verify_services="")
-    service = verify.house.services.verify_services.create(name="Shop")
+    service = verify.house.services.verify_services.of(ACCOUNT).create(name="Shop")
     number = verify.house.number()
     assert refused(verify.start(number, CustomCode="8642", service=service.sid)) == (403, 60204)
-    verify.house.services.verify_services.update(service.sid, custom_code=True)
+    verify.house.services.verify_services.of(ACCOUNT).update(service.sid, custom_code=True)
     first = verify.start(number, service=service.sid).json
     again = verify.start(number, CustomCode="86421357", service=service.sid).json
     assert (again["sid"], verify.house.code()) == (first["sid"], "86421357")
     assert verify.check("86421357", service.sid, To=number).json["valid"] is True
+
+
+@pytest.mark.parametrize("code", [" 8642", "8642 ", " 8642 "])
+def test_blanks_around_a_code_of_the_callers_own(open_verify, code):
+    """Hooks cut it out of a text ("Your code is: 8642"); it is sent and checked without them."""
+    verify = open_verify(otp_verify_services=f"{SERVICE}:login:custom_code")
+    started = verify.start(CustomCode=code).json
+    assert verify.house.code() == "8642"
+    assert verify.check("8642", To=started["to"]).json["valid"] is True
 
 
 def test_the_language_of_the_message(open_verify):
@@ -169,7 +178,7 @@ def test_the_language_of_the_message(open_verify):
 def test_a_service_of_its_own_figures(open_verify):
     """As long as it wants, its name in the text, with the warning."""
     verify = open_verify(otp_verify_services="")
-    service = verify.house.services.verify_services.create(name="Shop", code_length=8, do_not_share=True)
+    service = verify.house.services.verify_services.of(ACCOUNT).create(name="Shop", code_length=8, do_not_share=True)
     verify.start(service=service.sid)
     message = verify.house.channel.messages[-1]
     assert re.fullmatch("[0-9]{8}", message.code)

@@ -11,7 +11,7 @@ from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.web.verify_v2 import parameters
 from otp_app.web.verify_v2.errors import WORDS
 from tests.web.house import wrong
-from tests.web.verify_house import ACCOUNT, SERVICE, TOKEN, basic, refused
+from tests.web.verify_house import ACCOUNT, ACCOUNTS, SERVICE, TOKEN, basic, refused
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,17 @@ def test_without_accounts_some_credentials_must_be_shown(open_verify):
     assert verify.start(headers=basic(ACCOUNT, "anything")).json["account_sid"] == ACCOUNT
 
 
+ELSEWHERE = ("Attempts", "Attempts/Summary", "Templates", "Forms/x", "SafeList/Numbers", "Services/")
+BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits/x/Buckets", "é")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
+        ("GET", "/v2", 404, 20404),
         ("GET", "/v2/", 404, 20404),
+        *(("GET", f"/v2/{path}", 404, 20404) for path in ELSEWHERE),
+        *(("POST", f"/v2/Services/{SERVICE}/{path}", 404, 20404) for path in BELOW_A_SERVICE),
         ("GET", "/v2/nowhere", 404, 20404),
         ("POST", f"/v2/Services/{SERVICE}/RateLimits", 404, 20404),
         ("GET", f"/v2/Services/{SERVICE}/Verifications/a/b", 404, 20404),
@@ -149,9 +156,11 @@ def test_without_accounts_some_credentials_must_be_shown(open_verify):
         ("PUT", f"/v2/Services/{SERVICE}", 405, 20004),
     ],
 )
-def test_what_is_not_there(verify, method, path, status, code):
-    """Told in Twilio's words, by path without the version; 405 says what there is."""
-    answer = verify.house.call(method, path, headers=basic())
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside all others"])
+def test_what_is_not_there(open_house, open_all, alone, method, path, status, code):
+    """Told in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
+    house = open_house(otp_faces="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
+    answer = house.call(method, path, headers=basic())
     assert refused(answer) == (status, code)
     if status == 404:
         assert answer.json["message"] == f"The requested resource {path.removeprefix('/v2')} was not found"

@@ -13,7 +13,8 @@ from otp_app.core.ledger import Send, Status
 from otp_app.verify_services import VerifyService
 from otp_app.web.current import caller
 
-CHANNELS = ("sms", "whatsapp", "call", "email", "sna")  # Twilio's words; ours have the same where they are the same
+#: Twilio's words, RCS under both of its names; ours have the same where they are the same
+CHANNELS = ("sms", "whatsapp", "rcs", "rbm", "call", "email", "sna")
 
 #: Twilio's fields of a service for what is not done here
 _NOT_DONE = {

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from otp_app.core.interfaces import Reason
 from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, native
 
-PREFIX = "/v2/"
+PREFIX = "/v2/"  # below it, and at it without the slash, every answer has Twilio's shape
 MORE_INFO = "https://www.twilio.com/docs/errors/"
 
 #: Twilio's number -> its HTTP status and message; {} is for what is wrong
@@ -85,7 +85,7 @@ def speak(*blueprints: Blueprint) -> None:
 
 def translated(response: Response) -> Response:
     """Give a native refusal of anything under PREFIX Twilio's shape; its headers stay."""
-    said = native(response) if request.path.startswith(PREFIX) else None
+    said = native(response) if f"{request.path}/".startswith(PREFIX) else None
     if said is None:
         return response
     status, kind = response.status_code, said["error_type"]

@@ -42,6 +42,11 @@ def check_start(form: Mapping[str, str]) -> None:
     refuse(form, NOT_IN_A_START)
 
 
+def custom_code(form: Mapping[str, str]) -> str:
+    """Return the code that the caller chose, or "". Blanks around it, as behind the colon of a message, are no part."""
+    return form.get("CustomCode", "").strip(" ")
+
+
 def channel(asked: str, names: Collection[str]) -> str | None:
     """Return which of the channels with these names is meant; None: any of them. Raises Refused."""
     if asked not in (*CHANNELS, "auto"):
@@ -108,7 +113,7 @@ def _flag(text: str) -> bool:
 
 
 _START: dict[str, Callable[[str], object]] = {
-    "CustomCode": CODE.fullmatch,
+    "CustomCode": lambda text: CODE.fullmatch(text.strip(" ")),
     "Locale": LOCALE.fullmatch,
     "RiskCheck": ("enable", "disable").__contains__,
     "DeviceIp": _is_address,

@@ -1,14 +1,14 @@
-"""Twilio's Verify services, made and changed over its API; those of the settings are shown too."""
+"""Twilio's Verify services, made and changed over its API by an account; those of the settings are shown too."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from otp_app.web.current import services
 from otp_app.web.form import fields
 from otp_app.web.needs import needs
 from otp_app.web.verify_v2 import answers, parameters
 from otp_app.web.verify_v2.errors import Refused, speak
+from otp_app.web.verify_v2.own import own_services
 
 bp = Blueprint("verify_services", __name__, url_prefix="/v2/Services")
 speak(bp)
@@ -19,7 +19,7 @@ speak(bp)
 def create() -> tuple[Response, int]:
     """Make a service."""
     chosen = {"name": ""} | parameters.service_fields(fields())
-    return jsonify(answers.verify_service(services().verify_services.create(**chosen))), 201
+    return jsonify(answers.verify_service(own_services().create(**chosen))), 201
 
 
 @bp.get("")
@@ -28,14 +28,14 @@ def index() -> Response:
     """Show a page of them."""
     size = parameters.number(request.args, "PageSize", 1, 1000, default=50)
     page = parameters.number(request.args, "Page", 0, 1000, default=0)
-    return jsonify(answers.page_of_services(services().verify_services.known(), page, size))
+    return jsonify(answers.page_of_services(own_services().known(), page, size))
 
 
 @bp.get("/<sid>")
 @needs("verify", basic=True)
 def show(sid: str) -> Response:
     """Show one."""
-    if service := services().verify_services.find(sid):
+    if service := own_services().whole(sid):
         return jsonify(answers.verify_service(service))
     raise Refused(20404)
 
@@ -45,12 +45,12 @@ def show(sid: str) -> Response:
 def change(sid: str) -> Response:
     """Change what the form has."""
     chosen = parameters.service_fields(fields())
-    return jsonify(answers.verify_service(services().verify_services.update(sid, **chosen)))
+    return jsonify(answers.verify_service(own_services().update(sid, **chosen)))
 
 
 @bp.delete("/<sid>")
 @needs("verify", basic=True)
 def delete(sid: str) -> tuple[str, int]:
     """Let it be gone."""
-    services().verify_services.delete(sid)
+    own_services().delete(sid)
     return "", 204

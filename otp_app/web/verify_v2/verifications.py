@@ -14,6 +14,7 @@ from otp_app.web.form import fields
 from otp_app.web.needs import needs
 from otp_app.web.verify_v2 import answers, parameters
 from otp_app.web.verify_v2.errors import Refused, refusal, speak, translated
+from otp_app.web.verify_v2.own import own_services
 
 sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
 checks = Blueprint("verify_v2_check", __name__, url_prefix="/v2/Services/<service_sid>")
@@ -28,12 +29,13 @@ def start(service_sid: str) -> tuple[Response, int]:
     """Send a code, or the same code again while one is pending."""
     service, form = _service(service_sid), fields()
     parameters.check_start(form)
-    code, asked = form.get("CustomCode", ""), form.get("Channel", "")
-    if code and not service.custom_code:
+    code, asked = parameters.custom_code(form), form.get("Channel", "")
+    if code and not _takes_codes(service):
         raise Refused(60204, "CustomCode")
     channel = parameters.channel(asked, {channel.name for channel in services().channels})
     wish = Wish(service.purpose, channel, form.get("Locale", ""), caller().keyed, code=code, insists=bool(code))
-    _, report = services().verify(service).start(form.get("To", ""), wish)
+    begun = (lambda _: own_services().note_use(service)) if service.unnoted else None
+    _, report = services().verify(service).start(form.get("To", ""), wish, begun)
     return jsonify(answers.verification(service, report, asked)), 201
 
 
@@ -87,9 +89,14 @@ def _no_such(_: InvalidPhone) -> Response:
 
 
 def _service(sid: str) -> VerifyService:
-    if service := services().verify_services.find(sid):
+    if service := own_services().find(sid):
         return service
     raise Refused(20404)
+
+
+def _takes_codes(service: VerifyService) -> bool:
+    whole = own_services().whole(service.sid) if service.configured else service
+    return whole is not None and whole.custom_code
 
 
 def _named(name: str) -> dict[str, str]:
