@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
-
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
+from otp_app.env_file import FileFault, read_lines
 from otp_app.settings import Settings
 
 
@@ -108,12 +107,12 @@ def _read(path: Path) -> tuple[CodeKeys, bytes]:
     try:
         if path.stat().st_mode & 0o077:
             raise BadKeyFile(f"OTP_SECRET_KEYS: others can read the key file: chmod 600 {path}")
-        lines = dotenv_values(path, interpolate=False)
+        lines = read_lines(path)
+        if lines.faults:
+            raise FileFault(lines.faults[0])
+        given = lines.values
+        return parse_keys(given.get("OTP_SECRET_KEYS", "")), parse_secret(given.get("OTP_INDEX_KEY", ""))
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is damaged: it is not text") from None
-    try:
-        return parse_keys(lines.get("OTP_SECRET_KEYS") or ""), parse_secret(lines.get("OTP_INDEX_KEY") or "")
     except ValueError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is damaged: {error}") from None

@@ -64,8 +64,13 @@ class FixedUntil:
 
 
 def names(text: Any) -> Any:
-    """Read a list with commas; empty text is an empty list."""
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    """Read a list with commas; empty text is an empty list, and commas alone are none."""
+    if not isinstance(text, str):
+        return text
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text.strip() and not found:
+        raise ValueError("write a list with commas between its items")
+    return found
 
 
 def channels(text: Any) -> Any:
@@ -103,13 +108,14 @@ def templates(text: Any) -> Any:
 
 def api_keys(text: Any) -> Any:
     """Read `name:scope+scope:sha256hex`, several with commas."""
-    keys = [_api_key(item) for item in names(text)] if isinstance(text, str) else text
+    keys = [api_key(item) for item in names(text)] if isinstance(text, str) else text
     if len({key.name for key in keys}) < len(keys):
         raise ValueError("a name stands twice; give each key a name of its own")
     return tuple(keys)
 
 
-def _api_key(item: str) -> ApiKey:
+def api_key(item: str) -> ApiKey:
+    """Read `name:scope+scope:sha256hex`."""
     match = re.fullmatch(rf"({KEY_NAME.pattern}):([a-z+]+):([0-9a-f]{{64}})", item)
     scopes = frozenset(match[2].split("+")) if match else frozenset()
     if match is None or not scopes <= set(SCOPES):
@@ -120,13 +126,14 @@ def _api_key(item: str) -> ApiKey:
 
 def verify_accounts(text: Any) -> Any:
     """Read `AC…:sha256hex` (its token) and `AC…/SK…:sha256hex` (an API key's secret), several with commas."""
-    accounts = [_verify_account(item) for item in names(text)] if isinstance(text, str) else text
+    accounts = [verify_account(item) for item in names(text)] if isinstance(text, str) else text
     if len({account.user for account in accounts}) < len(accounts):
         raise ValueError("an account or key stands twice")
     return tuple(accounts)
 
 
-def _verify_account(item: str) -> VerifyAccount:
+def verify_account(item: str) -> VerifyAccount:
+    """Read `AC…:sha256hex` or `AC…/SK…:sha256hex`."""
     match = re.fullmatch(rf"(AC{SID_DIGITS})(?:/(SK{SID_DIGITS}))?:([0-9a-f]{{64}})", item)
     if match is None:
         raise ValueError("write each as `python -m otp_app keys account` prints it: AC…:SHA256 or AC…/SK…:SHA256")

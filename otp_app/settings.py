@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from otp_app import setting_types as types
+from otp_app.env_file import FileFault, read_lines, read_text
 from otp_app.loading import OWN_NAME
 from otp_app.phone_verification import PhoneVerification, as_settings
 from otp_app.phone_verification import parse as parse_phone_verification
@@ -22,6 +24,15 @@ from otp_app.setting_types import ApiKey, ConfiguredService, FixedUntil, IPNetwo
 
 #: an empty variable switches these off; every other one then has its default
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
+
+#: these close the server to what they do not name, so that given and empty they would open it: a fault
+GUARDS = {"otp_api_keys", "otp_verify_accounts", "otp_countries", "otp_trusted_hosts", "otp_check_by"}
+PREFIXES = ("OTP_", "TWILIO_")
+#: names that are read below, or that Twilio's own programs read, and are no attribute
+OTHER_NAMES = {
+    *("REDIS_HOST", "REDIS_PORT", "REDIS_DB"),
+    *("TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"),
+}
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -119,11 +130,11 @@ class Settings(BaseModel):
 
 
 def read(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and the faults by variable; a faulty one has its default. No fault repeats a value.
+    """Return the settings, and the faults by variable, a line each; a faulty one has its default.
 
-    Each value is looked at alone: startup.load also refuses what is unsafe together.
+    No fault repeats a value. Each value is looked at alone: startup.load also refuses what is unsafe together.
     """
-    given, faults = _given(os.environ if environ is None else environ, folder or Path())
+    given, faults = texts(environ, folder)
     try:
         return Settings.model_validate(given), faults
     except ValidationError as error:
@@ -132,12 +143,58 @@ def read(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     return Settings.model_validate({name: value for name, value in given.items() if name not in wrong}), faults
 
 
-def strangers(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> list[str]:
-    """Return the names that look like settings of ours and are none: a guard may be off because of a slip."""
-    lines = dotenv_values((folder or Path()) / ".env", interpolate=False)
-    given = {*(os.environ if environ is None else environ), *lines}
-    known = {name.upper() for name in Settings.model_fields}
-    return sorted(name for name in given if name.startswith("OTP_") and name.removesuffix("_FILE") not in known)
+def texts(
+    environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the text of each setting that is given, by attribute, and the faults by variable."""
+    environ = os.environ if environ is None else environ
+    lines, faults = _lines(folder or Path())
+    given = {name: text for name in Settings.model_fields if (text := _text(name, environ, lines, faults)) is not None}
+    given = _brought(given.get("phone_verification", "")) | given
+    if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
+        given["otp_store_url"] = redis
+    return given, faults
+
+
+def strangers(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return a line for each variable that looks like a setting of ours and is none: a guard may be off by a slip.
+
+    A line of `.env` that does is a fault; the environment may have variables that are for others.
+    """
+    given = sorted(os.environ if environ is None else environ)
+    return [f"{name}: {line}" for name in given if name.upper().startswith(PREFIXES) and (line := _stranger(name))]
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    names = {*(field.upper() for field in Settings.model_fields), *OTHER_NAMES}
+    return frozenset(names | {f"{name}_FILE" for name in names})
+
+
+def _lines(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values of `.env` by variable, and its faults."""
+    try:
+        found = read_lines(folder / ".env")
+    except FileFault as error:
+        return {}, {".env": str(error)}
+    wrong = [f"line {n} sets {name}: {line}" for name, n in found.numbers.items() if (line := _stranger(name))]
+    faults = found.faults + wrong
+    return found.values, {".env": "\n".join(faults)} if faults else {}
+
+
+def _stranger(name: str) -> str | None:
+    """What there is to say of a name that was meant for a setting and does nothing; None for all others."""
+    known = _known_names()
+    if name in known:
+        return None
+    if name.upper() in known:
+        return f"there is no such setting: write {name.upper()}"
+    ours = name.upper().startswith(PREFIXES)
+    likeness = 0.8 if ours else 0.9
+    close = [other for other in get_close_matches(name.upper(), known, 1, likeness) if other.startswith(PREFIXES)]
+    if close or ours:
+        return "there is no such setting" + (f": did you mean {close[0]}?" if close else "")
+    return None
 
 
 def _words(name: str, kind: str, message: str) -> str:
@@ -147,28 +204,28 @@ def _words(name: str, kind: str, message: str) -> str:
     return "write 1 or 0" if kind == "bool_parsing" else message.removeprefix("Value error, ")
 
 
-def _given(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    given: dict[str, Any] = {}
-    faults: dict[str, str] = {}
-    try:
-        found = dotenv_values(folder / ".env", interpolate=False)
-        lines = {name: value for name, value in found.items() if value is not None}
-    except (OSError, UnicodeDecodeError):
-        lines, faults[".env"] = {}, "the file cannot be read as text"
-    for name in Settings.model_fields:
-        variable = name.upper()
-        source = next((s for s in (environ, lines) if variable in s or s.get(f"{variable}_FILE")), {})
+def _text(name: str, environ: Mapping[str, str], lines: Mapping[str, str], faults: dict[str, str]) -> str | None:
+    """Return what a setting is given, None where it is not; what stands against it is put among the faults."""
+    variable, file = name.upper(), f"{name.upper()}_FILE"
+    given = (s for s in (environ, lines) if variable in s or s.get(file) or (file in s and name in GUARDS))
+    source = next(given, {})
+    text = source.get(variable, "").strip()
+    if path := source.get(file):
+        if text:
+            faults[variable] = f"{variable} and {file} are both given: take one away"
+            return None
         try:
-            text = _text(source, variable)
-        except (OSError, UnicodeDecodeError):
-            faults[f"{variable}_FILE"] = "the file cannot be read"
-        else:
-            if text or (text is not None and name in EMPTY_MEANS_NONE):
-                given[name] = text
-    given = _brought(given.get("phone_verification", "")) | given
-    if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
-        given["otp_store_url"] = redis
-    return given, faults
+            text = read_text(Path(path)).strip()
+        except FileFault as error:
+            faults[file] = str(error)
+            return None
+        if not text and name not in EMPTY_MEANS_NONE | GUARDS:
+            faults[file] = "the file is empty"
+    if text or (name in EMPTY_MEANS_NONE and (variable in source or path)):
+        return text
+    if source and name in GUARDS:
+        faults[file if path else variable] = "it is given and empty: write who or what it allows, or take the name away"
+    return None
 
 
 def _brought(text: str) -> dict[str, str]:
@@ -194,9 +251,3 @@ def _redis(given: Mapping[str, str], faults: dict[str, str]) -> str | None:
 
 def _is_number(text: str) -> bool:
     return not text or (text.isascii() and text.isdecimal())
-
-
-def _text(source: Mapping[str, str], variable: str) -> str | None:
-    if path := source.get(f"{variable}_FILE"):
-        return Path(path).read_text(encoding="utf-8").strip()
-    return source[variable].strip() if variable in source else None

@@ -33,7 +33,9 @@ class BadSettings(Exception):
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
     settings, faults = read(environ, folder)
-    lines = [f"{variable}: {line}" for variable, line in faults.items()]
+    lines = [f"{variable}: {line}" for variable, text in faults.items() for line in text.splitlines()]
+    if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
+        raise BadSettings(lines)
     faulty = {variable.removesuffix("_FILE") for variable in faults}
     checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
     lines += [line for refusal in checkable if (line := refusal.says(settings))]
@@ -71,11 +73,10 @@ def prepare(settings: Settings) -> list[str]:
 
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
-    unknown = [f"{name}: there is no such setting, and it does nothing" for name in strangers()]
     without_face = [
         f"{name.upper()}: it does nothing while OTP_FACES has no {face}"
         for name, face in OF_FACES.items()
         if getattr(settings, name) and face not in settings.otp_faces
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
-    return unknown + without_face + phone_verification + channels.warnings(settings)
+    return strangers() + without_face + phone_verification + channels.warnings(settings)

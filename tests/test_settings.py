@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from otp_app.settings import EMPTY_MEANS_NONE, Settings, read, strangers
+from otp_app.settings import EMPTY_MEANS_NONE, GUARDS, Settings, read, strangers
 
 ROOT = Path(__file__).parents[1]
 AC = "AC" + "0" * 32
@@ -46,7 +46,9 @@ def test_the_example_has_nothing_but_comments():
 
 @pytest.mark.parametrize(("variable", "text"), example().items())
 def test_the_example_has_the_default(variable, text, tmp_path):
-    """Taking the comment sign away changes nothing."""
+    """Taking the comment sign away changes nothing; only a guard asks for a value."""
+    if variable.lower() in GUARDS and not text:
+        return
     (tmp_path / ".env").write_text(f"{variable}={text}\n", encoding="utf-8")
     settings, faults = read({}, tmp_path)
     assert faults == {}
@@ -101,11 +103,10 @@ def test_name_file_reads_a_secret_from_a_file(tmp_path):
     assert (settings.twilio_auth_token, faults) == ("s3cret", {})
 
 
-@pytest.mark.parametrize("name", ["missing", "folder", "binary"])
+@pytest.mark.parametrize("name", ["missing", "folder"])
 def test_a_file_that_cannot_be_read_is_a_fault(tmp_path, name):
     """And never a setting left empty: the fault names the variable, not the path."""
     (tmp_path / "folder").mkdir()
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
     settings, faults = read({"TWILIO_AUTH_TOKEN_FILE": str(tmp_path / name)}, tmp_path)
     assert faults == {"TWILIO_AUTH_TOKEN_FILE": "the file cannot be read"}
     assert settings.twilio_auth_token == ""
@@ -118,7 +119,7 @@ def test_a_dot_env_that_is_no_text_is_a_fault(tmp_path):
     assert faults
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", sorted(Settings.model_fields.keys() - GUARDS))
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_variable_is_as_if_unset(tmp_path, name, text):
     """Compose files set empty variables; only four mean something by it."""
@@ -128,16 +129,50 @@ def test_an_empty_variable_is_as_if_unset(tmp_path, name, text):
     assert {n for n in Settings.model_fields if getattr(settings, n) != getattr(Settings(), n)} == changed
 
 
+@pytest.mark.parametrize("name", sorted(GUARDS))
+@pytest.mark.parametrize("how", ["variable", "line of .env", "file", "empty name of a file", "over a line of .env"])
+def test_a_guard_that_is_given_and_empty_is_a_fault(tmp_path, name, how):
+    """Emptied by a slip it would open the server; whoever wants it open takes the name away."""
+    variable, given, empty = name.upper(), {}, tmp_path / "empty"
+    empty.write_text(" \n")
+    if how == "line of .env":
+        (tmp_path / ".env").write_text(f"{variable}=''\n")
+    elif how == "over a line of .env":
+        (tmp_path / ".env").write_text(f"{variable}=x\n")
+        given = {variable: ""}
+    else:
+        file = {f"{variable}_FILE": str(empty) if how == "file" else ""}
+        given = {variable: ""} if how == "variable" else file
+    settings, faults = read(given, tmp_path)
+    assert {fault.removesuffix("_FILE") for fault in faults} == {variable}
+    assert settings == Settings()
+
+
+@pytest.mark.parametrize("name", ["otp_api_keys", "otp_countries", "otp_trusted_proxies", "otp_resend_gaps"])
+def test_commas_alone_are_no_list(fault, name):
+    """They would be an empty one: no keys, every country, no gaps."""
+    assert fault(name.upper(), " , ,")
+
+
+def test_an_empty_file_is_no_value(tmp_path):
+    """A secret that was not filled in does not become the default."""
+    (tmp_path / "empty").touch()
+    _, faults = read({"TWILIO_AUTH_TOKEN_FILE": str(tmp_path / "empty")}, tmp_path)
+    assert faults == {"TWILIO_AUTH_TOKEN_FILE": "the file is empty"}
+
+
+def test_a_value_given_in_two_ways_is_a_fault(tmp_path):
+    """In one place: nobody knows which was meant. An empty one is none."""
+    (tmp_path / "token").write_text("s3cret")
+    both = {"TWILIO_AUTH_TOKEN": "other", "TWILIO_AUTH_TOKEN_FILE": str(tmp_path / "token")}
+    assert read(both, tmp_path)[1].keys() == {"TWILIO_AUTH_TOKEN"}
+    assert read(both | {"TWILIO_AUTH_TOKEN": ""}, tmp_path)[0].twilio_auth_token == "s3cret"
+
+
 def test_an_empty_name_of_a_file_is_as_if_unset(tmp_path):
     """It does not hide a line of .env."""
     (tmp_path / ".env").write_text("PORT=6000\n", encoding="utf-8")
     assert read({"PORT_FILE": ""}, tmp_path)[0].port == 6000
-
-
-def test_a_line_without_a_value_switches_nothing_off(tmp_path):
-    """A name alone is a slip; only NAME= says that there is to be no limit."""
-    (tmp_path / ".env").write_text("OTP_CLIENT_LIMITS\n", encoding="utf-8")
-    assert read({}, tmp_path)[0].otp_client_limits == Settings().otp_client_limits
 
 
 def test_an_empty_list_of_limits_is_none(tmp_path):
@@ -302,8 +337,38 @@ def test_several_faults_are_all_told(tmp_path):
     assert (settings.host, settings.port) == ("127.0.0.2", 5000)
 
 
-def test_a_name_that_is_no_setting_of_ours_is_noticed(tmp_path):
-    """OTP_COUNTRYS would leave a guard off without a word."""
-    (tmp_path / ".env").write_text("OTP_TTLS=60\nOTP_TTL=60\nELSE=1\n")
-    environ = {"OTP_COUNTRYS": "US", "OTP_SECRET_KEYS_FILE": "/x", "TWILIO_REGION": "ie1"}
-    assert strangers(environ, tmp_path) == ["OTP_COUNTRYS", "OTP_TTLS"]
+SLIPS = [
+    ("OTP_COUNTRYS", "OTP_COUNTRIES"), ("OTP_TTLS_FILE", ""), ("otp_countries", "OTP_COUNTRIES"), ("Otp_Api_Keys", ""),
+    ("otp_api_keys_file", "OTP_API_KEYS_FILE"), ("TWILIO_WHATSAPP_NUMBRE", "TWILIO_WHATSAPP_NUMBER"),
+    ("twilio_auth_token", "TWILIO_AUTH_TOKEN"), ("TWILIO_API_KEY", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "meant"), [*SLIPS, ("port", "PORT"), ("OPT_COUNTRIES", "OTP_COUNTRIES")])
+def test_a_slip_in_a_name_is_a_fault_of_the_file(name, meant, tmp_path):
+    """OTP_COUNTRYS in `.env` would leave a guard off without a word."""
+    (tmp_path / ".env").write_text(f"\n{name}=x\n")
+    _, faults = read({}, tmp_path)
+    assert faults[".env"].startswith(f"line 2 sets {name}: there is no such setting")
+    assert meant in faults[".env"]
+
+
+@pytest.mark.parametrize(("name", "meant"), SLIPS)
+def test_a_slip_in_a_name_of_the_environment_is_advice(name, meant, tmp_path):
+    """There it may be a variable of another program."""
+    assert read({name: "x"}, tmp_path)[1] == {}
+    (line,) = strangers({name: "x"})
+    assert line.startswith(f"{name}: there is no such setting")
+    assert meant in line
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ELSE", "REDIS_HOST", "OTP_SECRET_KEYS_FILE", "TWILIO_REGION", "TWILIO_EDGE", "TWILIO_VERIFICATION_SERVICE_SID",
+     "TWILIO_VERIFY_SERVICE_SID", "POSTGRES_USER", "http_proxy"],
+)  # fmt: skip
+def test_names_of_others_are_no_slips(name, tmp_path):
+    """Nor are those that Twilio's own programs read."""
+    (tmp_path / ".env").write_text(f"{name}=\n")
+    assert read({}, tmp_path)[1] == {}
+    assert strangers({name: "x"}) == []

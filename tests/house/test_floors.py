@@ -14,7 +14,8 @@ FLOORS = {
     # leaves: plain values and lines, for everybody above the core
     "setting_types": {"core"},
     "phone_verification": {"core"},
-    "settings": {"core", "loading", "phone_verification", "setting_types"},
+    "env_file": set(),
+    "settings": {"core", "env_file", "loading", "phone_verification", "setting_types"},
     "logs": {"core"},
     "faces": set(),
     "plugins": {"core"},
@@ -30,13 +31,14 @@ FLOORS = {
     "stores": {"core", "postgres_connection"},
     "channels": {"core", "dialing", "loading", "plugins", "settings"},
     "limits": {"core"},
-    "keyring": {"core", "settings"},
+    "keyring": {"core", "env_file", "settings"},
     "session_tokens": set(),
     "proof": {"core"},
     "records": {"core"},
     "verify_services": {"core"},
     # what puts them together
     "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "plugins", "proof"},
+    "reloading": {"refusals", "setting_types", "settings"},
     "startup": {"core", "settings", "channels", "keyring", "store", "refusals"},
     "profiles": {"core", "settings", "verify_services"},
     "wiring": {
@@ -45,7 +47,7 @@ FLOORS = {
     },
     # faces
     "web": {
-        "core", "settings", "setting_types", "logs", "limits", "startup", "refusals", "wiring", "faces",
+        "core", "settings", "setting_types", "logs", "limits", "startup", "refusals", "reloading", "wiring", "faces",
         "verify_services",
     },
     "cli": {
@@ -67,7 +69,7 @@ OUTSIDE = {
     "pydantic_core": {"phone_verification"},
     "jwt": {"proof", "session_tokens"},
     "cryptography": {"proof"},
-    "dotenv": {"settings", "keyring"},
+    "dotenv": {"env_file"},
     "limits": {"limits", "setting_types", "web.guard"},
     "flask": {"web", ""},
     "flask_limiter": {"web.guard"},

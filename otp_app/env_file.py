@@ -1,0 +1,122 @@
+"""The files that settings are read from: `.env` and the key file line by line, those that NAME_FILE names as a whole.
+
+Both are read strictly. python-dotenv drops a line that it cannot read and accepts lines that mean something else than
+they seem to; either way a guard would be off without a word. Here each of them is a fault with its line.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+LARGEST = 1_000_000  # bytes
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: what no text editor puts into a file of settings, and what other readers of such files take in different ways
+_STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
+#: another assignment within a value that has no quotes
+_SECOND = re.compile(r"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|\b(OTP|TWILIO)_[A-Z0-9_]+\s*[=:]", re.ASCII)
+#: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
+_SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
+
+
+class FileFault(ValueError):
+    """The file cannot be used; the text says why and repeats nothing of it."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """What the lines of a file say: values and line numbers by name, and a line of text for each fault."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def read_text(path: Path) -> str:
+    """Return the whole text of a file. Raises FileFault."""
+    content = _content(path)
+    if strange := _STRANGE.search(content):
+        raise FileFault(f"the file has {_words(strange[0])}")
+    return content
+
+
+def read_lines(path: Path) -> Lines:
+    """Return what the lines of a file say; nothing where there is no such file. Raises FileFault."""
+    if not os.path.lexists(path):
+        return Lines()
+    content, found = _content(path), Lines()
+    for number, binding in _statements(content):
+        _add(found, number, binding)
+    if strange := _STRANGE.search(content):  # alone, since lines are not counted well behind it
+        number = content.count("\n", 0, strange.start()) + 1
+        found.faults = [f"line {number} cannot be read: it has {_words(strange[0])}"]
+    return found
+
+
+def _content(path: Path) -> str:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not waiting for who writes into a pipe
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise FileFault("the file cannot be read")
+            content = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise FileFault("the file cannot be read") from error
+    if len(content) > LARGEST:
+        raise FileFault(f"the file is longer than {LARGEST} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise FileFault("the file cannot be read as text") from None
+
+
+def _words(strange: str) -> str:
+    if strange == "\ufeff":
+        return "a byte order mark: save the file as UTF-8 without it"
+    return "a carriage return alone: end lines with a line feed" if strange == "\r" else "a control character"
+
+
+def _statements(content: str) -> Iterator[tuple[int, Binding]]:
+    """Yield each statement with the number of its first line; python-dotenv's own numbers are of the blank lines before
+    it, and count a line end of Windows twice after a fault.
+    """
+    end = 0
+    for binding in parse_stream(io.StringIO(content, newline="")):
+        text = binding.original.string
+        begin, end = end + len(text) - len(text.lstrip()), end + len(text)
+        yield content.count("\n", 0, begin) + 1, binding
+
+
+def _add(found: Lines, number: int, binding: Binding) -> None:
+    name, value = binding.key, binding.value
+    if binding.error:
+        found.faults.append(f"line {number} cannot be read: write NAME=value, with quotes that are closed")
+    elif name is None:
+        return  # a comment, or nothing
+    elif not _NAME.fullmatch(name) or value is None:
+        found.faults.append(f"line {number} cannot be read: write NAME=value")
+    elif fault := _fault(binding.original.string.strip(), value):
+        found.faults.append(f"line {number} cannot be read: {fault}")
+    elif name in found.values:
+        found.faults.append(f"line {number} sets what line {found.numbers[name]} has set: keep one of the two")
+    else:
+        found.values[name], found.numbers[name] = value, number
+
+
+def _fault(statement: str, value: str) -> str | None:
+    """What is wrong with a statement that python-dotenv reads without complaint."""
+    written = statement.partition("=")[2].lstrip()
+    if written[:1] in ("'", '"'):
+        further = written.splitlines()[1:]
+        return "its quote is not closed on the line" if any(_SWALLOWED.match(line) for line in further) else None
+    if value.endswith("\\"):
+        return "a value ends with its line: take the backslash away"
+    return "write one setting a line, or quotes around the value" if _SECOND.search(value) else None
