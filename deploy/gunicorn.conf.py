@@ -13,7 +13,7 @@ import socket
 import sys
 from functools import partial
 
-from otp_app import refusals, startup
+from otp_app import refusals, reloading, startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.servers import descriptors
@@ -64,8 +64,14 @@ def on_starting(server):
         _refuse(faults, status)
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
+    reloading.accept(_settings)
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
+
+
+def on_reload(_server):
+    """Hand the new settings to the new workers."""
+    reloading.accept(_settings)
 
 
 def pre_fork(_server, _worker):
@@ -124,18 +130,31 @@ def _in_use(host, port):
 
 
 def _reload(server, reload):
-    """SIGHUP with settings that do not load would end gunicorn; so it goes on as it was, and says why."""
-    faults, _ = _faults(server.cfg.address)
-    if faults:
-        server.log.error("Not reloaded: %s", "; ".join(faults))
-    else:
+    """SIGHUP with settings that do not load would end gunicorn; so it goes on as it was, and says why.
+
+    Only callers that these settings do not name any more are out, whatever else is wrong.
+    """
+    running = reloading.accepted()
+    faults, _ = _faults(server.cfg.address, running)
+    if not faults:
         reload()
+        return
+    server.log.error("Not reloaded: %s", "; ".join(faults))
+    narrowed = reloading.narrowed(running)
+    if out := reloading.revoked(running, narrowed):
+        server.log.error("Not accepted any more: %s", ", ".join(out))
+        reloading.accept(narrowed)
+        for _ in range(server.num_workers):
+            server.spawn_worker()
+        server.manage_workers()  # ends the old ones
 
 
-def _faults(addresses):
+def _faults(addresses, running=None):
     """Every reason not to run with the settings of this moment, a line each, and the exit status for them."""
     try:
         settings = startup.load()
+        if running and (opening := reloading.refusals(running, settings)):
+            return opening, os.EX_CONFIG
         if reachable := _reachable(settings, addresses):
             return reachable, os.EX_CONFIG
         for line in startup.prepare(settings):

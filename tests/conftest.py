@@ -90,10 +90,15 @@ def fake_twilio() -> Iterator[Provider]:
 
 @pytest.fixture
 def server(tmp_path: Path, fake_twilio: Provider) -> Iterator[Callable[..., RunningServer]]:
-    """Call it to start a server on the stand-in (see RunningServer for its arguments); it stops with the test."""
+    """Call it to start a server on the stand-in (see RunningServer for its arguments); it stops with the test.
+
+    With start=False it is still to be started.
+    """
     with ExitStack() as running:
 
-        def start(**settings: Any) -> RunningServer:
-            return running.enter_context(RunningServer(tmp_path, fake_twilio.url, **settings))
+        def make(*, start: bool = True, **settings: Any) -> RunningServer:
+            made = RunningServer(tmp_path, fake_twilio.url, **settings)
+            running.callback(made.stop)
+            return made.start() if start else made
 
-        yield start
+        yield make

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask
 from flask.json.provider import DefaultJSONProvider
 
-from otp_app import startup
+from otp_app import reloading, startup
 from otp_app.faces import FACES
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
@@ -32,12 +32,13 @@ POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
-    """Return the application over these services, or over those that the settings describe.
+    """Return the application over these services, or over those that the settings describe: given, else those that the
+    process before the fork has accepted, else those of the environment and `.env`.
 
     Raises startup.BadSettings, and what wiring.build raises.
     """
     if services is None:
-        settings = settings or startup.load()
+        settings = settings or reloading.accepted() or startup.load()
         set_up(settings.otp_log_level)
         for line in startup.advice(settings):
             log.warning(line)

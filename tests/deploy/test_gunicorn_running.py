@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -90,6 +91,56 @@ def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:
     (running.folder / ".env").write_text("OTP_TTL=120\n")
     running.hup()
     assert running.post("/send-otp", {"phone_number": "+919812345678"}).json["expires_in"] == 120
+
+
+def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
+    """A key that is gone is out though another setting is wrong; keys that are all gone mean no caller, not an open
+    server, and so it stays when a worker is replaced.
+    """
+    running = server(OTP_API_KEYS_FILE="keys", start=False)
+    secrets = {name: f"otp_{name}_0123456789" for name in ("shop", "cron")}
+    keys = [f"{name}:send:{hashlib.sha256(secret.encode()).hexdigest()}" for name, secret in secrets.items()]
+    number = {"phone_number": "+919812345678"}
+
+    def reload(keys: list[str], rest: str) -> None:
+        (running.folder / "keys").write_text(",".join(keys))
+        (running.folder / ".env").write_text(rest)
+
+    def statuses() -> list[int]:
+        headers = [{"X-API-Key": secret} for secret in secrets.values()] + [{}]
+        return [running.post("/send-otp", number, header).status for header in headers]
+
+    reload(keys, "OTP_RESEND_GAPS=\n")
+    running.start()
+    assert statuses() == [200, 200, 401]
+    reload(keys[:1], "OTP_TTL=9999\n")
+    running.hup()
+    assert statuses() == [200, 401, 401]
+    reload([], "OTP_RESEND_GAPS=\n")
+    running.hup()
+    assert statuses() == [401, 401, 401]
+    running.kill_worker()
+    wait_until(running.worker_pids, "the next worker")
+    assert statuses() == [401, 401, 401]
+    assert "OTP_API_KEYS_FILE: it is given and empty" in running.log()
+    reload(keys[:1], "OTP_RESEND_GAPS=\n")
+    running.hup()
+    assert statuses()[1:] == [401, 401]
+
+
+def test_a_reload_without_keys_does_not_open_a_server_that_had_them(server: Start) -> None:
+    """Their line is gone from .env: at a start that would be a server for this machine, without keys."""
+    running = server(start=False)
+    secret = "otp_shop_0123456789"
+    key = f"shop:send:{hashlib.sha256(secret.encode()).hexdigest()}"
+    (running.folder / ".env").write_text(f"OTP_API_KEYS={key}\n")
+    running.start()
+    (running.folder / ".env").write_text("")
+    running.hup()
+    number = {"phone_number": "+919812345678"}
+    assert running.post("/send-otp", number).status == 401
+    assert running.post("/send-otp", number, {"X-API-Key": secret}).status == 401
+    assert "Not reloaded: OTP_API_KEYS: none is left" in running.log()
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])

@@ -1,0 +1,95 @@
+"""What a reload may not do: open a server that has callers, or leave a caller in that the settings no longer name.
+
+The master of a server with several processes decides here, and hands its workers the settings that it has accepted: a
+worker that is replaced later must not read settings that were refused since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from otp_app.refusals import is_open
+from otp_app.setting_types import ApiKey, VerifyAccount, api_key, verify_account
+from otp_app.settings import Settings, read, texts
+
+NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
+NOBODY = ApiKey("", frozenset(), NO_DIGEST)
+
+Item = TypeVar("Item")
+
+_accepted: Settings | None = None
+
+
+def accept(settings: Settings) -> None:
+    """Hand these settings to the workers that are forked from now on."""
+    global _accepted
+    _accepted = settings
+
+
+def accepted() -> Settings | None:
+    """Return what the process before the fork has accepted, None where there was none."""
+    return _accepted
+
+
+def refusals(running: Settings, new: Settings) -> list[str]:
+    """Return a line where settings that are fit for a start would open the server that runs."""
+    if not is_open(running) or is_open(new):
+        return []
+    variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
+    return [f"{variable}: none is left, so no caller may call; a server without keys takes a restart"]
+
+
+def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Return the running settings without the callers that the settings of this moment, good or not, do not name.
+
+    What cannot be read names nobody; of a list with a faulty item the others count.
+    """
+    given, _ = texts(environ, folder)
+    keys = {(key.name, key.digest): key.scopes for key in _readable(api_key, given.get("otp_api_keys", ""))}
+    accounts = set(_readable(verify_account, given.get("otp_verify_accounts", "")))
+    public = running.otp_public and read(environ, folder)[0].otp_public
+    found = running.model_copy(
+        update={
+            "otp_api_keys": tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
+            "otp_verify_accounts": tuple(
+                account if account in accounts else replace(account, digest=NO_DIGEST)
+                for account in running.otp_verify_accounts
+            ),
+            "otp_public": public,
+        }
+    )
+    if is_open(running) and not is_open(found):  # it must not be taken for one that never had callers
+        return found.model_copy(update={"otp_api_keys": (NOBODY,)})
+    return found
+
+
+def revoked(before: Settings, after: Settings) -> list[str]:
+    """Return the names of the callers that `narrowed` has taken scopes or everything from."""
+    lists: list[tuple[tuple[ApiKey | VerifyAccount, ...], tuple[ApiKey | VerifyAccount, ...]]] = [
+        (before.otp_api_keys, after.otp_api_keys),
+        (before.otp_verify_accounts, after.otp_verify_accounts),
+    ]
+    names = [
+        old.name if isinstance(old, ApiKey) else old.user
+        for olds, news in lists
+        for old, new in zip(olds, news, strict=False)
+        if old != new
+    ]
+    return names + (["callers without a key"] if before.otp_public and not after.otp_public else [])
+
+
+def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:
+    if scopes is None:
+        return replace(key, digest=NO_DIGEST, scopes=frozenset())
+    return replace(key, scopes=key.scopes & scopes)
+
+
+def _readable(parse: Callable[[str], Item], text: str) -> Iterable[Item]:
+    for item in filter(None, map(str.strip, text.split(","))):
+        try:
+            yield parse(item)
+        except ValueError:
+            continue  # the fault is reported where the settings are read

@@ -1,0 +1,97 @@
+"""What a reload may not do."""
+
+from dataclasses import replace
+
+import pytest
+
+from otp_app import reloading
+from otp_app.refusals import is_open
+from otp_app.setting_types import api_keys, verify_accounts
+from otp_app.settings import Settings
+from tests.web.house import House
+
+SHOP, CRON = "shop:send+verify:" + "1" * 63 + "2", "cron:metrics:" + "2" * 63 + "3"
+ACCOUNT, OTHER = f"AC{'1' * 32}:{'3' * 63}4", f"AC{'1' * 32}/SK{'2' * 32}:{'4' * 63}5"
+RUNNING = Settings(
+    otp_api_keys=api_keys(f"{SHOP},{CRON}"), otp_verify_accounts=verify_accounts(f"{ACCOUNT},{OTHER}"), otp_public=True
+)
+
+
+@pytest.fixture
+def left(tmp_path):
+    """Who is still in, by name, once a reload with this `.env` was refused."""
+
+    def of(content, running=RUNNING):
+        (tmp_path / ".env").write_text(content)
+        found = reloading.narrowed(running, {}, tmp_path)
+        assert is_open(found)  # never one that takes everybody from this machine
+        keys = {key.name: set(key.scopes) for key in found.otp_api_keys if key.digest}
+        return keys, {account.user[:2] for account in found.otp_verify_accounts if account.digest}, found.otp_public
+
+    return of
+
+
+EVERYTHING = {"shop": {"send", "verify"}, "cron": {"metrics"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_TTL=9999\n", EVERYTHING),
+        (f"OTP_API_KEYS={SHOP}\nOTP_TTL=9999\n", {"shop": EVERYTHING["shop"]}),
+        (f"OTP_API_KEYS={CRON},{SHOP},broken\n", EVERYTHING),
+        (f"OTP_API_KEYS={SHOP.replace('+verify', '')},{CRON}\nOTP_TTL=9999\n", {"shop": {"send"}, "cron": {"metrics"}}),
+        (f"OTP_API_KEYS={SHOP.replace('send', 'metrics+send')}\nOTP_TTL=9999\n", {"shop": {"send", "verify"}}),
+        (f"OTP_API_KEYS={SHOP[:-1]}7\nOTP_TTL=9999\n", {}),
+        ("OTP_API_KEYS=\n", {}),
+        ("OTP_API_KEYS\n", {}),
+        ("OTP_API_KEYS_FILE=/missing\n", {}),
+        ("", {}),
+    ],
+)
+def test_a_refused_reload_still_revokes(content, keys, left):
+    """A key that is not named any more, or cannot be read, is out; scopes only shrink; a new digest is not in yet."""
+    assert left(content)[0] == keys
+
+
+@pytest.mark.parametrize(
+    ("content", "accounts", "public"),
+    [
+        (f"OTP_VERIFY_ACCOUNTS={ACCOUNT},{OTHER}\nOTP_PUBLIC=1\nOTP_TTL=9999\n", {"AC", "SK"}, True),
+        (f"OTP_VERIFY_ACCOUNTS={OTHER}\nOTP_PUBLIC=0\n", {"SK"}, False),
+        ("OTP_VERIFY_ACCOUNTS=\nOTP_PUBLIC=perhaps\n", set(), False),
+    ],
+)
+def test_a_refused_reload_revokes_accounts_and_the_public(content, accounts, public, left):
+    """In the same way."""
+    assert left(content)[1:] == (accounts, public)
+
+
+def test_the_end_of_the_public_leaves_nobody(left):
+    """Where there were no keys; the server stays closed to this machine too."""
+    assert left("OTP_TTL=9999\n", Settings(otp_public=True)) == ({}, set(), False)
+
+
+def test_nothing_is_revoked_twice(tmp_path):
+    """A second refused reload has nobody to name, so it replaces no worker."""
+    once = reloading.narrowed(RUNNING, {}, tmp_path)
+    out = ["shop", "cron", f"AC{'1' * 32}", f"SK{'2' * 32}", "callers without a key"]
+    assert reloading.revoked(RUNNING, once) == out
+    assert reloading.narrowed(once, {}, tmp_path) == once
+
+
+def test_a_server_that_has_callers_is_not_opened():
+    """By a reload whose settings, at a start, would be those of a server for this machine."""
+    (line,) = reloading.refusals(RUNNING, Settings())
+    assert line.startswith("OTP_API_KEYS: none is left")
+    assert reloading.refusals(Settings(), Settings()) == []
+    assert reloading.refusals(Settings(), RUNNING) == []
+    assert reloading.refusals(RUNNING, Settings(otp_api_keys=api_keys(SHOP))) == []
+
+
+def test_a_revoked_key_is_unknown_to_the_api():
+    """And so is an empty one: no secret has the digest that is left."""
+    house = House(otp_api_keys=(replace(api_keys(SHOP)[0], digest=reloading.NO_DIGEST),))
+    answers = [house.send(), house.send(key=""), house.send(key="otp_1_x")]
+    house.close()
+    assert [answer.status_code for answer in answers] == [401, 401, 401]
