@@ -15,7 +15,7 @@ from pydantic import PlainValidator
 
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidPhone
-from otp_app.core.message import LOCALE, template_fault
+from otp_app.core.message import LANGUAGE_TAG, language_tag, template_fault
 from otp_app.core.phone import spelling
 from otp_app.core.wish import PURPOSE
 
@@ -101,9 +101,13 @@ def templates(text: Any) -> Any:
         found = json.loads(text)
     except ValueError:
         raise ValueError('write a JSON object, such as {"es": "Tu código es: {code}"}') from None
-    if not isinstance(found, dict) or not all(LOCALE.fullmatch(k) and isinstance(v, str) for k, v in found.items()):
+    tags = isinstance(found, dict) and all(LANGUAGE_TAG.fullmatch(tag) for tag in found)
+    if not tags or not all(isinstance(words, str) for words in found.values()):
         raise ValueError("write a JSON object of language tags with their texts")
-    return {tag.lower(): template(value) for tag, value in found.items()}
+    texts = {language_tag(tag): template(value) for tag, value in found.items()}
+    if len(texts) < len(found):
+        raise ValueError("write one text for each language tag; pt_BR and pt-br are the same tag")
+    return texts
 
 
 def api_keys(text: Any) -> Any:

@@ -7,7 +7,10 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")  # the shape of a language tag (RFC 5646)
+#: What a caller may wish for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647) and of POSIX names
+#: (`pt_BR.UTF-8`). A wish that fits no text gets the default one, so nothing more is asked of it.
+LOCALE = re.compile(r"[A-Za-z0-9*_.@-]{1,100}")
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what a text can be stored under
 ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
 
@@ -17,7 +20,7 @@ class Texts:
     """What a message says. Only the operator writes templates; callers choose a language at most."""
 
     default: str = "Your OTP is: {code}"
-    by_locale: Mapping[str, str] = field(default_factory=dict)  # lower-case language tag -> template
+    by_locale: Mapping[str, str] = field(default_factory=dict)  # language_tag -> template
     app_name: str = ""
     origin: str = ""  # host that the code is bound to in the last line, for browsers that fill it in
 
@@ -28,8 +31,22 @@ class Texts:
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
 
     def _template(self, locale: str) -> str:
-        tag = locale.lower()
-        return self.by_locale.get(tag) or self.by_locale.get(tag.partition("-")[0]) or self.default
+        """Look the locale up as RFC 4647, section 3.4 says: shortened from the right until there is a text for it."""
+        tag = language_tag(locale)
+        while tag and tag not in self.by_locale:
+            tag = _shortened(tag)
+        return self.by_locale[tag] if tag else self.default
+
+
+def language_tag(locale: str) -> str:
+    """Return a locale's language tag in lower case, without what only a POSIX name has: `pt_BR.UTF-8` is `pt-br`."""
+    return re.split("[.@]", locale, maxsplit=1)[0].replace("_", "-").lower()
+
+
+def _shortened(tag: str) -> str:
+    """Return the tag without its last subtag, nor the single letter before it, which only introduced that one."""
+    tag = tag.rpartition("-")[0]
+    return tag.rpartition("-")[0] if tag[-2:-1] == "-" else tag
 
 
 def template_fault(template: str) -> str | None:

@@ -29,6 +29,6 @@ class Wish:
         if not PURPOSE.fullmatch(self.purpose):
             raise InvalidInput("purpose must be 1 to 32 of a-z, 0-9, _ and -")
         if self.locale and not LOCALE.fullmatch(self.locale):
-            raise InvalidInput("locale must be a language tag, such as en or pt-BR")
+            raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
         if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")

@@ -59,7 +59,7 @@ class SendFields(Fields):
     """What send and resend take."""
 
     channel: Annotated[str, Field(min_length=1, max_length=32)] = ""
-    locale: Annotated[str, Field(pattern=rf"\A{LOCALE.pattern}\z", max_length=35)] = ""
+    locale: Annotated[str, Field(pattern=rf"\A{LOCALE.pattern}\z")] = ""
 
 
 class VerifyFields(Fields):

@@ -176,7 +176,7 @@ def test_purpose_channel_and_locale_are_the_callers_choice(open_house):
         ("purpose", "a" * 33, "bad_request"),
         ("purpose", "", "bad_request"),
         ("purpose", 1, "bad_request"),
-        ("locale", "english", "bad_request"),
+        ("locale", "en{{7*7}}", "bad_request"),
         ("locale", "en\n", "bad_request"),
         ("phone_number", 14155552671, "bad_request"),
         ("phone_number", ["+14155552671"], "bad_request"),
