@@ -155,8 +155,9 @@ def test_texts_by_language_are_a_json_object():
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '"es"', '{"es": 1}', '{"spanish": "{code}"}', '{"es": "x"}', '{"e": "{code}"}', '{"pt-BR": "{code}", "pt_br": "{code}"}', '{"es\\n": "{code}"}'],
-)
+    ["{", "[]", '"es"', '{"es": 1}', '{"spanish": "{code}"}', '{"es": "x"}', '{"e": "{code}"}',
+     '{"pt-BR": "{code}", "pt_br": "{code}"}', '{"es\\n": "{code}"}'],
+)  # fmt: skip
 def test_what_is_no_text_by_language_is_refused(text):
     """Each text must be a template of its own, each tag a language's."""
     with pytest.raises(ValueError):
