@@ -39,7 +39,7 @@ _memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a sl
 bind = f"{_host}:{_settings.port}"
 worker_class = "otp_app.servers.http_worker.HttpWorker"  # gthread, with errors that repeat no input
 workers = _settings.web_concurrency
-threads = _settings.otp_threads
+threads = _settings.otp_threads + 32  # so many sends at once, and the rest for everything else
 worker_connections = descriptors.connections(descriptors.raise_limit(), threads)
 
 timeout = 30  # a worker whose main loop stands still this long is replaced; requests have deadlines of their own

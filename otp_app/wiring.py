@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from otp_app import keyring, profiles
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
+from otp_app.core.bulkhead import Bulkhead
 from otp_app.core.codes import Names
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
@@ -43,6 +44,7 @@ class Services:
     verify_services: VerifyServices
     proofs: Proofs | None  # None: no keys for them
     idempotent: IdempotentSends
+    sends: Bulkhead  # every API's; guard takes a place for each view that needs the scope "send"
     store: Store
     channels: Sequence[Channel]
     sweeper: Sweeper
@@ -87,6 +89,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         proofs=_proofs(settings, clock),
         directory=open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory(),
         idempotent=IdempotentSends(store, clock),
+        sends=Bulkhead(settings.otp_threads),
         store=store,
         channels=channels,
         sweeper=Sweeper(store),

@@ -108,6 +108,12 @@ class Busy(OtpError):
     code = "busy"
 
 
+class Overloaded(OtpError):
+    """As many sends as this process may have at once are running. Nothing was changed."""
+
+    code = "busy"
+
+
 class DeliveryRefused(OtpError):
     """Every channel that was tried refused the message. `reason` is an interfaces.Reason."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError
+from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError, Overloaded
 from otp_app.core.interfaces import Reason
 from otp_app.logs import log
 
@@ -68,7 +68,8 @@ def otp_error(error: OtpError) -> Response:
     if isinstance(error, DeliveryRefused):
         response = _not_sent(error, Reason(error.reason))
     else:
-        response = refusal(STATUS.get(error.code, 400), str(error), error.code, error.retry_after)
+        status = 503 if isinstance(error, Overloaded) else STATUS.get(error.code, 400)
+        response = refusal(status, str(error), error.code, error.retry_after)
         if response.status_code >= 500:
             log.warning("%s: %s", error.code, error)
     if isinstance(error, LimitReached):

@@ -65,6 +65,7 @@ class BadHost(InvalidInput):
 def init_app(app: Flask) -> None:
     """Let every request pass the Host check, then find out who asks, then whether that one may."""
     app.before_request(_check)
+    app.teardown_request(_leave)
 
 
 def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprint]]]) -> None:
@@ -99,6 +100,14 @@ def _check() -> None:
     who = g.caller = _account_holder(request, settings) if need and need.basic else _identified(request, settings)
     if view is not None:  # otherwise there is no such path or method, and the router answers
         _authorize(need, who, settings)
+    if need and need.scope == "send":  # before the client's limits count it
+        services().sends.enter()
+        g.sends = True
+
+
+def _leave(_: BaseException | None) -> None:
+    if g.pop("sends", False):
+        services().sends.leave()
 
 
 def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:

@@ -89,7 +89,8 @@ def translated(response: Response) -> Response:
     if said is None:
         return response
     status, kind = response.status_code, said["error_type"]
-    number = NUMBERS.get(kind) or BY_STATUS.get(status, 20001)
+    overloaded = kind == "busy" and status == 503  # the server's state, not the number's
+    number = (not overloaded and NUMBERS.get(kind)) or BY_STATUS.get(status, 20001)
     wait = said.get("retry_after")
     if wait is None and WORDS[number][0] == 503 and kind not in BY_A_PERSON:
         wait = math.ceil(RETRY_AFTER[503])

@@ -1,0 +1,73 @@
+"""At most OTP_THREADS sends at once; one more is refused at once and changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from otp_app.faces import FACES
+from otp_app.web import _blueprint
+from tests.web.verify_house import ACCOUNTS, SERVICE, basic
+
+VERIFY = {"otp_verify_accounts": ACCOUNTS, "otp_verify_services": f"{SERVICE}:login"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture
+def full(open_all: Any) -> Any:
+    """A server of all APIs that runs one send at once, and runs it."""
+    house = open_all(otp_threads=1, otp_client_limits="1/day", **VERIFY)
+    house.services.sends.enter()
+    return house
+
+
+def asked(house: Any, path: str) -> Any:
+    """A send through an API."""
+    match path:
+        case "/send-code":
+            return house.post(path, {"user_id": "abc"})
+        case "/v2":
+            body = f"To=%2B{house.number()[1:]}&Channel=sms".encode()
+            return house.call("POST", f"/v2/Services/{SERVICE}/Verifications", body, basic() | FORM)
+        case _:
+            return house.post(path, {"phone_number": house.number()}, headers={"Idempotency-Key": "one"})
+
+
+@pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/send-code", "/api/phone/register", "/v2"])
+def test_a_send_without_a_place_is_busy_and_changes_nothing(full: Any, path: str) -> None:
+    """503 with Retry-After; no message, no count of the client, no answer under its Idempotency-Key."""
+    answer = asked(full, path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.json.get("error_type", "busy") == "busy"
+    assert answer.json.get("code", 20503) == 20503
+    assert full.channel.messages == []
+    full.services.sends.leave()
+    assert asked(full, path).status_code in (200, 201)
+
+
+def test_checks_and_health_need_no_place(full: Any) -> None:
+    """However many sends wait."""
+    assert full.verify(full.number(), "123456").status_code == 400
+    assert full.call("GET", "/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("body", [{"phone_number": "+1"}, b"{", {}], ids=["refused", "no JSON", "incomplete"])
+def test_a_place_comes_back_whatever_became_of_the_send(open_house: Any, body: Any) -> None:
+    """Were it lost, so many refusals as there are places would end all sends."""
+    house = open_house(otp_threads=1)
+    for _ in range(2):
+        assert house.post("/send-otp", body).status_code in (400, 415)
+    house.channel.before = lambda: 1 / 0
+    assert house.send().status_code == 500
+    house.channel.before = lambda: None
+    assert house.send().status_code == 200
+
+
+def test_every_send_of_every_api_takes_a_place(open_all: Any) -> None:
+    """Those that client limits count as sends are those that need the scope `send`, and no others are."""
+    app = open_all(**VERIFY).app
+    sends = {_blueprint(name).name for face in FACES.values() for name in face.sends}
+    for endpoint, view in app.view_functions.items():
+        need = getattr(view, "need", None)
+        assert (need is not None and need.scope == "send") == (endpoint.rpartition(".")[0] in sends), endpoint
