@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 from flask import request
@@ -24,7 +25,10 @@ TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
 BLANKS = r"[ \t]*+"
 CHARSET = rf"(?:;{BLANKS}charset=\"?utf-8\"?{BLANKS})?"
 _JSON_TYPE = re.compile(rf"application/json{BLANKS}{CHARSET}", re.IGNORECASE)
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+# A string without its end reaches to the end of the body, so that no other one is looked for in it.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class BadRequest(InvalidInput):
@@ -105,7 +109,8 @@ def decoded(media: re.Pattern[str], name: str) -> str:
 
 def _bytes(environ: WSGIEnvironment) -> bytes:
     """Read as much as Content-Length says, or a chunked body to its end; one that was cut off is not obeyed."""
-    length = int(text) if (text := environ.get("CONTENT_LENGTH") or "").isdecimal() else None
+    text = environ.get("CONTENT_LENGTH") or ""
+    length = int(text.lstrip("0")[:20] or 0) if text.isdecimal() else None  # Python reads no number of 4,300 digits
     most = MAX_BYTES + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
     if length is not None and length > MAX_BYTES:
         raise TooLarge(TOO_LARGE)
@@ -134,11 +139,7 @@ def parse(text: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    depth = deepest = 0
-    for match in _BRACKETS.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
-        deepest = max(deepest, depth)
-    return deepest
+    return max(accumulate(map(_STEPS.__getitem__, _BRACKET.findall(_STRING.sub("", text)))), default=0)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

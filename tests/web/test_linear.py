@@ -1,0 +1,235 @@
+"""No request costs more than its size: every pattern and every route takes 8 KB in a time that grows with the size."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import pytest
+from werkzeug.test import create_environ
+
+import otp_app
+from tests.web.house import BASE_URL, House
+from tests.web.pumping import cost, texts
+
+SIZE = 8192
+USES: dict[str, Callable[[re.Pattern[Any], Any], object]] = {
+    "fullmatch": re.Pattern.fullmatch, "match": re.Pattern.match, "search": re.Pattern.search,
+    "finditer": lambda pattern, text: sum(1 for _ in pattern.finditer(text)),
+}  # fmt: skip
+ITERATING = ("sub", "subn", "findall", "split")
+CHEAP = 0.0005  # seconds: what costs less at 8 KB need not be looked at
+
+
+# ---- patterns: collected, so that a new one need not be named here
+
+
+def modules() -> dict[str, Any]:
+    """Every module of the package but its commands: what a request can come through, and what reads settings."""
+    names = [found.name for found in pkgutil.walk_packages(otp_app.__path__, "otp_app.")]
+    kept = [name for name in names if ".cli" not in name and name != "otp_app.__main__"]
+    return {name: importlib.import_module(name) for name in kept}
+
+
+def patterns() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
+    """Each pattern with its place and the ways in which the package uses it: all ways, where that cannot be seen."""
+    trees = {name: ast.parse(inspect.getsource(module)) for name, module in modules().items()}
+    used: dict[str, set[str]] = {}
+    for tree in trees.values():
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                used.setdefault(ast.unparse(call.func.value).rpartition(".")[2], set()).add(call.func.attr)
+    places: dict[re.Pattern[Any], list[str]] = {}
+    for name, module in modules().items():
+        for attribute, value in vars(module).items():
+            for pattern in held(value):
+                places.setdefault(pattern, []).append(f"{name}.{attribute}")
+        yield from inline(name, trees[name], vars(module))
+    for pattern, found in places.items():
+        yield found[0], pattern, ways(set().union(*(used.get(place.rpartition(".")[2], ()) for place in found)))
+
+
+def held(value: Any, depth: int = 3) -> Iterator[re.Pattern[Any]]:
+    """The patterns that a module's attribute is, or has in a container or as a class."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif depth and isinstance(value, dict | list | tuple | set | frozenset):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from held(each, depth - 1)
+    elif depth and isinstance(value, type) and value.__module__.startswith("otp_app"):
+        for each in vars(value).values():
+            yield from held(each, 1)
+
+
+def inline(name: str, tree: ast.Module, names: dict[str, Any]) -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
+    """The patterns that are written where they are used: re.match("…", …), and pattern="…" of a field."""
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        function = ast.unparse(call.func)
+        said = [keyword.value for keyword in call.keywords if keyword.arg == "pattern"]
+        if function.startswith("re.") and function != "re.compile" and call.args:
+            said, method = [call.args[0]], function.removeprefix("re.")
+        else:
+            method = "search"
+        for each in said:
+            try:
+                text = eval(compile(ast.Expression(each), name, "eval"), names)
+            except NameError:
+                continue  # made of an argument: the values are patterns of the callers
+            if isinstance(text, str):
+                yield f"{name}:{call.lineno}", re.compile(text.replace(r"\z", r"\Z")), ways({method})
+
+
+def ways(methods: set[str]) -> set[str]:
+    """The uses to try for these methods."""
+    found = {"finditer" if method in ITERATING else method for method in methods} & USES.keys()
+    return found or set(USES)
+
+
+def grows(use: str, pattern: re.Pattern[Any]) -> list[str]:
+    """The texts for which the cost grows faster than their size; it ends with the first, since each takes long."""
+    act = partial(partial, USES[use], pattern)
+    for short, text in zip(texts(pattern, SIZE // 4), texts(pattern, SIZE), strict=True):
+        if cost(act(text)) < CHEAP:
+            continue
+        long = cost(act(text), 5)
+        if long > CHEAP and long > 8 * cost(act(short), 5):
+            return [repr(text[:40])]
+    return []
+
+
+FOUND = list(patterns())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "uses"), [(pattern, uses) for _, pattern, uses in FOUND], ids=[place for place, _, _ in FOUND]
+)
+def test_a_pattern_takes_time_that_grows_with_the_text(pattern, uses):
+    """Four times the text of its own alphabet costs about four times as much, not sixteen times."""
+    assert [found for use in sorted(uses) for found in grows(use, pattern)] == []
+
+
+@pytest.mark.parametrize(
+    ("use", "pattern"),
+    [
+        ("finditer", re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]', re.DOTALL)),
+        ("finditer", re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]', re.DOTALL)),
+        ("fullmatch", re.compile(r"application/json[ \t]*(;[ \t]*charset=utf-8)?[ \t]*")),
+        ("search", re.compile(r"[ \t]*;")),
+        ("match", re.compile(r"\w+\.?\w+!")),
+    ],
+)
+def test_a_pattern_that_takes_more_is_seen(use, pattern):
+    """Two repeats that share a text, and a search that begins anew in what it has read."""
+    assert grows(use, pattern)
+
+
+def test_patterns_are_found():
+    """Those of modules, those in containers, and those that are written where they are used."""
+    places = {place for place, _, _ in FOUND}
+    assert {"otp_app.web.body._STRING", "otp_app.web.body._JSON_TYPE", "otp_app.core.phone._ONE_NUMBER"} <= places
+    assert [place for place in places if place.startswith("otp_app.setting_types:")]
+    assert next(uses for place, _, uses in FOUND if place == "otp_app.web.body._STRING") == {"finditer"}
+
+
+# ---- requests: what the libraries do with them counts too
+
+UNITS = [
+    " ", "\t", "9", "=", "&", "%", "%41", ";", ",", "/", ".", '"', '\\"', "[", "{", "*", "a", "a=", ";a=\"", "a;q=0.1,",
+    "; a*0*=b", 'W/"a",', "0-0,", "1.1.1.1,", "[::1]:", "\xe9", "+1", "--b\r\n", "\r\n", "VE", "a&", '{"a":', "{},",
+]  # fmt: skip
+HEADERS = [
+    "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_ACCEPT", "HTTP_ACCEPT_LANGUAGE", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
+    "HTTP_CACHE_CONTROL", "HTTP_CONTENT_ENCODING", "HTTP_HOST", "HTTP_IDEMPOTENCY_KEY", "HTTP_IF_MATCH",
+    "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", "HTTP_ORIGIN", "HTTP_RANGE", "HTTP_REFERER",
+    "HTTP_X_API_KEY", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO",
+]  # fmt: skip
+BEGINS = {
+    "CONTENT_TYPE": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary="],
+    "HTTP_AUTHORIZATION": ["Basic ", "Bearer ", "Digest "], "HTTP_HOST": ["localhost", "["], "HTTP_RANGE": ["bytes="],
+}  # fmt: skip
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
+PART = '--b\r\nContent-Disposition: form-data; name="'
+BODIES = {
+    JSON: ["", '{"phone_number": "', '{"phone_number": ', "[" * 33 + '"'],
+    FORM: ["", "phone_number=", "To="],
+    MULTIPART: ["", PART, PART + 'phone_number"\r\n\r\n', "--b\r\nContent-Disposition: form-data", "--b\r\n"],
+}
+MOST = 0.005  # seconds of processor time: a usual request takes a tenth, and one with a quadratic step fifty times it
+
+
+@pytest.fixture(scope="module")
+def house(all_there_is: dict[str, Any]) -> Iterator[House]:
+    """A server of everything behind a proxy, without limits of clients."""
+    house = House(**all_there_is, otp_client_limits="", otp_check_limits="", otp_trusted_proxies="127.0.0.1,1.1.1.1")
+    yield house
+    house.close()
+
+
+def routes(house: House) -> list[tuple[str, str]]:
+    """Each method of each route, with ids that fit."""
+    ids = {"service_sid": "VA" + "0" * 32}
+    return [
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", lambda name: ids.get(name[1], "VE" + "0" * 32), rule.rule))
+        for rule in house.app.url_map.iter_rules()
+        for method in sorted(rule.methods or ())
+    ]
+
+
+def expensive(house: House, method: str, path: str, body: bytes = b"", **environ: str) -> bool:
+    """Whether a request takes too much of the processor, the best of several times."""
+
+    plain = create_environ(path, BASE_URL, method=method, data=body, content_type=JSON) | environ
+
+    def ask() -> None:  # without the test client, which has costs of its own
+        for _ in house.app.wsgi_app({**plain, "wsgi.input": BytesIO(body)}, lambda *_: None):
+            pass
+
+    return cost(ask) > MOST and cost(ask, 5) > MOST
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_costs_more_than_its_size(house, header):
+    """8 KB of it, on one route of each API and on one that is none."""
+    paths = ["/send-otp", "/api/phone/register", "/send-code", f"/v2/Services/VA{'0' * 32}/VerificationCheck", "/none"]
+    found = [
+        (path, begin, unit)
+        for path in paths
+        for begin in ["", *BEGINS.get(header, [])]
+        for unit in UNITS
+        if expensive(house, "POST", path, b"{}", **{header: (begin + unit * SIZE)[: SIZE - 2] + "x"})
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("media", BODIES)
+def test_no_body_costs_more_than_its_size(house, media):
+    """8 KB of it, on every route."""
+    found = [
+        (method, path, begin, unit)
+        for method, path in routes(house)
+        for begin in BODIES[media]
+        for unit in UNITS
+        if expensive(house, method, path, (begin + unit * SIZE).encode()[:SIZE], CONTENT_TYPE=media)
+    ]
+    assert found == []
+
+
+def test_no_path_or_query_costs_more_than_its_size(house):
+    """2 KB, which is what gunicorn lets in."""
+    found = [
+        (path, unit)
+        for path in {path for _, path in routes(house)}
+        for unit in UNITS
+        for where, text in (("PATH_INFO", path + unit * 2048), ("QUERY_STRING", unit * 2048))
+        if expensive(house, "GET", path, **{where: text[:2048]})
+    ]
+    assert found == []
