@@ -1,49 +1,75 @@
 <?php
 declare(strict_types=1);
 
-const LEEWAY = 10; // seconds by which the clocks may differ
-const CLAIMS = ['iss', 'aud', 'iat', 'exp', 'jti', 'phone_number', 'phone_number_verified', 'purpose', 'nonce'];
+const LEEWAY = 10, LONGEST_LIFE = 600; // seconds: by which the clocks may differ, and between iat and exp
 
 /** Return the claims of a proof. $keys: an array of JWKs. Throws an Exception. */
 function verify_proof(
     string $token, array $keys, string $issuer, string $audience, string $purpose, string $nonce
 ): array {
-    if (!preg_match('/\A([\w-]+)\.([\w-]+)\.([\w-]+)\z/', $token, $part)) {
+    if (strlen($token) > 4096 || !preg_match('/\A([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\z/', $token, $part)) {
         throw new Exception('no token');
     }
-    $header = json_decode(base64url($part[1]), true);
-    [$jwk] = array_values(array_filter($keys, fn ($key) => $key['kid'] === ($header['kid'] ?? null))) + [null];
-    if ($jwk === null || ($header['typ'] ?? '') !== 'otp-proof+jwt') {
+    $header = parse($part[1]);
+    $kid = $header['kid'] ?? null;
+    $known = array_filter($keys, fn ($key) => is_string($kid) && ($key['kid'] ?? null) === $kid);
+    [$jwk] = array_values($known) + [null];
+    if ($jwk === null || ($header['typ'] ?? '') !== 'otp-proof+jwt' || array_key_exists('crit', $header)) {
         throw new Exception('no proof, or of an unknown key');
     }
-    // The algorithm is the key's: a token that names another is refused.
-    if (($header['alg'] ?? '') !== $jwk['alg'] || !is_signed("$part[1].$part[2]", base64url($part[3]), $jwk)) {
+    // The algorithm is the key's: a token that names another is rejected.
+    if (($header['alg'] ?? '') !== $jwk['alg'] || !is_signed("$part[1].$part[2]", decode($part[3]), $jwk)) {
         throw new Exception('a wrong signature');
     }
-    $claims = json_decode(base64url($part[2]), true);
-    if (array_diff(CLAIMS, array_keys($claims))) {
-        throw new Exception('a claim is missing');
-    }
-    if ($claims['exp'] <= time() - LEEWAY || $claims['iat'] > time() + LEEWAY) {
-        throw new Exception('not of now');
-    }
-    $is = [$claims['iss'], $claims['aud'], $claims['purpose'], $claims['nonce'], $claims['phone_number_verified']];
-    if ($is !== [$issuer, $audience, $purpose, $nonce, true]) {
+    $claims = parse($part[2]);
+    $is = array_map(fn ($name) => $claims[$name] ?? null, ['iss', 'aud', 'purpose', 'nonce', 'phone_number_verified']);
+    $is_text = is_string($claims['jti'] ?? null) && is_string($claims['phone_number'] ?? null);
+    if (!$is_text || $is !== [$issuer, $audience, $purpose, $nonce, true]) {
         throw new Exception('a proof of something else');
     }
+    [$iat, $exp] = [$claims['iat'] ?? null, $claims['exp'] ?? null];
+    $nbf = array_key_exists('nbf', $claims) ? $claims['nbf'] : $iat;
+    $is_time = is_whole($iat) && is_whole($exp) && is_whole($nbf);
+    if (!$is_time || $exp <= $iat || $exp - $iat > LONGEST_LIFE) {
+        throw new Exception('a time is none');
+    }
+    if ($exp <= microtime(true) - LEEWAY || max($iat, $nbf) > microtime(true) + LEEWAY) {
+        throw new Exception('not of now');
+    }
     return $claims;
+}
+
+function is_whole(mixed $value): bool
+{
+    return (is_int($value) || is_float($value)) && abs($value) < 2 ** 53 && floor($value) == $value;
 }
 
 function is_signed(string $text, string $signature, array $jwk): bool
 {
     return match ($jwk['alg']) {
-        'EdDSA' => sodium_crypto_sign_verify_detached($signature, $text, base64url($jwk['x'])),
-        'HS256' => hash_equals(hash_hmac('sha256', $text, base64url($jwk['k']), true), $signature),
+        'EdDSA' => strlen($signature) === SODIUM_CRYPTO_SIGN_BYTES
+            && sodium_crypto_sign_verify_detached($signature, $text, base64_decode(strtr($jwk['x'], '-_', '+/'))),
+        'HS256' => hash_equals(hash_hmac('sha256', $text, base64_decode(strtr($jwk['k'], '-_', '+/')), true), $signature),
         default => false,
     };
 }
 
-function base64url(string $text): string
+function parse(string $part): array
 {
-    return base64_decode(strtr($text, '-_', '+/'));
+    $text = decode($part);
+    $found = json_decode($text, true);
+    if (!is_array($found) || ltrim($text, " \t\r\n")[0] !== '{') {
+        throw new Exception('no JSON object');
+    }
+    return $found;
+}
+
+/** Return the bytes of base64url, of which there is one spelling only. */
+function decode(string $part): string
+{
+    $found = base64_decode(strtr($part, '-_', '+/'), true);
+    if ($found === false || rtrim(strtr(base64_encode($found), '+/', '-_'), '=') !== $part) {
+        throw new Exception('no base64url');
+    }
+    return $found;
 }

@@ -1,4 +1,4 @@
-"""Tokens that a verifier accepts, and tokens that each have one thing wrong. Made by hand, so that anything can be."""
+"""The tokens of table.json: those that a verifier accepts, and those that each have one thing wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from otp_app.core.interfaces import Approval, Instant
 from otp_app.proof import Proofs, parse_proof_keys
 
+OTHER = {"h1": "h2", "e1": "e2"}
+#: What every verifier must make of which token: one table for the three languages.
+TABLE: list[dict[str, Any]] = json.loads(Path(__file__).with_name("table.json").read_text(encoding="utf-8"))
 SEED, OTHER_SEED = b"\x01" * 32, b"\x02" * 32
 SECRET, OTHER_SECRET = b"\xfb\xff" * 17, b"\x03" * 32  # base64 of the first has +, / and =
 WANTED = {"issuer": "otp_app", "audience": "https://shop.example", "purpose": "pay", "nonce": "n-0S6_WzA2Mj"}
@@ -58,66 +62,50 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return json.loads(header), json.loads(claims)
 
 
-def signed(key_id: str, header: Any, claims: Any) -> str:
-    """A token with this header and these claims and a signature that is right for this key."""
-    text = ".".join(url64(json.dumps(part).encode()) for part in (header, claims))
-    return f"{text}.{url64(signature(key_id, text.encode()))}"
-
-
 def signature(key_id: str, text: bytes) -> bytes:
     if key_id in ("e1", "e2"):
         return Ed25519PrivateKey.from_private_bytes({"e1": SEED, "e2": OTHER_SEED}[key_id]).sign(text)
     return hmac.digest({"h1": SECRET, "h2": OTHER_SECRET}[key_id], text, "sha256")
 
 
-def changed(key_id: str, name: str, value: Any = None) -> str:
-    """A good proof with another value under one name of its header or claims (None: without it), signed again."""
-    header, claims = parts(good(key_id))
-    part = header if name in header else claims
-    part.pop(name)
-    part |= {} if value is None else {name: value}
-    return signed(key_id, header, claims)
-
-
-def accepted(key_id: str) -> dict[str, str]:
-    """Tokens that are good, by what is special about them."""
-    return {"fresh": good(key_id), "expired a moment ago": good(key_id, 125), "of a fast clock": good(key_id, -5)}
-
-
-def refused(key_id: str) -> dict[str, str]:
-    """Tokens that are not, by the one thing that is wrong."""
-    now, token = int(time.time()), good(key_id)
+def built(row: dict[str, Any], key_id: str) -> str:
+    """The token that a row of the table describes: a good proof of a key but for what the row says."""
+    token = good(key_id, row.get("age", 0))
     header, claims = parts(token)
-    head, body, mac = token.split(".")
-    other = {"h1": "h2", "e1": "e2"}[key_id]
-    without = ("iss", "aud", "iat", "exp", "jti", "nonce", "purpose", "phone_number", "phone_number_verified")
-    wrong = {
-        "iss": "other", "aud": "https://other.example", "nonce": "other", "purpose": "login", "typ": "JWT",
-        "kid": other, "exp": now - 60, "iat": now + 60, "phone_number_verified": False,
-    }  # fmt: skip
-    return {
-        **{f"other {name}": changed(key_id, name, value) for name, value in wrong.items()},
-        **{f"no {name}": changed(key_id, name) for name in (*without, "typ", "kid")},
-        "an unknown kid": changed(key_id, "kid", "e9"),
-        "a kid that is a list": changed(key_id, "kid", [key_id]),
-        "several audiences": changed(key_id, "aud", [WANTED["audience"], "https://other.example"]),
-        "alg none": f"{url64(json.dumps(header | {'alg': 'none'}).encode())}.{body}.",
-        "alg none, signed": signed(key_id, header | {"alg": "none"}, claims),
-        "alg HS512": signed(key_id, header | {"alg": "HS512"}, claims),
-        "signed by the other key": signed(other, header, claims),
-        "another phone": f"{head}.{url64(json.dumps(claims | {'phone_number': '+14155550000'}).encode())}.{mac}",
-        "another signature": f"{head}.{body}.{'B' if mac[0] == 'A' else 'A'}{mac[1:]}",
-        "half a signature": f"{head}.{body}.{mac[:-20]}",
-        "no signature": f"{head}.{body}.",
-        "no parts": "token",
-        "four parts": f"{token}.x",
-        "nothing": "",
-        "a blank": f"{token}\n",
-        "no JSON": f"{url64(b'{')}.{body}.{mac}",
-        "null": f"{url64(b'null')}.{body}.{mac}",
-        "a header that is a text": f"{url64(json.dumps('kid').encode())}.{body}.{mac}",
-        "no base64": f"!{token}",
-    }
+    stands = {"OTHER": OTHER[key_id], "KID": key_id, "ALG": header["alg"], "LONG": "x" * 4096}
+    for part, changes in ((header, row.get("header", {})), (claims, row.get("claims", {}))):
+        part |= {name: _value(value, stands) for name, value in changes.items()}
+        part.pop(row.get("without", ""), None)
+    text = [_text(row.get("header_text", "{…}"), header), _text(row.get("claims_text", "{…}"), claims)]
+    head, body = (url64(part.encode(row.get("encoding", "utf-8"))) for part in text)
+    mac = url64(signature(stands.get(row.get("signed_by", ""), key_id), f"{head}.{body}".encode()))
+    if unsigned := row.get("claims_unsigned"):
+        body = url64(json.dumps(claims | unsigned).encode())
+    made: str = row.get("token", "HEAD.BODY.MAC")
+    spelling = {"HEAD": head, "BODY": body, "HALF": mac[:-20], "FLIPPED": _next(mac[0]) + mac[1:]}
+    for name, value in (spelling | {"SPARE": mac[:-1] + _next(mac[-1]), "MAC": mac}).items():
+        made = made.replace(name, value)
+    return made
+
+
+def _value(value: Any, stands: dict[str, str]) -> Any:
+    if isinstance(value, dict) and "now" in value:
+        return int(time.time()) + value["now"]
+    if isinstance(value, list):
+        return [_value(part, stands) for part in value]
+    return stands.get(value, value) if isinstance(value, str) else value
+
+
+def _text(form: str, part: dict[str, Any]) -> str:
+    now = str(int(time.time()))
+    deep = "[" * 1200 + "]" * 1200  # over what Python's parser takes, and under the longest proof
+    return form.replace("DEEP", deep).replace("NOW", now).replace("…", json.dumps(part)[1:-1])
+
+
+def _next(letter: str) -> str:
+    """The letter of base64url whose value differs in its lowest bit."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return letters[letters.index(letter) ^ 1]
 
 
 def confused() -> str:
