@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from otp_app.core.events import Checked, Event, OutcomeLost, Refused
 
 log = logging.getLogger("otp_app")
+_warned: set[str] = set()
 
 
 class JsonLines(logging.Formatter):
@@ -37,6 +38,13 @@ def set_up(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+
+
+def warn_once(line: str) -> None:
+    """Log a warning that every request could repeat: once for each process."""
+    if line not in _warned:
+        _warned.add(line)
+        log.warning(line)
 
 
 def log_event(event: Event) -> None:

@@ -201,12 +201,21 @@ def rate_limits(text: str) -> str:
     return text
 
 
-def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    """Read an address or a network."""
+def trusted_proxy(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+    """Read an address or a network, IPv4 in IPv6 as IPv4, or `unix` for the peers of a Unix socket."""
+    if text == UNIX:
+        return UNIX
     try:
-        return ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
+        raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8, or unix") from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped and network.prefixlen >= 96:
+        network = ipaddress.ip_network((mapped, network.prefixlen - 96))
+    if network.prefixlen == 0:
+        raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
+    return network
 
 
-IPNetwork = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(network)]
+UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
+TrustedProxy = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network | str, PlainValidator(trusted_proxy)]

@@ -20,7 +20,7 @@ from otp_app.env_file import FileFault, read_lines, read_text
 from otp_app.loading import OWN_NAME
 from otp_app.phone_verification import PhoneVerification, as_settings
 from otp_app.phone_verification import parse as parse_phone_verification
-from otp_app.setting_types import ApiKey, ConfiguredService, FixedUntil, IPNetwork, VerifyAccount
+from otp_app.setting_types import ApiKey, ConfiguredService, FixedUntil, TrustedProxy, VerifyAccount
 
 #: an empty variable switches these off; every other one then has its default
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
@@ -110,7 +110,7 @@ class Settings(BaseModel):
     otp_countries: Annotated[frozenset[str], BeforeValidator(types.countries)] = frozenset()
     otp_client_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "20/hour;60/day"
     otp_check_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "60/10minutes"
-    otp_trusted_proxies: Annotated[tuple[IPNetwork, ...], BeforeValidator(types.names)] = ()
+    otp_trusted_proxies: Annotated[tuple[TrustedProxy, ...], BeforeValidator(types.names)] = ()
     otp_trusted_hosts: Annotated[tuple[str, ...], BeforeValidator(types.hosts)] = ()
 
     # What it tells

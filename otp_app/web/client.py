@@ -1,47 +1,102 @@
-"""Where a request comes from: the peer, or, behind a trusted proxy, who the proxy says."""
+"""Where a request comes from: the peer, or, behind a trusted proxy, the client that the proxy names."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from otp_app.logs import log
-from otp_app.setting_types import IPNetwork
+from otp_app.logs import warn_once
+from otp_app.setting_types import UNIX, TrustedProxy
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_warned = False
+#: every client whose address cannot be read: they are counted together, and apart from all others
+UNKNOWN = "unknown"
+#: beginnings of what proxies, tunnels and CDNs write, as WSGI spells headers
+OF_PROXIES = (
+    "HTTP_FORWARDED", "HTTP_X_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_", "HTTP_X_CLIENT_IP", "HTTP_X_CLUSTER_CLIENT_IP",
+    "HTTP_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_REMOTE_", "HTTP_X_REMOTE_", "HTTP_X_ORIGINAL_",
+    "HTTP_X_ORIGINATING_IP", "HTTP_X_PROXY_", "HTTP_X_PROXYUSER_IP", "HTTP_CF_", "HTTP_CDN_LOOP", "HTTP_FASTLY_",
+    "HTTP_FLY_", "HTTP_TAILSCALE_", "HTTP_X_ENVOY_", "HTTP_X_AMZN_TRACE_ID", "HTTP_X_AMZ_CF_", "HTTP_X_AZURE_",
+    "HTTP_X_ARR_", "HTTP_X_APPENGINE_", "HTTP_X_CLOUD_TRACE_CONTEXT", "HTTP_X_VERCEL_", "HTTP_X_NF_",
+    "HTTP_DO_CONNECTING_IP",
+)  # fmt: skip
+
+_HOP = re.compile(
+    r'("?)(?:(?P<v4>[0-9.]{7,15})(?::[0-9]{1,5})?'
+    r"|\[(?P<bracketed>[0-9A-Fa-f:.]{2,45})(?:%[\w.-]{1,32})?\](?::[0-9]{1,5})?"
+    r"|(?P<v6>[0-9A-Fa-f:.]{2,45})(?:%[\w.-]{1,32})?)\1",
+    re.ASCII,
+)
 
 
-def address(environ: Mapping[str, str], trusted: Sequence[IPNetwork]) -> str:
+def address(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> str:
     """Return the client's address: X-Forwarded-For from its right end, the first that is no trusted proxy.
 
     An untrusted peer's header counts for nothing. An IPv6 client is its /64, since it has all of it; IPv4 in IPv6 is
-    IPv4. A peer without an address (a Unix socket) is "local".
+    IPv4. What cannot be read is UNKNOWN. A trusted proxy that writes no X-Forwarded-For asks for itself.
     """
-    return _address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), tuple(trusted))
+    hops = environ.get("HTTP_X_FORWARDED_FOR")
+    if hops is None and trusted and "HTTP_FORWARDED" in environ:
+        warn_once("A request has Forwarded and no X-Forwarded-For, which alone is read: let the proxy write that one")
+    return _address(_peer(environ), hops, tuple(trusted))
+
+
+def is_local(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> bool:
+    """Return whether a request comes straight from this machine: over loopback, and from no proxy as far as it shows.
+
+    A trusted proxy on this machine may leave out what it should write, so what it sends is never local.
+    """
+    peer = _ip(_peer(environ))
+    return peer is not None and peer.is_loopback and not _trusts(peer, trusted) and not _of_proxy(environ)
+
+
+def _peer(environ: Mapping[str, Any]) -> str:
+    """Return the peer's address; "" behind a Unix socket, where a peer could take any name, an address too."""
+    connection = environ.get("gunicorn.socket")
+    if connection is not None and connection.family == socket.AF_UNIX:
+        return ""
+    return str(environ.get("REMOTE_ADDR", ""))
 
 
 @lru_cache(1024)
-def _address(remote: str, hops: str, trusted: tuple[IPNetwork, ...]) -> str:
-    peer = _ip(remote)
-    if peer is None:
-        return "local"
-    if hops and not _among(peer, trusted):
-        _warn_once()
-    for hop in reversed(hops.split(",") if hops else []):
-        if not _among(peer, trusted) or (said := _ip(hop.strip())) is None:
+def _address(remote: str, hops: str | None, trusted: tuple[TrustedProxy, ...]) -> str:
+    client = _ip(remote)
+    if hops is None:
+        return _name(client)
+    if (remote and client is None) or not _trusts(client, trusted):
+        warn_once("X-Forwarded-For from a peer that is not in OTP_TRUSTED_PROXIES: all its clients share one limit")
+        return _name(client)
+    for hop in reversed(hops.split(",")):
+        client = _hop(hop)
+        if client is None or not _trusts(client, trusted):
             break
-        peer = said
-    if isinstance(peer, ipaddress.IPv6Address) and not peer.is_loopback:
-        return str(ipaddress.ip_network((peer, 64), strict=False))
-    return str(peer)
+    return _name(client)
 
 
-def is_local(client: str) -> bool:
-    """Whether a client, as address returns it, is on this machine."""
-    return client == "local" or ((ip := _ip(client)) is not None and ip.is_loopback)
+def _trusts(peer: IPAddress | None, trusted: Sequence[TrustedProxy]) -> bool:
+    """Return whether a peer is a trusted proxy; None is the one behind a Unix socket."""
+    if peer is None:
+        return UNIX in trusted
+    return any(peer in network for network in trusted if not isinstance(network, str))
+
+
+def _name(client: IPAddress | None) -> str:
+    if client is None:
+        return UNKNOWN
+    if isinstance(client, ipaddress.IPv6Address) and not client.is_loopback:
+        return str(ipaddress.ip_network((client, 64), strict=False))
+    return str(client)
+
+
+def _hop(text: str) -> IPAddress | None:
+    """Read one entry of X-Forwarded-For: an address, perhaps quoted, in brackets, with a zone or with a port."""
+    found = _HOP.fullmatch(text.strip(" \t"))
+    return _ip(found["v4"] or found["bracketed"] or found["v6"]) if found else None
 
 
 def _ip(text: str) -> IPAddress | None:
@@ -52,12 +107,8 @@ def _ip(text: str) -> IPAddress | None:
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
-def _among(ip: IPAddress, networks: Sequence[IPNetwork]) -> bool:
-    return any(ip in network for network in networks)
-
-
-def _warn_once() -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        log.warning("X-Forwarded-For from a peer that is not in OTP_TRUSTED_PROXIES: all its clients share one limit")
+def _of_proxy(environ: Mapping[str, Any]) -> bool:
+    """Return whether a proxy passed a request on; nginx with its default settings shows by its HTTP/1.0 alone."""
+    if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" and environ.get("HTTP_CONNECTION", "").lower() == "close":
+        return True
+    return any(name.startswith(OF_PROXIES) for name in environ)

@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
 from otp_app.limits import StoreStorage
+from otp_app.logs import warn_once
 from otp_app.refusals import is_open
 from otp_app.setting_types import ApiKey
 from otp_app.settings import Settings
@@ -29,6 +30,10 @@ WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
 _ACCOUNT = re.compile(f"(AC|SK){SID_DIGITS}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+NOT_LOCAL = (
+    "A request from elsewhere, or through a proxy, was refused: nothing says that others may call. "
+    "Set OTP_API_KEYS, or OTP_PUBLIC=1 (where OTP_FACES is verify_v2 alone, OTP_VERIFY_ACCOUNTS)"
+)
 
 
 class Unauthorized(OtpError):
@@ -38,7 +43,7 @@ class Unauthorized(OtpError):
 
 
 class Forbidden(OtpError):
-    """The API key does not have the scope."""
+    """The API key does not have the scope, or the server has no callers from elsewhere."""
 
     code = "forbidden"
 
@@ -63,7 +68,7 @@ class BadHost(InvalidInput):
 
 
 def init_app(app: Flask) -> None:
-    """Let every request pass the Host check, then find out who asks, then whether that one may."""
+    """Check where each request comes from, then its Host, then who asks and whether that one may."""
     app.before_request(_check)
     app.teardown_request(_leave)
 
@@ -92,6 +97,9 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
 
 def _check() -> None:
     settings = services().settings
+    if not is_open(settings) and not client.is_local(request.environ, settings.otp_trusted_proxies):
+        warn_once(NOT_LOCAL)
+        raise Forbidden("This server answers only what comes straight from its own machine")
     if request.environ.get("PATH_INFO", "").startswith("//"):
         raise NotFound  # Werkzeug would take it for the path with one slash
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
@@ -129,7 +137,7 @@ def _identified(asked: Request, settings: Settings) -> Caller:
     shown = _shown_key(asked) if settings.otp_api_keys else None
     if shown is None:
         return Caller("", address)
-    if key := _known(shown, settings.otp_api_keys):
+    if shown and (key := _known(shown, settings.otp_api_keys)):
         return Caller(key.name, address, key.scopes)
     _count_wrong_key(address)
     raise Unauthorized("The API key is not known")
@@ -184,13 +192,13 @@ def _count_wrong_key(address: str) -> None:
 def _authorize(need: Need | None, who: Caller, settings: Settings) -> None:
     if need is None or (who.keyed and need.scope and need.scope not in who.scopes):
         raise Forbidden("This API key may not do that")
-    if not who.keyed and not _open_to(need, who, settings):
+    if not who.keyed and not _open_to(need, settings):
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
 
 
-def _open_to(need: Need, who: Caller, settings: Settings) -> bool:
+def _open_to(need: Need, settings: Settings) -> bool:
     if need.scope is None:
         return True
     if need.local:
-        return client.is_local(who.address)
+        return client.is_local(request.environ, settings.otp_trusted_proxies)
     return not is_open(settings) or (need.public and settings.otp_public)

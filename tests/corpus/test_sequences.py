@@ -17,7 +17,10 @@ SEQUENCES = [sequence for document in documents() for sequence in document["sequ
 def test_sequence(sequence_services: dict[str, Service], sequence: dict[str, Any]) -> None:
     """What the calls amount to is what the sequence allows."""
     steps = sequence["steps"]
-    service = sequence_services["no gaps" if any(AFTER_GAP in step for step in steps) else "gaps"]
+    kind = "no gaps" if any(AFTER_GAP in step for step in steps) else "gaps"
+    if any("headers" in step for step in steps):
+        kind = "behind a proxy"  # a server without keys refuses what comes through one
+    service = sequence_services[kind]
     if any(RESTART in step for step in steps) and service.server.environment["OTP_STORE_URL"] == "memory://":
         pytest.skip("memory forgets with its process")
     assert Sequence(service, sequence).run() == []

@@ -18,7 +18,7 @@ def statuses(calls):
 
 def test_a_client_has_its_sends_and_no_more(open_house):
     """OTP_CLIENT_LIMITS: the next send is 429 and says when to come back; another client goes on."""
-    house = open_house(otp_client_limits="2/day")
+    house = open_house(**PUBLIC, otp_client_limits="2/day")
     assert statuses([house.send(), house.send()]) == [200, 200]
     answer = house.send()
     assert (answer.status_code, answer.json["error_type"]) == (429, "too_many_requests")
@@ -92,6 +92,14 @@ def test_behind_a_trusted_proxy_each_client_counts_alone(open_house):
     house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
     forwarded = ("198.51.100.1", "198.51.100.2", "203.0.113.7, 198.51.100.1")
     assert statuses([house.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 200, 429]
+
+
+def test_unreadable_clients_are_one_client_and_not_the_proxy(open_house):
+    """Another unreadable text is no fresh start, and the proxy's own requests are counted apart."""
+    house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
+    forwarded = ("unknown", "_hidden", "", "999.1.1.1", "198.51.100.1:4711", "198.51.100.1")
+    assert statuses([house.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 429, 429, 429, 200, 429]
+    assert house.send().status_code == 200
 
 
 def test_a_forged_header_is_no_new_client(open_house):

@@ -1,11 +1,14 @@
 """Who may call."""
 
+import hashlib
+import socket
 from functools import partial
 
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.limits import StoreStorage
+from otp_app.setting_types import ApiKey
 from otp_app.web import guard
 from tests.web.house import api_key
 
@@ -21,6 +24,9 @@ KEYS = ",".join(
 PUBLIC = {"otp_public": "1", "otp_countries": "US"}
 REMOTE = {"REMOTE_ADDR": "203.0.113.9"}
 SEND, VERIFY = ("POST", "/send-otp"), ("POST", "/verify-otp")
+UNREADABLE = [
+    "203.0.113.7:51234", "[2001:db8::9]:443", "unknown", "_hidden", "", " ", "127.0.0.1:80", "[::1]:80", "127.0.0.1,",
+]  # fmt: skip
 STATUS, CANCEL = ("GET", "/verifications/VE" + "0" * 32), ("DELETE", "/verifications/VE" + "0" * 32)
 
 
@@ -184,7 +190,7 @@ def test_readyz_is_for_this_machine(open_house, given):
     house = open_house(**given)
     assert house.call("GET", "/readyz").status_code == 200
     assert house.call("GET", "/readyz", REMOTE_ADDR="::1").status_code == 200
-    assert house.call("GET", "/readyz", **REMOTE).status_code == 401
+    assert house.call("GET", "/readyz", **REMOTE).status_code == (401 if given else 403)
 
 
 def test_readyz_is_for_the_metrics_scope(keyed):
@@ -196,8 +202,15 @@ def test_readyz_is_for_the_metrics_scope(keyed):
 def test_readyz_behind_a_proxy_is_not_for_its_clients(open_house):
     """The proxy is on this machine, who asks through it is not."""
     house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1")
-    through = {"X-Forwarded-For": "127.0.0.1, 203.0.113.9"}
-    assert house.call("GET", "/readyz", headers=through).status_code == 401
+    for hops in [*UNREADABLE, "127.0.0.1, 203.0.113.9", "127.0.0.1", "::1"]:
+        assert house.call("GET", "/readyz", headers={"X-Forwarded-For": hops}).status_code == 401, hops
+
+
+def test_readyz_stays_closed_where_the_proxy_forgets_to_name_the_client(open_house):
+    """A trusted proxy on this machine without X-Forwarded-For looks like a caller on it: the key decides."""
+    house = open_house(otp_api_keys=KEYS, otp_trusted_proxies="127.0.0.1")
+    assert house.call("GET", "/readyz").status_code == 401
+    assert house.call("GET", "/readyz", key="monitor secret").status_code == 200
 
 
 def test_healthz_is_for_everybody(keyed):
@@ -228,13 +241,13 @@ def test_names_of_this_machine_are_its_own(house, host):
 )  # fmt: skip
 def test_another_name_is_refused(house, host):
     """On a server for this machine another Host is a web page whose name was bound to loopback."""
-    answer = house.call("GET", "/healthz", HTTP_HOST=host, HTTP_X_FORWARDED_HOST="127.0.0.1")
+    answer = house.call("GET", "/healthz", HTTP_HOST=host)
     assert (answer.status_code, answer.json["error_type"]) == (400, "bad_host")
 
 
 def test_no_host_at_all_is_refused(house):
     """HTTP/1.0 may leave it out, and Flask's own check lets that pass."""
-    environ = create_environ("/healthz")
+    environ = create_environ("/healthz") | {"REMOTE_ADDR": "127.0.0.1"}
     del environ["HTTP_HOST"]
     _, status, _ = run_wsgi_app(house.app, environ)
     assert status == "400 BAD REQUEST"
@@ -267,3 +280,81 @@ def test_what_is_public_is_no_more_than_that(open_house):
     where = f"/verifications/{sent.json['verification_id']}"
     assert [house.call(method, where, **REMOTE).status_code for method in ("GET", "DELETE")] == [401, 401]
     assert house.verify("+14155552671", **REMOTE).status_code == 200
+
+
+# ---- a server that nothing opens for others
+
+
+ELSEWHERE = [
+    "203.0.113.9", "10.0.0.1", "::ffff:203.0.113.9", "fe80::1%eth0", "2001:db8::1", "", "localhost", "0.0.0.0", "::",
+]  # fmt: skip
+BY_PROXIES = [
+    "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
+    "X-Forwarded-Server", "X-Forwarded", "X-Real-IP", "Via", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP",
+    "Forwarded-For", "X-Original-Forwarded-For", "Fly-Client-IP", "X-Envoy-External-Address",
+]  # fmt: skip
+PATHS = ["/send-otp", "/healthz", "/readyz", "/openapi.json", "/nothing", "//send-otp"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5000", "192.0.2.1"])
+@pytest.mark.parametrize("peer", ELSEWHERE)
+def test_a_server_without_callers_refuses_every_peer_from_elsewhere(house, peer, host):
+    """403 on every path, whatever the server was started with and whatever Host says."""
+    for path in PATHS:
+        answer = house.call("POST", path, {"phone_number": "+14155552671"}, REMOTE_ADDR=peer, HTTP_HOST=host)
+        assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
+    assert house.channel.messages == []
+
+
+@pytest.mark.parametrize("name", BY_PROXIES)
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_a_server_without_callers_refuses_what_came_through_a_proxy(house, name, value):
+    """A proxy on this machine asks from loopback, and may name loopback as the host."""
+    answer = house.send(headers={name: value})
+    assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
+    assert house.channel.messages == []
+
+
+def test_a_server_without_callers_knows_nginx_without_any_header(house):
+    """Its default is HTTP/1.0 with `Connection: close`, which no client needs to say."""
+    nginx = {"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"}
+    assert house.send(**nginx).status_code == 403
+    assert house.send(SERVER_PROTOCOL="HTTP/1.0").status_code == 200
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+def test_a_server_without_callers_serves_its_own_machine(house, peer):
+    """By every loopback address."""
+    assert house.send(REMOTE_ADDR=peer).status_code == 200
+
+
+def test_a_unix_peer_cannot_pass_for_loopback(house):
+    """It may bind its end of the connection to any name, and gunicorn takes that for an address."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        assert house.send(**{"gunicorn.socket": connection}).status_code == 403
+
+
+@pytest.mark.parametrize("given", [{"otp_api_keys": KEYS}, PUBLIC])
+def test_an_open_server_serves_through_any_proxy(open_house, given):
+    """There the keys, or the operator's word, decide."""
+    house = open_house(**given)
+    for name in BY_PROXIES:
+        assert house.send(key="shop secret", headers={name: "203.0.113.9"}, **REMOTE).status_code == 200
+
+
+def test_accounts_open_a_server_of_verify_alone(open_verify):
+    """Its callers have credentials; without them the refusal has Twilio's shape."""
+    verify = open_verify(otp_faces=("verify_v2",), otp_verify_accounts="")
+    answer = verify.house.call("GET", "/v2/Services", **REMOTE)
+    assert (answer.status_code, answer.json["code"]) == (403, 20403)
+    opened = open_verify(otp_faces=("verify_v2",))
+    assert opened.house.call("GET", "/v2/Services", **REMOTE).status_code == 401
+
+
+@pytest.mark.parametrize("header", [{"X-API-Key": ""}, {"X-API-Key": " "}, {"Authorization": "Bearer "},
+                                    {"Authorization": "Bearer"}])  # fmt: skip
+def test_an_empty_key_is_never_a_key(open_house, header):
+    """Not even where somebody configured the digest of nothing."""
+    house = open_house(otp_api_keys=(ApiKey("nobody", frozenset(["send"]), hashlib.sha256(b"").hexdigest()),))
+    assert house.send(headers=header).status_code == 401
+    assert house.channel.messages == []
