@@ -170,11 +170,4 @@ def _faults(addresses, running=None):
 
 def _reachable(settings, addresses):
     """A line for each bound address that others can reach while nothing says that they may."""
-    if refusals.is_open(settings):
-        return []
-    hosts = [address[0] for address in addresses if isinstance(address, tuple)]  # not Unix sockets, nor fd numbers
-    return [
-        f"{host} can be reached from elsewhere: bind 127.0.0.1, or set OTP_API_KEYS or OTP_PUBLIC=1"
-        for host in hosts
-        if not refusals.is_loopback(host)
-    ]
+    return [fault for address in addresses if (fault := refusals.bound(settings, address))]

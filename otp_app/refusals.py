@@ -14,6 +14,7 @@ from otp_app.faces import FACES
 from otp_app.loading import load_object
 from otp_app.plugins.guarded import check_callable
 from otp_app.proof import parse_proof_keys
+from otp_app.setting_types import UNIX
 from otp_app.settings import Settings
 from otp_app.store import sharing
 
@@ -38,6 +39,23 @@ def is_open(settings: Settings) -> bool:
     """Whether callers from elsewhere are meant to reach the server."""
     only_accounts = settings.otp_faces == ("verify_v2",) and settings.otp_verify_accounts
     return bool(settings.otp_api_keys) or settings.otp_public or bool(only_accounts)
+
+
+def bound(settings: Settings, address: object) -> str | None:
+    """Return why the server must not listen at an address (as a socket returns its name), or None.
+
+    The number of an inherited socket, whose name is not known yet, is no reason.
+    """
+    if isinstance(address, str | bytes):
+        if UNIX in settings.otp_trusted_proxies:
+            return None
+        return (
+            "OTP_TRUSTED_PROXIES: behind a Unix socket no client has an address: set it to unix, and let the proxy "
+            "write X-Forwarded-For"
+        )
+    if not isinstance(address, tuple) or is_loopback(address[0]) or is_open(settings):
+        return None
+    return f"{address[0]} can be reached from elsewhere: bind 127.0.0.1, or set OTP_API_KEYS or OTP_PUBLIC=1"
 
 
 def _bind(settings: Settings) -> str | None:

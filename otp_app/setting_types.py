@@ -201,21 +201,21 @@ def rate_limits(text: str) -> str:
     return text
 
 
-def trusted_proxy(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
     """Read an address or a network, IPv4 in IPv6 as IPv4, or `unix` for the peers of a Unix socket."""
     if text == UNIX:
         return UNIX
     try:
-        network = ipaddress.ip_network(text, strict=False)
+        found = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8, or unix") from None
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped and network.prefixlen >= 96:
-        network = ipaddress.ip_network((mapped, network.prefixlen - 96))
-    if network.prefixlen == 0:
+    mapped = getattr(found.network_address, "ipv4_mapped", None)
+    if mapped and found.prefixlen >= 96:
+        found = ipaddress.ip_network((mapped, found.prefixlen - 96))
+    if found.prefixlen == 0:
         raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
-    return network
+    return found
 
 
 UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
-TrustedProxy = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network | str, PlainValidator(trusted_proxy)]
+TrustedProxy = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network | str, PlainValidator(network)]

@@ -171,15 +171,20 @@ def test_what_is_no_text_by_language_is_refused(text):
         ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
         ("2001:db8::1", IPv6Network("2001:db8::1/128")),
         (IPv4Network("10.0.0.0/8"), IPv4Network("10.0.0.0/8")),
+        ("::ffff:10.0.0.0/104", IPv4Network("10.0.0.0/8")),
+        ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")),
+        ("unix", "unix"),
     ],
 )
 def test_a_proxy_is_an_address_or_a_network(text, network):
-    """Bits of the host part do not matter."""
-    assert TypeAdapter(types.IPNetwork).validate_python(text) == network
+    """Bits of the host part do not matter, IPv4 in IPv6 is IPv4, and unix is the peer of a Unix socket."""
+    assert TypeAdapter(types.TrustedProxy).validate_python(text) == network
 
 
-@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*"])
+@pytest.mark.parametrize("text", [
+    "proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "0.0.0.0/0", "::/0", "10.0.0.1/0", "UNIX", "unix:/x",
+])  # fmt: skip
 def test_what_is_no_network_is_refused(text):
-    """A name would be looked up, and everything is no network."""
+    """A name would be looked up; were all addresses proxies, each client could write its own."""
     with pytest.raises(ValidationError):
-        TypeAdapter(types.IPNetwork).validate_python(text)
+        TypeAdapter(types.TrustedProxy).validate_python(text)

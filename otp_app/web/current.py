@@ -24,6 +24,13 @@ class Caller:
         """Whether an API key, or credentials of an account, were shown and known."""
         return bool(self.name)
 
+    @property
+    def scope(self) -> str:
+        """Who asks, as one text: no key, account or address has that of another kind, whatever they are named."""
+        if not self.keyed:
+            return f"address:{self.address}"
+        return f"account:{self.name}" if self.account else f"key:{self.name}"
+
 
 def services() -> Services:
     """The parts of this server."""

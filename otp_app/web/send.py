@@ -49,7 +49,7 @@ def once(fields: BaseModel, send: Callable[[Begun | None], Sending]) -> Sending:
         raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
     who = caller()
     asked = json.dumps([request.path, fields.model_dump()])
-    return services().idempotent.once(Key(who.name or who.address, text, asked), send)
+    return services().idempotent.once(Key(who.scope, text, asked), send)
 
 
 def answer(sending: Sending) -> Response:

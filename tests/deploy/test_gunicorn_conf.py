@@ -17,6 +17,10 @@ from tests.deploy.conftest import Conf
 from tests.running import ROOT
 
 KEY = "shop:send:" + "0" * 64
+SMS = {
+    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken",
+    "TWILIO_PHONE_NUMBER": "+15005550006",
+}  # fmt: skip
 SETTINGS = {setting.name for setting in KNOWN_SETTINGS}
 
 
@@ -77,11 +81,22 @@ def test_there_are_more_connections_than_threads(conf: Conf) -> None:
 
 
 @pytest.mark.parametrize("address", [
-    ("127.0.0.1", 5000), ("127.9.9.9", 5000), ("localhost", 5000), ("::1", 5000, 0, 0), "/run/otp.sock", b"\0otp", 3,
+    ("127.0.0.1", 5000), ("127.9.9.9", 5000), ("localhost", 5000), ("::1", 5000, 0, 0), 3,
 ])  # fmt: skip
-def test_loopback_and_unix_sockets_need_no_keys(conf: Conf, address: Any) -> None:
+def test_loopback_needs_no_keys(conf: Conf, address: Any) -> None:
     """Nobody else can reach these; an inherited socket's number says nothing yet."""
     values = conf()
+    assert values["_reachable"](values["_settings"], [address]) == []
+
+
+@pytest.mark.parametrize("address", ["/run/otp.sock", b"\0otp", ""])
+@pytest.mark.parametrize("given", [{}, {"OTP_API_KEYS": KEY, **SMS}])
+def test_a_unix_socket_needs_a_trusted_proxy(conf: Conf, address: Any, given: dict[str, str]) -> None:
+    """Behind one all clients would be one; OTP_TRUSTED_PROXIES=unix says that a proxy names them."""
+    values = conf(**given)
+    (line,) = values["_reachable"](values["_settings"], [("127.0.0.1", 5000), address])
+    assert line.startswith("OTP_TRUSTED_PROXIES: ")
+    values = conf(OTP_API_KEYS=KEY, OTP_TRUSTED_PROXIES="unix", **SMS)
     assert values["_reachable"](values["_settings"], [address]) == []
 
 
@@ -94,8 +109,7 @@ def test_an_address_for_all_needs_keys_or_public(conf: Conf, address: Any) -> No
     (line,) = values["_reachable"](values["_settings"], [("127.0.0.1", 5000), address])
     assert line.startswith(address[0])
     assert "\n" not in line
-    sms = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken"}
-    keyed = conf(OTP_API_KEYS=KEY, TWILIO_PHONE_NUMBER="+15005550006", **sms)
+    keyed = conf(OTP_API_KEYS=KEY, **SMS)
     assert keyed["_reachable"](keyed["_settings"], [address]) == []
 
 

@@ -70,6 +70,21 @@ def test_a_key_belongs_to_its_caller(open_house):
     assert len(house.channel.messages) == len(callers)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "198.51.100.1", "unknown"])
+@pytest.mark.parametrize("order", [["key", "client"], ["client", "key"]])
+def test_a_caller_named_as_an_address_is_not_the_client_of_that_address(open_house, address, order):
+    """Neither has the other's answer, in either order."""
+    house = open_house(
+        otp_public=True, otp_countries="US", otp_trusted_proxies="127.0.0.1", otp_resend_gaps="",
+        otp_api_keys=api_key(address, "send", "a"),
+    )  # fmt: skip
+    number = house.number()
+    for caller in order * 2:
+        who = {"key": "a"} if caller == "key" else {"HTTP_X_FORWARDED_FOR": address}
+        assert house.send(number, headers=KEY, **who).status_code == 200
+    assert len(house.channel.messages) == 2
+
+
 def test_a_key_is_one_callers_wherever_it_is(open_house):
     """An API key's servers may ask from several addresses."""
     house = open_house(otp_api_keys=api_key("shop", "send", "a"))
