@@ -14,7 +14,6 @@ from otp_app.faces import FACES
 from otp_app.loading import load_object
 from otp_app.plugins.guarded import check_callable
 from otp_app.proof import parse_proof_keys
-from otp_app.setting_types import UNIX
 from otp_app.settings import Settings
 from otp_app.store import sharing
 
@@ -47,7 +46,7 @@ def bound(settings: Settings, address: object) -> str | None:
     The number of an inherited socket, whose name is not known yet, is no reason.
     """
     if isinstance(address, str | bytes):
-        if UNIX in settings.otp_trusted_proxies:
+        if "unix" in settings.otp_trusted_proxies:
             return None
         return (
             "OTP_TRUSTED_PROXIES: behind a Unix socket no client has an address: set it to unix, and let the proxy "
