@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Verification
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
+MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
 
 
 def refuse_send(ledger: Ledger, now: Instant, policy: Policy, *, keyed: bool) -> None:
@@ -103,49 +104,32 @@ def _by_day(ledger: Ledger) -> dict[int, int]:
 
 
 def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
-    """The ledger without what no rule can ask for any more."""
-    today, wall = int(now.wall // DAY), now.wall
-    most = max((quota for quota, _ in _caps(policy, keyed=True)), default=0)
-    sent = [min(stamp, wall) for stamp in _within(ledger.sent, now, DAY)]
-    last_send, died = min(ledger.last_send, wall), min(ledger.died, wall)
+    """The ledger without what no rule can ask for any more.
+
+    The caps of this server do not matter: another one on the same store may count more messages than this one.
+    """
+    latest, wall = int(now.wall // DAY) + 1, now.wall  # a clock that is ahead may have written tomorrow's day
+    oldest = latest - 1 - policy.risk_days
     return replace(
         ledger,
         verifications=_remembered(ledger.verifications, now, policy),
-        sent=tuple(sent[-most:]) if most else (),
-        last_send=last_send,
-        streak=ledger.streak if wall - last_send < DAY else 0,
-        died=died,
-        deaths=ledger.deaths if wall - died < DAY else 0,
-        risk=tuple((min(day, today), units) for day, units in ledger.risk if units and today - day <= policy.risk_days),
-        given_back=tuple(min(day, today) for day in ledger.given_back if today - day <= policy.risk_days),
-        refusals=tuple((c, min(at, wall), why) for c, at, why in ledger.refusals if wall - at < policy.refusal_memory),
-    )
-
-
-def present(ledger: Ledger, now: Instant) -> Ledger:
-    """The ledger with stamps from the future set to now; the ledger itself where there are none.
-
-    They come from a clock that was set back. Left as they are they would shut a number out until that time comes.
-    """
-    latest = max(ledger.last_send, ledger.died, *ledger.sent[-1:], *(at for _, at, _ in ledger.refusals))
-    if latest <= now.wall + BACKWARDS:
-        return ledger
-    return replace(
-        ledger,
-        sent=tuple(min(stamp, now.wall) for stamp in ledger.sent),
-        last_send=min(ledger.last_send, now.wall),
-        died=min(ledger.died, now.wall),
-        refusals=tuple((channel, min(at, now.wall), reason) for channel, at, reason in ledger.refusals),
+        sent=tuple(_within(ledger.sent, now, DAY)[-MOST_SENT:]),
+        streak=ledger.streak if wall - ledger.last_send < DAY else 0,
+        deaths=ledger.deaths if wall - ledger.died < DAY else 0,
+        risk=tuple((min(day, latest), units) for day, units in ledger.risk if units and day >= oldest),
+        given_back=tuple(min(day, latest) for day in ledger.given_back if day >= oldest),
+        refusals=tuple((c, at, why) for c, at, why in ledger.refusals if wall - at < policy.refusal_memory),
     )
 
 
 def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
     """Seconds after which nothing in the ledger matters any more: the longest need in it."""
     needs = [policy.tombstone - v.over_for(now) for v in ledger.verifications]
-    needs += [DAY for _ in ledger.sent[-1:]] + [DAY] * bool(ledger.streak or ledger.deaths)
+    if ledger.sent or ledger.streak or ledger.deaths:
+        needs.append(DAY + max(ledger.last_send - now.wall, ledger.died - now.wall, 0.0))
     needs += [(policy.risk_days + 1) * DAY] * bool(ledger.risk or ledger.given_back)
     needs += [policy.refusal_memory] * bool(ledger.refusals)
-    return max(needs, default=1.0)
+    return max([1.0, *needs])
 
 
 def _remembered(all_of_them: tuple[Verification, ...], now: Instant, policy: Policy) -> tuple[Verification, ...]:

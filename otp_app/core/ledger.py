@@ -130,6 +130,7 @@ class Ledger:
     raised: bool = False  # new codes are longer
     given_back: tuple[int, ...] = ()  # days on which a wrong guess was forgiven
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
+    seen: Instant | None = None  # the clock at the last change
     format: int = FORMAT
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -174,7 +175,8 @@ def decode(data: bytes) -> Ledger:
             plain[name] = tuple(plain.get(name, ()))
         for name in ("risk", "refusals"):
             plain[name] = tuple(tuple(row) for row in plain.get(name, ()))
-        return _record(Ledger, plain | {"verifications": verifications})
+        seen = Instant(*plain["seen"]) if "seen" in plain else None
+        return _record(Ledger, plain | {"verifications": verifications, "seen": seen})
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("not a ledger") from error
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import TypeVar
 
-from otp_app.core.allowance import lifetime, present
+from otp_app.core.allowance import lifetime
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.interfaces import Clock, Instant, Store, Swap
 from otp_app.core.ledger import Ledger, decode, encode
 from otp_app.core.policy import Policy
+from otp_app.core.stamps import corrected
 
 Answer = TypeVar("Answer")
 #: Takes what is stored and the time, returns what to store (None: leave it) and the answer for the caller.
@@ -57,7 +59,7 @@ class Ledgers:
         stored, proven = self._recent.get(key), False
         for _ in range(1 + MOST_LOSSES):  # the first guess may be no more than that
             now, found = self._clock(), _read(stored)
-            if found and (mended := present(found, now)) is not found:
+            if found and (mended := corrected(found, now)) is not found:
                 stored, proven = self._swap(key, stored, mended, now).found, True
                 continue
             try:
@@ -79,6 +81,7 @@ class Ledgers:
         raise Busy("Too many requests for this number at once", retry_after=1.0)
 
     def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:
+        ledger = replace(ledger, seen=now)
         swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
         self._recent[key] = swap.found
         if len(self._recent) > MOST_RECENT:

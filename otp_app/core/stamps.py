@@ -1,0 +1,69 @@
+"""Stamps and clocks: what was counted stays counted when a clock is set back or forward."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from otp_app.core.interfaces import Instant
+from otp_app.core.ledger import BACKWARDS, Ledger, Verification
+from otp_app.core.policy import DAY
+
+MOST_AHEAD = DAY  # seconds by which a stamp may be ahead and still be believed
+
+
+def corrected(ledger: Ledger, now: Instant) -> Ledger:
+    """Return the ledger with its stamps as the clock of now would have written them; itself where they are right.
+
+    Within one boot the uptime says how long ago the last change was. A clock that was set since then moves all stamps
+    with it, so they keep their age. After a reboot, or on another machine, that age is not known: a stamp ahead of now
+    counts until its time has passed, and one more than a day ahead becomes now, so that no number is shut out for long.
+    """
+    shift = _clock_set_by(ledger.seen, now)
+    if abs(shift) > BACKWARDS:
+        ledger = _moved(ledger, shift)
+    latest = max(ledger.last_send, ledger.died, *ledger.sent, *(at for _, at, _ in ledger.refusals))
+    return ledger if latest <= now.wall + MOST_AHEAD else _clamped(ledger, now)
+
+
+def _clock_set_by(seen: Instant | None, now: Instant) -> float:
+    """Return the seconds by which the wall clock was set since `seen`; 0 where that cannot be known."""
+    if seen is None or not seen.boot or seen.boot != now.boot:
+        return 0.0
+    return round((now.wall - seen.wall) - (now.uptime - seen.uptime), 3)
+
+
+def _moved(ledger: Ledger, shift: float) -> Ledger:
+    days = round(shift / DAY)
+    return replace(
+        ledger,
+        verifications=tuple(_moved_verification(verification, shift) for verification in ledger.verifications),
+        sent=tuple(stamp + shift for stamp in ledger.sent),
+        last_send=ledger.last_send + shift if ledger.last_send else 0.0,
+        died=ledger.died + shift if ledger.died else 0.0,
+        risk=tuple((day + days, units) for day, units in ledger.risk),
+        given_back=tuple(day + days for day in ledger.given_back),
+        refusals=tuple((channel, at + shift, reason) for channel, at, reason in ledger.refusals),
+    )
+
+
+def _moved_verification(verification: Verification, shift: float) -> Verification:
+    """Move all its stamps alike: a send is found by its stamp among those that the ledger counts."""
+    return replace(
+        verification,
+        begun=verification.begun._replace(wall=verification.begun.wall + shift),
+        over=verification.over + shift if verification.over is not None else None,
+        sends=tuple(replace(send, at=send.at + shift) for send in verification.sends),
+    )
+
+
+def _clamped(ledger: Ledger, now: Instant) -> Ledger:
+    def believed(stamp: float) -> float:
+        return stamp if stamp <= now.wall + MOST_AHEAD else now.wall
+
+    return replace(
+        ledger,
+        sent=tuple(believed(stamp) for stamp in ledger.sent),
+        last_send=believed(ledger.last_send),
+        died=believed(ledger.died),
+        refusals=tuple((channel, believed(at), reason) for channel, at, reason in ledger.refusals),
+    )
