@@ -159,6 +159,8 @@ def _faults(addresses, running=None):
             return reachable, os.EX_CONFIG
         for line in startup.prepare(settings):
             log.warning(line)
+        if fault := startup.directory_fault(settings):  # it may come later, and until then its users get 503
+            log.warning(fault)
     except startup.BadSettings as error:
         return error.faults, os.EX_CONFIG
     except OtpError as error:

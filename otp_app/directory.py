@@ -6,6 +6,7 @@ and reaches for files or servers only when somebody is looked up.
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from otp_app.core.errors import DirectoryUnavailable
@@ -13,9 +14,11 @@ from otp_app.core.interfaces import Directory
 from otp_app.loading import OWN_CLASS, construct
 from otp_app.plugins.guarded import Guarded, Method
 
+FILE = "otp_app.directories.file:FileDirectory"
+
 #: Scheme of the URL -> class, imported when a directory of that scheme is opened.
 DIRECTORIES = {
-    "file": "otp_app.directories.file:FileDirectory",
+    "file": FILE,
     "sqlite": "otp_app.directories.sqlite:SqliteDirectory",
     **dict.fromkeys(("postgresql", "postgres"), "otp_app.directories.postgres:PostgresDirectory"),
     **dict.fromkeys(("https", "http"), "otp_app.directories.https:HttpsDirectory"),
@@ -23,7 +26,7 @@ DIRECTORIES = {
 
 
 def open_directory(url: str) -> Directory:
-    """Return the directory of a URL (`scheme://…`), or one's own (`package.module:Class`, then `?options` if any).
+    """Return the directory of a URL, a path of a file, or one's own (`package.module:Class`, then `?options` if any).
 
     Raises ValueError with one line that says what to change.
     """
@@ -50,6 +53,7 @@ CONTRACT = {
     "phone": Method(
         1, lambda phone: isinstance(phone, str | None), instead=_unavailable, raises=(DirectoryUnavailable,)
     ),
+    "ping": Method(0, lambda _: True, instead=_unavailable, raises=(DirectoryUnavailable,), required=False),
     "close": Method(0, lambda _: True, instead=lambda _: None),
 }
 
@@ -60,5 +64,7 @@ def _target(url: str) -> str:
         return DIRECTORIES[scheme]
     if own := OWN_CLASS.fullmatch(url):
         return own["target"]
-    known = ", ".join(f"{name}://" for name in DIRECTORIES)
-    raise ValueError(f"no directory is known by this URL: use one of {known} or package.module:Class")
+    if ":" not in url and PurePath(url).suffix.lower() in (".csv", ".json", ".toml"):
+        return FILE
+    known = ", ".join(f"{name}://" for name in DIRECTORIES if name != "file")
+    raise ValueError(f"no directory is known by this URL: use one of users.csv, {known} or package.module:Class")

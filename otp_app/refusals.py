@@ -144,7 +144,7 @@ def _sandbox(settings: Settings) -> str | None:
 def _directory(settings: Settings) -> str | None:
     if not settings.otp_directory_url:
         needed = "users" in settings.otp_faces
-        return "OTP_DIRECTORY_URL: the face users needs it, such as file:///var/users.csv" if needed else None
+        return "OTP_DIRECTORY_URL: the face users needs it, such as file:var/users.csv" if needed else None
     try:
         open_directory(settings.otp_directory_url).close()
     except ValueError as error:

@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from otp_app import channels, keyring
-from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Advising, Movable
+from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
+from otp_app.core.interfaces import Advising, Movable, Pingable
+from otp_app.directory import open_directory
 from otp_app.refusals import REFUSALS
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_or_memory, open_store
@@ -69,6 +70,19 @@ def prepare(settings: Settings) -> list[str]:
         if refusals := store.refusals():
             raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
         return [f"OTP_STORE_URL: {line}" for line in store.advice()]
+
+
+def directory_fault(settings: Settings) -> str | None:
+    """Return a line where the users of the directory cannot be looked up at the moment."""
+    if not settings.otp_directory_url:
+        return None
+    with closing(open_directory(settings.otp_directory_url)) as directory:
+        try:
+            if isinstance(directory, Pingable):
+                directory.ping()
+        except DirectoryUnavailable as error:
+            return f"OTP_DIRECTORY_URL: {error}"
+    return None
 
 
 def advice(settings: Settings) -> list[str]:

@@ -130,6 +130,28 @@ def test_check_tries_the_store(capsys, folder):
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "ENOENT"),
+        ("user_id;phone_number\n", "line 1 must name the columns"),
+        ("user_id,phone_number\nann,\nANN,\n", "row 3 has the user id of one before, row 2"),
+        ("user_id,phone_number\nann,4.36641E+11\n", "row 2 has a phone number that cannot be read"),
+    ],
+)
+def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, fault):
+    """A file that is not there or cannot be read is not in order."""
+    if content:
+        (tmp_path / "users.csv").write_text(content)
+    monkeypatch.setenv("OTP_FACES", "native,users")
+    monkeypatch.setenv("OTP_DIRECTORY_URL", f"file://{tmp_path}/users.csv")
+    status, printed, error = run(capsys, "check")
+    assert (status, printed) == (1, "")
+    assert error.startswith("OTP_DIRECTORY_URL: ")
+    assert fault in error
+    assert len(error.splitlines()) == 1
+
+
 def test_check_looks_at_the_key_file(capsys, folder):
     """One that others can read is a fault."""
     assert run(capsys, "check")[0] == 0

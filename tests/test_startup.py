@@ -65,7 +65,7 @@ REFUSALS = {
     ),
     "an unknown face": ({"OTP_FACES": "native,pigeon"}, "OTP_FACES", "name some of native, phone, users"),
     "a face twice": ({"OTP_FACES": "native,native"}, "OTP_FACES", "each once"),
-    "users without a directory": ({"OTP_FACES": "users"}, "OTP_DIRECTORY_URL", "file:///var/users.csv"),
+    "users without a directory": ({"OTP_FACES": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
          "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "tells who is known",

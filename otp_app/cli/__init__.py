@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 from otp_app.cli import keys, records, store
 from otp_app.core.errors import OtpError
-from otp_app.startup import BadSettings, advice, load, prepare
+from otp_app.startup import BadSettings, advice, directory_fault, load, prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     args = _parser().parse_args(argv)
-    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # a command's error is one line, its own
+    for name in ("psycopg.pool", "otp_app.directories"):  # a command's error is one line, its own
+        logging.getLogger(name).addHandler(logging.NullHandler())
     return int(args.run(args))
 
 
@@ -40,6 +41,9 @@ def _check(_: argparse.Namespace) -> int:
         return 1
     except OtpError as error:
         print(f"OTP_STORE_URL: {error}", file=sys.stderr)
+        return 1
+    if fault := directory_fault(settings):
+        print(fault, file=sys.stderr)
         return 1
     print(*advice(settings), *lines, "The settings are in order.", sep="\n")
     return 0

@@ -225,11 +225,19 @@ class Directory(Protocol):
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user, "" where there is none, None where there is no such user.
 
-        Ids come in lower case. Raises DirectoryUnavailable within 3 s.
+        Ids come as core.user_id spells them. Raises DirectoryUnavailable within 3 s.
         """
 
     def close(self) -> None:
         """Give up connections."""
+
+
+@runtime_checkable
+class Pingable(Protocol):
+    """A directory that can be looked into without a user."""
+
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable within 3 s while users cannot be looked up."""
 
 
 Listener = Callable[[Event], None]

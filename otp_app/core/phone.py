@@ -92,6 +92,11 @@ def spelling(text: str) -> str:
     return _e164(_read(text))
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is written as a number in international form; whether there is such a number is not looked at."""
+    return bool(_E164.fullmatch(text) or _E164.fullmatch(_ungrouped(text)))
+
+
 def mask(e164: str) -> str:
     """Hide a number: +14155552671 becomes +1*******671."""
     digits = e164.removeprefix("+")

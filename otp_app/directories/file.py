@@ -14,13 +14,17 @@ from otp_app.core.errors import DirectoryUnavailable
 from otp_app.directories.formats import FORMATS, Users
 
 MAX_SIZE = 50 * 1024 * 1024  # bytes
+WRITE = (
+    "write file:///etc/users.csv for an absolute path, file:users.csv for one that begins where the server starts "
+    "(.csv, .json or .toml); after file:// stands a host, of which there is none here"
+)
 TURN = 2.0  # seconds that a look-up waits while another reads the file for the first time
 
 log = logging.getLogger(__name__)
 
 
 class FileDirectory:
-    """The directory of `file:///relative/users.csv` or `file:////absolute/users.csv`; also .json and .toml.
+    """The directory of `file:///absolute/users.csv`, `file:relative/users.csv` or a plain path; also .json and .toml.
 
     The file's status is looked at for each look-up. What cannot be read is told once in the log, and what was read
     before stays.
@@ -36,6 +40,13 @@ class FileDirectory:
 
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user; see interfaces.Directory."""
+        return self._current().get(user_id)
+
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable while there are no users: the file is away or has a fault."""
+        self._current()
+
+    def _current(self) -> Users:
         if self._turn.acquire(timeout=TURN if self._users is None else 0):  # one reads, the others go on meanwhile
             try:
                 self._refresh()
@@ -43,7 +54,7 @@ class FileDirectory:
                 self._turn.release()
         if self._users is None:
             raise DirectoryUnavailable(f"The directory is not available ({self._fault or 'it is being read'})")
-        return self._users.get(user_id)
+        return self._users
 
     def close(self) -> None:
         """Return: no file is open between look-ups."""
@@ -80,12 +91,17 @@ class FileDirectory:
 
 
 def _parse(url: str) -> Path:
-    parts = urlsplit(url)
-    name = unquote(parts.path).removeprefix("/")
+    name = _path(url) if url.startswith("file:") else url
     path = Path(name)
-    plain = url.startswith("file:///") and not parts.query and not parts.fragment and "\0" not in name
-    if not plain or path.suffix.lower() not in FORMATS:
-        raise ValueError(
-            "write file:///relative/users.csv or, with four slashes, file:////absolute/users.csv (.csv, .json or .toml)"
-        )
+    if "\0" in name or path.suffix.lower() not in FORMATS:
+        raise ValueError(WRITE)
     return path.absolute()
+
+
+def _path(url: str) -> str:
+    """Return the path of a file URL as RFC 8089 has it, and of the relative `file:users.csv`, which it has not."""
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+        raise ValueError(WRITE)
+    path = unquote(parts.path)
+    return f"/{path.lstrip('/')}" if path.startswith("/") else path

@@ -1,4 +1,4 @@
-"""What a file of users says: bytes -> user id in lower case -> number, "" where the user has none.
+"""What a file of users says: bytes -> user id in its one spelling -> number, "" where the user has none.
 
 Every fault is a ValueError that names a line or an entry, and nothing of what is there.
 """
@@ -12,32 +12,35 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 
+from otp_app.core.phone import is_number
+from otp_app.core.user_id import user_id as spelled
+
 Users = dict[str, str]
+Row = tuple[int, str, object]  # which one, the user id, the number as it is there
+
+WRITE = "write it as text in international form, such as +14155552671, one number without extension, or leave it empty"
 
 
 def read_csv(content: bytes) -> Users:
     """Read a table whose header names `user_id` and `phone_number`, whatever else, in any order."""
-    text = _text(content)
-    if text and not text.endswith(("\n", "\r")):  # the last number may be half of one
-        raise ValueError("its last line has no line break, so it may be half written")
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count("user_id") != 1 or header.count("phone_number") != 1:
             raise ValueError("line 1 must name the columns, user_id and phone_number once each, with commas between")
-        return _users(_cells(rows, header))
+        return _users("row", _cells(rows, header))
     except csv.Error:
         raise ValueError(f"line {rows.line_num} is not CSV") from None
 
 
-def _cells(rows: Iterator[list[str]], header: list[str]) -> Iterator[tuple[str, str, object]]:
+def _cells(rows: Iterator[list[str]], header: list[str]) -> Iterator[Row]:
     user_id, phone = header.index("user_id"), header.index("phone_number")
     for number, row in enumerate(rows, start=2):
         if not row:
             continue
         if len(row) != len(header):  # half a line, or a comma too many: the number could be another's
             raise ValueError(f"row {number} has {len(row)} fields, the header {len(header)}")
-        yield f"row {number}", row[user_id], row[phone]
+        yield number, row[user_id], row[phone]
 
 
 def read_json(content: bytes) -> Users:
@@ -80,18 +83,27 @@ def _text(content: bytes) -> str:
 
 
 def _entries(pairs: Iterable[tuple[str, object]]) -> Users:
-    return _users((f"entry {number}", user_id, phone) for number, (user_id, phone) in enumerate(pairs, start=1))
+    return _users("entry", ((number, user_id, phone) for number, (user_id, phone) in enumerate(pairs, start=1)))
 
 
-def _users(rows: Iterable[tuple[str, str, object]]) -> Users:
+def _users(kind: str, rows: Iterable[Row]) -> Users:
     users: Users = {}
-    for where, name, phone in rows:
-        user_id = name.strip().lower()
+    places: dict[str, int] = {}
+    for number, name, phone in rows:
+        where, user_id = f"{kind} {number}", spelled(name)
         if not user_id:
             raise ValueError(f"{where} has no user id")
-        if user_id in users:
-            raise ValueError(f"{where} has the user id of one before (upper and lower case are the same)")
-        if not isinstance(phone, str | None):
-            raise ValueError(f"{where} has a number that is no text: write it in quotes")
-        users[user_id] = (phone or "").strip()
+        if first := places.get(user_id):
+            same = "upper and lower case, composed letters and blanks around do not count"
+            raise ValueError(f"{where} has the user id of one before, {kind} {first} ({same})")
+        users[user_id], places[user_id] = _phone(where, phone), number
     return users
+
+
+def _phone(where: str, phone: object) -> str:
+    if not isinstance(phone, str | None):
+        raise ValueError(f"{where} has a number that is no text: write it in quotes")
+    text = (phone or "").strip()
+    if text and not is_number(text):
+        raise ValueError(f"{where} has a phone number that cannot be read: {WRITE}")
+    return text

@@ -66,6 +66,10 @@ class HttpsDirectory:
             raise DirectoryUnavailable(f"The directory is not available (it answered HTTP {status})")
         return _phone(body)
 
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable where the service does not answer as agreed, a user `ping` or none."""
+        self.phone("ping")
+
     def close(self) -> None:
         """Close the connections that nobody uses at the moment."""
         self._pool.close()

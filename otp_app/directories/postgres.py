@@ -16,7 +16,7 @@ CONNECTIONS = 4  # a look-up takes less than a millisecond
 SETTINGS = """
     SELECT set_config('statement_timeout', '400', false), set_config('default_transaction_read_only', 'on', false)
 """
-LOOK_UP = sql.SQL("SELECT CAST({phone} AS text) FROM {table} WHERE lower(CAST({id} AS text)) = %s LIMIT 2")
+LOOK_UP = sql.SQL("SELECT CAST({phone} AS text) FROM {table} WHERE lower(CAST({id} AS text)) IN (%s, %s) LIMIT 2")
 
 
 class PostgresDirectory:
@@ -54,6 +54,10 @@ class PostgresDirectory:
         except ValueError as error:
             raise DirectoryUnavailable(f"The directory is not available ({error})") from None
 
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable where the table cannot be asked."""
+        self.phone("")
+
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
@@ -61,7 +65,7 @@ class PostgresDirectory:
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
         self._pool.open()  # only the first does something
         with self._pool.connection() as db:
-            return db.execute(self._look_up, (user_id,)).fetchall()
+            return db.execute(self._look_up, table.spellings(user_id)).fetchall()
 
 
 def _configure(db: Connection) -> None:

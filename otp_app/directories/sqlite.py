@@ -16,7 +16,7 @@ STEPS = 10_000  # of SQLite's machine, between two looks at the clock
 
 # A name in quotes that is no column is a text to SQLite, unless the table stands before it.
 LOOK_UP = """
-    SELECT CAST("{table}"."{phone}" AS TEXT) FROM "{table}" WHERE lower("{table}"."{id}") = ? LIMIT 2
+    SELECT CAST("{table}"."{phone}" AS TEXT) FROM "{table}" WHERE lower("{table}"."{id}") IN (?, ?) LIMIT 2
 """
 
 
@@ -43,6 +43,10 @@ class SqliteDirectory:
         except ValueError as error:
             raise DirectoryUnavailable(f"The directory is not available ({error})") from None
 
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable where the table cannot be asked."""
+        self.phone("")
+
     def close(self) -> None:
         """Return: no file is open between look-ups."""
 
@@ -50,7 +54,7 @@ class SqliteDirectory:
         end = time.monotonic() + self._timeout
         with closing(sqlite3.connect(self._address, self._timeout, isolation_level=None, uri=True)) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
-            return db.execute(self._look_up, (user_id,)).fetchall()
+            return db.execute(self._look_up, table.spellings(user_id)).fetchall()
 
 
 def _parse(place: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -31,6 +32,11 @@ def split(url: str) -> tuple[str, Table]:
 def can_be_stored(user_id: str) -> bool:
     """Whether a database could have this text: no NUL, no half of a pair of surrogates."""
     return "\0" not in user_id and not any("\ud800" <= character <= "\udfff" for character in user_id)
+
+
+def spellings(user_id: str) -> tuple[str, str]:
+    """Return the composed and the decomposed form of an id, in either of which a database may have it."""
+    return unicodedata.normalize("NFC", user_id), unicodedata.normalize("NFD", user_id)
 
 
 def one(rows: list[tuple[str | None]]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from otp_app.core.errors import OtpError
-from otp_app.core.interfaces import Channel, Store
+from otp_app.core.interfaces import Channel, Pingable, Store
 from otp_app.web.current import services
 from otp_app.web.needs import needs
 
@@ -22,9 +22,11 @@ def healthz() -> Response:
 @bp.get("/readyz")
 @needs("metrics", local=True)
 def readyz() -> Response:
-    """Try the store and every channel; 503 names those that do not work."""
-    parts: dict[str, Store | Channel] = {"store": services().store}
+    """Try the store, every channel and the directory; 503 names those that do not work."""
+    parts: dict[str, Store | Channel | Pingable] = {"store": services().store}
     parts |= {channel.name: channel for channel in services().channels}
+    if isinstance(directory := services().directory, Pingable):
+        parts["directory"] = directory
     faults = {}
     for name, part in parts.items():
         try:

@@ -13,12 +13,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from otp_app.core.checks import Verdict
 from otp_app.core.codes import CODE
-from otp_app.core.errors import DeliveryRefused, InvalidPhone
+from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
+from otp_app.core.user_id import user_id as spelled
 from otp_app.core.wish import Wish
-from otp_app.logs import log
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
 from otp_app.web.errors import RETRY_AFTER, native
@@ -35,6 +35,7 @@ OVER = {
     Status.EXPIRED: (410, "OTP has expired", "expired"),
     Status.MAX_ATTEMPTS_REACHED: (429, "Too many failed attempts", "too_many_attempts"),
 }
+NO_NUMBER = "this user's phone number cannot be read: write it as text, such as +14155552671, or leave it empty"
 NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
 
 
@@ -43,7 +44,7 @@ class UserFields(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
 
-    user_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(str.lower)]
+    user_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(spelled)]
 
 
 class CheckFields(UserFields):
@@ -106,13 +107,15 @@ def endpoints() -> Response:
 
 
 def _number(user_id: str) -> str | None:
-    """Return the number of a user in E.164, "" where there is none that can be, None where there is no such user."""
+    """Return the number of a user in E.164, "" where there is none, None where there is no such user.
+
+    Raises DirectoryUnavailable, also where what the directory has can be no number.
+    """
     text = services().directory.phone(user_id)
     try:
         return spelling(text) if text else text
     except InvalidPhone:
-        log.warning("The directory has a number that is none, for a user who just asked")
-        return ""
+        raise DirectoryUnavailable(f"The directory is not available ({NO_NUMBER})") from None
 
 
 def _failure(verdict: Verdict) -> tuple[int, str, str]:

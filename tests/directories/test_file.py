@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from otp_app.core.errors import DirectoryUnavailable
+from otp_app.core.user_id import user_id
 from otp_app.directories import file as file_module
 from otp_app.directories.file import FileDirectory
+from otp_app.directory import open_directory
 
 ANN, BOB = "+14155552671", "+14155552672"
 CSV = f"user_id,phone_number\nann,{ANN}\n"
@@ -33,6 +35,8 @@ GOOD = {
     "empty-number.json": f'\ufeff{{"Ann": "{ANN}", "BOB": ""}}',
     "table.toml": f'title = "ours"\n[users]\nAnn = "{ANN}"\nbob = ""\n',
     "top.toml": f'ann = "{ANN}"\nBob = ""\nusers = "+14155552673"\n',
+    "no-last-break.csv": f'user_id,phone_number\r\n"ann","{ANN}"\r\nbob,',
+    "grouped.csv": 'user_id,phone_number\nann,"+14155552671 "\n" bob ",""',
     "UPPER.CSV": f"user_id,phone_number\nann,{ANN}\nbob,\n",
 }
 
@@ -49,10 +53,10 @@ BAD = {
     "semicolons.csv": (f"user_id;phone_number\nann;{ANN}\n", "line 1 must name the columns"),
     "column-twice.csv": ("user_id,phone_number,phone_number\n", "line 1 must name the columns"),
     "half-a-line.csv": (f"{CSV}bo\n", "row 3 has 1 fields, the header 2"),
-    "half-a-number.csv": (f"{CSV}bob,{BOB[:-2]}", "its last line has no line break"),
     "comma.csv": (f"name,user_id,phone_number\nLee, Ann,ann,{ANN}\n", "row 2 has 4 fields, the header 3"),
     "quote.csv": (f'{CSV}bob,"{BOB}\n', "line 3 is not CSV"),
-    "twice.csv": (f"{CSV}ANN,{BOB}\n", "row 3 has the user id of one before"),
+    "twice.csv": (f"{CSV}ANN,{BOB}\n", "row 3 has the user id of one before, row 2"),
+    "twice-composed.csv": ("user_id,phone_number\nzo\u00e9,\n\nZOE\u0301 ,\n", "row 4 has the user id of one before"),
     "no-id.csv": (f"{CSV} ,{BOB}\n", "row 3 has no user id"),
     "latin.csv": (f"{CSV}zo\xeb,{BOB}\n".encode("latin-1"), "line 3 is not UTF-8"),
     "list.json": (f'["{ANN}"]', "it must be one object"),
@@ -87,14 +91,59 @@ def test_what_cannot_be_read_is_told(write, caplog, name):
     assert not re.search(r"(?i)\b(ann|bob?)\b|415555|111", record.getMessage().partition(name)[2])
 
 
-def test_relative_and_absolute(tmp_path, monkeypatch):
-    """Three slashes: from the folder of the start, wherever the process goes later; four: from the root."""
+UNREADABLE = ["4.36641E+11", "447911123456", f"'{ANN}", "NULL", f"{ANN};{BOB}", f"{ANN}/{BOB}", f"{ANN} x12"]
+
+
+@pytest.mark.parametrize("cell", [*UNREADABLE, f"{ANN}.0", f"{ANN} ext. 12", "004479111234", "\uff0b44791112", "+4479"])
+@pytest.mark.parametrize("ending", ["csv", "json", "toml"])
+def test_a_number_that_cannot_be_read_spoils_its_file(write, caplog, cell, ending):
+    """What a spreadsheet made of a number is not taken: the users before stay, the log says where it is."""
+    users = write(f"users.{ending}", GOOD[{"csv": "plain.csv", "json": "plain.json", "toml": "table.toml"}[ending]])
+    assert users.phone("ann") == ANN
+    new = {"csv": f'user_id,phone_number\nbob,\neve,"{cell}"\n', "json": f'{{"bob": "", "eve": "{cell}"}}'}
+    write(f"users.{ending}", new.get(ending, f'bob = ""\neve = "{cell}"\n'))
+    assert [users.phone("ann"), users.phone("eve")] == [ANN, None]
+    (record,) = caplog.records
+    place = "row 3" if ending == "csv" else "entry 2"
+    assert f"{place} has a phone number that cannot be read: write it as text" in record.getMessage()
+    assert cell not in record.getMessage().replace("+14155552671", "")
+    assert "eve" not in record.getMessage()
+
+
+@pytest.mark.parametrize("written", ["zo\u00e9", "zoe\u0301", " Zo\u00c9 ", "ZOE\u0301"])
+def test_an_id_has_one_spelling(write, written):
+    """Composed or not, in any case, with blanks around; requests are spelled the same way before they come here."""
+    assert write("users.csv", f"user_id,phone_number\n{written},{ANN}\n").phone(user_id(" ZOE\u0301")) == ANN
+
+
+def test_a_ping_looks_into_the_file(write, tmp_path):
+    """A missing file, and one that cannot be read, while there are no users from before."""
+    users = write("users.csv", CSV)
+    users.ping()
+    write("users.csv", CSV.replace(",", ";"))
+    users.ping()
+    for other in (FileDirectory(f"file://{tmp_path}/absent.csv"), write("users.csv", CSV.replace(",", ";"))):
+        with pytest.raises(DirectoryUnavailable):
+            other.ping()
+
+
+@pytest.mark.parametrize("url", ["file:my%20users.csv", "my users.csv", "./my users.csv"])
+def test_a_relative_path_begins_where_the_server_starts(tmp_path, monkeypatch, url):
+    """Wherever the process goes later."""
     (tmp_path / "my users.csv").write_text(CSV)
     monkeypatch.chdir(tmp_path)
-    relative = FileDirectory("file:///my%20users.csv")
+    relative = open_directory(url)
     monkeypatch.chdir("/")
     assert relative.phone("ann") == ANN
-    assert FileDirectory(f"file:///{tmp_path}/my%20users.csv").phone("ann") == ANN
+
+
+@pytest.mark.parametrize("start", ["file://", "file:", "file://localhost", ""])
+def test_three_slashes_begin_an_absolute_path(tmp_path, monkeypatch, start):
+    """As RFC 8089 has it; four, as it was written before, too."""
+    (tmp_path / "users.csv").write_text(CSV)
+    monkeypatch.chdir("/usr")
+    for absolute in (f"{start}{tmp_path}/users.csv", f"file:///{tmp_path}/users.csv"):
+        assert open_directory(absolute).phone("ann") == ANN
 
 
 def test_a_change_counts_at_once(write):

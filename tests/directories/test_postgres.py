@@ -44,6 +44,18 @@ def test_what_a_table_says(users):
     assert found == [ANN, "", *[None] * 6]
 
 
+def test_an_id_matches_composed_and_decomposed(postgres_server):
+    """Request and database may write one letter in two ways."""
+    found = postgres_server.new_url()
+    with postgres_server.client(found.rpartition("/")[2]) as db:
+        db.execute(f"CREATE TABLE users AS SELECT U&'zoe\\0301' AS user_id, '{ANN}' AS phone_number")
+    with closing(PostgresDirectory(found)) as users:
+        assert users.phone("zo\u00e9") == ANN
+        users.ping()
+    with closing(PostgresDirectory(f"{found}?phone=mobile")) as users, pytest.raises(DirectoryUnavailable):
+        users.ping()
+
+
 def test_names_and_types_of_ones_own(url):
     """As the database has them, capital letters and words of SQL too; other options are libpq's."""
     with closing(PostgresDirectory(f"{url}?table=Order&application_name=otp&id=from&phone=to")) as users:
@@ -67,7 +79,7 @@ def test_a_name_that_is_not_there(url, option, fault):
 
 def test_it_is_only_read(users, monkeypatch):
     """Whatever the statement were."""
-    monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id = %s RETURNING user_id")
+    monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id IN (%s, %s) RETURNING user_id")
     with pytest.raises(DirectoryUnavailable, match="ReadOnlySqlTransaction"):
         users.phone("bob")
 

@@ -37,6 +37,23 @@ def test_what_a_table_says(path):
     assert found == [ANN, "", "14155552672", *[None] * 5]
 
 
+def test_an_id_matches_composed_and_decomposed(path):
+    """Request and database may write one letter in two ways."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executemany("INSERT INTO users VALUES (?, ?)", [("zoe\u0301", ANN), ("ren\u00e9", BOB)])
+        db.commit()
+    users = SqliteDirectory(f"sqlite:///{path}")
+    assert [users.phone("zo\u00e9"), users.phone("ren\u00e9")] == [ANN, BOB]
+
+
+def test_a_ping_sees_a_wrong_name_and_a_missing_file(path, tmp_path):
+    """Without a user."""
+    SqliteDirectory(f"sqlite:///{path}").ping()
+    for url in (f"sqlite:///{path}?phone=mobile", f"sqlite:///{tmp_path}/absent.db"):
+        with pytest.raises(DirectoryUnavailable):
+            SqliteDirectory(url).ping()
+
+
 def test_names_of_ones_own(path):
     """Words of SQL too."""
     assert SqliteDirectory(f"sqlite:///{path}?table=order&id=from&phone=to").phone("ann") == ANN
@@ -78,7 +95,7 @@ def test_another_file(path, tmp_path):
 def test_it_is_only_read(path, monkeypatch):
     """Whatever the statement were."""
     users = SqliteDirectory(f"sqlite:///{path}")
-    monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id = ?")
+    monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id IN (?, ?)")
     with pytest.raises(DirectoryUnavailable, match="SQLITE_READONLY"):
         users.phone("bob")
 

@@ -39,7 +39,7 @@ FLOORS = {
     # what puts them together
     "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "plugins", "proof"},
     "reloading": {"refusals", "setting_types", "settings"},
-    "startup": {"core", "settings", "channels", "keyring", "store", "refusals"},
+    "startup": {"core", "settings", "channels", "directory", "keyring", "store", "refusals"},
     "profiles": {"core", "settings", "verify_services"},
     "wiring": {
         "core", "settings", "logs", "clock", "store", "channels", "keyring", "directory", "loading", "plugins",

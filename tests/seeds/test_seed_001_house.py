@@ -1,5 +1,7 @@
 """The face of seed 001 in our house: the native face beside it, restarts, and what settings change."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,19 +159,34 @@ def test_a_repeated_request_names_no_number_that_got_no_message(tmp_path):
         assert [post.number for post in users.provider.posts] == [user.number]
 
 
-def test_a_number_that_is_none_is_no_number(tmp_path):
-    """The operator's slip, not the caller's."""
+def test_a_number_that_cannot_be_read_takes_no_good_file_away(tmp_path):
+    """The operator's slip: the users read before stay, and the log says which row to mend."""
     with serving_users(tmp_path) as users:
+        assert users.send_code("nophone").status == 404
         with (tmp_path / "users.csv").open("a", encoding="ascii") as file:
-            file.write("slip,ask the porter\n")
-        assert users.send_code("slip").json == {"detail": "Phone number not found for user"}
-        assert users.verify_code("slip", "123456").status == 404
+            file.write("slip,4.36641E+11\n")
+        assert users.send_code("slip").json == {"detail": "User not found"}
+        assert users.send_code("abc").status == 200
+        assert "row 304 has a phone number that cannot be read: write it as text" in users.server.log()
+
+
+@PATHS
+def test_a_number_of_a_database_that_cannot_be_read_is_503(tmp_path, path):
+    """An INTEGER column drops the plus sign: a fault of the directory, and not a user without number."""
+    with closing(sqlite3.connect(tmp_path / "users.db")) as db:
+        db.execute("CREATE TABLE users (user_id TEXT, phone_number INTEGER)")
+        db.execute("INSERT INTO users VALUES ('abc', '+14155552671')")
+        db.commit()
+    with serving_users(tmp_path, OTP_DIRECTORY_URL=f"sqlite:///{tmp_path}/users.db") as users:
+        answer = users.server.post(path, BODY)
+        assert (answer.status, "write it as text" in answer.json["detail"]) == (503, True)
+        assert "directory_unavailable: The directory is not available (this user's phone number" in users.server.log()
 
 
 @PATHS
 def test_a_directory_that_is_away_is_503(tmp_path, path):
     """Not 404: a user is not gone because the file is. The answer says when to come back."""
-    with serving_users(tmp_path, OTP_DIRECTORY_URL="file:///absent.csv") as users:
+    with serving_users(tmp_path, OTP_DIRECTORY_URL="file:absent.csv") as users:
         answer = users.server.post(path, BODY)
         assert (answer.status, type(answer.json["detail"])) == (503, str)
         assert int(answer.headers["Retry-After"]) >= 1

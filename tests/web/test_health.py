@@ -35,6 +35,16 @@ def test_readyz_names_what_does_not_work(house, monkeypatch):
     assert answer.headers["Retry-After"] == "1"
 
 
+def test_readyz_looks_into_the_directory(open_house, tmp_path):
+    """A file that is away or cannot be read is a directory that does not work."""
+    house = open_house(otp_faces="native,users", otp_directory_url=f"file://{tmp_path}/users.csv")
+    assert house.call("GET", "/readyz").json["faults"] == {"directory": "directory_unavailable"}
+    (tmp_path / "users.csv").write_text("user_id;phone_number\n")
+    assert house.call("GET", "/readyz").status_code == 503
+    (tmp_path / "users.csv").write_text("user_id,phone_number")
+    assert house.call("GET", "/readyz").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_head_has_no_body(house, path):
     """Load balancers may ask with HEAD."""
