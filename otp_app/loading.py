@@ -7,20 +7,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from otp_app.extras import install_command
 from otp_app.plugins.isolation import PluginFault, isolated
 
 #: `package.module:Class` or `package.module:function`
 OWN_NAME = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 #: the same, then `?options` if any
 OWN_CLASS = re.compile(rf"(?P<target>{OWN_NAME})(\?.*)?")
-
-#: Module -> what pip has to install for it, where that is not the module's name alone.
-PIP_NAMES = {
-    "cryptography": "'cryptography>=46,<51'",
-    "psycopg": "'psycopg[binary,pool]>=3.3,<4'",
-    "psycopg_pool": "'psycopg[binary,pool]>=3.3,<4'",
-    "redis": "'redis>=5,<8'",
-}
 
 
 def load_object(target: str, what: str) -> Callable[..., Any]:
@@ -63,4 +56,4 @@ def _missing(module: str, missing: str, what: str) -> str:
     if f"{module}.".startswith(f"{missing}."):
         return f"there is no module {missing}: write package.module:Class of a module that Python can find"
     package = missing.partition(".")[0]
-    return f"this {what} needs another package: pip install {PIP_NAMES.get(package, package)}"
+    return f"this {what} needs another package: {install_command(package)}"

@@ -16,6 +16,7 @@ import jwt
 
 from otp_app.core.codes import parse_secret
 from otp_app.core.interfaces import Approval, Clock
+from otp_app.extras import install_command
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -100,7 +101,7 @@ def _ed25519(key_id: str, seed: bytes) -> ProofKey:
     try:  # here, because who has no such key needs no such package
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     except ModuleNotFoundError:
-        raise ValueError("EdDSA keys need another package: pip install 'cryptography>=46,<51'") from None
+        raise ValueError(f"EdDSA keys need another package: {install_command('cryptography')}") from None
     key = Ed25519PrivateKey.from_private_bytes(seed)
     x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()
     jwk = {"kty": "OKP", "crv": "Ed25519", "kid": key_id, "alg": "EdDSA", "use": "sig", "x": x}

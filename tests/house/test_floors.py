@@ -19,7 +19,8 @@ FLOORS = {
     "logs": {"core"},
     "faces": set(),
     "plugins": {"core"},
-    "loading": {"plugins"},
+    "extras": set(),
+    "loading": {"extras", "plugins"},
     "dialing": set(),
     "postgres_connection": set(),
     # adapters: never each other
@@ -33,7 +34,7 @@ FLOORS = {
     "limits": {"core"},
     "keyring": {"core", "env_file", "settings"},
     "session_tokens": set(),
-    "proof": {"core"},
+    "proof": {"core", "extras"},
     "records": {"core"},
     "verify_services": {"core"},
     # what puts them together
