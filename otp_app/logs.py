@@ -30,14 +30,26 @@ class JsonLines(logging.Formatter):
 
 
 def set_up(level: str) -> None:
-    """Send everything of this process from `level` on to standard error."""
+    """Send what this server says from `level` on to standard error, and from other packages warnings and worse.
+
+    Libraries write parts of requests at INFO and DEBUG: paths with numbers in them, addresses of clients. An operator's
+    module sets a level for its own logger.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     # What no line of ours shows need not be looked up for each (Python's logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    log.setLevel(level)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings show whole URLs
+    logging.getLogger("werkzeug").addFilter(_no_request)
+
+
+def _no_request(record: logging.LogRecord) -> bool:
+    """Whether a record of Werkzeug's development server is one of its start: only those of requests have arguments."""
+    return not record.args
 
 
 def warn_once(line: str) -> None:

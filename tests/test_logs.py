@@ -20,7 +20,7 @@ LOST = OutcomeLost(*ABOUT, "VL1")
 def start(monkeypatch):
     """Set logging up at a level; returns what was written to standard error. Afterwards all is as it was."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, levels = root.handlers[:], (root.level, log.level)
 
     def at(level):
         monkeypatch.setattr(sys, "stderr", io.StringIO())
@@ -29,7 +29,8 @@ def start(monkeypatch):
 
     yield at
     root.handlers[:] = handlers
-    root.setLevel(level)
+    root.setLevel(levels[0])
+    log.setLevel(levels[1])
 
 
 def record(message, *arguments, **more):
@@ -108,6 +109,21 @@ def test_set_up_writes_to_standard_error(start):
     set_up("WARNING")
     log.error("told")
     assert [json.loads(text)["message"] for text in written.getvalue().splitlines()] == ["careful", "told"]
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_other_packages_say_nothing_of_a_request(start, level):
+    """At no level: not the path of one, nor the address of a client whom a limit stops."""
+    written = start(level)
+    told = "marker"
+    logging.getLogger("flask-limiter").info("ratelimit %s (%s) exceeded", "1/hour", told)
+    logging.getLogger("urllib3.connectionpool").debug('"POST %s" 201', told)
+    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=%s)", told)
+    logging.getLogger("twilio.http_client").info("Query Params: %s", told)
+    for name in ("redis", "psycopg.pool", "some.library"):
+        logging.getLogger(name).info(told)
+    logging.getLogger("werkzeug").info('127.0.0.1 - - "%s" %s', told, 200)
+    assert "marker" not in written.getvalue()
 
 
 EVENTS = {

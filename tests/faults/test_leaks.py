@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from otp_app.faces import FACES
 from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider
+from tests.running import RunningServer, call
+from tests.web.documented import ACCOUNTS, BASIC, DOORS
+from tests.web.house import api_key
 
 
 @pytest.mark.parametrize("level", ["", "DEBUG"])
@@ -32,6 +39,53 @@ def test_nothing_leaks(clients: Callable[..., Clients], fake_twilio: Provider, l
     busy.server.stop()
     assert busy.faults() == []
     assert whole_numbers_in(busy) == []
+
+
+NUMBER, CODE, WORD = "14155559876", "73849127", "s3cretW0rd"
+PEER = "203.0.113.77"
+BODIES = {
+    "application/json": json.dumps(
+        {"phone_number": f"+{NUMBER}", "otp": CODE, "passcode": CODE, "user_id": WORD, "session_token": WORD}
+        | {"security_code": CODE}
+    ),
+    "application/x-www-form-urlencoded": f"To=%2B{NUMBER}&Code={CODE}&Channel=sms&phone_number=%2B{NUMBER}",
+}
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_no_route_of_any_api_logs_what_it_is_asked(tmp_path: Path, level: str) -> None:
+    """No number, code, key, token or address of a client, from path, query, headers or body, limited or cut off."""
+    (tmp_path / "users.csv").write_text(f"user_id,phone_number\n{WORD},+{NUMBER}\n", encoding="ascii")
+    everything = {"OTP_FACES": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
+                  "OTP_PROOF_KEYS": "p1:HS256:" + "A" * 43 + "=", "OTP_CLIENT_LIMITS": "3/hour",
+                  "OTP_CHECK_LIMITS": "3/hour", "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1",
+                  "OTP_COUNTRIES": "US", "OTP_LOG_LEVEL": level, "OTP_API_KEYS": api_key("shop", "send", "right"),
+                  "OTP_VERIFY_ACCOUNTS": ACCOUNTS}  # fmt: skip
+    shown = {"X-Forwarded-For": PEER, "Referer": f"http://x/{NUMBER}", "Cookie": WORD, "User-Agent": WORD,
+             "Accept-Language": WORD, "Idempotency-Key": WORD, "Origin": f"http://{WORD}"}  # fmt: skip
+    with Provider() as provider, RunningServer(tmp_path, provider.url, **everything) as server:
+        for method, path in ROUTES:
+            for media, body in BODIES.items():
+                for keys in ({}, {"Authorization": f"Bearer {WORD}"}, {"Authorization": BASIC}, {"X-API-Key": "right"}):
+                    query = f"?to=%2B{NUMBER}&key={WORD}"
+                    call(server.port, method, path + query, body, {"Content-Type": media} | shown | keys)
+        head = f"POST /{WORD} HTTP/1.1\r\nHost: {WORD}\r\nX: {CODE}"
+        for cut in (f"POST /{NUMBER}", f"{NUMBER} {CODE}\r\n\r\n", head):
+            with socket.create_connection(("127.0.0.1", server.port)) as sock:
+                sock.sendall(cut.encode())
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
+            sock.sendall(f"POST /{NUMBER} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{CODE}".encode())
+        server.stop()
+        log = server.log()
+    assert '"message": "Sent"' in log
+    assert [mark for mark in (NUMBER, CODE, WORD, PEER, "127.0.0.1 ") if mark in log] == []
+
+
+#: Each method of each route of every API, with a number and a word where a part of the path is free.
+ROUTES = [
+    (door.method.upper(), re.sub(r"{(\w+)}", lambda part: f"%2B{NUMBER}" if part[1] == "name" else WORD, door.path))
+    for door in DOORS
+]
 
 
 def whole_numbers_in(clients: Clients) -> list[str]:
