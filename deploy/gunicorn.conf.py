@@ -65,13 +65,15 @@ def on_starting(server):
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
     reloading.accept(_settings)
+    server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
 
 
-def on_reload(_server):
+def on_reload(server):
     """Hand the new settings to the new workers."""
     reloading.accept(_settings)
+    server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
 
 
 def pre_fork(_server, _worker):

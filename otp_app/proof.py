@@ -33,6 +33,7 @@ class ProofKey:
     id: str
     algorithm: str
     signing: bytes | Ed25519PrivateKey = field(repr=False)
+    secret: bytes = field(repr=False)  # what was written: the key of HS256, the seed of EdDSA
     jwk: Mapping[str, str] | None = None  # what everybody may know of it (RFC 8037); None: nothing
 
 
@@ -76,7 +77,7 @@ def parse_proof_keys(text: str) -> tuple[ProofKey, ...]:
     for item in text.split(","):
         key = _parse_key(item.strip())
         if key.id in keys:
-            raise ValueError(f"the key id {key.id} stands twice")
+            raise ValueError("a key id stands twice")
         keys[key.id] = key
     return tuple(keys.values())
 
@@ -92,12 +93,12 @@ def _parse_key(item: str) -> ProofKey:
     if match is None:
         raise ValueError(f"each key is written ID:{'|'.join(ALGORITHMS)}:BASE64, the id in 1 to 16 letters or digits")
     key_id, algorithm, secret = match[1], match[2], parse_secret(match[3])
-    return _ed25519(key_id, secret) if algorithm == "EdDSA" else ProofKey(key_id, algorithm, secret)
+    return _ed25519(key_id, secret) if algorithm == "EdDSA" else ProofKey(key_id, algorithm, secret, secret)
 
 
 def _ed25519(key_id: str, seed: bytes) -> ProofKey:
     if len(seed) != 32:
-        raise ValueError(f"the EdDSA key {key_id} is longer than the 32 bytes of an Ed25519 seed")
+        raise ValueError("an EdDSA key is longer than the 32 bytes of an Ed25519 seed")
     try:  # here, because who has no such key needs no such package
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     except ModuleNotFoundError:
@@ -105,4 +106,4 @@ def _ed25519(key_id: str, seed: bytes) -> ProofKey:
     key = Ed25519PrivateKey.from_private_bytes(seed)
     x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).rstrip(b"=").decode()
     jwk = {"kty": "OKP", "crv": "Ed25519", "kid": key_id, "alg": "EdDSA", "use": "sig", "x": x}
-    return ProofKey(key_id, "EdDSA", key, jwk)
+    return ProofKey(key_id, "EdDSA", key, seed, jwk)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from otp_app import keyring
-from otp_app.core.codes import parse_keys, parse_secret
+from otp_app import keyring, weak_secrets
+from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.directory import open_directory
 from otp_app.faces import FACES
 from otp_app.loading import load_object
@@ -64,7 +64,7 @@ def _bind(settings: Settings) -> str | None:
         to_set = "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)"
     else:
         to_set = "OTP_API_KEYS (python -m otp_app keys new NAME), or OTP_PUBLIC=1 if browsers call directly"
-    return f"HOST: {settings.host} can be reached from elsewhere: set {to_set}"
+    return f"HOST: the address can be reached from elsewhere: set {to_set}"
 
 
 def _proxy(settings: Settings) -> str | None:
@@ -126,6 +126,29 @@ def _on_approved(settings: Settings) -> str | None:
 
 def _proof_keys(settings: Settings) -> str | None:
     return _fault(parse_proof_keys, settings.otp_proof_keys, "OTP_PROOF_KEYS")
+
+
+def secret_faults(settings: Settings, keys: CodeKeys | None = None, index_key: bytes = b"") -> list[str]:
+    """Return a line for each key that is no secret or has a second purpose; keys of a file are given beside."""
+    try:
+        keys = keys or (parse_keys(settings.otp_secret_keys) if settings.otp_secret_keys else None)
+        index_key = index_key or (parse_secret(settings.otp_index_key) if settings.otp_index_key else b"")
+        proofs = parse_proof_keys(settings.otp_proof_keys) if settings.otp_proof_keys else ()
+    except ValueError:
+        return []  # said where each is looked at alone
+    roles = [("OTP_SECRET_KEYS", secret) for secret in (keys.keys.values() if keys else ())]
+    roles += [("OTP_INDEX_KEY", index_key)] if index_key else []
+    return weak_secrets.faults(roles + [("OTP_PROOF_KEYS", key.secret) for key in proofs])
+
+
+def _secrets(settings: Settings) -> str | None:
+    return "\n".join(secret_faults(settings)) or None
+
+
+def _placeholders(settings: Settings) -> str | None:
+    secrets = ("twilio_auth_token", "twilio_api_key_secret")
+    found = [name.upper() for name in secrets if weak_secrets.is_placeholder(getattr(settings, name))]
+    return f"{', '.join(found)}: it is a placeholder: write the secret that Twilio shows" if found else None
 
 
 def _phone_account(settings: Settings) -> str | None:
@@ -247,6 +270,8 @@ REFUSALS = (
     Refusal(("OTP_SECRET_KEYS",), _secret_keys),
     Refusal(("OTP_INDEX_KEY",), _index_key),
     Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
+    Refusal(("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"), _placeholders),
     Refusal(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
     Refusal(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
     Refusal(("OTP_TEST_NUMBERS",), _test_numbers),

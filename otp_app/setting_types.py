@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -19,6 +21,12 @@ from otp_app.core.message import LANGUAGE_TAG, language_tag, template_fault
 from otp_app.core.phone import spelling
 from otp_app.core.wish import PURPOSE
 
+_HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
+#: SHA-256 of what people write where a secret is to be made: nothing, and the words of documents
+_NO_SECRETS = {
+    hashlib.sha256(text.encode()).hexdigest()
+    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password")
+}
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 SCOPES = ("send", "verify", "metrics")
 
@@ -83,7 +91,10 @@ def channels(text: Any) -> Any:
 
 def hosts(text: Any) -> Any:
     """Read host names; one that begins with a dot stands for all below it."""
-    return tuple(name.lower() for name in names(text))
+    found = tuple(name.lower() for name in names(text))
+    if not all(_HOST.fullmatch(name) for name in found):
+        raise ValueError("write host names alone, as example.com or .example.com (all below it), no https://, no port")
+    return found
 
 
 def template(text: str) -> str:
@@ -115,6 +126,9 @@ def api_keys(text: Any) -> Any:
     keys = [api_key(item) for item in names(text)] if isinstance(text, str) else text
     if len({key.name for key in keys}) < len(keys):
         raise ValueError("a name stands twice; give each key a name of its own")
+    if len({key.digest for key in keys}) < len(keys):
+        raise ValueError("one secret stands twice; make a key for each caller")
+    _refuse_known(key.digest for key in keys)
     return tuple(keys)
 
 
@@ -133,7 +147,13 @@ def verify_accounts(text: Any) -> Any:
     accounts = [verify_account(item) for item in names(text)] if isinstance(text, str) else text
     if len({account.user for account in accounts}) < len(accounts):
         raise ValueError("an account or key stands twice")
+    _refuse_known(account.digest for account in accounts)
     return tuple(accounts)
+
+
+def _refuse_known(digests: Iterable[str]) -> None:
+    if not _NO_SECRETS.isdisjoint(digests):
+        raise ValueError("a secret of it is empty or a placeholder: make one with `python -m otp_app keys`")
 
 
 def verify_account(item: str) -> VerifyAccount:
@@ -188,7 +208,15 @@ def countries(text: Any) -> Any:
     found = frozenset(code.upper() for code in names(text))
     if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
         raise ValueError(f"{len(unknown)} of them are no country codes of two letters, such as US or IN")
+    if neighbours := {other for code in found if (other := _counted_as(code)) != code}:
+        raise ValueError(f"mobile numbers of a region in it count as another's: write {', '.join(sorted(neighbours))}")
     return found
+
+
+def _counted_as(code: str) -> str:
+    """Return the country that mobile numbers of a region are taken for: nine small ones have those of a neighbour."""
+    number = phonenumbers.example_number_for_type(code, phonenumbers.PhoneNumberType.MOBILE)
+    return (number and phonenumbers.region_code_for_number(number)) or code
 
 
 def rate_limits(text: str) -> str:

@@ -34,6 +34,12 @@ OTHER_NAMES = {
     *("TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"),
 }
 
+#: one of them says that messages go through Twilio
+TWILIO_ACCOUNT = {
+    *("twilio_account_sid", "twilio_auth_token", "twilio_api_key_sid", "twilio_api_key_secret", "twilio_phone_number"),
+    *("twilio_whatsapp_number", "twilio_messaging_service_sid", "twilio_content_sid"),
+}
+
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -151,6 +157,8 @@ def texts(
     lines, faults = _lines(folder or Path())
     given = {name: text for name in Settings.model_fields if (text := _text(name, environ, lines, faults)) is not None}
     given = _brought(given.get("phone_verification", "")) | given
+    if "otp_channels" not in given and (channels := _twilio_channels(given)):
+        given["otp_channels"] = channels
     if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
         given["otp_store_url"] = redis
     return given, faults
@@ -235,6 +243,15 @@ def _brought(text: str) -> dict[str, str]:
     except ValueError:
         return {}
     return {variable.lower(): value for variable, value in found.items()}
+
+
+def _twilio_channels(given: Mapping[str, str]) -> str:
+    """Return the channels that Twilio's variables are set for, "" where none is; the start refuses a part of them."""
+    if not TWILIO_ACCOUNT & given.keys():
+        return ""
+    whatsapp = "twilio_whatsapp_number" in given
+    sms = not whatsapp or not given.keys().isdisjoint({"twilio_phone_number", "twilio_messaging_service_sid"})
+    return ",".join(["whatsapp"] * whatsapp + ["sms"] * sms)
 
 
 def _redis(given: Mapping[str, str], faults: dict[str, str]) -> str | None:

@@ -10,7 +10,7 @@ from otp_app import channels, keyring
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
 from otp_app.core.interfaces import Advising, Movable, Pingable
 from otp_app.directory import open_directory
-from otp_app.refusals import REFUSALS
+from otp_app.refusals import REFUSALS, secret_faults
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_or_memory, open_store
 
@@ -39,7 +39,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
         raise BadSettings(lines)
     faulty = {variable.removesuffix("_FILE") for variable in faults}
     checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
-    lines += [line for refusal in checkable if (line := refusal.says(settings))]
+    lines += [line for refusal in checkable for line in (refusal.says(settings) or "").splitlines()]
     if "OTP_CHANNELS" not in faulty:
         lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faulty)]
     if lines := lines or channels.unopened(settings):
@@ -54,6 +54,9 @@ def prepare(settings: Settings) -> list[str]:
     """
     try:
         keyring.ensure(settings)
+        own = not settings.otp_secret_keys  # load has looked at those of the settings
+        if own and (faults := secret_faults(settings, *keyring.keys(settings))):
+            raise BadSettings(faults)
     except keyring.BadKeyFile as error:
         raise BadSettings([str(error)]) from None
     if settings.otp_store_fallback:

@@ -110,6 +110,25 @@ def test_countries_are_iso_codes(text, found):
     assert types.countries(text) == found
 
 
+NEIGHBOURS = {
+    "AX": "FI", "BL": "GP", "CC": "AU", "CX": "AU", "EH": "MA", "IM": "GB", "MF": "GP", "SJ": "NO", "VA": "IT",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "neighbour"), NEIGHBOURS.items())
+def test_a_region_that_no_mobile_number_is_of_is_refused(code, neighbour):
+    """A server for it alone would serve nobody: its numbers count as the neighbour's, which is named."""
+    with pytest.raises(ValueError, match=f"write {neighbour}$"):
+        types.countries(f"US,{code}")
+
+
+@pytest.mark.parametrize("text", ["https://a.example", "a.example:443", "*", "*.a.example", "a b", "a/", ".", "a..b"])
+def test_what_no_host_header_names_is_refused(text):
+    """Nothing would ever match it: the address of a page, a port, a star."""
+    with pytest.raises(ValueError, match="host names alone"):
+        types.hosts(f"b.example,{text}")
+
+
 @pytest.mark.parametrize("text", ["USA", "U", "XX", "UK", "US;IN", "all,US", "001"])
 def test_what_is_no_country_is_refused(text):
     """UK is GB: a country that nobody has would silently serve nobody."""

@@ -1,5 +1,7 @@
 """What the server refuses to start with."""
 
+import base64
+import hashlib
 import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -23,7 +25,7 @@ SMS = {
     "TWILIO_PHONE_NUMBER": "+15005550006",
 }
 SECRET = new_secret()
-KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": SECRET}
+KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": new_secret()}
 ACCOUNT = f"AC{'0' * 32}:{'0' * 64}"
 SANDBOX = json.dumps(
     {
@@ -36,6 +38,14 @@ SANDBOX = json.dumps(
         "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
     }
 )
+
+
+def encoded(secret):
+    return base64.b64encode(secret).decode()
+
+
+def digest(secret):
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def day(days):
@@ -136,6 +146,36 @@ REFUSALS = {
     "half an API key": (SMS | {"TWILIO_API_KEY_SID": "SK" + "0" * 32}, "TWILIO_API_KEY_SID", "set both"),
     "no sender": (SMS | {"TWILIO_PHONE_NUMBER": ""}, "TWILIO_PHONE_NUMBER", "TWILIO_MESSAGING_SERVICE_SID"),
     "no WhatsApp sender": (SMS | {"OTP_CHANNELS": "whatsapp"}, "TWILIO_WHATSAPP_NUMBER", "TWILIO_CONTENT_SID"),
+    "32 zero bytes": (KEYS | {"OTP_SECRET_KEYS": f"k1:{encoded(bytes(32))}"}, "OTP_SECRET_KEYS", "not random"),
+    "one letter": (KEYS | {"OTP_INDEX_KEY": encoded(b"A" * 32)}, "OTP_INDEX_KEY", "not random"),
+    "a count": ({"OTP_PROOF_KEYS": f"p1:EdDSA:{encoded(bytes(range(32)))}"}, "OTP_PROOF_KEYS", "not random"),
+    "a word again and again": (KEYS | {"OTP_INDEX_KEY": encoded(b"let-me-in-please" * 3)}, "OTP_INDEX_KEY", "random"),
+    "the code key as index key": (KEYS | {"OTP_INDEX_KEY": SECRET}, "OTP_SECRET_KEYS, OTP_INDEX_KEY", "two purposes"),
+    "the code key as proof key": (
+        KEYS | {"OTP_PROOF_KEYS": f"p1:HS256:{SECRET}"}, "OTP_SECRET_KEYS, OTP_PROOF_KEYS", "two purposes",
+    ),
+    "the code key as proof key, its text encoded": (
+        KEYS | {"OTP_PROOF_KEYS": f"p1:HS256:{encoded(SECRET.encode())}"}, "OTP_SECRET_KEYS, OTP_PROOF_KEYS",
+        "two purposes",
+    ),
+    "the index key as proof seed": (
+        KEYS | {"OTP_PROOF_KEYS": f"p1:EdDSA:{KEYS['OTP_INDEX_KEY']}"}, "OTP_INDEX_KEY, OTP_PROOF_KEYS", "two purposes",
+    ),
+    "one secret under two ids": (
+        KEYS | {"OTP_SECRET_KEYS": f"k2:{SECRET},k1:{SECRET}"}, "OTP_SECRET_KEYS", "stands for two keys",
+    ),
+    "one secret of two callers": (SMS | {"OTP_API_KEYS": f"{KEY},b:send:{'0' * 64}"}, "OTP_API_KEYS", "stands twice"),
+    "the digest of nothing": (SMS | {"OTP_API_KEYS": f"a:send:{digest('')}"}, "OTP_API_KEYS", "empty or a placeholder"),
+    "the digest of a document's secret": (
+        {"OTP_VERIFY_ACCOUNTS": f"AC{'0' * 32}:{digest('your-secret')}"}, "OTP_VERIFY_ACCOUNTS", "a placeholder",
+    ),
+    "a token of a document": (SMS | {"TWILIO_AUTH_TOKEN": "your_auth_token"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
+    "a token that nothing was put in": (SMS | {"TWILIO_AUTH_TOKEN": "${TOKEN}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
+    "half of Twilio, and no channel": ({"TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32},
+                                       "TWILIO_API_KEY_SID", "TWILIO_AUTH_TOKEN"),
+    "Twilio without a sender, and no channel": (
+        {"TWILIO_AUTH_TOKEN": "token", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, "TWILIO_PHONE_NUMBER", "sends from it",
+    ),
     "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "greater than or equal to 6"),
     "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "less than or equal to 600"),
 }  # fmt: skip
@@ -265,9 +305,28 @@ def test_no_line_shows_what_may_be_secret(environ, tmp_path):
     assert "sup3rsecret" not in str(refused(environ, tmp_path))
 
 
+TWILIO = {name: text for name, text in SMS.items() if name not in ("OTP_CHANNELS", "TWILIO_PHONE_NUMBER")}
+
+
+@pytest.mark.parametrize(
+    ("given", "channels"),
+    [
+        (TWILIO | {"TWILIO_PHONE_NUMBER": "+15005550006"}, ("sms",)),
+        (TWILIO | {"TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32}, ("sms",)),
+        (TWILIO | {"TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("whatsapp",)),
+        (SMS | {"TWILIO_WHATSAPP_NUMBER": "+15005550006", "OTP_CHANNELS": ""}, ("whatsapp", "sms")),
+        (SMS | {"OTP_CHANNELS": "console"}, ("console",)),
+        ({"TWILIO_VERIFY_SERVICE_SID": "VA1", "TWILIO_TIMEOUT": "5", "TWILIO_PHONE_NUMBER": ""}, ("console",)),
+    ],
+)
+def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
+    """The screen is for who has set none: a server with an account must not say that it sent what nobody got."""
+    assert startup.load(given, tmp_path).otp_channels == channels
+
+
 # ---- before workers fork
 
-OWN_KEYS = {"otp_secret_keys": KEYS["OTP_SECRET_KEYS"], "otp_index_key": SECRET}
+OWN_KEYS = {name.lower(): text for name, text in KEYS.items()}
 
 
 def settings_for(folder, **given):
@@ -303,6 +362,19 @@ def test_prepare_refuses_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: the key file .* cannot be made"):
         startup.prepare(settings_for(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("code", "index", "proof"), [(b"A" * 32, None, ""), (None, None, "the code key"), ("same", "same", "")]
+)
+def test_prepare_refuses_keys_of_a_file_that_are_no_secrets(code, index, proof, tmp_path):
+    """A file that somebody wrote by hand, or one of whose keys went to another use."""
+    one, other = new_secret(), new_secret()
+    code_key = encoded(code) if isinstance(code, bytes) else one
+    (tmp_path / "otp.keys").write_text(f"OTP_SECRET_KEYS=k1:{code_key}\nOTP_INDEX_KEY={one if index else other}\n")
+    (tmp_path / "otp.keys").chmod(0o600)
+    with pytest.raises(startup.BadSettings, match=r"not random|two purposes"):
+        startup.prepare(settings_for(tmp_path, otp_proof_keys=f"p1:HS256:{one}" if proof else ""))
 
 
 class Advising(MemoryStore):

@@ -85,7 +85,7 @@ def _ask(question: str, settings: Settings) -> list[str]:
 def _find(name: str) -> Any:
     target = name if ":" in name else CHANNELS.get(name, "")
     if not target:
-        raise ValueError(f"OTP_CHANNELS: no channel is called {name!r}; use {', '.join(CHANNELS)} or module:Class")
+        raise ValueError(f"OTP_CHANNELS: a channel is not known: use {', '.join(CHANNELS)} or module:Class")
     try:
         return load_object(target, "channel")
     except ValueError as error:

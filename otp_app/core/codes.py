@@ -114,7 +114,7 @@ def parse_keys(text: str) -> CodeKeys:
         if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,16}", key_id):
             raise ValueError("each key is written ID:BASE64, the id in 1 to 16 letters or digits")
         if key_id in keys:
-            raise ValueError(f"the key id {key_id} stands twice")
+            raise ValueError("a key id stands twice")
         keys[key_id] = parse_secret(secret)
     return CodeKeys(next(iter(keys)), keys)
 

@@ -50,7 +50,7 @@ def test_a_class_of_ones_own():
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("fax", "OTP_CHANNELS: no channel is called 'fax'; use backend, console, sms, whatsapp or module:Class"),
+        ("fax", "OTP_CHANNELS: a channel is not known: use backend, console, sms, whatsapp or module:Class"),
         ("no.such.module:Class", "OTP_CHANNELS: there is no module no: write package.module:Class of a module that"),
         ("json:Class", "OTP_CHANNELS: json has no Class that can be called: name something that it has"),
     ],

@@ -14,12 +14,12 @@ from otp_app.settings import Settings
 from otp_app.startup import load
 from otp_app.stores.redis import RedisStore
 from tests.conftest import require
-from tests.running import KEY, ROOT
+from tests.running import INDEX_KEY, KEY, ROOT
 from tests.services import Redis
 
 TEXT = (ROOT / "deploy/compose.scaled.yaml").read_text()
 SECRETS = {
-    "api_keys": f"shop:send+verify:{'0' * 64}", "secret_keys": f"k1:{KEY}", "index_key": KEY,
+    "api_keys": f"shop:send+verify:{'0' * 64}", "secret_keys": f"k1:{KEY}", "index_key": INDEX_KEY,
     "store_url": "redis://redis:6379/0", "twilio_api_key_secret": "not a real one",
 }  # fmt: skip
 GIVEN = {

@@ -168,6 +168,7 @@ def test_every_line_it_logs_is_json(server: Start) -> None:
     running = server()
     running.stop()
     messages = [json.loads(line)["message"] for line in running.log().splitlines()]
+    assert messages.count("Channels: sms") == 1  # the start says where codes go
     assert messages[0].startswith("Starting gunicorn")
     assert messages[-1] == "Shutting down: Master"
 

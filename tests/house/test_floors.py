@@ -34,11 +34,14 @@ FLOORS = {
     "limits": {"core"},
     "keyring": {"core", "env_file", "settings"},
     "session_tokens": set(),
+    "weak_secrets": set(),
     "proof": {"core", "extras"},
     "records": {"core"},
     "verify_services": {"core"},
     # what puts them together
-    "refusals": {"core", "settings", "keyring", "store", "faces", "directory", "loading", "plugins", "proof"},
+    "refusals": {
+        "core", "settings", "keyring", "store", "faces", "directory", "loading", "plugins", "proof", "weak_secrets",
+    },
     "reloading": {"refusals", "setting_types", "settings"},
     "startup": {"core", "settings", "channels", "directory", "keyring", "store", "refusals"},
     "profiles": {"core", "settings", "verify_services"},

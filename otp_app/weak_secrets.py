@@ -1,0 +1,58 @@
+"""Secrets that are none: too regular to be random, known from a document, or one secret for two purposes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import combinations, pairwise
+
+#: 32 random bytes have some 30 different ones, hexadecimal digits as text 16
+LEAST_DIFFERENT = 10
+#: words that documents put where a secret belongs
+PLACEHOLDER = re.compile(
+    r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo",
+    re.IGNORECASE | re.DOTALL,
+)
+
+Role = tuple[str, bytes]  # the variable and the secret
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands for a secret that was to be put in its place."""
+    return bool(PLACEHOLDER.fullmatch(text))
+
+
+def weak(secret: bytes) -> bool:
+    """Whether nobody can have drawn a key at random: few different bytes, one piece repeated, or even steps."""
+    periods = (secret[n:] == secret[:-n] for n in range(1, len(secret) // 2 + 1))
+    steps = {(after - before) % 256 for before, after in pairwise(secret)}
+    text = secret.decode("latin-1")
+    return len(set(secret)) < LEAST_DIFFERENT or len(steps) == 1 or any(periods) or is_placeholder(text)
+
+
+def faults(roles: Sequence[Role]) -> list[str]:
+    """Return a line for each variable with a weak secret, and for each pair of secrets that are one."""
+    regular = [f"{name}: a key is not random: make one with `python -m otp_app keys`" for name, s in roles if weak(s)]
+    twice = [
+        f"{name}: one secret stands for two keys: make another with `python -m otp_app keys`"
+        if name == other
+        else f"{name}, {other}: one secret has two purposes: make another with `python -m otp_app keys`"
+        for (name, secret), (other, second) in combinations(roles, 2)
+        if _forms(secret) & _forms(second)
+    ]
+    return list(dict.fromkeys(regular + twice))
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    """The secret, and what it is where it is itself written in base64 or hexadecimal digits."""
+    return {secret, *_decoded(secret)}
+
+
+def _decoded(secret: bytes) -> Iterable[bytes]:
+    with suppress(ValueError):
+        yield base64.b64decode(secret, validate=True)
+    with suppress(ValueError):
+        yield binascii.unhexlify(secret)
