@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Verification
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
@@ -69,6 +69,16 @@ def risk_spent(ledger: Ledger) -> int:
     return sum(units for _, units in ledger.risk)
 
 
+def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
+    """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
+    live = (v for v in ledger.verifications if v.is_pending(now) or _good_again(v, now, policy))
+    return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
+
+
+def _good_again(verification: Verification, now: Instant, policy: Policy) -> bool:
+    return not policy.once_only and verification.status == Status.APPROVED and verification.code_left(now) > 0
+
+
 def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:
     """The ledger with a wrong guess (or, negative, a forgiven one) on its account."""
     day = int(now.wall // DAY)
@@ -84,9 +94,8 @@ def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, i
 
     The guesses that pending verifications still allow count as spent, so that opening many at once buys nothing.
     """
-    at_stake = sum((policy.max_attempts - v.attempts) * guess_weight(v.digits) for v in ledger.pending(now))
     risk = risk_spent(ledger)
-    above = risk + at_stake >= round(policy.risk_raise / RISK_UNIT)
+    above = risk + risk_at_stake(ledger, now, policy) >= round(policy.risk_raise / RISK_UNIT)
     raised = above or (ledger.raised and risk >= round(policy.risk_lower / RISK_UNIT))
     if raised != ledger.raised:
         ledger = replace(ledger, raised=raised)

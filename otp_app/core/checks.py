@@ -89,7 +89,7 @@ def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification
     verdict = _accepted(ledger, now, policy, target)
     ledger = _calmed(ledger.with_verification(over))
     if target.attempts and len(ledger.given_back) < policy.give_back_limit:
-        ledger = add_risk(ledger, now, -guess_weight(target.digits))
+        ledger = add_risk(ledger, now, -guess_weight(target.longest))
         ledger = replace(ledger, given_back=(*ledger.given_back, int(now.wall // DAY)))
     return ledger, verdict
 

@@ -77,7 +77,9 @@ class Courier:
             if ledger is None or verification is None:
                 return None, None
             refused = {channel for channel, _, _ in ledger.refusals}
-            channel = next((c for c in rest if c not in refused and verification.is_pending(now)), None)
+            # An older code must not arrive after a newer one that took its place.
+            wanted = verification.is_pending(now) and send.generation == verification.generation
+            channel = next((c for c in rest if wanted and c not in refused), None)
             following = Send(self._names.new_send(), channel, now.wall) if channel else None
             return transitions.settle(ledger, now, send.id, delivery, following), following
 

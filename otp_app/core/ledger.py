@@ -66,6 +66,7 @@ class Verification:
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
+    replaces: str = ""  # id of the verification that its beginning ended
     told: bool = False  # a check was told that it is over; see Policy.tells_end_once
     over: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()
@@ -75,6 +76,17 @@ class Verification:
     def digits(self) -> int:
         """The length of the code that it has now."""
         return self._choice[1] if self._choice else self.length
+
+    @property
+    def shortest(self) -> int:
+        """The least length that its code has or may have again, as when a longer one turns out never to have left."""
+        return min([self.length, *(length for _, length, _ in self.chosen)])
+
+    @property
+    def longest(self) -> int:
+        """The greatest length that its codes have had."""
+        lengths = [length for _, length, _ in self.chosen]
+        return max(lengths if len(lengths) > self.generation else [*lengths, self.length])
 
     @property
     def distance(self) -> int:

@@ -88,7 +88,7 @@ def settle(
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
     if reason and next_send:
         return _handed_on(ledger, verification, send, next_send)
-    return _given_up(ledger, verification, send, reason) if reason else ledger
+    return _given_up(ledger, now, verification, send, reason) if reason else ledger
 
 
 def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
@@ -108,14 +108,16 @@ def _to_send_in(
         # Too little life is left for a message to arrive in: the code would be dead on its arrival.
         ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, over=now.wall))
     elif current:
-        return ledger, _sent_again(ledger, current, now, policy, opening, code_of)
+        return _sent_again(ledger, current, now, policy, opening, code_of)
     ledger, begun = _begun(ledger, now, policy, opening)
-    return ledger, _with_choice(ledger, begun, opening, code_of)
+    if current and (ended := ledger.by_id(current.id)) and ended.status == Status.MAX_ATTEMPTS_REACHED:
+        begun = replace(begun, replaces=current.id)
+    return _with_choice(ledger, now, policy, begun, opening, code_of)
 
 
 def _sent_again(
     ledger: Ledger, current: Verification, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
-) -> Verification:
+) -> tuple[Ledger, Verification]:
     if 0 < policy.sends_per_verification <= current.messages and not opening.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
         raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
@@ -124,27 +126,34 @@ def _sent_again(
     current = replace(current, life=life, out=out)
     other = opening.insists and opening.code and not matches(opening.code, code_of(current))
     if not (policy.new_code_on_resend or other):
-        return current
+        return ledger, current
     possible = {current.generation, *(send.generation for send in current.sends if send.state != Outcome.REFUSED)}
     kept = tuple(choice for choice in current.chosen if choice[0] in possible)
-    return _with_choice(ledger, replace(current, generation=current.generation + 1, chosen=kept), opening, code_of)
+    renewed = replace(current, generation=current.generation + 1, chosen=kept)
+    return _with_choice(ledger, now, policy, renewed, opening, code_of)
 
 
-def _with_choice(ledger: Ledger, verification: Verification, opening: Opening, code_of: CodeOf) -> Verification:
-    """The verification with the code that the caller chose, kept as how far it is from the derived one.
+def _with_choice(
+    ledger: Ledger, now: Instant, policy: Policy, verification: Verification, opening: Opening, code_of: CodeOf
+) -> tuple[Ledger, Verification]:
+    """The verification with the code that the caller chose, kept as its distance from the derived one.
 
-    Of a number that was guessed at too often none is taken that is shorter than its own: who insists is refused.
+    While spent risk and the other pending codes ask for long codes, a choice that is shorter than the verification's
+    own codes is not taken, and an insisting caller gets InvalidInput.
     """
     if not opening.code or opening.test_code:
-        return verification
-    if ledger.raised and len(opening.code) < verification.length:
+        return ledger, verification
+    others = tuple(v for v in ledger.verifications if v.id != verification.id)
+    raised = code_length(replace(ledger, verifications=others), now, policy)[0].raised
+    ledger = replace(ledger, raised=raised)
+    if raised and len(opening.code) < verification.shortest:
         if opening.insists:
-            raise InvalidInput(f"code: this number needs {verification.length} digits for a while")
-        return verification
+            raise InvalidInput(f"code: this number needs {verification.shortest} digits for a while")
+        return ledger, verification
     generation, length = verification.generation, len(opening.code)
     derived = code_of(replace(verification, chosen=((generation, length, 0),)))
     choice = (generation, length, distance(opening.code, derived))
-    return replace(verification, chosen=(*verification.chosen, choice))
+    return ledger, replace(verification, chosen=(*verification.chosen, choice))
 
 
 def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
@@ -171,32 +180,64 @@ def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
     return stamps[:at] + stamps[at + 1 :]
 
 
-def _given_up(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
+def _given_up(ledger: Ledger, now: Instant, verification: Verification, send: Send, reason: Reason) -> Ledger:
     """Take back what a refused send had counted, and the verification if no message of it can have arrived.
 
-    Where guesses were looked at, slot and gap stay: a provider's outage must not make sends, and so guesses, free.
+    The answer may be late. A step is taken back only where nothing happened since: a verification that has ended
+    stays as it ended, and a later message keeps its gap. After guesses, slot and gap stay too: a provider's outage
+    must not make sends, and so guesses, free.
     """
     verification = replace(verification, messages=verification.messages - 1)
     ledger = ledger.with_verification(verification)
-    guessed = verification.attempts > 0
-    if reason not in SLOT_KEPT and not guessed:
-        ledger = replace(ledger, sent=_without(ledger.sent, send.at))
-    if reason not in GAP_KEPT and not guessed:
-        ledger = replace(ledger, streak=max(ledger.streak - 1, 0), last_send=max(ledger.sent, default=0.0))
-    if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
-        ledger = _revived(ledger, verification)
-        return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
-    out = [s.generation for s in verification.sends if s.state != Outcome.REFUSED]
-    if verification.generation not in out:
-        # A new code that never left must not replace the one that the user has.
-        return ledger.with_verification(replace(verification, generation=max(out, default=max(send.generation - 1, 0))))
-    return ledger
-
-
-def _revived(ledger: Ledger, gone: Verification) -> Ledger:
-    """Take back that the send which began `gone` ended the one before it: nothing came to the user in its place."""
-    ended = [v for v in ledger.verifications if v.purpose == gone.purpose and v.over == gone.begun.wall]
-    if not ended or ended[-1].status != Status.MAX_ATTEMPTS_REACHED:
+    if not verification.attempts:
+        ledger = _counted_less(ledger, verification, send, reason)
+    if verification.status != Status.PENDING:
         return ledger
-    before = replace(ended[-1], status=Status.PENDING, over=None)
-    return ledger.with_verification(before, deaths=max(ledger.deaths - 1, 0))
+    if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
+        ledger = _revived(ledger, now, verification)
+        return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
+    return ledger.with_verification(replace(verification, generation=_generation_out(verification)))
+
+
+def _counted_less(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
+    """Give back the slot of a refused send, and the gap where its reason allows that."""
+    if reason not in SLOT_KEPT:
+        ledger = replace(ledger, sent=_without(ledger.sent, send.at))
+    if reason in GAP_KEPT:
+        return ledger
+    if ledger.last_send == send.at:
+        ledger = replace(ledger, last_send=max(ledger.sent, default=0.0))
+    since = _first_step(verification, send)
+    if any(v.status == Status.APPROVED and (v.over or 0.0) >= since for v in ledger.verifications):
+        return ledger  # the approval began the streak anew, this send's part of it included
+    return replace(ledger, streak=max(ledger.streak - 1, min(len(ledger.sent), 1)))
+
+
+def _first_step(verification: Verification, send: Send) -> float:
+    """When the first of the refused steps that led to this one began, by the wall clock."""
+    begun = send.at
+    for step in reversed(verification.sends[: [s.id for s in verification.sends].index(send.id)]):
+        if step.state != Outcome.REFUSED:
+            break
+        begun = min(begun, step.at)
+    return begun
+
+
+def _generation_out(verification: Verification) -> int:
+    """The newest code that may have left: one that never left must not replace the one that the user has."""
+    refused = {s.generation for s in verification.sends if s.state == Outcome.REFUSED}
+    refused -= {s.generation for s in verification.sends if s.state != Outcome.REFUSED}
+    return next((g for g in range(verification.generation, 0, -1) if g not in refused), 0)
+
+
+def _revived(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
+    """Take back that the send which began `gone` ended the one before it: nothing came to the user in its place.
+
+    Only where nothing happened to the purpose since: no guess, no end, no other verification.
+    """
+    mine = [v for v in ledger.verifications if v.purpose == gone.purpose]
+    before = mine[-2] if len(mine) > 1 and mine[-1].id == gone.id else None
+    if before is None or before.id != gone.replaces or gone.attempts or not gone.is_pending(now):
+        return ledger
+    deaths = ledger.deaths - 1 if ledger.deaths and ledger.died == before.over else ledger.deaths
+    return ledger.with_verification(replace(before, status=Status.PENDING, over=None), deaths=deaths)

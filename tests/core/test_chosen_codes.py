@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from otp_app.core.allowance import risk_spent
 from otp_app.core.codes import distance, moved
 from otp_app.core.errors import DeliveryRefused, InvalidInput
 from otp_app.core.ledger import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.service import FixedCode
 from otp_app.core.wish import Wish
-from tests.core.fakes import PHONE, World, refused
+from tests.core.fakes import PHONE, SENT, World, refused
 
 
 def test_a_chosen_code_is_sent_and_accepted(world: World) -> None:
@@ -202,3 +203,42 @@ def test_of_two_new_codes_that_never_left_none_is_taken(world: World) -> None:
     with pytest.raises(DeliveryRefused):
         second.send(PHONE, Wish(code="2222", insists=True))
     assert world.service().check("1111", phone_number=PHONE).approved
+
+
+def test_of_two_pending_six_digit_codes_only_one_becomes_short(world: World) -> None:
+    """What is at stake counts when a code is chosen too: a restarted service would make two codes of four digits."""
+    world.policy = Policy(gaps=())
+    for purpose in ("login", "payment"):
+        world.send(purpose=purpose)
+    world.send(code="4321", insists=True)
+    with pytest.raises(InvalidInput, match="6 digits"):
+        world.send(purpose="payment", code="4321", insists=True)
+    assert [v.digits for v in world.ledger().verifications] == [4, 6]
+
+
+def test_a_short_code_counts_while_the_long_one_in_its_place_may_not_have_left(world: World) -> None:
+    world.policy = Policy(gaps=())
+    world.send(code="4321")
+
+    def choose_elsewhere(_: object) -> None:
+        world.sms.during = lambda _: None
+        world.send(purpose="payment", code="4321")
+
+    world.sms.during = choose_elsewhere
+    world.sms.script = [SENT, refused()]
+    with pytest.raises(DeliveryRefused):
+        world.send(code="87654321", insists=True)
+    assert [v.digits for v in world.ledger().verifications] == [4, 8]
+
+
+def test_an_approval_gives_back_no_more_than_the_guess_weighed(world: World) -> None:
+    """A wrong guess at eight digits is not forgiven as one at the four digits that came later."""
+    world.policy = Policy(gaps=())
+    world.send(code="87654321")
+    world.service().check("11111111", phone_number=PHONE)
+    world.send(purpose="payment")
+    world.service().check("00000", phone_number=PHONE, purpose="payment")
+    spent = risk_spent(world.ledger())
+    world.send(code="4321", insists=True)
+    assert world.service().check("4321", phone_number=PHONE).approved
+    assert risk_spent(world.ledger()) == spent - 100
