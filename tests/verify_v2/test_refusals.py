@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from twilio.base.exceptions import TwilioRestException
 
 from tests.verify_v2.conftest import ACCOUNT, SERVICE, looks_like_twilios, serving_verify
 from tests.verify_v2.dropin_check import refused
@@ -89,6 +90,27 @@ def test_what_is_not_there(sqlite_door, method, path, fields):
     body = looks_like_twilios(sqlite_door.ask(method, path, data=fields), 404, 20404)
     assert re.fullmatch(r"The requested resource /\S+ was not found", body["message"])
     assert f"{path.removeprefix('/v2')} " in body["message"]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda verify, service: verify.verification_attempts("VL" + "1" * 32).fetch(),
+        lambda verify, service: verify.verification_attempts_summary().fetch(),
+        lambda verify, service: verify.safelist.create(phone_number=NUMBER),
+        lambda verify, service: service.rate_limits.create(unique_name="x"),
+        lambda verify, service: service.rate_limits("RK" + "1" * 32).buckets("BL" + "1" * 32).fetch(),
+        lambda verify, service: service.webhooks("YW" + "1" * 32).fetch(),
+        lambda verify, service: service.entities("x").new_factors.create(friendly_name="x", factor_type="totp"),
+        lambda verify, service: service.messaging_configurations("US").fetch(),
+    ],
+)
+def test_what_is_not_offered_as_the_client_sees_it(sqlite_door, ask):
+    """Its own exception with 20404, for resources of Twilio's that there are not."""
+    verify = sqlite_door.client().verify.v2
+    with pytest.raises(TwilioRestException) as caught:
+        ask(verify, verify.services(SERVICE))
+    assert (caught.value.status, caught.value.code) == (404, 20404)
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
