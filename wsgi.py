@@ -1,5 +1,16 @@
 """The WSGI entry point: `gunicorn -c deploy/gunicorn.conf.py wsgi:app`."""
 
-from otp_app import create_app
+import os
+import sys
 
-app = create_app()
+from otp_app import create_app
+from otp_app.sole_worker import SecondWorkerError
+from otp_app.startup import BadSettings
+
+try:
+    app = create_app()
+except (BadSettings, SecondWorkerError) as error:
+    sys.stderr.writelines(f"{line}\n" for line in getattr(error, "faults", [error]))
+    # gunicorn's master ends with this status of a worker, and starts workers anew for ever with every other one.
+    gunicorn = sys.modules.get("gunicorn.arbiter")
+    sys.exit(gunicorn.Arbiter.APP_LOAD_ERROR if gunicorn else os.EX_CONFIG)

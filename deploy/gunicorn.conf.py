@@ -34,6 +34,7 @@ def _load():
 
 _settings = _load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+_one_worker = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
 _memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a slow disk must not stop the heartbeat
 
 bind = f"{_host}:{_settings.port}"
@@ -62,8 +63,13 @@ def on_starting(server):
     faults, status = _faults(server.cfg.address)
     if faults:
         _refuse(faults, status)
+    if refusals.needs_one_process(_settings):
+        if server.cfg.workers > 1:
+            _refuse([_one_worker])
+        server.handle_ttin = server.handle_usr2 = lambda: server.log.error(_one_worker)
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
+    type(server).APP_LOAD_ERROR = os.EX_CONFIG  # of a worker that cannot begin, and so of the server
     reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait

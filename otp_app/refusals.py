@@ -85,6 +85,11 @@ def _console(settings: Settings) -> str | None:
     return "OTP_CHANNELS: console shows codes on the server's screen: set whatsapp or sms for real use"
 
 
+def needs_one_process(settings: Settings) -> bool:
+    """Return whether each further process would count for itself: for codes, attempts and limits."""
+    return bool(settings.otp_store_fallback) or _sharing(settings) == "process"
+
+
 def _workers(settings: Settings) -> str | None:
     if settings.web_concurrency == 1 or _sharing(settings) != "process":
         return None

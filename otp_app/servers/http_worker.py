@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import errors  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from otp_app import sole_worker
 from otp_app.logs import JsonLines, log
 
 #: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
@@ -100,6 +101,11 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         if now >= self._warn_again:
             self._warn_again = now + WARN_EVERY
             log.warning("no new connections for a moment: %s", error.strerror)
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
+        sole_worker.release()
+        super().handle_exit(sig, frame)
 
     def handle(self, conn: Any) -> Any:
         """Serve the next request of a connection."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask
 from flask.json.provider import DefaultJSONProvider
 
-from otp_app import reloading, startup
+from otp_app import refusals, reloading, startup
 from otp_app.faces import FACES
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
+from otp_app.sole_worker import Claim
 from otp_app.web import errors, guard, health, openapi, proof
 from otp_app.wiring import Services, build
 
@@ -35,19 +36,25 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     """Return the application over these services, or over those that the settings describe: given, else those that the
     process before the fork has accepted, else those of the environment and `.env`.
 
-    Raises startup.BadSettings, and what wiring.build raises.
+    Raises startup.BadSettings, SecondWorkerError, and what wiring.build raises.
     """
+    claim = None
     if services is None:
         settings = settings or reloading.accepted() or startup.load()
         set_up(settings.otp_log_level)
         for line in startup.advice(settings):
             log.warning(line)
+        if refusals.needs_one_process(settings):
+            claim = Claim()
+            claim.take()
         services = build(settings)
     app = Flask("otp_app", static_folder=None)
     app.extensions["otp"] = services
     app.url_map.merge_slashes = False  # a second spelling of a path would be a redirect in HTML
     app.json = Compact(app)
     errors.init_app(app)
+    if claim:
+        app.before_request(claim.check)
     guard.init_app(app)
     settings = services.settings
     for blueprint in blueprints(settings):

@@ -29,6 +29,7 @@ FLOORS = {
     "directories": {"core", "dialing", "postgres_connection"},
     "moving": {"core"},
     "store": {"core", "loading", "plugins"},
+    "sole_worker": {"core"},
     "stores": {"core", "postgres_connection"},
     "channels": {"core", "dialing", "loading", "plugins", "settings"},
     "limits": {"core"},
@@ -52,12 +53,12 @@ FLOORS = {
     # faces
     "web": {
         "core", "settings", "setting_types", "logs", "limits", "startup", "refusals", "reloading", "wiring", "faces",
-        "verify_services",
+        "verify_services", "sole_worker",
     },
     "cli": {
         "core", "setting_types", "settings", "clock", "keyring", "startup", "store", "moving", "records", "proof",
     },
-    "servers": {"logs"},
+    "servers": {"logs", "sole_worker"},
     # doors
     "": {"settings", "wiring", "web"},
     "__main__": {"cli"},

@@ -1,0 +1,88 @@
+"""One process for a store that others cannot share: of all workers that serve at the same sockets, one has the claim.
+
+The claim is a POSIX lock on the listening sockets that workers inherit, so it needs no file, the kernel gives it back
+with the process however that ends, and two servers never meet. A process that listens at nothing yet has no rival.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+
+from otp_app.core.errors import StoreUnavailable
+
+PATIENCE = 5.0  # seconds for a worker that leaves, as after HUP
+EVERY = 0.05
+
+
+class SecondWorkerError(Exception):
+    """Another worker of this server has the claim. The text is for the operator."""
+
+
+class Claim:
+    """What one application holds; a fork of its process has to claim for itself."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+
+    def take(self, patience: float = PATIENCE) -> None:
+        """Wait until no other worker has the claim. Raises SecondWorkerError after `patience` seconds."""
+        end = time.monotonic() + patience
+        while not _locked(listening()):
+            if time.monotonic() >= end:
+                raise SecondWorkerError(
+                    "OTP_STORE_URL: a store in memory is for one worker, and another one of this server has it: "
+                    "start one worker, or set OTP_STORE_URL=sqlite:///var/otp.db"
+                )
+            time.sleep(EVERY)
+        self._pid = os.getpid()
+
+    def check(self) -> None:
+        """Raise StoreUnavailable in a process that does not have the claim: the store there is a copy."""
+        if self._pid != os.getpid():
+            try:
+                self.take(0)
+            except SecondWorkerError as error:
+                raise StoreUnavailable("The store belongs to another worker of this server") from error
+
+
+def listening() -> list[int]:
+    """Return the descriptors of this process's listening sockets."""
+    found = []
+    for fd in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode) and _listens(fd):
+                found.append(fd)
+        except OSError:  # closed meanwhile, as the one that read the folder
+            continue
+    return sorted(found)
+
+
+def release() -> None:
+    """Give the claim back before the process ends: it accepts nothing more."""
+    for fd in listening():
+        fcntl.lockf(fd, fcntl.LOCK_UN)
+
+
+def _listens(fd: int) -> bool:
+    sock = socket.socket(fileno=fd)
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    finally:
+        sock.detach()  # to close even a copy of it would end the lock
+
+
+def _locked(fds: list[int]) -> bool:
+    """Lock all, or none."""
+    for held, fd in enumerate(fds):
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            for other in fds[:held]:
+                fcntl.lockf(other, fcntl.LOCK_UN)
+            return False
+    return True

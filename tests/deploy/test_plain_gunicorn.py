@@ -1,0 +1,91 @@
+"""gunicorn without deploy/gunicorn.conf.py, and flask run: what they must not make of the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, RunningServer, call, free_port, wait_until
+
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OTP_STORE_URL": "memory://",
+}  # fmt: skip
+ONE_WORKER = "OTP_STORE_URL: a store in memory is for one worker"
+
+
+@contextlib.contextmanager
+def plain(folder: Path, *arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """gunicorn as its own defaults have it, on a free port: its process, the port, and what it says."""
+    port, log = free_port(), folder / "log"
+    bind = ("-b", f"127.0.0.1:{port}", "--no-control-socket")
+    command = [sys.executable, "-m", "gunicorn", *bind, *arguments, "wsgi:app"]
+    with log.open("wb") as said:
+        running = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT | settings, stdin=subprocess.DEVNULL,
+                                   stdout=said, stderr=said, start_new_session=True)  # fmt: skip
+    try:
+        yield running, port, log
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def healthy(port: int) -> bool:
+    """Whether it answers."""
+    try:
+        return call(port, "GET", "/healthz").status == 200
+    except OSError:
+        return False
+
+
+def test_a_store_in_memory_has_one_worker_however_many_are_asked_for(tmp_path: Path) -> None:
+    """The others do not begin, each with a line, and the master ends instead of trying for ever."""
+    with plain(tmp_path, "-w", "3") as (running, port, log):
+        wait_until(lambda: healthy(port), "the one worker")
+        assert running.wait(25) == 4  # gunicorn's status for an application that cannot be loaded
+    assert ONE_WORKER in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_one_worker_more_by_a_signal_is_none(tmp_path: Path) -> None:
+    """SIGTTIN: our configuration refuses it, and the worker that serves goes on with its records."""
+    with RunningServer(tmp_path, "http://127.0.0.1:1", store="memory://") as running:
+        workers = running.worker_pids()
+        os.kill(running.pid, signal.SIGTTIN)
+        wait_until(lambda: ONE_WORKER in running.log(), "the refusal")
+        assert running.worker_pids() == workers
+        assert running.healthy()
+        running.hup()
+        assert running.healthy()
+        running.kill_worker()
+        wait_until(running.healthy, "the next worker")
+
+
+def test_workers_forked_from_a_loaded_application_do_not_share_its_memory(tmp_path: Path) -> None:
+    """--preload: one of them serves, the others say that the store is not theirs."""
+    number = "+919812345678"
+    with plain(tmp_path, "-w", "3", "--preload", OTP_CHECK_LIMITS="") as (running, port, _):
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        wait_until(lambda: len(children.read_text().split()) == 3, "all workers")
+        sent = [call(port, "POST", "/send-otp", {"phone_number": number}).status for _ in range(30)]
+    assert sent.count(200) == 1
+    assert set(sent) <= {200, 429, 503}
+
+
+@pytest.mark.parametrize("command", [["gunicorn", "wsgi:app"], ["flask", "--app", "wsgi", "run", "-p", "0"]])
+def test_faults_of_the_settings_are_lines_without_our_configuration_too(tmp_path: Path, command: list[str]) -> None:
+    """And an exit, without a traceback."""
+    if command[0] == "gunicorn":
+        command = [*command, "-b", f"127.0.0.1:{free_port()}", "--no-control-socket"]
+    ended = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=ENVIRONMENT | {"OTP_TTL": "9999"},
+                           capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+    assert ended.returncode == (4 if command[0] == "gunicorn" else os.EX_CONFIG)
+    assert "OTP_TTL: " in ended.stderr
+    assert "Traceback" not in ended.stderr
