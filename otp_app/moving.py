@@ -1,17 +1,23 @@
 """Moving all records from one store to another while servers run: nothing is lost, nothing comes to life again.
 
 The source is frozen before the first record is read, and stays so: from then on servers answer 503 until they are
-told of the new place. So no code is used up here and still good there.
+told of the new place. So no code is used up here and still good there. Each copy has a name of its own, and changes a
+freeze only while that is its own: of several copies at the same time one goes on.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Movable
+from otp_app.core.interfaces import Freeze, Hold, Item, Movable
 
 BATCH = 1000
 SETTLE = 0.3  # seconds after a fault; a store that was away refuses for 0.2 without trying
@@ -30,75 +36,136 @@ def copy(source: Movable, target: Movable, progress: Progress) -> int:
     and the target is not usable until a copy succeeds. At no moment are both usable, whatever fails or is killed, as
     long as both stores keep what they acknowledge. Raises CannotMove, StoreUnavailable.
     """
+    by = _name()
     _refuse(source, target)
     whole = False
     try:
-        source.freeze(Freeze.MOVING)
-        copied = _fill(source, target, progress)
-        if source.frozen() != Freeze.MOVING:
-            raise CannotMove("the first store was thawed meanwhile, so the copy is out of date: copy again")
+        _freeze_source(source, by)
+        copied = _fill(source, target, progress, by)
         whole = True
-        target.freeze(Freeze.MOVING)  # it has everything: from here on `thaw` may open it, should this process die
-        source.freeze(Freeze.MOVED)
+        _take(target, Hold(Freeze.FILLING, by), Freeze.MOVING, by)  # complete: should this process end, `thaw` opens it
+        _take(source, Hold(Freeze.MOVING, by), Freeze.MOVED, by)
     except BaseException:
-        _go_on_with(source, target if whole else None)
+        _go_on_with(source, target, whole, by)
         raise
-    _open(target)
+    _open(target, Hold(Freeze.MOVING, by))
     return copied
 
 
+def _name() -> str:
+    """A name for one copy, which says to people where it runs."""
+    host = re.sub("[^A-Za-z0-9.-]", "-", socket.gethostname())
+    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
 def _refuse(source: Movable, target: Movable) -> None:
-    frozen = source.frozen()
-    if frozen in (Freeze.MOVED, Freeze.FILLING):
-        raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
-    if frozen:
-        raise CannotMove("the first store is being copied already; if that was given up, `store thaw` it first")
+    _refuse_source(source.hold())
     if not next(iter(source.scan()), None):
         raise CannotMove("the first store is empty: is its URL right?")
-    if target.frozen() not in (Freeze.MOVED, Freeze.FILLING) and next(iter(target.scan()), None):
+    held = target.hold()
+    if not (held and held.how in (Freeze.MOVED, Freeze.FILLING)) and next(iter(target.scan()), None):
         raise CannotMove("the second store is not empty: name one that is, or delete what it has")
+    _refuse_target(held)
 
 
-def _fill(source: Movable, target: Movable, progress: Progress) -> int:
-    target.freeze(Freeze.FILLING)
-    target.clear()
+def _refuse_source(held: Hold | None) -> None:
+    if held and held.how in (Freeze.MOVED, Freeze.FILLING):
+        raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
+    if held:
+        raise CannotMove(
+            f"the first store is being copied already (by {held.name}); if that was given up, `store thaw` it first"
+        )
+
+
+def _refuse_target(held: Hold | None) -> None:
+    if held and held.how == Freeze.MOVING:
+        raise CannotMove(
+            f"the second store is held by another copy ({held.name}); if that was given up, `store thaw` it first"
+        )
+
+
+def _freeze_source(source: Movable, by: str) -> None:
+    if not source.freeze(Freeze.MOVING, by, None):
+        _refuse_source(source.hold())
+        raise CannotMove("another copy of the first store came and went just now: copy again")
+
+
+def _fill(source: Movable, target: Movable, progress: Progress, by: str) -> int:
+    _take_empty(target, by)
+    target.clear(by)
     done, total = 0, source.size()
     for batch in _batches(source.scan()):
         progress(done, max(done + len(batch), total))
-        target.load(batch)
+        target.load(batch, by)
         done += len(batch)
     progress(done, done)
     return done
 
 
-def _go_on_with(source: Movable, whole: Movable | None) -> None:
+def _take_empty(target: Movable, by: str) -> None:
+    """Freeze the target, which must be empty or hold what is out of date or incomplete: another copy may be at it."""
+    held = target.hold()
+    _refuse_target(held)
+    if held is None:  # whatever was written until the freeze is kept: it can be seen, and thawed
+        _take(target, None, Freeze.MOVING, by)
+        held = Hold(Freeze.MOVING, by)
+        if next(iter(target.scan()), None):
+            raise CannotMove("the second store is not empty: name one that is, or delete what it has")
+    _take(target, held, Freeze.FILLING, by)
+
+
+def _take(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
+    """Change the freeze, unless it is not any more what this copy saw or made."""
+    if store.freeze(how, by, was):
+        return
+    held = store.hold()
+    if held and held.by != by:
+        raise CannotMove(f"another copy ({held.name}) holds the store that this copy needs: only that one goes on")
+    raise CannotMove("a store was thawed meanwhile, so the copy is out of date: copy again")
+
+
+def _go_on_with(source: Movable, target: Movable, whole: bool, by: str) -> None:
     """Thaw the source, but not where another copy has moved it, nor while the target could be opened as well."""
     time.sleep(SETTLE)
     try:
-        if source.frozen() != Freeze.MOVING:
+        if source.hold() == Hold(Freeze.MOVED, by):  # only the answer was lost
             return
-        if whole:
-            whole.freeze(Freeze.FILLING)
-        source.thaw()
+        if not _gives_up(target, whole, by):
+            raise CannotMove("The second store was opened meanwhile, so the first one stays frozen: use the second")
+        source.thaw(Hold(Freeze.MOVING, by))
     except StoreUnavailable as error:
         raise CannotMove(f"{error}. The first store is still frozen: `store thaw` it, and servers go on") from error
 
 
-def _open(target: Movable) -> None:
+def _gives_up(target: Movable, whole: bool, by: str) -> bool:
+    """Let nobody open a target that is incomplete or to be given up; return whether that is so."""
+    complete = Hold(Freeze.MOVING, by)
+    if whole:
+        return target.freeze(Freeze.FILLING, by, complete) or target.hold() is not None
+    with suppress(StoreUnavailable):  # nothing is in it, or it is as it was
+        target.thaw(complete)
+    return True
+
+
+def _open(target: Movable, complete: Hold) -> None:
     try:
-        target.thaw()
+        if not target.thaw(complete) and target.hold():
+            raise CannotMove("All is copied, but another copy has taken the second store: use the one it copies to")
     except (StoreUnavailable, KeyboardInterrupt) as error:
         raise CannotMove(f"{error}. All is copied: `store thaw` the second store, then let servers use it") from error
 
 
 def thaw(store: Movable) -> None:
     """Let a store be used again whose copy was given up. Raises CannotMove, StoreUnavailable."""
-    frozen = store.frozen()
-    if frozen == Freeze.MOVED:
+    held = store.hold()
+    if held is None:
+        return
+    if held.how == Freeze.MOVED:
         raise CannotMove("its records were moved: used codes would work again. Copy them back from where they are now")
-    if frozen == Freeze.FILLING:
+    if held.how == Freeze.FILLING:
         raise CannotMove("it has a part of the records only: copy them again")
-    store.thaw()
+    if not store.thaw(held):
+        raise CannotMove("a copy went on with it just now: look again whether it is frozen")
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:

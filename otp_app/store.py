@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Movable, Store, Swap
+from otp_app.core.interfaces import Freeze, Hold, Item, Movable, Store, Swap
 from otp_app.loading import OWN_CLASS, construct
 from otp_app.plugins.guarded import Guarded, Method, attribute
 
@@ -124,9 +124,10 @@ CONTRACT = {
     "load": Method(1, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
     "clear": Method(0, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
     "size": _method(0, int, required=False),
-    "freeze": Method(1, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
-    "thaw": Method(0, lambda _: True, _unavailable, raises=(StoreUnavailable,), required=False),
+    "freeze": Method(1, lambda done: isinstance(done, bool), _unavailable, raises=(StoreUnavailable,), required=False),
+    "thaw": Method(0, lambda done: isinstance(done, bool), _unavailable, raises=(StoreUnavailable,), required=False),
     "frozen": _method(0, Freeze, NOTHING, required=False),
+    "hold": _method(0, Hold, NOTHING, required=False),
     "refusals": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
     "advice": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
 }

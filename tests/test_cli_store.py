@@ -55,6 +55,7 @@ def test_copying_moves_a_store(capsys, folder):
     assert (status, error) == (0, "100%  5 of 5\n")
     assert printed.startswith("Copied 5 records.\nThe first store is frozen for good. Now, on all servers:\n")
     assert all(word in printed for word in ("OTP_STORE_URL", "OTP_SECRET_KEYS", "OTP_INDEX_KEY", ".keys", "503"))
+    assert f"second store, {folder}/b.db;" in printed
     assert content("sqlite:///b.db") == 5
 
 
@@ -147,8 +148,18 @@ def test_a_target_that_cannot_be_reached_stops_nothing(capsys):
 def test_a_file_that_is_not_there_is_not_made(capsys, folder, command):
     """A slip in the name of the store in use."""
     status, _, error = run(capsys, "store", *command)
-    assert (status, error.partition(": ")[2]) == (1, "there is no file typo.db\n")
+    assert (status, error.partition(": ")[2]) == (1, f"there is no file {folder}/typo.db\n")
     assert list(folder.iterdir()) == []
+
+
+def test_a_target_in_a_folder_that_is_not_there_is_not_made(capsys, folder):
+    """A slip in a relative path: the line shows where it would have been, and the first store goes on."""
+    fill("sqlite:///a.db", 5)
+    before = sorted(folder.iterdir())
+    status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///vra/b.db")
+    line = f"TO: there is no folder {folder}/vra: make it, or name another file\n"
+    assert (status, printed, error) == (1, "", line)
+    assert sorted(folder.iterdir()) == before
 
 
 class Careless(SqliteStore):

@@ -220,7 +220,7 @@ def test_of_two_copies_one_counts(full, empty, new) -> None:
             full.thaw()
             moving.copy(full, other, nothing)
 
-    with pytest.raises(CannotMove, match="thawed meanwhile"):
+    with pytest.raises(CannotMove, match="only that one goes on"):
         moving.copy(full, empty, overtake)
     assert (usable(full), usable(empty), usable(other)) == (False, False, True)
 
@@ -251,7 +251,7 @@ def test_what_is_old_or_a_part_is_never_thawed(full, how) -> None:
 
 
 #: The calls of a copy, by step: so many there are on the one side or the other.
-STEPS = {"freeze": 2, "clear": 1, "load": 2, "thaw": 1, "size": 1, "scan": 2, "frozen": 2}
+STEPS = {"freeze": 3, "clear": 1, "load": 2, "thaw": 1, "size": 1, "scan": 3, "hold": 2}
 
 
 def broken(store, step: str, at: int, error: type[BaseException], done: bool) -> None:

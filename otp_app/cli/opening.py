@@ -51,5 +51,12 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
 def existing(name: str, url: str) -> str:
     """Return the URL, unless opening it would make the file."""
     if (file := keyring.database(url)) and not file.exists():
-        raise CannotDo(f"{name}: there is no file {file}")
+        raise CannotDo(f"{name}: there is no file {file.absolute()}")
+    return url
+
+
+def in_folder(name: str, url: str) -> str:
+    """Return the URL, unless its file would be made in a folder that is not there: its name may be mistyped."""
+    if (file := keyring.database(url)) and not file.absolute().parent.is_dir():
+        raise CannotDo(f"{name}: there is no folder {file.absolute().parent}: make it, or name another file")
     return url

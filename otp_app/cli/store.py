@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from otp_app import moving
-from otp_app.cli.opening import CannotDo, existing, exit_status, whole
+from otp_app import keyring, moving
+from otp_app.cli.opening import CannotDo, existing, exit_status, in_folder, whole
 from otp_app.core.interfaces import Advising, Movable
 
 LINE_UP = "\x1b[A"
 MOVED = """\
 The first store is frozen for good. Now, on all servers:
-- set OTP_STORE_URL to the second store;
+- set OTP_STORE_URL to the second store{place};
 - keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. Where they were not set, the server made its own: put the
   two lines of the .keys file beside its SQLite database into the settings of all servers;
 - restart; where OTP_STORE_URL is in .env or in a *_FILE, a reload will do. Until then they answer 503."""
@@ -48,10 +48,12 @@ def _url(text: str) -> str:
 
 def _copy(args: argparse.Namespace) -> int:
     def work() -> None:
-        with whole("FROM", existing("FROM", args.source)) as source, whole("TO", args.target) as target:
+        source_url, target_url = existing("FROM", args.source), in_folder("TO", args.target)
+        with whole("FROM", source_url) as source, whole("TO", target_url) as target:
             _look_at_server(target)
             copied = moving.copy(source, target, _show_progress)
-        print(f"Copied {copied} records.", MOVED, sep="\n")
+        file = keyring.database(target_url)
+        print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
 
     return exit_status(work, GIVEN_UP)
 

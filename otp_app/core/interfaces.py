@@ -100,33 +100,57 @@ _FREEZES = {
 }
 
 
+class Hold(NamedTuple):
+    """A freeze, and which copy made it."""
+
+    how: Freeze
+    by: str = ""  # names the copy; "" where a version that knows no names made it
+
+    @property
+    def name(self) -> str:
+        """The copy, for people."""
+        return self.by or "unknown"
+
+
+ANY = Hold(Freeze.MOVED, "*")  # as `was`: whatever is there
+
+
 @runtime_checkable
 class Movable(Protocol):
     """A store that can be read as a whole and moved to another place. While it is frozen every swap that would change
     something raises StoreUnavailable, in all processes and from one moment on; get too, where what is there is not what
-    holds. Counters go on. A freeze lasts until thaw.
+    holds. Counters go on. A freeze lasts until thaw. It names the copy that made it, in letters, digits, `-` and `.`.
     """  # fmt: skip
 
     def scan(self) -> Iterator[Item]:
         """Yield every entry and counter that lives all the while; what changes meanwhile may be missing or twice."""
 
-    def load(self, items: Iterable[Item]) -> None:
-        """Put these there, in the place of what has the same keys, frozen or not."""
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
+        """Put these there, in the place of what has the same keys, frozen or not.
 
-    def clear(self) -> None:
-        """Delete all entries and counters, frozen or not."""
+        `by`: only while this copy has frozen it. Raises StoreUnavailable, and changes nothing then, if another has.
+        """
+
+    def clear(self, by: str | None = None) -> None:
+        """Delete all entries and counters, frozen or not; `by` as for load."""
 
     def size(self) -> int:
         """Return about how many entries and counters there are."""
 
-    def freeze(self, how: Freeze) -> None:
-        """Refuse swaps; once this has returned, none is made any more."""
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
+        """Refuse swaps if `was` is its freeze now (None: none), in one atomic step; return whether it was.
 
-    def thaw(self) -> None:
-        """Take swaps again."""
+        Once this has returned True, no swap is made any more.
+        """
+
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Take swaps again if `was` is its freeze now, in one atomic step; return whether it was."""
 
     def frozen(self) -> Freeze | None:
         """Return how it is frozen; None: not."""
+
+    def hold(self) -> Hold | None:
+        """Return how it is frozen and by which copy; None: not."""
 
 
 @runtime_checkable

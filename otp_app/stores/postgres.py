@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from psycopg import sql
+
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.postgres_connection import Connection
 from otp_app.stores.clocks import clocks_differ
+from otp_app.stores.holders import check_holder
 from otp_app.stores.postgres_pool import Pool
 
 VALUE, COUNTER = "v:", "c:"
@@ -21,7 +25,7 @@ BATCH = 1000  # rows of one look, when all are read
 GET = r"""
     SELECT
         (SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()),
-        (SELECT rtrim(encode(tgargs, 'escape'), '\000') FROM pg_trigger
+        (SELECT encode(tgargs, 'escape') FROM pg_trigger
          WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen')
 """
 INSERT = """
@@ -58,13 +62,12 @@ LOAD = """
 """
 TOUCH = "UPDATE otp_schema SET since = since WHERE version = 1"
 SIZE = "SELECT count(*) FROM otp_entries"
-FREEZE = {
-    how: f"""
+FREEZE = sql.SQL("""
     CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_entries
-    FOR EACH ROW EXECUTE FUNCTION otp_refuse('{how}')
-    """
-    for how in Freeze
-}
+    FOR EACH ROW EXECUTE FUNCTION otp_refuse({how}, {by})
+""")
+LOCK_ALL = "LOCK TABLE otp_entries IN ACCESS EXCLUSIVE MODE"
+LOCK_ROWS = "LOCK TABLE otp_entries IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
 PATIENCE = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
 THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
 
@@ -91,15 +94,14 @@ class PostgresStore:
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
-        value, frozen = self._look(VALUE + key)
-        if frozen and not frozen.holds:
-            raise StoreUnavailable(frozen.says)
+        value, held = self._look(VALUE + key)
+        if held and not held.how.holds:
+            raise StoreUnavailable(held.how.says)
         return value
 
-    def _look(self, key: str) -> tuple[bytes | None, Freeze | None]:
+    def _look(self, key: str) -> tuple[bytes | None, Hold | None]:
         with self._pool.connection() as db:
-            ((value, how),) = db.execute(GET, {"key": key}).fetchall()
-        return value, Freeze(how) if how else None
+            return _read(db, key)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Put `new` in the place of `old`; see interfaces.Store."""
@@ -122,9 +124,9 @@ class PostgresStore:
 
     def ping(self) -> None:
         """Return when the server takes a write."""
-        _, frozen = self._look("")
-        if frozen:
-            raise StoreUnavailable(frozen.says)
+        _, held = self._look("")
+        if held:
+            raise StoreUnavailable(held.how.says)
         with self._pool.connection() as db:
             db.execute(TOUCH)
 
@@ -168,15 +170,19 @@ class PostgresStore:
                 yield Item(key[len(VALUE) :], count if value is None else value, ttl)
             after = rows[-1][0]
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Put these there; see interfaces.Movable."""
         with self._pool.transaction() as db, db.cursor() as cursor:
+            db.execute(LOCK_ROWS)
+            check_holder(_read(db, "")[1], by)
             cursor.execute("SELECT set_config('otp.filling', 'yes', true)")
             cursor.executemany(LOAD, [_row(item) for item in items])
 
-    def clear(self) -> None:
+    def clear(self, by: str | None = None) -> None:
         """Delete everything."""
         with self._pool.transaction() as db:
+            db.execute(LOCK_ALL)
+            check_holder(_read(db, "")[1], by)
             db.execute("TRUNCATE otp_entries")
 
     def size(self) -> int:
@@ -184,24 +190,43 @@ class PostgresStore:
         with self._pool.transaction() as db:
             return int(db.execute(SIZE).fetchall()[0][0])
 
-    def freeze(self, how: Freeze) -> None:
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
         """Refuse all swaps from now on; see interfaces.Movable."""
-        with self._pool.transaction() as db:
-            db.execute(PATIENCE)
-            db.execute(THAW)
-            db.execute(FREEZE[how])
+        return self._change(was, Hold(how, by))
 
-    def thaw(self) -> None:
-        """Let swaps through again."""
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Let swaps through again; see interfaces.Movable."""
+        return self._change(was, None)
+
+    def _change(self, was: Hold | None, new: Hold | None) -> bool:
         with self._pool.transaction() as db:
             db.execute(PATIENCE)
+            db.execute(LOCK_ALL)
+            if was != ANY and _read(db, "")[1] != was:
+                return False
             db.execute(THAW)
+            if new:
+                create = FREEZE.format(how=sql.Literal(str(new.how)), by=sql.Literal(new.by))
+                db.execute(create)
+        return True
 
     def frozen(self) -> Freeze | None:
         """Return how it is frozen, or None."""
+        held = self.hold()
+        return held.how if held else None
+
+    def hold(self) -> Hold | None:
+        """Return how and by which copy it is frozen, or None."""
         try:
-            _, frozen = self._look("")
+            _, held = self._look("")
         except StoreUnavailable:
             self._pool.explain()  # no caller of the server asks this
             raise
-        return frozen
+        return held
+
+
+def _read(db: Connection, key: str) -> tuple[bytes | None, Hold | None]:
+    """Return the value under a key, and how the store is frozen."""
+    ((value, arguments),) = db.execute(GET, {"key": key}).fetchall()
+    how, *more = (arguments or "").split(r"\000")  # each argument ends with a zero byte
+    return value, Hold(Freeze(how), more[0]) if how else None

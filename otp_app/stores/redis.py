@@ -19,9 +19,10 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clocks import clocks_differ
+from otp_app.stores.holders import check_holder
 from otp_app.stores.redis_client import TIMEOUT, client
 
 VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
@@ -80,8 +81,8 @@ class RedisStore:
         """Return the value under a key."""
         with self._calling() as server:
             value, *how = server.mget(VALUE + key, *self._freezable)
-        if how and how[0] and not (frozen := Freeze(how[0].decode())).holds:
-            raise StoreUnavailable(frozen.says)
+        if how and (held := _hold(how[0])) and not held.how.holds:
+            raise StoreUnavailable(held.how.says)
         return cast("bytes | None", value)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
@@ -166,45 +167,70 @@ class RedisStore:
             if value is not None and life > 0:
                 yield Item(key.decode()[len(kind) :], value if kind == VALUE else int(value), life / 1000)
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Put these there; see interfaces.Movable."""
-        with self._calling() as server:
-            pipe = server.pipeline(transaction=False)
+        with self._held(by) as pipe:
             for key, value, ttl in items:
                 kind = COUNTER if isinstance(value, int) else VALUE
                 pipe.set(kind + key, value, px=_milliseconds(ttl))
-            pipe.execute()
 
-    def clear(self) -> None:
+    def clear(self, by: str | None = None) -> None:
         """Delete everything of ours."""
         for kind in (VALUE, COUNTER):
             keys = self._keys(kind)
             while batch := list(islice(keys, BATCH)):
-                with self._calling() as server:
-                    server.unlink(*batch)
+                with self._held(by) as pipe:
+                    pipe.unlink(*batch)
+
+    @contextmanager
+    def _held(self, by: str | None) -> Iterator[Any]:
+        """Collect changes, and make them only if no other copy has frozen the store until then."""
+        with self._calling() as server, server.pipeline(transaction=by is not None) as pipe:
+            if by is not None:
+                pipe.watch(FROZEN)
+                check_holder(_hold(pipe.get(FROZEN)), by)
+                pipe.multi()
+            yield pipe
+            pipe.execute()
 
     def size(self) -> int:
         """Return about how many items there are: all keys of the database."""
         with self._calling() as server:
             return int(server.dbsize())
 
-    def freeze(self, how: Freeze) -> None:
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
         """Refuse all swaps from now on; see interfaces.Movable."""
         if not self._freezable:
             raise StoreUnavailable("A Redis Cluster cannot be frozen, so it cannot be copied from or to")
-        with self._calling() as server:
-            server.set(FROZEN, how)
+        return self._change(was, f"{how} {by}".strip())
 
-    def thaw(self) -> None:
-        """Let swaps through again."""
-        with self._calling() as server:
-            server.delete(FROZEN)
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Let swaps through again; see interfaces.Movable."""
+        return self._change(was, "")
+
+    def _change(self, was: Hold | None, mark: str) -> bool:
+        """Compare and set; what another sets between the two makes the server refuse it."""
+        with self._calling() as server, server.pipeline() as pipe:
+            pipe.watch(FROZEN)
+            if was != ANY and _hold(pipe.get(FROZEN)) != was:
+                return False
+            pipe.multi()
+            pipe.set(FROZEN, mark) if mark else pipe.delete(FROZEN)
+            try:
+                pipe.execute()
+            except redis.WatchError:
+                return False
+        return True
 
     def frozen(self) -> Freeze | None:
         """Return how it is frozen, or None."""
+        held = self.hold()
+        return held.how if held else None
+
+    def hold(self) -> Hold | None:
+        """Return how and by which copy it is frozen, or None."""
         with self._calling() as server:
-            how = server.get(FROZEN)
-        return Freeze(how.decode()) if how else None
+            return _hold(server.get(FROZEN))
 
     # ---- connections
 
@@ -234,6 +260,11 @@ def _unavailable(error: Exception) -> StoreUnavailable:
         return StoreUnavailable(Freeze(rest.partition(" ")[0]).says)
     name = type(error).__name__
     return StoreUnavailable(f"The store is not available ({name}{f': {WHY[name]}' if name in WHY else ''})")
+
+
+def _hold(mark: bytes | None) -> Hold | None:
+    how, _, by = (mark or b"").decode().partition(" ")
+    return Hold(Freeze(how), by) if how else None
 
 
 def _milliseconds(ttl: float) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Swap
+from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
 from otp_app.stores import sqlite_moving as moving
 from otp_app.stores.sqlite_file import Connection, File, touch
 from otp_app.stores.sqlite_writer import Writer
@@ -135,7 +135,7 @@ class SqliteStore:
                 yield from map(Item._make, rows)
                 after = rows[-1][0]
 
-    def load(self, items: Iterable[Item]) -> None:
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Put these there; see interfaces.Movable."""
         now = self._clock()
         entries: list[tuple[str, bytes, float]] = []
@@ -145,13 +145,13 @@ class SqliteStore:
                 counters.append((key, value, now + ttl))
             else:
                 entries.append((key, value, now + ttl))
-        self._writer.do(partial(moving.load, entries))
+        self._writer.do(partial(moving.load, entries, by))
         with self._counters as db:
             db.executemany(moving.LOAD_COUNTERS, counters)
 
-    def clear(self) -> None:
+    def clear(self, by: str | None = None) -> None:
         """Delete everything, in batches that keep no one waiting long."""
-        while self._writer.do(moving.clear):
+        while self._writer.do(partial(moving.clear, by)):
             pass
         with self._counters as db:
             db.execute("DELETE FROM counters")
@@ -164,13 +164,18 @@ class SqliteStore:
             (counters,) = db.execute("SELECT count(*) FROM counters").fetchone()
         return int(entries + counters)
 
-    def freeze(self, how: Freeze) -> None:
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
         """Refuse all swaps from now on; see interfaces.Movable."""
-        self._writer.do(partial(moving.freeze, how))
+        return self._writer.do(partial(moving.change, was, Hold(how, by)))
 
-    def thaw(self) -> None:
-        """Let swaps through again."""
-        self._writer.do(moving.thaw)
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Let swaps through again; see interfaces.Movable."""
+        return self._writer.do(partial(moving.change, was, None))
+
+    def hold(self) -> Hold | None:
+        """Return how and by which copy it is frozen, or None."""
+        with self._reader as db:
+            return moving.hold(db)
 
     def frozen(self) -> Freeze | None:
         """Return how it is frozen, or None."""

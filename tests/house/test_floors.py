@@ -82,7 +82,7 @@ OUTSIDE = {
     "gunicorn": {"servers.http_worker"},
     "urllib3": {"directories.https"},
     "redis": {"stores.redis", "stores.redis_client"},
-    "psycopg": {"postgres_connection", "stores.postgres_pool", "directories.postgres"},
+    "psycopg": {"postgres_connection", "stores.postgres", "stores.postgres_pool", "directories.postgres"},
     "psycopg_pool": {"stores.postgres_pool", "directories.postgres"},
     "twilio": {"channels.twilio_client", "channels.twilio_status", "channels.twilio_transport"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
