@@ -55,6 +55,18 @@ def test_an_inherited_open_socket_is_refused(tmp_path: Path) -> None:
     assert line.startswith("0.0.0.0 can be reached from elsewhere")
 
 
+def test_a_unix_socket_without_a_trusted_proxy_is_refused(tmp_path: Path) -> None:
+    """All its clients would be one, without an address."""
+    (line,) = refused(tmp_path, "-b", f"unix:{tmp_path}/otp.sock")
+    assert line.startswith("OTP_TRUSTED_PROXIES: ")
+
+
+def test_workers_on_the_command_line_are_counted_for_a_store_in_memory(tmp_path: Path) -> None:
+    """What WEB_CONCURRENCY must not say, -w must not either."""
+    (line,) = refused(tmp_path, "-w", "2", OTP_STORE_URL="memory://", PORT=str(free_port()))
+    assert line.startswith("OTP_STORE_URL: a store in memory is for one worker")
+
+
 def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
     """Here the store's folder is a file."""
     (tmp_path / "var").write_text("")
