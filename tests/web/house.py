@@ -76,7 +76,8 @@ class House:
         self.clock = FakeClock()
         self.services = build(Settings.model_validate(SETTINGS | given), self.clock)
         self.app = create_app(services=self.services)
-        self.channel: Any = self.services.channels[0]._plugin  # the guard around it does nothing to a good one
+        channel = self.services.channels[0]
+        self.channel: Any = getattr(channel, "_plugin", channel)  # without the guard around one of a test's own
         self._numbers = fresh_numbers()
 
     def number(self) -> str:

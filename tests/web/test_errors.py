@@ -129,7 +129,7 @@ def test_of_a_defect_nothing_is_shown(open_house, monkeypatch, caplog, debug):
     """The answer says no more than 500, in debug mode too; the log has the type and the place, and not the text."""
     monkeypatch.setenv("FLASK_DEBUG", debug)
     house = open_house()
-    house.channel.before = lambda: {}[SECRET]
+    monkeypatch.setattr(house.services.verifications, "send", lambda *_: {}[SECRET])
     answer = house.send()
     assert answer.status_code == 500
     assert answer.json == {"error": "Internal error", "error_type": "internal_error", "status": 500}

@@ -3,7 +3,7 @@
 
 import pytest
 
-from otp_app.core.errors import OtpError, StoreUnavailable
+from otp_app.core.errors import ChannelDown, OtpError, StoreUnavailable
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.web.errors import REFUSED_STATUS, STATUS
 from otp_app.web.needs import needs
@@ -304,9 +304,9 @@ def test_what_becomes_of_verifications_is_documented(everything):
 
 def test_channels_that_do_not_work_are_documented(everything):
     """readyz names them."""
-    everything.channel.ping_raises = StoreUnavailable()
+    everything.channel.ping_raises = ChannelDown("down")
     answer = everything.call("GET", "/readyz")
-    assert answer.json["faults"] == {"sms": "store_unavailable"}
+    assert answer.json["faults"] == {"sms": "channel_down"}
     assert_documented(Door("get", "/readyz"), answer)
 
 
