@@ -68,11 +68,38 @@ def prepare(settings: Settings) -> list[str]:
         if isinstance(store, Movable) and (frozen := store.frozen()):
             raise StoreUnavailable(frozen.says)
         store.ping()
+        if faults := _readable_by_others(settings):
+            raise BadSettings(faults)
         if not isinstance(store, Advising):
             return []
         if refusals := store.refusals():
             raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
         return [f"OTP_STORE_URL: {line}" for line in store.advice()]
+
+
+def look(settings: Settings) -> list[str]:
+    """Return and raise what `prepare` does, and make nothing: what is not there yet is not looked at."""
+    file = keyring.database(settings.otp_store_url)
+    if file is None or file.exists():
+        return prepare(settings)
+    if file.with_suffix(".keys").exists():
+        try:
+            faults = secret_faults(settings, *keyring.keys(settings))
+        except keyring.BadKeyFile as error:
+            raise BadSettings([str(error)]) from None
+        if faults:
+            raise BadSettings(faults)
+    return []
+
+
+def _readable_by_others(settings: Settings) -> list[str]:
+    file = keyring.database(settings.otp_store_url)
+    files = [file, file.with_name(f"{file.stem}-counters{file.suffix}")] if file else []
+    return [
+        f"OTP_STORE_URL: others can read the database: chmod 600 {found}"
+        for found in files
+        if found.exists() and found.stat().st_mode & 0o077
+    ]
 
 
 def directory_fault(settings: Settings) -> str | None:

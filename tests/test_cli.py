@@ -154,11 +154,40 @@ def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, 
 
 def test_check_looks_at_the_key_file(capsys, folder):
     """One that others can read is a fault."""
+    keyring.ensure(Settings())
     assert run(capsys, "check")[0] == 0
     (folder / "var" / "otp.keys").chmod(0o644)
     status, _, error = run(capsys, "check")
     assert status == 1
     assert "chmod 600" in error
+
+
+def test_check_makes_nothing(capsys, folder):
+    """It only looks: neither the key file, nor the database, nor their folder."""
+    assert run(capsys, "check")[0] == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["otp.db", "otp-counters.db"])
+def test_a_database_that_others_can_read_is_refused(capsys, folder, name):
+    """As a key file is, with the command that mends it."""
+    startup.prepare(Settings())
+    (folder / "var" / "otp-counters.db").touch(0o600)
+    (folder / "var" / name).chmod(0o644)
+    status, _, error = run(capsys, "check")
+    assert (status, error) == (1, f"OTP_STORE_URL: others can read the database: chmod 600 {Path('var', name)}\n")
+
+
+def test_check_says_what_was_not_filled_in(capsys, folder):
+    """An account of zeros, as documents have it, in a file that everybody can read."""
+    lines = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    text = "".join(f"{name}={value}\n" for name, value in (lines | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items())
+    (folder / ".env").write_text(text)
+    (folder / ".env").chmod(0o644)
+    status, printed, _ = run(capsys, "check")
+    assert status == 0
+    assert ".env: others can read it: chmod 600 .env\n" in printed
+    assert "TWILIO_ACCOUNT_SID: it is a placeholder" in printed
 
 
 # ---- the command itself

@@ -176,6 +176,9 @@ REFUSALS = {
     "Twilio without a sender, and no channel": (
         {"TWILIO_AUTH_TOKEN": "token", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, "TWILIO_PHONE_NUMBER", "sends from it",
     ),
+    "a channel with a secret behind it": (
+        {"OTP_CHANNELS": "sms TWILIO_AUTH_TOKEN=a:b"}, "OTP_CHANNELS: a channel is not known", "module:Class",
+    ),
     "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "greater than or equal to 6"),
     "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "less than or equal to 600"),
 }  # fmt: skip

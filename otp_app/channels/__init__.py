@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from otp_app.core.codes import CODE
 from otp_app.core.errors import ChannelDown
 from otp_app.core.interfaces import Channel, Delivery, Outcome, Reason
-from otp_app.loading import load_object
+from otp_app.loading import OWN_CLASS, load_object
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
 
@@ -83,7 +83,7 @@ def _ask(question: str, settings: Settings) -> list[str]:
 
 
 def _find(name: str) -> Any:
-    target = name if ":" in name else CHANNELS.get(name, "")
+    target = name if OWN_CLASS.fullmatch(name) else CHANNELS.get(name, "")
     if not target:
         raise ValueError(f"OTP_CHANNELS: a channel is not known: use {', '.join(CHANNELS)} or module:Class")
     try:

@@ -6,10 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from otp_app.cli import keys, records, store
 from otp_app.core.errors import OtpError
-from otp_app.startup import BadSettings, advice, directory_fault, load, prepare
+from otp_app.settings import Settings
+from otp_app.startup import BadSettings, advice, directory_fault, load, look
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,10 +34,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _placeholders(settings: Settings) -> list[str]:
+    """What documents say and an operator was to change, and the file that anybody can read."""
+    env = Path(".env")
+    lines = [f"{env}: others can read it: chmod 600 {env}"] if env.exists() and env.stat().st_mode & 0o077 else []
+    sids = ("twilio_account_sid", "twilio_api_key_sid", "twilio_messaging_service_sid", "twilio_content_sid")
+    zeros = [name.upper() for name in sids if getattr(settings, name).endswith("0" * 32)]
+    return lines + [f"{name}: it is a placeholder: write what Twilio shows" for name in zeros]
+
+
 def _check(_: argparse.Namespace) -> int:
     try:
         settings = load()
-        lines = prepare(settings)
+        lines = look(settings) + _placeholders(settings)
     except BadSettings as error:
         print(*error.faults, sep="\n", file=sys.stderr)
         return 1
