@@ -17,15 +17,23 @@ import pytest
 from tests.provider import Provider
 from tests.running import ROOT, RunningServer, free_port, wait_until
 
-THREADS = 4
-BODY = b"POST /send-otp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"
+HEAD = b"POST /send-otp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+#: What each slow client sends before it stops.
+SLOW = {
+    "nothing": b"",
+    "head": b"POST /send-otp HTT",
+    "body": HEAD + b"Content-Length: 20\r\n\r\n{",
+    "large body": HEAD + b"Content-Length: 9000\r\n\r\n{",
+    "chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "no close": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+}
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
-    """A server of four threads whose worker waits half a second for a request."""
+    """A server of 33 threads whose worker waits half a second for a request."""
     port = free_port()
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PORT": str(port), "OTP_THREADS": str(THREADS)}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PORT": str(port), "OTP_THREADS": "1"}
     environment |= {"OTP_STORE_URL": f"sqlite:///{tmp_path}/otp.db", "OTP_CLIENT_LIMITS": ""}
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py")]
     command += ["-k", "tests.deploy.hasty.HastyWorker", "wsgi:app"]
@@ -51,17 +59,46 @@ def healthy(port: int, timeout: float = 0.3) -> bool:
         connection.close()
 
 
-@pytest.mark.parametrize("beginning", [b"POST /send-otp HTT", BODY], ids=["header", "body"])
-def test_unfinished_requests_give_their_threads_back(port: int, beginning: bytes) -> None:
-    """Twice as many as there are threads: each is hung up on when its time is over, and others are served."""
-    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(2 * THREADS)]
-    for client in slow:
-        client.sendall(beginning)
-    wait_until(lambda: healthy(port, timeout=5), "others are served")
-    for client in slow:
-        client.settimeout(5)
-        assert client.recv(1000).startswith((b"", b"HTTP/1.1 400"))
-        client.close()
+@pytest.mark.parametrize("beginning", ["head", "body"])
+def test_unfinished_requests_end_by_themselves(port: int, beginning: str) -> None:
+    """With 408, as soon as their time is over."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(SLOW[beginning])
+        client.settimeout(10)
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_slow_clients_cost_no_thread(tmp_path: Path, fake_twilio: Provider, sent: bytes) -> None:
+    """300 of them wait at a server of 33 threads that has ten seconds for each: others are served at once."""
+    running = RunningServer(tmp_path, fake_twilio.url, OTP_THREADS="1")
+    with running, contextlib.ExitStack() as stack:
+        for _ in range(300):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", running.port))
+            client.sendall(sent)
+        for _ in range(3):
+            assert healthy(running.port, timeout=5)
+        assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 200
+
+
+def test_whole_requests_are_served_however_they_arrive(port: int) -> None:
+    """Byte by byte, several at once, in chunks, and with a body for which the server is asked first."""
+    whole = HEAD + b"Content-Length: 2\r\n\r\n{}"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        for i in range(len(whole)):
+            client.sendall(whole[i : i + 1])
+        client.sendall(whole + whole + HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        client.sendall(HEAD + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        answers = b""
+        while not answers.endswith(b"100 Continue\r\n\r\n"):
+            answers += client.recv(4096)
+        client.sendall(b"{}")
+        while more := client.recv(4096):
+            answers += more
+    assert answers.count(b"HTTP/1.1 100 Continue") == 1
+    assert answers.count(b"Phone number is required") == answers.count(b"HTTP/1.1 400 ") == 5
 
 
 def test_a_byte_now_and_then_does_not_help(port: int) -> None:

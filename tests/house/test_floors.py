@@ -79,7 +79,7 @@ OUTSIDE = {
     "flask": {"web", ""},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
-    "gunicorn": {"servers.http_worker"},
+    "gunicorn": {"servers.http_worker", "servers.connection"},
     "urllib3": {"directories.https"},
     "redis": {"stores.redis", "stores.redis_client"},
     "psycopg": {"postgres_connection", "stores.postgres", "stores.postgres_pool", "directories.postgres"},

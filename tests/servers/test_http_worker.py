@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,7 @@ def worker(listener: Listener) -> Any:
     cfg = SimpleNamespace(worker_connections=10, threads=4)
     worker: Any = HttpWorker.__new__(HttpWorker)
     worker.cfg, worker.sockets, worker.poller, worker._accepting, worker.nr_conns = cfg, [listener], Poller(), False, 0
+    worker.slow, worker.keepalived_conns = {}, deque()
     worker.set_accept_enabled(True)
     return worker
 

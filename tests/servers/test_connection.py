@@ -1,0 +1,68 @@
+"""servers/connection.py: when a request is whole, and a socket that waits for nobody."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from otp_app.servers.connection import MOST_BODY, MOST_HEAD, ClientSocket, Connection, peer
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def ready(*pieces: bytes) -> bool:
+    """Whether a request of these pieces is whole after the last."""
+    conn: Any = Connection.__new__(Connection)
+    conn.received, conn.needed, conn.invited = bytearray(), 0, True
+    for piece in pieces:
+        conn.received += piece
+        answer = bool(conn.is_ready())
+    return answer
+
+
+@pytest.mark.parametrize(("pieces", "whole"), [
+    ((POST,), False),
+    ((POST + b"\r\n",), True),
+    ((POST + b"\r", b"\n"), True),
+    ((POST + b"Content-Length: 2\r\n\r\n", b"{"), False),
+    ((POST + b"content-length:2\r\n\r\n", b"{", b"}"), True),
+    ((POST + b"Content-Length: %d\r\n\r\n" % (MOST_BODY + 1),), True),  # not waited for
+    ((b"x" * MOST_HEAD,), False),
+    ((b"x" * (MOST_HEAD + 1),), True),
+    ((CHUNKED,), False),
+    ((CHUNKED, b"2\r\n{}\r\n"), False),
+    ((CHUNKED, b"4\r\n\r\n\r\n\r\n"), False),  # it ends as a chunked body ends
+    ((CHUNKED, b"2;a=b\r\n{}\r\n", b"0\r\n\r\n"), True),
+    ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n"), True),
+    ((CHUNKED, b"nonsense\r\n\r\n"), True),  # which the parser refuses
+])  # fmt: skip
+def test_a_request_is_whole_with_the_last_byte_of_its_body(pieces: tuple[bytes, ...], whole: bool) -> None:
+    """Or when its answer does not depend on what is missing."""
+    assert ready(*pieces) is whole
+
+
+def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
+    """What the system does not take stays, in order, until it does."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    answer = bytes(range(256)) * 8192
+    with theirs, ClientSocket(fileno=ours.detach()) as client:
+        socket.socket.setblocking(client, False)
+        client.sendall(answer)
+        client.sendall(b"end")
+        assert client.unsent.endswith(b"end")
+        read = bytearray()
+        while len(read) < len(answer) + 3:
+            read += theirs.recv(65_536)
+            client.flush()
+        assert bytes(read) == answer + b"end"
+
+
+def test_a_peer_is_a_host() -> None:
+    """All ports of an address, all of an IPv6 /64, all of a Unix socket."""
+    assert peer(("192.0.2.1", 1)) == peer(("192.0.2.1", 2)) != peer(("192.0.2.2", 1))
+    assert peer(("2001:db8::1", 1, 0, 0)) == peer(("2001:db8::2", 1, 0, 0)) != peer(("2001:db8:0:1::1", 1, 0, 0))
+    assert peer("") == peer(b"")
