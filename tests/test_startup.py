@@ -327,6 +327,24 @@ def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
     assert startup.load(given, tmp_path).otp_channels == channels
 
 
+MARK = "Zq9xMARKx7"
+MARKED = [
+    MARK, f"{MARK}://x", f"sqlite:///{MARK}?a={MARK}", f"redis://{MARK}@h/x", f"https://{MARK}.example/{MARK}",
+    f"k1:{MARK}", f"a,{MARK}", f"file:{MARK}", f"{MARK}={MARK}", f"{{{MARK}}}", f'{{"{MARK}": "x"}}', f"sms TWILIO_AUTH_TOKEN={MARK}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MARKED)
+@pytest.mark.parametrize("variable", [name.upper() for name in Settings.model_fields])
+def test_no_line_repeats_what_a_setting_was_given(variable, text, tmp_path):
+    """No fault and no advice: a secret may stand anywhere. Names in `module:Class` are no secrets."""
+    try:
+        lines = startup.advice(startup.load({variable: text}, tmp_path))
+    except startup.BadSettings as error:
+        lines = error.faults
+    assert MARK not in str(lines)
+
+
 # ---- before workers fork
 
 OWN_KEYS = {name.lower(): text for name, text in KEYS.items()}

@@ -58,6 +58,6 @@ def template_fault(template: str) -> str | None:
     if any(form or conversion for _, _, form, conversion in values):
         return "has more than a name between braces"
     names = {name or "" for _, name, _, _ in values}
-    if unknown := sorted(names - set(VALUES)):
-        return f"has {{{unknown[0]}}}, which is none of {{code}}, {{app}}, {{minutes}}"
+    if names - set(VALUES):
+        return "has something else between braces than code, app or minutes"
     return None if "code" in names else "lacks {code}"
