@@ -21,6 +21,7 @@ LONG = 60.0  # seconds for what only an operator asks for, and for changing the 
 CONNECTIONS = 10
 MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
 LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
+LOCKED, CANCELED = "55P03", "57014"
 FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
 #: What the server is to know of each connection: what we gave up must not go on there, and what it says is on its disk
 #: is there. A stronger synchronous_commit, for replicas, stays.
@@ -101,6 +102,10 @@ class Pool:
         db = self._take()
         try:
             yield db
+        except psycopg.Error as error:
+            if not _is_of_the_statement(error):
+                db.close()
+            raise
         finally:
             self._pool.putconn(db)  # one that broke is replaced
 
@@ -149,6 +154,14 @@ def _long_transaction(db: Connection) -> Iterator[None]:
         db.patience = TIMEOUT
 
 
+def _is_of_the_statement(error: psycopg.Error) -> bool:
+    """Whether a fault says nothing of the connection: our trigger, a lock, a time limit.
+
+    Every other state may be the session's own (read-only, a cached plan) and outlast its cause, so it ends with it.
+    """
+    return error.sqlstate in (FROZEN, LOCKED, CANCELED)
+
+
 def _has_news(db: Connection) -> bool:
     """Whether the server said something that nobody asked for: on an idle connection, that it is over."""
     poll = select.poll()
@@ -176,4 +189,10 @@ def _parse(url: str) -> tuple[str, int]:
 def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
         return StoreUnavailable(Freeze(str(error.diag.message_primary)).says)
-    return StoreUnavailable(f"The store is not available ({why(error)})")
+    if isinstance(error, psycopg.errors.UndefinedTable):  # an empty one in its place would forget limits
+        reason = "its table is gone: restore otp_entries, or drop otp_schema too and restart"
+    elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        reason = "it is read-only"
+    else:
+        reason = why(error)
+    return StoreUnavailable(f"The store is not available ({reason})")

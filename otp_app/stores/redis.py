@@ -31,6 +31,7 @@ BATCH = 1000  # keys of one look, when all are read
 WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
     "AuthenticationError": "wrong user or password",
     "ConnectionError": "nobody answers there as expected",
+    "BusyLoadingError": "Redis is loading its data",
     "MasterNotFoundError": "no sentinel names a master of that service",
     "NoPermissionError": "this user may not do what the store needs",
     "OutOfMemoryError": "Redis is full",
@@ -38,6 +39,13 @@ WHY = {  # what callers and operators may read; the text of a fault could name w
     "RedisClusterException": "no node of a cluster answers there",
     "ResponseError": "Redis refused the command: a database that it does not have?",
     "TimeoutError": "no answer in time",
+}
+REPLIES = {  # of a ResponseError, by its first word
+    "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
+    "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
+    "LOADING": "Redis is loading its data",
+    "OOM": "Redis is full",
+    "READONLY": "this Redis is a replica",
 }
 SCRIPTS = Path(__file__).with_name("lua")
 
@@ -259,7 +267,8 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     if kind == "FROZEN":
         return StoreUnavailable(Freeze(rest.partition(" ")[0]).says)
     name = type(error).__name__
-    return StoreUnavailable(f"The store is not available ({name}{f': {WHY[name]}' if name in WHY else ''})")
+    reason = REPLIES.get(kind) or WHY.get(name)
+    return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
 
 
 def _hold(mark: bytes | None) -> Hold | None:

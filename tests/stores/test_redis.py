@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
+import redis
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Store
 from otp_app.store import open_store
+from otp_app.stores.redis import _unavailable
 from tests.conftest import require
 from tests.running import wait_until
 from tests.services import Cluster, Redis, Sentinel
@@ -306,3 +308,18 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ("MISCONF Redis is configured to save RDB snapshots", "cannot write to its disk"),
+        ("BUSY Redis is busy running a script", "SCRIPT KILL"),
+        ("LOADING Redis is loading the dataset in memory", "loading its data"),
+        ("OOM command not allowed", "is full"),
+        ("READONLY You can't write against a read only replica.", "a replica"),
+    ],
+)
+def test_what_redis_refuses_has_words_of_its_own(reply: str, says: str) -> None:
+    """What an operator has to do differs."""
+    assert says in str(_unavailable(redis.ResponseError(reply)))
