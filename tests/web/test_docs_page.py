@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 import pytest
 
 from otp_app.faces import FACES
+from otp_app.proof import new_key
 from otp_app.web import openapi
 from tests.conftest import require
 from tests.provider import Provider
@@ -249,7 +250,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
     everything = {"OTP_FACES": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
-                  "OTP_PROOF_KEYS": "p1:HS256:" + "A" * 43 + "=", "OTP_RESEND_GAPS": ""}  # fmt: skip
+                  "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": ""}  # fmt: skip
     settings = {**everything, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
         asked = subprocess.run([curl, f"{server.url}/docs"], env={}, capture_output=True, text=True, check=True)

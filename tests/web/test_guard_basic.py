@@ -11,7 +11,7 @@ ACCOUNT, OTHER, KEY = "AC" + "1" * 32, "AC" + "2" * 32, "SK" + "3" * 32
 ACCOUNTS = ",".join(
     [
         f"{ACCOUNT}:{hashlib.sha256(b'token').hexdigest()}",
-        f"{ACCOUNT}/{KEY}:{hashlib.sha256(b'secret').hexdigest()}",
+        f"{ACCOUNT}/{KEY}:{hashlib.sha256(b'key secret').hexdigest()}",
         f"{OTHER}:{hashlib.sha256('tökén'.encode()).hexdigest()}",
     ]
 )
@@ -41,7 +41,7 @@ def started(house, headers):
 
 @pytest.mark.parametrize(
     ("user", "secret", "account"),
-    [(ACCOUNT, "token", ACCOUNT), (KEY, "secret", ACCOUNT), (OTHER, "tökén", OTHER)],
+    [(ACCOUNT, "token", ACCOUNT), (KEY, "key secret", ACCOUNT), (OTHER, "tökén", OTHER)],
 )
 def test_an_account_and_its_keys_come_in(house, user, secret, account):
     """What they do is the account's."""
