@@ -14,7 +14,7 @@ from otp_app.faces import FACES
 from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider
-from tests.running import RunningServer, call
+from tests.running import KEY, RunningServer, call
 from tests.web.documented import ACCOUNTS, BASIC, DOORS
 from tests.web.house import api_key
 
@@ -57,7 +57,7 @@ def test_no_route_of_any_api_logs_what_it_is_asked(tmp_path: Path, level: str) -
     """No number, code, key, token or address of a client, from path, query, headers or body, limited or cut off."""
     (tmp_path / "users.csv").write_text(f"user_id,phone_number\n{WORD},+{NUMBER}\n", encoding="ascii")
     everything = {"OTP_FACES": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
-                  "OTP_PROOF_KEYS": "p1:HS256:" + "A" * 43 + "=", "OTP_CLIENT_LIMITS": "3/hour",
+                  "OTP_PROOF_KEYS": f"p1:HS256:{KEY}", "OTP_CLIENT_LIMITS": "3/hour",
                   "OTP_CHECK_LIMITS": "3/hour", "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1",
                   "OTP_COUNTRIES": "US", "OTP_LOG_LEVEL": level, "OTP_API_KEYS": api_key("shop", "send", "right"),
                   "OTP_VERIFY_ACCOUNTS": ACCOUNTS}  # fmt: skip
