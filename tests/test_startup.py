@@ -330,7 +330,8 @@ def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
 MARK = "Zq9xMARKx7"
 MARKED = [
     MARK, f"{MARK}://x", f"sqlite:///{MARK}?a={MARK}", f"redis://{MARK}@h/x", f"https://{MARK}.example/{MARK}",
-    f"k1:{MARK}", f"a,{MARK}", f"file:{MARK}", f"{MARK}={MARK}", f"{{{MARK}}}", f'{{"{MARK}": "x"}}', f"sms TWILIO_AUTH_TOKEN={MARK}",
+    f"k1:{MARK}", f"a,{MARK}", f"file:{MARK}", f"{MARK}={MARK}", f"{{{MARK}}}", f'{{"{MARK}": "x"}}',
+    f"sms TWILIO_AUTH_TOKEN={MARK}",
 ]  # fmt: skip
 
 
