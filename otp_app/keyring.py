@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -80,11 +81,11 @@ def _make(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # its mode is 0600
-        with os.fdopen(handle, "w") as file:
-            file.write(new_lines())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
+        try:  # a full disk must leave no part of a file behind
+            with os.fdopen(handle, "w") as file:
+                file.write(new_lines())
+                file.flush()
+                os.fsync(file.fileno())
             os.link(draft, path)
         except FileExistsError:
             pass  # another start was first: its keys are the ones
@@ -105,7 +106,10 @@ def _sync(folder: Path) -> None:
 
 def _read(path: Path) -> tuple[CodeKeys, bytes]:
     try:
-        if path.stat().st_mode & 0o077:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait for ever
+            raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is not a regular file: move it away")
+        if status.st_mode & 0o077:
             raise BadKeyFile(f"OTP_SECRET_KEYS: others can read the key file: chmod 600 {path}")
         lines = read_lines(path)
         if lines.faults:

@@ -1,6 +1,7 @@
 """The secret keys."""
 
 import base64
+import errno
 import json
 import os
 import subprocess
@@ -246,3 +247,25 @@ def test_lost_keys_are_not_replaced_beside_a_database(tmp_path):
         keyring.ensure(settings)
     (tmp_path / "otp.db").unlink()
     keyring.ensure(settings)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "folder"])
+def test_a_key_file_that_is_no_file_is_a_fault(tmp_path, make):
+    """It is not opened: a FIFO would hold the start for ever."""
+    make(tmp_path / "otp.keys", 0o600)
+    settings = Settings.model_construct(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
+    with pytest.raises(keyring.BadKeyFile, match="is not a regular file"):
+        keyring.ensure(settings)
+
+
+def test_a_full_disk_leaves_no_part_of_a_key_file(tmp_path, monkeypatch):
+    """One line, and the next start finds the folder as it was."""
+
+    def full(_handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(keyring.os, "fsync", full)
+    settings = Settings.model_construct(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
+    with pytest.raises(keyring.BadKeyFile, match="No space left"):
+        keyring.ensure(settings)
+    assert list(tmp_path.iterdir()) == []
