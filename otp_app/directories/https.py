@@ -156,13 +156,21 @@ def _left(end: float) -> float:
 
 def _names_one(user_id: str) -> bool:
     """Whether the id, once in a path, still names a user and no other place, should servers decode it twice."""
-    steps = re.split(r"[/\\]", unquote(unquote(user_id)))
+    # Some servers take what follows a semicolon for a parameter of the step: "..;" is ".." to them.
+    steps = [step.partition(";")[0] for step in re.split(r"[/\\]", unquote(unquote(user_id)))]
     return not {"", ".", ".."} & set(steps) and not any("\ud800" <= character <= "\udfff" for character in user_id)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError for a name that stands twice: parsers differ in which value counts."""
+    if len(named := dict(pairs)) != len(pairs):
+        raise ValueError("a name stands twice")
+    return named
 
 
 def _phone(body: bytes) -> str:
     try:
-        answer = json.loads(body) if len(body) <= MAX_ANSWER else None
+        answer = json.loads(body, object_pairs_hook=_object) if len(body) <= MAX_ANSWER else None
     except (ValueError, RecursionError):
         answer = None
     phone = answer.get("phone_number", "") if isinstance(answer, dict) else answer

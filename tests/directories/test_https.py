@@ -369,3 +369,15 @@ def test_a_certificate_of_ones_own(tls_server, certificate, monkeypatch):
     users = HttpsDirectory(f"https://127.0.0.1:{tls_server.port}/{{user_id}}")
     with closing(users), pytest.raises(DirectoryUnavailable, match="certificate"):
         users.phone("ann")
+
+
+def test_an_answer_that_names_a_number_twice_is_a_fault():
+    """Parsers differ in which one counts."""
+    with pytest.raises(DirectoryUnavailable, match="not what was agreed"):
+        https._phone(b'{"phone_number": "+14155552671", "phone_number": "+14155552672"}')
+
+
+@pytest.mark.parametrize("user_id", ["..;", "a/..;x=1/b", "%2e%2e;", ";"])
+def test_an_id_that_names_another_place_behind_a_semicolon_is_not_asked_for(user_id):
+    """Servers that know path parameters read `..;` as `..`."""
+    assert not https._names_one(user_id)
