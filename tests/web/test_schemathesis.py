@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from otp_app.faces import FACES
-from tests.running import ROOT, RunningServer
+from tests.running import KEY, ROOT, RunningServer
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
@@ -20,7 +20,7 @@ SETTINGS = {
     "OTP_COOL_DOWNS": "",
     "OTP_SENDS_PER_HOUR": "0",
     "OTP_SENDS_PER_DAY": "0",
-    "OTP_PROOF_KEYS": "p1:HS256:" + "A" * 43 + "=",
+    "OTP_PROOF_KEYS": f"p1:HS256:{KEY}",
 }
 
 
