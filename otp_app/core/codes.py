@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from otp_app.core.errors import UnknownKey
 RandomBytes = Callable[[int], bytes]
 
 CODE = re.compile(r"[0-9]{4,10}")  # what can be a code at all: ASCII digits
+LONGEST_TYPED = 64  # characters that a person may have typed for a code
+_BLANKS = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
+_HYPHENS = "-\u2010\u2011\u2013"  # plain, hyphen, no-break hyphen, en dash
 LEDGER = "n:"  # what the store's keys of ledgers begin with
 SID_DIGITS = "[0-9a-f]{32}"  # of any id, behind its two letters
 _ID = re.compile(f"VE{SID_DIGITS}")
@@ -55,6 +59,18 @@ class CodeKeys:
 def matches(guess: str, code: str) -> bool:
     """Compare in constant time. A guess of another length is a wrong guess."""
     return hmac.compare_digest(guess.encode(), code.encode())
+
+
+def as_typed(text: str) -> str:
+    """Return the code that a person typed, in ASCII digits; "" where the text cannot be a code.
+
+    Blanks, and hyphens between digits, do not count; a decimal digit of any script is the digit that it stands for.
+    """
+    if len(text) > LONGEST_TYPED or (typed := text.strip(_BLANKS)).strip(_HYPHENS) != typed:
+        return ""  # a hyphen before the first digit would be a sign
+    digits = [unicodedata.decimal(c, None) for c in typed if c not in _BLANKS + _HYPHENS]
+    code = "".join("" if digit is None else str(digit) for digit in digits)
+    return code if None not in digits and CODE.fullmatch(code) else ""
 
 
 def moved(code: str, distance: int) -> str:

@@ -17,7 +17,7 @@ from otp_app.core import checks, transitions
 from otp_app.core.allowance import seconds_to_next_send, sends_left
 from otp_app.core.answers import Report, Sending
 from otp_app.core.checks import Verdict
-from otp_app.core.codes import CODE, CodeKeys, Names, moved
+from otp_app.core.codes import CodeKeys, Names, as_typed, moved
 from otp_app.core.courier import Courier, Parcel
 from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
 from otp_app.core.events import Canceled, Checked, Event
@@ -172,14 +172,14 @@ class VerificationService:
 
     def _look(self, guess: str, selector: Selector) -> tuple[Verdict, Found | None]:
         key = selector.key(self._names)
-        if key is None or not CODE.fullmatch(guess):
+        if key is None or not (code := as_typed(guess)):
             return Verdict(None), None
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[Verdict, Found | None, bool]]:
             target = selector.find(ledger, now, self._policy)
             if ledger is None or target is None:
                 return None, (Verdict(None), None, False)
-            new, verdict = checks.check(ledger, now, self._policy, target, guess, partial(self._code, ledger))
+            new, verdict = checks.check(ledger, now, self._policy, target, code, partial(self._code, ledger))
             return new, (verdict, (ledger, target), bool(new and verdict.counted))
 
         verdict, found, happened = self._ledgers.change(key, transition)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from otp_app.core.checks import Verdict
-from otp_app.core.codes import CODE
+from otp_app.core.codes import LONGEST_TYPED, as_typed
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
@@ -39,6 +39,12 @@ NO_NUMBER = "this user's phone number cannot be read: write it as text, such as 
 NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
 
 
+def _code(text: str) -> str:
+    if code := as_typed(text):
+        return code
+    raise ValueError("Write the 4 to 10 digits of the code")
+
+
 class UserFields(BaseModel):
     """Whose code it is about."""
 
@@ -50,7 +56,7 @@ class UserFields(BaseModel):
 class CheckFields(UserFields):
     """A guess at the code."""
 
-    passcode: Annotated[str, Field(pattern=rf"\A{CODE.pattern}\z")]
+    passcode: Annotated[str, Field(max_length=LONGEST_TYPED), AfterValidator(_code)]
 
 
 class Unprocessable(Exception):

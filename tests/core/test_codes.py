@@ -13,7 +13,7 @@ import pytest
 
 from otp_app.core.codes import CODE, CodeKeys, Names, distance, matches, moved, parse_keys, parse_secret
 from otp_app.core.errors import UnknownKey
-from tests.core.fakes import INDEX_KEY, K1, K2, ONE_KEY, PHONE
+from tests.core.fakes import INDEX_KEY, K1, K2, ONE_KEY, PHONE, World
 
 FOR: dict[str, Any] = {
     "verification_id": "VE" + "0" * 32, "phone": PHONE, "purpose": "login", "generation": 0, "length": 6,
@@ -209,3 +209,38 @@ def test_keys_for_another_use_are_others() -> None:
     assert tokens.keys() == {"k1", "k2"}
     assert len({*tokens.values(), *others.values(), K1, K2}) == 6
     assert tokens == keys.for_use("session token")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "123456", " 123456 ", "123 456", "123-456", "12 34-56", "123\u00a0456", "123\u202f456", "123\u2009456",
+        "123\u2011456", "123\u2013456", "\u0661\u0662\u0663\u0664\u0665\u0666", "\u06f1\u06f2\u06f3\u06f4\u06f5\u06f6",
+        "\u0967\u0968\u0969\u096a\u096b\u096c", "\uff11\uff12\uff13\uff14\uff15\uff16", "123\u0664\u0665\u0666",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_code_is_accepted_as_a_person_types_it(world: World, typed: str) -> None:
+    world.send(code="123456")
+    assert world.service().check(typed, phone_number=PHONE).approved
+
+
+@pytest.mark.parametrize("typed", ["123457 ", "12\u0663\u0664-57"], ids=ascii)
+def test_a_wrong_code_as_a_person_types_it_is_one_attempt(world: World, typed: str) -> None:
+    world.send(code="123456")
+    assert world.service().check(typed, phone_number=PHONE).attempts_left == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "123456\n", "\t123456", "123\r456", "123456\0", "+123456", "-123456", "123456-", " -123456", "123,456",
+        "123.456", "123_456", "12345\u00b2", "12345\u2465", "\u2212123456", "123\u200b456", "\u2167" * 6,
+        "1e5", "", " - ", " " * 59 + "123456", "1" * 1_000_000,
+    ],
+    ids=lambda text: ascii(text)[:20],
+)  # fmt: skip
+def test_what_no_person_reads_from_a_message_is_no_attempt(world: World, text: str) -> None:
+    world.send(code="123456")
+    assert not world.service().check(text, phone_number=PHONE).counted
+    assert world.ledger().verifications[0].attempts == 0

@@ -87,7 +87,16 @@ def test_a_code_of_another_length_is_a_guess(house, guess):
     assert house.verify(number).status_code == 400
 
 
-@pytest.mark.parametrize("text", ["000", "0" * 11, "12345a", " 123456", "\uff11" * 6, "-123456", "1e5", "{code}"])
+def test_a_right_code_is_accepted_as_a_person_types_it(house):
+    """With blanks, a hyphen, or the digits of another script."""
+    number = house.number()
+    house.send(number)
+    code = house.code()
+    arabic = "".join(chr(0x660 + int(digit)) for digit in code)
+    assert house.verify(number, f" {arabic[:3]}-{arabic[3:]} ").status_code == 200
+
+
+@pytest.mark.parametrize("text", ["000", "0" * 11, "12345a", "123456\n", "\u2460" * 6, "-123456", "1e5", "{code}"])
 def test_what_cannot_be_a_code_counts_for_nothing(house, text):
     """Other text is refused like a wrong code, and spends no try."""
     number = house.number()

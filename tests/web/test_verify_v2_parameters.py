@@ -184,7 +184,7 @@ def test_a_service_of_its_own_figures(open_verify):
     assert message.text.startswith(f"Your Shop verification code is: {message.code}. ")
 
 
-@pytest.mark.parametrize("code", ["", "123", "12345678901", "12345a", "\uff11" * 6, " 123456"])
+@pytest.mark.parametrize("code", ["", "123", "12345678901", "12345a", "\u2460" * 6, "123456\n"])
 def test_what_is_no_code(verify, code):
     """60200, and it costs no guess."""
     started, right = verify.started()

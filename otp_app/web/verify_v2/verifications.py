@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.codes import CODE
+from otp_app.core.codes import as_typed
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.wish import Wish
@@ -48,7 +48,7 @@ def check(service_sid: str) -> Response:
     to, sid, code = form.get("To"), form.get("VerificationSid"), form.get("Code", "")
     if not (to or sid):
         raise Refused(60221)
-    if not CODE.fullmatch(code):
+    if not as_typed(code):
         raise Refused(60200, "Code")
     verifications = services().verify(service)
     verdict, before = verifications.look(
