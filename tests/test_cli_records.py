@@ -186,7 +186,7 @@ def test_what_is_being_moved_is_listed(capsys):
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("sqlite:///typo.db", "OTP_STORE_URL: there is no file typo.db\n"),
+        ("sqlite:///typo.db", "OTP_STORE_URL: there is no file {folder}/typo.db\n"),
         ("memory://", "OTP_STORE_URL: this store cannot be read as a whole: use sqlite, redis or postgresql\n"),
         ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: nobody answers there"),
         ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
@@ -196,7 +196,7 @@ def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, comm
     """No file is made for it."""
     monkeypatch.setenv("OTP_STORE_URL", url)
     status, printed, error = run(capsys, *command)
-    assert (status, printed, error.startswith(line), error.count("\n")) == (1, "", True, 1)
+    assert (status, printed, error.startswith(line.format(folder=folder)), error.count("\n")) == (1, "", True, 1)
     assert list(folder.iterdir()) == []
 
 

@@ -45,7 +45,7 @@ def settings(tmp_path: Path) -> Settings:
     for name, content in SECRETS.items():
         (tmp_path / name).write_text(content)
     lines = re.findall(r"^    ((?:OTP|TWILIO)_\w+): (.+)$", block("x-otp"), re.MULTILINE)
-    values = {name: GIVEN[name] if value == f"${{{name}:?}}" else value for name, value in lines}
+    values = {name: GIVEN[name] if value == f"${{{name}:?}}" else value.strip('"') for name, value in lines}
     (image,) = re.findall(r"^ENV (.*)$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     here = {name: value.replace("/run/secrets", str(tmp_path)) for name, value in values.items()}
     return load(dict(item.split("=", 1) for item in image.split()) | here, tmp_path)

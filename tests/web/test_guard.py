@@ -1,6 +1,5 @@
 """Who may call."""
 
-import hashlib
 import socket
 from functools import partial
 
@@ -8,7 +7,6 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.limits import StoreStorage
-from otp_app.setting_types import ApiKey
 from otp_app.web import guard
 from tests.web.house import api_key
 
@@ -354,7 +352,7 @@ def test_accounts_open_a_server_of_verify_alone(open_verify):
 @pytest.mark.parametrize("header", [{"X-API-Key": ""}, {"X-API-Key": " "}, {"Authorization": "Bearer "},
                                     {"Authorization": "Bearer"}])  # fmt: skip
 def test_an_empty_key_is_never_a_key(open_house, header):
-    """Not even where somebody configured the digest of nothing."""
-    house = open_house(otp_api_keys=(ApiKey("nobody", frozenset(["send"]), hashlib.sha256(b"").hexdigest()),))
+    """It is a wrong key, on a server that others may call without one too."""
+    house = open_house(otp_api_keys=api_key("shop", "send", "key"), otp_public=True, otp_countries="US")
     assert house.send(headers=header).status_code == 401
     assert house.channel.messages == []
