@@ -167,8 +167,10 @@ def _faults(addresses, running=None):
             return reachable, os.EX_CONFIG
         for line in startup.prepare(settings):
             log.warning(line)
-        if fault := startup.directory_fault(settings):  # it may come later, and until then its users get 503
-            log.warning(fault)
+        if fault := startup.directory_fault(settings):
+            if running:  # whose workers still have the users of before
+                return [fault], os.EX_CONFIG
+            log.warning(fault)  # the directory may come later, and until then its users get 503
     except startup.BadSettings as error:
         return error.faults, os.EX_CONFIG
     except OtpError as error:

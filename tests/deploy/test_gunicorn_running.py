@@ -105,6 +105,21 @@ def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:
     assert running.post("/send-otp", {"phone_number": "+919812345678"}).json["expires_in"] == 120
 
 
+def test_a_reload_keeps_the_users_that_a_faulty_directory_lost(server: Start) -> None:
+    """New workers would begin without any; the log names the fault's row."""
+    running = server(OTP_FACES="users", OTP_DIRECTORY_URL="users.csv", OTP_RESEND_GAPS="", start=False)
+    users = running.folder / "users.csv"
+    users.write_text("user_id,phone_number\nann,+919812345678\n")
+    running.start()
+    assert running.post("/send-code", {"user_id": "ann"}).status == 200
+    users.write_text("user_id,phone_number\nann,1.41556E+10\n")
+    workers = running.worker_pids()
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: "Not reloaded: OTP_DIRECTORY_URL: " in running.log(), "the refused reload")
+    assert running.worker_pids() == workers
+    assert running.post("/send-code", {"user_id": "ann"}).status == 200
+
+
 def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     """A key that is gone is out though another setting is wrong; keys that are all gone mean no caller, not an open
     server, and so it stays when a worker is replaced.
