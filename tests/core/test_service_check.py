@@ -65,7 +65,9 @@ def test_five_guesses_are_looked_at_across_ways_of_asking_resends_and_restarts(w
 
 
 @pytest.mark.parametrize(
-    "guess", ["", "123", "12345678901", "12a456", " 123456", "\u0661" * 6, "\ud800", "1" * 1_000_000], ids=_short
+    "guess",
+    ["", "123", "12345678901", "12a456", "123456\n", "-123456", "\u00b9" * 6, "\ud800", "1" * 1_000_000],
+    ids=_short,
 )
 def test_what_cannot_be_a_code_spends_nothing(world: World, guess: str) -> None:
     world.send()
