@@ -61,8 +61,10 @@ set_up(_settings.otp_log_level)
 def on_starting(server):
     """Refuse what must not run, and make the keys before any worker needs them."""
     faults, status = _faults(server.cfg.address)
+    if server.cfg.preload_app:
+        faults.append("--preload: workers would keep the first settings, revoked keys too: leave it out")
     if faults:
-        _refuse(faults, status)
+        _refuse(faults, status or os.EX_CONFIG)
     if refusals.needs_one_process(_settings):
         if server.cfg.workers > 1:
             _refuse([_one_worker])

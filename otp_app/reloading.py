@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from otp_app.env_file import FileFault, read_lines
 from otp_app.refusals import is_open
 from otp_app.setting_types import ApiKey, VerifyAccount, api_key, verify_account
 from otp_app.settings import Settings, read, texts
@@ -21,12 +22,13 @@ NOBODY = ApiKey("", frozenset(), NO_DIGEST)
 Item = TypeVar("Item")
 
 _accepted: Settings | None = None
+_with_file = False  # whether `.env` has set something since the start
 
 
-def accept(settings: Settings) -> None:
+def accept(settings: Settings, folder: Path | None = None) -> None:
     """Hand these settings to the workers that are forked from now on."""
-    global _accepted
-    _accepted = settings
+    global _accepted, _with_file
+    _accepted, _with_file = settings, _with_file or _sets_something(folder)
 
 
 def accepted() -> Settings | None:
@@ -34,12 +36,21 @@ def accepted() -> Settings | None:
     return _accepted
 
 
-def refusals(running: Settings, new: Settings) -> list[str]:
-    """Return a line where settings that are fit for a start would open the server that runs."""
-    if not is_open(running) or is_open(new):
-        return []
-    variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
-    return [f"{variable}: none is left, so no caller may call; a server without keys takes a restart"]
+def refusals(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:
+    """Return a line for each reason against settings that are fit for a start, but not for the server that runs.
+
+    They would open it, have lost `.env` (what it restricted is not known any more), or move it: gunicorn would close
+    its sockets first, and end where it cannot open the new ones.
+    """
+    found = []
+    if is_open(running) and not is_open(new):
+        variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
+        found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
+    if _with_file and not _sets_something(folder):
+        found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
+    if (running.host, running.port) != (new.host, new.port):
+        found.append("HOST, PORT: another address takes a restart")
+    return found
 
 
 def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -79,6 +90,13 @@ def revoked(before: Settings, after: Settings) -> list[str]:
         if old != new
     ]
     return names + (["callers without a key"] if before.otp_public and not after.otp_public else [])
+
+
+def _sets_something(folder: Path | None) -> bool:
+    try:
+        return bool(read_lines((folder or Path()) / ".env").values)
+    except FileFault:
+        return False
 
 
 def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:

@@ -89,6 +89,29 @@ def test_a_server_that_has_callers_is_not_opened():
     assert reloading.refusals(RUNNING, Settings(otp_api_keys=api_keys(SHOP))) == []
 
 
+@pytest.mark.parametrize("content", [None, "", "# OTP_COUNTRIES=US\n"])
+def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path, monkeypatch):
+    """What .env restricted is not known any more; a second reload does not forget it, and its return is enough."""
+    monkeypatch.setattr(reloading, "_with_file", False)
+    file = tmp_path / ".env"
+    file.write_text("OTP_COUNTRIES=US\n")
+    reloading.accept(RUNNING, tmp_path)
+    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+    file.unlink() if content is None else file.write_text(content)
+    reloading.accept(RUNNING, tmp_path)
+    (line,) = reloading.refusals(RUNNING, RUNNING, tmp_path)
+    assert line.startswith(".env: it is missing or sets nothing")
+    file.write_text("OTP_COUNTRIES=US,IN\n")
+    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+
+
+def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path, monkeypatch):
+    """Its settings are in its environment."""
+    monkeypatch.setattr(reloading, "_with_file", False)
+    reloading.accept(RUNNING, tmp_path)
+    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+
+
 def test_a_revoked_key_is_unknown_to_the_api():
     """And so is an empty one: no secret has the digest that is left."""
     house = House(otp_api_keys=(replace(api_keys(SHOP)[0], digest=reloading.NO_DIGEST),))

@@ -67,6 +67,12 @@ def test_workers_on_the_command_line_are_counted_for_a_store_in_memory(tmp_path:
     assert line.startswith("OTP_STORE_URL: a store in memory is for one worker")
 
 
+def test_an_application_that_is_loaded_before_the_fork_is_refused(tmp_path: Path) -> None:
+    """Its workers would have the first settings for ever: a reload would revoke no key, and say that it did."""
+    (line,) = refused(tmp_path, "--preload", PORT=str(free_port()))
+    assert line.startswith("--preload: ")
+
+
 def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
     """Here the store's folder is a file."""
     (tmp_path / "var").write_text("")
@@ -103,6 +109,23 @@ def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:
     (running.folder / ".env").write_text("OTP_TTL=120\n")
     running.hup()
     assert running.post("/send-otp", {"phone_number": "+919812345678"}).json["expires_in"] == 120
+
+
+@pytest.mark.parametrize("line", ["HOST=192.0.2.7", "PORT={taken}"])
+def test_a_reload_does_not_move_a_server_that_runs(server: Start, line: str) -> None:
+    """gunicorn closes its sockets before it opens others, and ends where it cannot: another address takes a restart."""
+    running = server(OTP_API_KEYS="shop:send:" + "1" * 63 + "2", start=False)
+    variable = line.partition("=")[0]
+    own = running.environment.pop(variable)
+    (running.folder / ".env").write_text(f"{variable}={own}\n")
+    running.start()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        (running.folder / ".env").write_text(line.format(taken=other.getsockname()[1]))
+        os.kill(running.pid, signal.SIGHUP)
+        wait_until(lambda: "Not reloaded: HOST, PORT: " in running.log(), "the refused reload")
+    assert running.healthy()
 
 
 def test_a_reload_keeps_the_users_that_a_faulty_directory_lost(server: Start) -> None:
