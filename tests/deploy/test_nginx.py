@@ -48,7 +48,7 @@ class Asked(NamedTuple):
 class Upstream:
     """Stands for gunicorn: answers GET, and on POST closes the connection without a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = b"") -> None:
         self.requests: list[Asked] = []
         upstream = self
 
@@ -58,8 +58,9 @@ class Upstream:
             def do_GET(self) -> None:
                 self.note()
                 self.send_response(200)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             def do_POST(self) -> None:
                 self.note()
@@ -90,7 +91,8 @@ class Site:
     def __init__(self, folder: Path, upstream: int) -> None:
         self.folder, self.plain, self.tls = folder, free_port(), free_port()
         self.command = [require("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
-        subprocess.run([require("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+        subprocess.run([require("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj",
                         "/CN=otp.example.com", "-addext", "subjectAltName=DNS:otp.example.com",
                         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
         site = (ROOT / "deploy/nginx.conf").read_text()

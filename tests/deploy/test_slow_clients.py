@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import socket
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.servers import descriptors
+from tests.deploy import slow
+from tests.deploy.slow import HEAD
 from tests.provider import Provider
 from tests.running import ROOT, RunningServer, free_port, wait_until
 
-HEAD = b"POST /send-otp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 #: What each slow client sends before it stops.
 SLOW = {
     "nothing": b"",
@@ -25,6 +28,7 @@ SLOW = {
     "body": HEAD + b"Content-Length: 20\r\n\r\n{",
     "large body": HEAD + b"Content-Length: 9000\r\n\r\n{",
     "chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "no read": b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "no close": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
 }
 
@@ -74,13 +78,24 @@ def test_slow_clients_cost_no_thread(tmp_path: Path, fake_twilio: Provider, sent
     running = RunningServer(tmp_path, fake_twilio.url, OTP_THREADS="1")
     with running, contextlib.ExitStack() as stack:
         for _ in range(300):
-            client = stack.enter_context(socket.socket())
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            client.connect(("127.0.0.1", running.port))
-            client.sendall(sent)
-        for _ in range(3):
-            assert healthy(running.port, timeout=5)
-        assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 200
+            stack.enter_context(slow.connect(running.port, 0)).sendall(sent)
+        assert_served(running)
+
+
+def test_a_thousand_slow_clients_from_many_addresses(tmp_path: Path, fake_twilio: Provider) -> None:
+    """Of all kinds at once."""
+    descriptors.raise_limit()
+    running = RunningServer(tmp_path, fake_twilio.url, OTP_THREADS="1")
+    with running, contextlib.ExitStack() as stack:
+        for number, sent in zip(range(1000), itertools.cycle(SLOW.values())):
+            stack.enter_context(slow.connect(running.port, number)).sendall(sent)
+        assert_served(running)
+
+
+def assert_served(running: RunningServer) -> None:
+    for _ in range(3):
+        assert healthy(running.port, timeout=5)
+    assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 200
 
 
 def test_whole_requests_are_served_however_they_arrive(port: int) -> None:
