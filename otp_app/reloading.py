@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from otp_app.env_file import FileFault, read_lines
 from otp_app.refusals import is_open
 from otp_app.setting_types import ApiKey, VerifyAccount, api_key, verify_account
-from otp_app.settings import Settings, read, texts
+from otp_app.settings import Settings, read, sets_something, texts
 
 NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
 NOBODY = ApiKey("", frozenset(), NO_DIGEST)
@@ -28,7 +27,7 @@ _with_file = False  # whether `.env` has set something since the start
 def accept(settings: Settings, folder: Path | None = None) -> None:
     """Hand these settings to the workers that are forked from now on."""
     global _accepted, _with_file
-    _accepted, _with_file = settings, _with_file or _sets_something(folder)
+    _accepted, _with_file = settings, _with_file or sets_something(folder)
 
 
 def accepted() -> Settings | None:
@@ -46,7 +45,7 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
     if is_open(running) and not is_open(new):
         variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
         found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
-    if _with_file and not _sets_something(folder):
+    if _with_file and not sets_something(folder):
         found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
     if (running.host, running.port) != (new.host, new.port):
         found.append("HOST, PORT: another address takes a restart")
@@ -90,13 +89,6 @@ def revoked(before: Settings, after: Settings) -> list[str]:
         if old != new
     ]
     return names + (["callers without a key"] if before.otp_public and not after.otp_public else [])
-
-
-def _sets_something(folder: Path | None) -> bool:
-    try:
-        return bool(read_lines((folder or Path()) / ".env").values)
-    except FileFault:
-        return False
 
 
 def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:

@@ -164,6 +164,11 @@ def texts(
     return given, faults
 
 
+def sets_something(folder: Path | None = None) -> bool:
+    """Return whether there is a `.env` with a setting in it."""
+    return bool(_lines(folder or Path())[0])
+
+
 def strangers(environ: Mapping[str, str] | None = None) -> list[str]:
     """Return a line for each variable that looks like a setting of ours and is none: a guard may be off by a slip.
 
