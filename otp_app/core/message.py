@@ -7,10 +7,12 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: What a caller may wish for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647) and of POSIX names
-#: (`pt_BR.UTF-8`). A wish that fits no text gets the default one, so nothing more is asked of it.
-LOCALE = re.compile(r"[A-Za-z0-9*_.@-]{1,100}")
+#: What a caller may wish for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
+#: that POSIX (`pt_BR.UTF-8`), Java (`zh_TW_#Hant`) and ICU, so iOS (`en_US@rg=dezzzz;calendar=buddhist`), have for
+#: locales. A wish that fits no text gets the default one, so nothing more is asked of it.
+LOCALE = re.compile(r"[A-Za-z0-9*_.@#=;-]{1,100}")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what a text can be stored under
+SCRIPT = 4  # letters of a script subtag, such as Hant
 ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
 
@@ -39,8 +41,17 @@ class Texts:
 
 
 def language_tag(locale: str) -> str:
-    """Return a locale's language tag in lower case, without what only a POSIX name has: `pt_BR.UTF-8` is `pt-br`."""
-    return re.split("[.@]", locale, maxsplit=1)[0].replace("_", "-").lower()
+    """Return a locale's language tag in lower case, without what only names of locales have: `pt_BR.UTF-8` is `pt-br`.
+
+    Java puts the script last: `zh_TW_#Hant` is `zh-hant-tw`.
+    """
+    tag = re.split("[.@;]", locale, maxsplit=1)[0].replace("_", "-").lower()
+    tag, _, script = tag.partition("-#")
+    script = script.partition("-")[0]
+    if len(script) != SCRIPT:
+        return tag
+    language, _, region = tag.partition("-")
+    return f"{language}-{script}-{region}"
 
 
 def _shortened(tag: str) -> str:

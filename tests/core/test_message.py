@@ -31,6 +31,9 @@ def test_the_default_text_is_seed_003s() -> None:
         ("pt_BR", "Seu"), ("pt_BR.UTF-8", "Seu"), ("pt-BR-x-y", "Seu"), ("es@euro", "Tu"),  # as POSIX writes them
         ("zh-Hant-TW", "驗證碼"), ("zh-Hans-CN", "验证码"), ("zh-hant-u-nu-latn", "驗證碼"), ("zh-H", "验证码"),
         ("C", "0123"), ("POSIX", "0123"), ("*", "0123"), ("i-klingon", "0123"), ("x-es", "0123"), ("-", "0123"),
+        ("zh_TW_#Hant", "驗證碼"), ("zh__#Hant", "驗證碼"), ("zh_CN_#Hans", "验证码"), ("zh_TW_#Hant_x-java", "驗證碼"),
+        ("pt_BR_#u-nu-latn", "Seu"), ("zh_#", "验证码"), ("#Hant", "0123"),  # as Java writes them
+        ("es_ES@rg=mxzzzz", "Tu"), ("pt_BR@calendar=gregorian;numbers=latn", "Seu"), ("es;q=1", "Tu"),  # as ICU, so iOS
         ("e", "0123"), ("-es", "0123"), ("es-", "Tu"), ("@es", "0123"),
     ],
 )  # fmt: skip
