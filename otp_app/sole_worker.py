@@ -1,7 +1,8 @@
 """One process for a store that others cannot share: of all workers that serve at the same sockets, one has the claim.
 
 The claim is a POSIX lock on the listening sockets that workers inherit, so it needs no file, the kernel gives it back
-with the process however that ends, and two servers never meet. A process that listens at nothing yet has no rival.
+with the process however that ends, and two servers never meet. A process that listens at nothing yet has no rival to
+wait for: it is looked at again with its first request, since some servers load the application before they listen.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Claim:
     """What one application holds; a fork of its process has to claim for itself."""
 
     def __init__(self) -> None:
-        self._pid = 0
+        self._pid = 0  # of the process that has served with it
 
     def take(self, patience: float = PATIENCE) -> None:
         """Wait until no other worker has the claim. Raises SecondWorkerError after `patience` seconds."""
@@ -39,7 +40,6 @@ class Claim:
                     "start one worker, or set OTP_STORE_URL=sqlite:///var/otp.db"
                 )
             time.sleep(EVERY)
-        self._pid = os.getpid()
 
     def check(self) -> None:
         """Raise StoreUnavailable in a process that does not have the claim: the store there is a copy."""
@@ -48,6 +48,7 @@ class Claim:
                 self.take(0)
             except SecondWorkerError as error:
                 raise StoreUnavailable("The store belongs to another worker of this server") from error
+            self._pid = os.getpid()
 
 
 def listening() -> list[int]:

@@ -26,6 +26,9 @@ OF_PROXIES = (
     "HTTP_DO_CONNECTING_IP",
 )  # fmt: skip
 
+#: in the environ of waitress, which removes X-Forwarded-For and its like: proxies do not show there
+WAITRESS = "waitress.client_disconnected"
+
 _HOP = re.compile(
     r'("?)(?:(?P<v4>[0-9.]{7,15})(?::[0-9]{1,5})?'
     r"|\[(?P<bracketed>[0-9A-Fa-f:.]{2,45})(?:%[\w.-]{1,32})?\](?::[0-9]{1,5})?"
@@ -52,12 +55,14 @@ def is_local(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> boo
     A trusted proxy on this machine may leave out what it should write, so what it sends is never local.
     """
     peer = _ip(_peer(environ))
-    return peer is not None and peer.is_loopback and not _trusts(peer, trusted) and not _of_proxy(environ)
+    if peer is None or not peer.is_loopback or _trusts(peer, trusted):
+        return False
+    return not _of_proxy(environ) and WAITRESS not in environ
 
 
 def _peer(environ: Mapping[str, Any]) -> str:
     """Return the peer's address; "" behind a Unix socket, where a peer could take any name, an address too."""
-    connection = environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if connection is not None and connection.family == socket.AF_UNIX:
         return ""
     return str(environ.get("REMOTE_ADDR", ""))

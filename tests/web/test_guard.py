@@ -326,10 +326,16 @@ def test_a_server_without_callers_serves_its_own_machine(house, peer):
     assert house.send(REMOTE_ADDR=peer).status_code == 200
 
 
-def test_a_unix_peer_cannot_pass_for_loopback(house):
-    """It may bind its end of the connection to any name, and gunicorn takes that for an address."""
+@pytest.mark.parametrize("server", ["gunicorn", "werkzeug"])
+def test_a_unix_peer_cannot_pass_for_loopback(house, server):
+    """It may bind its end of the connection to any name, and gunicorn and flask run take that for an address."""
     with socket.socket(socket.AF_UNIX) as connection:
-        assert house.send(**{"gunicorn.socket": connection}).status_code == 403
+        assert house.send(**{f"{server}.socket": connection}).status_code == 403
+
+
+def test_behind_a_server_that_hides_proxies_nothing_is_local(house):
+    """waitress removes X-Forwarded-For and its like by default, so a proxy's request looks like any other."""
+    assert house.send(**{"waitress.client_disconnected": lambda: False}).status_code == 403
 
 
 @pytest.mark.parametrize("given", [{"otp_api_keys": KEYS}, PUBLIC])

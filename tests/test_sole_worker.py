@@ -1,0 +1,41 @@
+"""One process for a store in memory. tests/deploy/test_plain_gunicorn.py has what gunicorn's workers make of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.sole_worker import Claim
+
+CONTEXT = multiprocessing.get_context("fork")
+
+
+def serve(shared, loaded, served, done):
+    """Load, then listen, then look at a first request and at a second one, as a worker of uvicorn does."""
+    claim = Claim()
+    claim.take(0)
+    loaded.wait()
+    shared.listen()
+    for _ in range(2):
+        try:
+            claim.check()
+            served.put("served")
+        except StoreUnavailable:
+            served.put("refused")
+    done.wait()  # the claim of a process that ends is free
+
+
+def test_of_processes_that_load_before_they_listen_one_serves():
+    """Nothing could be claimed while they loaded, so the first request claims it."""
+    loaded, done, served = CONTEXT.Barrier(3), CONTEXT.Event(), CONTEXT.Queue()
+    with socket.socket() as shared:
+        shared.bind(("127.0.0.1", 0))
+        workers = [CONTEXT.Process(target=serve, args=(shared, loaded, served, done)) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        answers = sorted(served.get(timeout=20) for _ in range(6))
+        done.set()
+        for worker in workers:
+            worker.join(20)
+    assert answers == ["refused"] * 4 + ["served"] * 2
