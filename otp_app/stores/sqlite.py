@@ -93,6 +93,7 @@ class SqliteStore:
         """Add to a counter; see interfaces.Store."""
         now = self._clock()
         values = {"key": key, "amount": amount, "now": now, "end": now + ttl}
+        self._counters.look()
         with self._counters as db:
             rows = db.execute(ADD if amount else COUNT, values).fetchall()
         return rows[0][0] if rows else 0

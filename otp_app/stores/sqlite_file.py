@@ -20,6 +20,8 @@ TURN = 0.9  # seconds a thread waits for a connection; with 2 s for a lock it st
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
 FORMAT = 1
 
+Identity = tuple[int, int] | None  # device and inode; None: no such file
+
 
 def touch(db: sqlite3.Connection) -> None:
     """Write to the file without changing anything in it."""
@@ -31,16 +33,16 @@ class File:
 
     def __init__(self, path: Path, schema: str, synchronous: str, busy: float) -> None:
         self._path, self._schema, self._synchronous, self._busy = path, schema, synchronous, busy
+        self._log = path.with_name(f"{path.name}-wal")
         self._seen = False
-        self.place: tuple[int, int] | None = None  # device and inode when last looked
+        self.place = self._look()
 
     def look(self) -> None:
-        """See which file is at the path now; SQLite itself would go on with one that was renamed or deleted."""
-        try:
-            status = self._path.stat()
-            self.place = (status.st_dev, status.st_ino)
-        except OSError:
-            self.place = None
+        """See which files are there now; SQLite itself would go on with ones that were renamed or deleted."""
+        self.place = self._look()
+
+    def _look(self) -> tuple[Identity, Identity]:
+        return _identity(self._path), _identity(self._log)
 
     def connect(self) -> sqlite3.Connection:
         """Return a new connection; make the file, but only if this process has never seen it."""
@@ -48,7 +50,9 @@ class File:
             if not self._seen:
                 self._make()
             self.look()
+            database, _ = self.place
             db = self._open()
+            self.place = database, _identity(self._log)  # only now: the first connection makes the log
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
         self._seen = True
@@ -56,12 +60,12 @@ class File:
 
     def _make(self) -> None:
         """Put the file in its place whole, unless it is there; of several starts at the same time one makes it."""
-        log = self._path.with_name(f"{self._path.name}-wal")
-        has_log = log.exists()  # asked first: another start may be making both just now
+        has_log = self._log.exists()  # asked first: another start may be making both just now
         if self._path.exists():
             return
         if has_log:
-            raise StoreUnavailable(f"The database file is gone, its {log.name} is not: put it back, or delete both")
+            name = self._log.name
+            raise StoreUnavailable(f"The database file is gone, its {name} is not: put it back, or delete both")
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")  # mode 0600
         os.close(handle)
@@ -98,7 +102,7 @@ class Connection:
         self._file, self._in_child = file, in_child
         self._turn, self._closed = Lock(), False
         self._db: sqlite3.Connection | None = None
-        self._place: tuple[int, int] | None = None
+        self._place: tuple[Identity, Identity] | None = None
         with _forking:
             _connections.add(self)
 
@@ -119,7 +123,7 @@ class Connection:
             raise unavailable(error) from error
 
     def look(self) -> None:
-        """See to it that every connection to the file leaves one that was renamed or deleted."""
+        """See to it that every connection leaves a file, or its log, that was renamed or deleted."""
         self._file.look()
 
     def close(self) -> None:
@@ -163,6 +167,14 @@ def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
     else:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreUnavailable(f"The store is not available ({name})")
+
+
+def _identity(path: Path) -> Identity:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _check(db: sqlite3.Connection) -> None:

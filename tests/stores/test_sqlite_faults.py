@@ -8,7 +8,7 @@ import resource
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -204,6 +204,24 @@ def test_a_folder_that_cannot_be_made_is_a_fault_until_it_can(path: Path) -> Non
         store.ping()
 
 
+@pytest.mark.usefixtures("small_disk")
+def test_a_read_only_file_system_is_a_fault_until_it_may_be_written(path: Path) -> None:
+    """The first call after the remount is served."""
+    with closing(opened(path)) as store, closing(opened(path)) as later:
+        store.swap("old", None, b"a", HOUR)
+        store.add("c", 1, HOUR)
+        store.close()  # the system remounts no file system with files open for writing
+        remount(path.parent, "ro")
+        refused(lambda: later.swap("k", None, b"a", HOUR), lambda: later.add("c", 1, HOUR), later.ping)
+        remount(path.parent, "rw")
+        assert later.swap("k", None, b"a", HOUR).won
+        assert later.add("c", 1, HOUR) == 2
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
+
+
 # ---- damaged
 
 
@@ -280,9 +298,46 @@ def test_a_log_without_its_file_is_a_fault(path: Path, store: SqliteStore) -> No
     assert not path.exists()
 
 
-def test_counters_that_were_renamed_are_missed_by_ping(path: Path, store: SqliteStore) -> None:
+@pytest.mark.parametrize("names", [("otp.db-wal",), ("otp.db-wal", "otp.db-shm")], ids=["log", "log and index"])
+def test_a_deleted_log_loses_no_answered_change(path: Path, store: SqliteStore, names: tuple[str, ...]) -> None:
+    """SQLite would go on writing into the deleted one, which no other process and no later start can read.
+
+    Each of the two connections may fail once to notice it.
+    """
+    store.get("old")
+    for name in names:
+        path.with_name(name).unlink()
+    answered = [store.add("c", 1, HOUR), *(n for n in range(6) if swaps(store, f"k{n}"))]
+    assert len(answered) > 4
+    with closing(opened(path)) as start:
+        assert start.get("old") == b"a"
+        assert [start.get(f"k{n}") for n in answered[1:]] == [b"a"] * len(answered[1:])
+        assert start.swap("k", None, b"a", HOUR).won
+    assert store.get("k") == b"a"
+
+
+def test_a_deleted_log_of_counters_loses_no_count(path: Path, store: SqliteStore) -> None:
+    """What was counted into the deleted one is there for the next start too."""
+    path.with_name("otp-counters.db-wal").unlink()
+    assert store.add("c", 1, HOUR) == 2
+    with closing(opened(path)) as start:
+        assert start.add("c", 1, HOUR) == 3
+
+
+def swaps(store: SqliteStore, key: str) -> bool:
+    """Put a key and read it; say whether the change was answered."""
+    try:
+        won = store.swap(key, None, b"a", HOUR).won
+    except StoreUnavailable:
+        won = False
+    with suppress(StoreUnavailable):
+        store.get(key)
+    return won
+
+
+def test_counters_that_were_renamed_are_a_fault_until_they_are_back(path: Path, store: SqliteStore) -> None:
     counters(path).rename(path.with_name("aside.db"))
-    refused(store.ping, lambda: store.add("c", 1, HOUR))
+    refused(lambda: store.add("c", 1, HOUR), store.ping)
     path.with_name("aside.db").rename(counters(path))
     store.ping()
     assert store.add("c", 1, HOUR) == 2
