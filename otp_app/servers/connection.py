@@ -8,10 +8,12 @@ import socket
 from typing import Any
 
 from gunicorn import http  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidChunkSize  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
 MOST_BODY = 16 * 1024  # a longer one is not waited for: the application refuses it by its length
+MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
@@ -53,9 +55,17 @@ class Connection(TConn):  # type: ignore[misc]
         self.parser = http.get_parser(cfg, self, client)
         self.peer = peer(client)
         self.received = bytearray()
-        self.ended = self.invited = self.leaving = False
-        self.needed = 0  # bytes of the request that is arriving; 0: not known yet
+        self.ended = self.leaving = False
+        self._begin()
         self.until = 0.0  # when the client's time is over, by the monotonic clock
+
+    def _begin(self) -> None:
+        """Expect a request. What was looked at is not looked at again with each piece that arrives."""
+        self.needed = 0  # bytes of the request that is arriving; 0: not known yet
+        self.looked = 0  # bytes in which no head ends
+        self.chunk = 0  # where the next chunk of its body begins; 0: it has none as far as is known
+        self.chunks = 0
+        self.expects = False  # its client waits to be asked for the body
 
     def receive(self) -> None:
         """Take what has arrived."""
@@ -70,40 +80,50 @@ class Connection(TConn):  # type: ignore[misc]
 
     def recv(self, _size: int) -> bytes:
         """Return all that has arrived, once. Where the parser needs more, the request fails: nothing is waited for."""
-        data, self.received, self.needed = bytes(self.received), bytearray(), 0
+        data, self.received, chunks = bytes(self.received), bytearray(), self.chunks
+        self._begin()
+        if chunks > MOST_CHUNKS:
+            raise InvalidChunkSize(b"too many chunks")
         if not (data or self.ended):
             raise ConnectionResetError(errno.ECONNRESET, "the request is not whole")
         return data
 
     def is_ready(self) -> bool:
         """Whether the request is here with its body, or so much of it that its answer does not depend on the rest."""
-        data = self.received
-        if self.needed:
-            return len(data) >= self.needed
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            return len(data) > MOST_HEAD
-        body = len(data) - end - 4
-        if _CHUNKED.search(data, 0, end + 2):
-            ready = body > MOST_BODY or (data.endswith(b"\r\n\r\n") and _is_last_chunk_in(data, end + 4))
-        elif length := _LENGTH.search(data, 0, end + 2):
-            self.needed = end + 4 + (int(length[1]) if int(length[1]) <= MOST_BODY else 0)
-            ready = len(data) >= self.needed
+        if not self.needed and not self._has_head():
+            return len(self.received) > MOST_HEAD
+        if self.chunk:
+            ready = self._has_last_chunk() or len(self.received) > self.needed + MOST_BODY
         else:
-            ready = True
-        if not ready and not self.invited and _EXPECTS.search(data, 0, end + 2):
-            self.invited = True
+            ready = len(self.received) >= self.needed
+        if not ready and self.expects:
+            self.expects = False
             self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         return ready
 
+    def _has_head(self) -> bool:
+        """Whether the head has arrived. Then `needed` is known: without the body where that is long, or in chunks."""
+        data = self.received
+        if (end := data.find(b"\r\n\r\n", max(self.looked - 3, 0))) < 0:
+            self.looked = len(data)
+            return False
+        self.needed = end + 4
+        self.expects = _EXPECTS.search(data, 0, end + 2) is not None
+        if _CHUNKED.search(data, 0, end + 2):
+            self.chunk = self.needed
+        elif (length := _LENGTH.search(data, 0, end + 2)) and int(length[1]) <= MOST_BODY:
+            self.needed += int(length[1])
+        return True
 
-def _is_last_chunk_in(data: bytearray, at: int) -> bool:
-    """Whether the chunks that begin there end there too, or are none."""
-    while chunk := _CHUNK.match(data, at):
-        if not (size := int(chunk[1], 16)):
-            return True
-        at = chunk.end() + size + 2
-    return at < len(data)
+    def _has_last_chunk(self) -> bool:
+        """Whether the last chunk has arrived with its trailers, or too many chunks, or what is none."""
+        data = self.received
+        while self.chunks <= MOST_CHUNKS and (chunk := _CHUNK.match(data, self.chunk)):
+            if not (size := int(chunk[1], 16)):
+                return data.startswith(b"\r\n", chunk.end()) or data.find(b"\r\n\r\n", chunk.end()) >= 0
+            self.chunk = chunk.end() + size + 2
+            self.chunks += 1
+        return self.chunks > MOST_CHUNKS or data.find(b"\r\n", self.chunk) >= 0
 
 
 def peer(address: Any) -> str | bytes:

@@ -135,7 +135,6 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _go_on(self, conn: Connection) -> None:
-        conn.invited = False
         if conn.leaving:
             conn.sock.shutdown(socket.SHUT_WR)  # and read on: closed with unread bytes the answer could be lost
             self._watch(conn, selectors.EVENT_READ, self._drain, LINGER)

@@ -6,21 +6,24 @@ import socket
 from typing import Any
 
 import pytest
+from gunicorn.http.errors import InvalidChunkSize
 
-from otp_app.servers.connection import MOST_BODY, MOST_HEAD, ClientSocket, Connection, peer
+from otp_app.servers.connection import MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
+from tests.web.pumping import cost
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def ready(*pieces: bytes) -> bool:
-    """Whether a request of these pieces is whole after the last."""
+def arrived(*pieces: bytes) -> Any:
+    """A connection to which these pieces came, `whole` after the last or not."""
     conn: Any = Connection.__new__(Connection)
-    conn.received, conn.needed, conn.invited = bytearray(), 0, True
+    conn.received, conn.ended = bytearray(), False
+    conn._begin()
     for piece in pieces:
         conn.received += piece
-        answer = bool(conn.is_ready())
-    return answer
+        conn.whole = conn.is_ready()
+    return conn
 
 
 @pytest.mark.parametrize(("pieces", "whole"), [
@@ -38,10 +41,30 @@ def ready(*pieces: bytes) -> bool:
     ((CHUNKED, b"2;a=b\r\n{}\r\n", b"0\r\n\r\n"), True),
     ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n"), True),
     ((CHUNKED, b"nonsense\r\n\r\n"), True),  # which the parser refuses
+    ((CHUNKED, b"0\r\n\r\n" + POST), True),  # another request has begun
+    ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n" + POST), True),
+    ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n"), False),
+    ((CHUNKED, *[b"1\r\n{\r\n"] * MOST_CHUNKS), False),
+    ((CHUNKED, *[b"1\r\n{\r\n"] * (MOST_CHUNKS + 1)), True),  # it is refused
 ])  # fmt: skip
 def test_a_request_is_whole_with_the_last_byte_of_its_body(pieces: tuple[bytes, ...], whole: bool) -> None:
     """Or when its answer does not depend on what is missing."""
-    assert ready(*pieces) is whole
+    assert arrived(*pieces).whole is whole
+
+
+@pytest.mark.parametrize("body", [b"1\r\n \r\n" * (MOST_CHUNKS + 1), b"%x\r\n%s\r\n" % (MOST_BODY, b" " * MOST_BODY)
+                                  + b"1\r\n \r\n" * (MOST_CHUNKS + 1)])  # fmt: skip
+def test_a_body_in_very_many_chunks_is_refused(body: bytes) -> None:
+    """The parser takes 10 ms for 2,700 chunks, whatever the path, since it copies all that follows for each."""
+    with pytest.raises(InvalidChunkSize):
+        arrived(CHUNKED + body + b"0\r\n\r\n").recv(8192)
+    assert arrived(CHUNKED + b"1\r\n \r\n" * MOST_CHUNKS + b"0\r\n\r\n").recv(8192).endswith(b"0\r\n\r\n")
+
+
+def test_what_was_looked_at_is_not_looked_at_again() -> None:
+    """The main loop, which all clients share, would take a second of its processor for one head byte by byte."""
+    head = (POST + b"\r" * MOST_HEAD)[:MOST_HEAD]
+    assert cost(lambda: arrived(*(head[i : i + 1] for i in range(len(head))))) < 0.3
 
 
 def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
