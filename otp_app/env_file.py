@@ -22,7 +22,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: what no text editor puts into a file of settings, and what other readers of such files take in different ways
 _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
 #: another assignment within a value that has no quotes
-_SECOND = re.compile(r"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|\b(OTP|TWILIO)_[A-Z0-9_]+\s*[=:]", re.ASCII)
+_SECOND = re.compile(
+    r"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*="
+    r"|((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)\s*[=:]",
+    re.ASCII,
+)
+#: a setting at the end of a comment, where a file that had no last line break was appended to
+_IN_COMMENT = re.compile(r"[a-z0-9](OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}=", re.ASCII)
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
 
@@ -99,6 +105,8 @@ def _add(found: Lines, number: int, binding: Binding) -> None:
     name, value = binding.key, binding.value
     if binding.error:
         found.faults.append(f"line {number} cannot be read: write NAME=value, with quotes that are closed")
+    elif _IN_COMMENT.search(_behind_value(binding)):
+        found.faults.append(f"line {number} cannot be read: begin a new line for the setting behind its comment")
     elif name is None:
         return  # a comment, or nothing
     elif not _NAME.fullmatch(name) or value is None:
@@ -109,6 +117,11 @@ def _add(found: Lines, number: int, binding: Binding) -> None:
         found.faults.append(f"line {number} sets what line {found.numbers[name]} has set: keep one of the two")
     else:
         found.values[name], found.numbers[name] = value, number
+
+
+def _behind_value(binding: Binding) -> str:
+    statement = binding.original.string
+    return statement.rpartition(binding.value)[2] if binding.value else statement
 
 
 def _fault(statement: str, value: str) -> str | None:

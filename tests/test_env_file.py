@@ -39,6 +39,12 @@ BROKEN = {
     "two settings with a semicolon": b"OTP_APP_NAME=Shop;OTP_COUNTRIES=US",
     "two settings, the second exported": b"OTP_APP_NAME=Shop && export PORT=1",
     "two settings, the first in quotes": b'OTP_APP_NAME="Shop" OTP_COUNTRIES=US',
+    "two settings without a break": b"OTP_APP_NAME=ShopOTP_COUNTRIES=US",
+    "a setting behind a secret": b"TWILIO_AUTH_TOKEN=abcdefgh12345678OTP_COUNTRIES=US",
+    "a setting behind a path": b"OTP_STORE_URL=sqlite:///var/otp.dbREDIS_HOST=US",
+    "a setting behind a comment": b"# where we sendOTP_COUNTRIES=US",
+    "a setting behind the comment of another": b"OTP_APP_NAME=Shop # oursOTP_COUNTRIES=US",
+    "a setting behind the comment of a text in quotes": b"OTP_APP_NAME='Shop' # oursOTP_COUNTRIES=US",
     "text behind a quote": b"OTP_COUNTRIES='US',IN",
     "a backslash at the end": b"OTP_APP_NAME=Shop\\\nOTP_PUBLIC=1",
     "a NUL byte": b"OTP_COUNTRIES=US\0IN",
@@ -72,6 +78,8 @@ def test_every_broken_line_is_reported(tmp_path):
 
 GOOD = {
     "a comment": (b"# OTP_COUNTRIES: US 'tis", {}),
+    "a comment on settings": (b"#OTP_PUBLIC=1, `OTP_PUBLIC=1` (OTP_PUBLIC=1) TOTP_KEY=1 #OTP_TTL=60", {}),
+    "a comment in quotes": (b'OTP_MESSAGE="{code}# xOTP_X=2" # ours', {"OTP_MESSAGE": "{code}# xOTP_X=2"}),
     "an indented comment": (b"   #OTP_COUNTRIES", {}),
     "export": (b"export OTP_COUNTRIES=US", {"OTP_COUNTRIES": "US"}),
     "blanks": (b"  OTP_COUNTRIES = US  ", {"OTP_COUNTRIES": "US"}),
