@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 from collections.abc import Callable
@@ -12,10 +11,9 @@ import pytest
 
 from tests.faults.load import Clients
 from tests.provider import Provider
-from tests.running import wait_until
+from tests.running import KEYS, wait_until
 
 ROUNDS = 10
-KEY = base64.b64encode(bytes(range(32))).decode()
 
 
 class Mortal:
@@ -43,8 +41,7 @@ class Mortal:
 def mortal(clients: Callable[..., Clients], tmp_path: Path) -> Mortal:
     """A server on the killing store, without limits between sends."""
     store = f"tests.faults.killing:KillingStore?database={tmp_path}/otp.db&trigger={tmp_path}/trigger"
-    keys = {"OTP_SECRET_KEYS": f"k1:{KEY}", "OTP_INDEX_KEY": KEY, "OTP_RESEND_GAPS": ""}
-    return Mortal(clients(store=store, **keys), tmp_path / "trigger")
+    return Mortal(clients(store=store, **KEYS, OTP_RESEND_GAPS=""), tmp_path / "trigger")
 
 
 def test_after_the_commit_before_the_post(mortal: Mortal) -> None:

@@ -15,7 +15,7 @@ from otp_app.store import open_store
 from tests.faults.load import Clients, at_once
 from tests.history import Event, check
 from tests.provider import Provider
-from tests.running import KEY, Answer, RunningServer, call
+from tests.running import INDEX_KEY, KEY, Answer, RunningServer, call
 from tests.scaled.nginx import Nginx
 
 SIZE = 3
@@ -34,7 +34,7 @@ class Fleet:
         folder.mkdir()
         self.folder, self.store = folder, store
         common: dict[str, Any] = {
-            "OTP_INDEX_KEY": KEY, "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US",
+            "OTP_INDEX_KEY": INDEX_KEY, "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US",
             "OTP_API_KEYS": f"shop:send+verify:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
         }  # fmt: skip
         self.servers = [

@@ -224,12 +224,12 @@ def test_only_the_users_face(tmp_path):
 
 def test_a_key_is_needed_where_there_are_keys(tmp_path):
     """Also where the native face is open to browsers: this one tells codes and users apart."""
-    settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "secret"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
+    settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "otp_shop"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
     with serving_users(tmp_path, **settings) as users:
         user = users.user()
         assert users.server.post("/send-otp", {"phone_number": user.number}).status == 200
         for path in ("/send-code", "/verify-code"):
             answer = users.server.post(path, BODY)
             assert (answer.status, type(answer.json["detail"])) == (401, str)
-        key = {"Authorization": "Bearer secret"}
+        key = {"Authorization": "Bearer otp_shop"}
         assert users.server.post("/send-code", {"user_id": users.user().id}, key).status == 200
