@@ -88,7 +88,7 @@ class RunningServer:
         self.database = folder / "otp.db"
         self.environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
-            "HOST": "127.0.0.1", "PORT": str(self.port), "WEB_CONCURRENCY": str(workers), "OTP_THREADS": "32",
+            "HOST": "127.0.0.1", "PORT": str(self.port), "WEB_CONCURRENCY": str(workers), "OTP_THREADS": "64",
             "OTP_STORE_URL": store or f"sqlite:///{self.database}", "OTP_CHANNELS": "sms",
             "OTP_CLIENT_LIMITS": "", "OTP_CHECK_LIMITS": "",
             "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken",

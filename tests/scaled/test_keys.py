@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 
 from tests.running import KEY
 from tests.scaled.fleet import Fleet, FleetClients, records, set_keys
 
 K1 = f"k1:{KEY}"
-K2 = f"k2:{base64.b64encode(bytes(range(32, 64))).decode()}"
+K2 = "k2:" + base64.b64encode(hashlib.sha256(b"another code").digest()).decode()
 BETWEEN = 60  # answered calls around each server's reload
 
 
