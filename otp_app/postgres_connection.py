@@ -48,6 +48,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which a server that says nothing is a fault too."""
 
     patience = TIMEOUT
+    opened = 0.0  # when, by time.monotonic(); the pool sets it
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""

@@ -52,6 +52,7 @@ class Pool:
         # A statement that is refused or given up, and a connection that is lost, say nothing of the next one.
         self._breaker = Breaker((PoolTimeout, NoAnswer))
         self._opening, self._ready = Lock(), False
+        self._ill_at = 0.0  # on the clock of `opened`: a session that began before may have kept the cause of a fault
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -105,16 +106,18 @@ class Pool:
         except psycopg.Error as error:
             if not _is_of_the_statement(error):
                 db.close()
+                if error.sqlstate:  # the server said it, so each of its sessions may say it
+                    self._ill_at = time.monotonic()
             raise
         finally:
             self._pool.putconn(db)  # one that broke is replaced
 
     def _take(self) -> Connection:
-        """Return a connection that the server has not closed in the meantime, so that nothing is sent in vain."""
+        """Return a connection that the server has not closed, and that is newer than its last fault."""
         end = time.monotonic() + TIMEOUT
         while True:
             db = self._pool.getconn(timeout=end - time.monotonic())
-            if not _has_news(db):
+            if db.opened > self._ill_at and not _has_news(db):
                 return db
             db.close()
             self._pool.putconn(db)
@@ -170,6 +173,7 @@ def _has_news(db: Connection) -> bool:
 
 
 def _configure(db: Connection) -> None:
+    db.opened = time.monotonic()
     db.execute(SETTINGS)
 
 

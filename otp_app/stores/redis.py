@@ -248,6 +248,9 @@ class RedisStore:
             with self._breaker.calling():
                 yield self._client()
         except (redis.RedisError, RedisClusterException) as error:
+            if isinstance(error, redis.ReadOnlyError) and isinstance(self._made, redis.Redis):
+                # The address may lead to the new primary by now, but connections to the old one would stay for ever.
+                self._made.connection_pool.disconnect(inuse_connections=False)
             raise _unavailable(error) from error
 
     def _client(self) -> Any:

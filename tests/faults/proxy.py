@@ -30,6 +30,10 @@ class Proxy:
         self._threads: list[threading.Thread] = []
         self._accepting = self._run(self._accept)
 
+    def lead_to(self, target_port: int) -> None:
+        """Let connections that are made from now on lead elsewhere; those there are stay."""
+        self._target = ("127.0.0.1", target_port)
+
     def close(self) -> None:
         """Cut all connections and take no more."""
         self._end.set()

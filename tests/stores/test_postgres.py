@@ -21,7 +21,7 @@ from otp_app.core.interfaces import Freeze, Store
 from otp_app.stores.postgres import PostgresStore
 from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once
-from tests.running import KEYS, wait_until
+from tests.running import KEYS
 from tests.services import Postgres
 
 HOUR = 3600.0
@@ -360,35 +360,3 @@ def test_a_server_that_is_away_is_told_too() -> None:
     assert "127.0.0.1" in lines[0]
     assert "Connection refused" in lines[0]
     assert PASSWORD not in lines[0]
-
-
-@pytest.mark.parametrize(
-    ("ill", "well", "says"),
-    [
-        ("ALTER DATABASE {name} SET default_transaction_read_only = on",
-         "ALTER DATABASE {name} RESET default_transaction_read_only", "read-only"),
-        ("ALTER TABLE otp_entries RENAME TO away", "ALTER TABLE away RENAME TO otp_entries", "restore otp_entries"),
-    ],
-    ids=["read-only", "its table gone"],
-)  # fmt: skip
-def test_a_store_that_is_well_again_is_used_again(url: str, store: Store, ill: str, well: str, says: str) -> None:
-    """Without a restart: a connection that got the fault is closed, since the session may have kept its cause."""
-    store.ping()
-    with psycopg.connect(url, autocommit=True) as db:
-        name = str(db.execute("SELECT current_database()").fetchone()[0])  # type: ignore[index]
-        db.execute(ill.format(name=name).encode())
-        db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-                   "AND datname = current_database()")  # fmt: skip
-        wait_until(lambda: says in fault(store), "the fault is seen")
-        db.execute("SET default_transaction_read_only = off")
-        db.execute(well.format(name=name).encode())
-    wait_until(lambda: not fault(store), "the store is used again", timeout=5.0)
-
-
-def fault(store: Store) -> str:
-    """What keeps it from taking a change; "" where nothing does."""
-    try:
-        store.swap("k", None, b"x", 60.0)
-    except StoreUnavailable as error:
-        return str(error)
-    return ""
