@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone
 
@@ -32,6 +32,9 @@ _ONE_NUMBER = {
     54: (re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549"),  # Argentina: the 9 of mobile phones
     52: (re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52"),  # Mexico: prefixes that were given up in 2019
 }
+
+# A country's data would otherwise be read with its first number, behind a lock that a read that fails keeps for ever.
+PhoneMetadata.load_all()  # 1.5 MiB
 
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 _NO_COUNTRY = "001"  # phonenumbers' region of satellite, freephone and other worldwide numbers

@@ -33,6 +33,7 @@ WHY = {  # what callers and operators may read; the text of a fault could name w
     "ConnectionError": "nobody answers there as expected",
     "BusyLoadingError": "Redis is loading its data",
     "MasterNotFoundError": "no sentinel names a master of that service",
+    "OSError": "no file or connection could be opened",
     "NoPermissionError": "this user may not do what the store needs",
     "OutOfMemoryError": "Redis is full",
     "ReadOnlyError": "this Redis is a replica",
@@ -247,7 +248,7 @@ class RedisStore:
         try:
             with self._breaker.calling():
                 yield self._client()
-        except (redis.RedisError, RedisClusterException) as error:
+        except (redis.RedisError, RedisClusterException, OSError) as error:
             if isinstance(error, redis.ReadOnlyError) and isinstance(self._made, redis.Redis):
                 # The address may lead to the new primary by now, but connections to the old one would stay for ever.
                 self._made.connection_pool.disconnect(inuse_connections=False)

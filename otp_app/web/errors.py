@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from typing import Any
 
@@ -56,6 +57,10 @@ RETRY_AFTER = {429: 1.0, 503: 5.0}  # seconds, where the error itself knows none
 BY_A_PERSON = {Reason.ACCOUNT, Reason.AUTH}
 
 
+#: What a system call says when the process or the system has no file descriptor or memory left
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
 def init_app(app: Flask) -> None:
     """Answer every error in JSON."""
     app.register_error_handler(OtpError, otp_error)
@@ -101,7 +106,9 @@ def http_error(error: HTTPException) -> Response:
 
 
 def unexpected(error: Exception) -> Response:
-    """Answer a defect of ours: nothing of it is shown, its type and place are logged."""
+    """Answer a defect of ours, of which only type and place are logged, or that there are no file descriptors."""
+    if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        return otp_error(Overloaded(f"The server cannot do that at this moment ({errno.errorcode[error.errno]})"))
     log.error("unexpected error", exc_info=error)
     return refusal(500, "Internal error", "internal_error")
 
