@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from io import BytesIO
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from werkzeug.test import create_environ
 import otp_app
 from tests.web.house import BASE_URL, House
 from tests.web.pumping import cost, texts
+from tests.web.verify_house import ACCOUNTS, basic
 
 SIZE = 8192
 USES: dict[str, Callable[[re.Pattern[Any], Any], object]] = {
@@ -166,13 +167,15 @@ BODIES = {
     FORM: ["", "phone_number=", "To="],
     MULTIPART: ["", PART, PART + 'phone_number"\r\n\r\n', "--b\r\nContent-Disposition: form-data", "--b\r\n"],
 }
+DIGEST = hashlib.sha256(b"key").hexdigest()
 MOST = 0.005  # seconds of processor time: a usual request takes a tenth, and one with a quadratic step fifty times it
 
 
 @pytest.fixture(scope="module")
 def house(all_there_is: dict[str, Any]) -> Iterator[House]:
     """A server of everything behind a proxy, without limits of clients."""
-    house = House(**all_there_is, otp_client_limits="", otp_check_limits="", otp_trusted_proxies="127.0.0.1,1.1.1.1")
+    given = all_there_is | {"otp_trusted_proxies": "127.0.0.1,1.1.1.1", "otp_verify_accounts": ACCOUNTS}
+    house = House(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=f"shop:send+verify+metrics:{DIGEST}")
     yield house
     house.close()
 
@@ -187,16 +190,26 @@ def routes(house: House) -> list[tuple[str, str]]:
     ]
 
 
+def asked(house: House, method: str, path: str, body: bytes = b"", **environ: str) -> str:
+    """The status of the answer to a request that shows every credential; without the test client and its own costs."""
+    given = create_environ(path, BASE_URL, method=method, data=body, content_type=JSON)
+    shown = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_API_KEY": "key", "HTTP_AUTHORIZATION": basic()["Authorization"]}
+    answers: list[str] = []
+    answer = house.app.wsgi_app(given | shown | environ, lambda status, *_: answers.append(status))
+    b"".join(answer)
+    return answers[0]
+
+
 def expensive(house: House, method: str, path: str, body: bytes = b"", **environ: str) -> bool:
     """Whether a request takes too much of the processor, the best of many times."""
-
-    plain = create_environ(path, BASE_URL, method=method, data=body, content_type=JSON) | environ
-
-    def ask() -> None:  # without the test client, which has costs of its own
-        for _ in house.app.wsgi_app({**plain, "wsgi.input": BytesIO(body)}, lambda *_: None):
-            pass
-
+    ask = partial(asked, house, method, path, body, **environ)
     return cost(ask) > MOST and cost(ask, 10) > MOST
+
+
+def test_requests_come_as_far_as_their_views(house):
+    """Otherwise the tests below would time the guard alone."""
+    refused = [(method, path, asked(house, method, path, b"{}")) for method, path in routes(house)]
+    assert [each for each in refused if each[2].startswith(("401", "403"))] == []
 
 
 @pytest.mark.parametrize("header", HEADERS)
