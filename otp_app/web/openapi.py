@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple, cast
 
 from flask import Blueprint, Response, current_app, render_template, request
@@ -56,6 +57,8 @@ class Prepared(NamedTuple):
     page: str
     policy: str  # of the page
 
+_preparing = Lock()
+
 
 @bp.get("/openapi.json")
 @needs(None)
@@ -80,8 +83,9 @@ def redoc() -> Response:
 
 
 def _prepared() -> Prepared:
-    if "openapi" not in current_app.extensions:
-        current_app.extensions["openapi"] = _prepare(_document(services().settings))
+    with _preparing:  # all that ask a new worker at once wait for one of them, instead of each preparing the same
+        if "openapi" not in current_app.extensions:
+            current_app.extensions["openapi"] = _prepare(_document(services().settings))
     return cast("Prepared", current_app.extensions["openapi"])
 
 

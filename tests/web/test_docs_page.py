@@ -8,6 +8,9 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
@@ -95,6 +98,25 @@ def test_it_has_every_field_and_status(house):
             assert name in shown.inside("tr", "th", "code")
     assert "resend_too_soon" in text
     assert "at most 64 characters" in text
+
+
+def test_it_is_prepared_once(house, monkeypatch):
+    """However many ask a new worker for it at the same time."""
+    prepare, calls, together = openapi._prepare, [], threading.Barrier(4)
+
+    def slowly(document):
+        calls.append(document)
+        time.sleep(0.2)
+        return prepare(document)
+
+    def ask(_):
+        together.wait()
+        return house.call("GET", "/docs").status_code
+
+    monkeypatch.setattr(openapi, "_prepare", slowly)
+    with ThreadPoolExecutor(4) as readers:
+        assert list(readers.map(ask, range(4))) == [200] * 4
+    assert len(calls) == 1
 
 
 def test_it_explains_credentials(house):
