@@ -12,6 +12,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,7 @@ ACCEPT_PAUSE = 0.5  # seconds
 WARN_EVERY = 60.0  # seconds
 LOOK_EVERY = 0.25  # seconds, for connections whose time is over
 LINGER = 2.0  # seconds until a connection is closed that its client should close
+HEALTH = b"GET /healthz "
 
 
 class HttpLog(Logger):  # type: ignore[misc]
@@ -58,6 +60,8 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     Connections that a client keeps waiting, in the middle of a request, an answer or a close, cost no thread. Each has
     `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one.
+
+    /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
     """
 
     patience = 10.0  # seconds for a request to arrive whole, or for an answer to be read
@@ -75,6 +79,11 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         """TLS ends in front of this server. Raises RuntimeError."""
         if cfg.is_ssl:
             raise RuntimeError("certfile, keyfile: TLS is the business of a proxy in front, such as nginx")
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads for everything but /healthz."""
+        self.health = ThreadPoolExecutor(2)
+        return ThreadPoolExecutor(self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
         """Accept a connection. Where the system cannot give one more, pause: the listening socket stays readable."""
@@ -106,8 +115,9 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Connection) -> None:
         """Hand a request that is whole to a thread."""
+        pool = self.health if conn.received.startswith(HEALTH) else self.tpool
         try:
-            self.tpool.submit(self._serve, conn)
+            pool.submit(self._serve, conn)
         except RuntimeError as error:  # no further thread can be started; those that run have it in their queue
             log.warning("%s", error)
 

@@ -1,6 +1,7 @@
 """Parts of an operator's own that break their contract, each in the way that `WAY` names."""
 
 import os
+import time
 
 from otp_app.core.interfaces import Delivery, Outcome
 
@@ -18,6 +19,8 @@ def act(here: str, way: str = "", wrong: object = None) -> object:
     """Break the contract as `RUDE=place:way` says, if this is the place."""
     place, _, named = WAY.partition(":")
     if place == here:
+        if named == "hang":
+            time.sleep(60)
         if named in ERRORS:
             raise ERRORS[named]
         return WRONG[named]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -62,3 +64,20 @@ def test_the_server_outlives_what_a_part_raises_in_a_request(tmp_path, part, way
         assert server.post(path, body).status == status
         assert server.call("GET", "/healthz").status == 200
         assert server.worker_pids() == before
+
+
+def test_health_goes_on_while_every_other_thread_hangs(tmp_path):
+    """/healthz says of the process that it answers, so a directory that hangs must not let it be restarted."""
+    body = b'{"user_id": "ann", "passcode": "123456"}'
+    head = b"POST /verify-code HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    asked = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    settings = PARTS["directory"] | {"RUDE": "phone:hang", "OTP_CHANNELS": "console", "OTP_THREADS": "1"}
+    running = RunningServer(tmp_path, "http://127.0.0.1:1", **settings).start()
+    try:
+        with ExitStack() as clients:
+            for _ in range(33):
+                client = clients.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                client.sendall(asked)
+            assert running.call("GET", "/healthz").status == 200
+    finally:
+        running.kill_all()
