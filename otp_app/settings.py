@@ -159,7 +159,7 @@ def texts(
     given = _brought(given.get("phone_verification", "")) | given
     if "otp_channels" not in given and (channels := _twilio_channels(given)):
         given["otp_channels"] = channels
-    if "otp_store_url" not in given and (redis := _redis({**lines, **environ}, faults)):
+    if "otp_store_url" not in given and (redis := _redis(environ, lines, faults)):
         given["otp_store_url"] = redis
     return given, faults
 
@@ -204,7 +204,7 @@ def _stranger(name: str) -> str | None:
         return f"there is no such setting: write {name.upper()}"
     ours = name.upper().startswith(PREFIXES)
     likeness = 0.8 if ours else 0.9
-    close = [other for other in get_close_matches(name.upper(), known, 1, likeness) if other.startswith(PREFIXES)]
+    close = get_close_matches(name.upper(), known, 1, likeness)
     if close or ours:
         return "there is no such setting" + (f": did you mean {close[0]}?" if close else "")
     return None
@@ -259,9 +259,9 @@ def _twilio_channels(given: Mapping[str, str]) -> str:
     return ",".join(["whatsapp"] * whatsapp + ["sms"] * sms)
 
 
-def _redis(given: Mapping[str, str], faults: dict[str, str]) -> str | None:
+def _redis(environ: Mapping[str, str], lines: Mapping[str, str], faults: dict[str, str]) -> str | None:
     """Return the URL of the Redis that older set-ups name in three variables."""
-    host, port, db = (given.get(f"REDIS_{name}", "").strip() for name in ("HOST", "PORT", "DB"))
+    host, port, db = (_text(f"redis_{name}", environ, lines, faults) or "" for name in ("host", "port", "db"))
     if not host:
         return None
     wrong = {f"REDIS_{name}": "write a number" for name, text in (("PORT", port), ("DB", db)) if not _is_number(text)}

@@ -198,6 +198,15 @@ def test_three_variables_may_name_a_redis(given, url, tmp_path):
     assert read(given, tmp_path) == (Settings(otp_store_url=url), {})
 
 
+def test_a_file_may_name_a_redis(tmp_path):
+    """As every other setting may stand in one; its faults are those of other files."""
+    (tmp_path / "host").write_text("cache\n")
+    given = {"REDIS_HOST_FILE": str(tmp_path / "host")}
+    assert read(given, tmp_path)[0].otp_store_url == "redis://cache:6379/0"
+    (tmp_path / "host").write_text("\n")
+    assert read(given, tmp_path)[1] == {"REDIS_HOST_FILE": "the file is empty"}
+
+
 @pytest.mark.parametrize("variable", ["REDIS_PORT", "REDIS_DB"])
 def test_a_redis_is_named_with_numbers(variable, tmp_path):
     """The line names the variable that was set, not the one that it stands for."""
@@ -344,7 +353,10 @@ SLIPS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "meant"), [*SLIPS, ("port", "PORT"), ("OPT_COUNTRIES", "OTP_COUNTRIES")])
+@pytest.mark.parametrize(("name", "meant"), [
+    *SLIPS, ("port", "PORT"), ("OPT_COUNTRIES", "OTP_COUNTRIES"), ("REDIS_HSOT", "REDIS_HOST"),
+    ("PHONE_VERIFICATON", "PHONE_VERIFICATION"), ("WEB_CONCURENCY", "WEB_CONCURRENCY"),
+])  # fmt: skip
 def test_a_slip_in_a_name_is_a_fault_of_the_file(name, meant, tmp_path):
     """OTP_COUNTRYS in `.env` would leave a guard off without a word."""
     (tmp_path / ".env").write_text(f"\n{name}=x\n")
