@@ -4,12 +4,13 @@ import os
 import sys
 
 from otp_app import create_app
+from otp_app.keyring import BadKeyFile
 from otp_app.sole_worker import SecondWorkerError
 from otp_app.startup import BadSettings
 
 try:
     app = create_app()
-except (BadSettings, SecondWorkerError) as error:
+except (BadKeyFile, BadSettings, SecondWorkerError) as error:
     sys.stderr.writelines(f"{line}\n" for line in getattr(error, "faults", [error]))
     # gunicorn's master ends with this status of a worker, and starts workers anew for ever with every other one.
     gunicorn = sys.modules.get("gunicorn.arbiter")

@@ -13,7 +13,7 @@ import socket
 import sys
 from functools import partial
 
-from otp_app import refusals, reloading, startup
+from otp_app import keyring, refusals, reloading, startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.servers import descriptors
@@ -72,7 +72,7 @@ def on_starting(server):
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
     type(server).APP_LOAD_ERROR = os.EX_CONFIG  # of a worker that cannot begin, and so of the server
-    reloading.accept(_settings)
+    reloading.accept(keyring.held(_settings))  # workers that come later must not need the file
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
@@ -80,7 +80,7 @@ def on_starting(server):
 
 def on_reload(server):
     """Hand the new settings to the new workers."""
-    reloading.accept(_settings)
+    reloading.accept(keyring.held(_settings))
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
 
 

@@ -54,6 +54,18 @@ def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
     return parse_keys(f"k1:{new_secret()}"), parse_secret(new_secret())
 
 
+def held(settings: Settings) -> Settings:
+    """Return the settings with the keys of the key file in them: who has these needs the file no more.
+
+    Raises BadKeyFile.
+    """
+    path = _file(settings)
+    if path is None:
+        return settings
+    _, _, given = _checked(path)
+    return settings.model_copy(update={name.lower(): given[name] for name in ("OTP_SECRET_KEYS", "OTP_INDEX_KEY")})
+
+
 def database(url: str) -> Path | None:
     """Return the file of a SQLite store, or None for other stores."""
     if not url.startswith("sqlite://"):
@@ -105,6 +117,12 @@ def _sync(folder: Path) -> None:
 
 
 def _read(path: Path) -> tuple[CodeKeys, bytes]:
+    keys, index_key, _ = _checked(path)
+    return keys, index_key
+
+
+def _checked(path: Path) -> tuple[CodeKeys, bytes, dict[str, str]]:
+    """Return the keys of a file, and its texts by name."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait for ever
@@ -115,8 +133,9 @@ def _read(path: Path) -> tuple[CodeKeys, bytes]:
         if lines.faults:
             raise FileFault(lines.faults[0])
         given = lines.values
-        return parse_keys(given.get("OTP_SECRET_KEYS", "")), parse_secret(given.get("OTP_INDEX_KEY", ""))
+        keys, index_key = parse_keys(given.get("OTP_SECRET_KEYS", "")), parse_secret(given.get("OTP_INDEX_KEY", ""))
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is damaged: {error}") from None
+    return keys, index_key, given

@@ -49,6 +49,16 @@ def test_keys_are_made_beside_the_store(settings, key_file):
     assert keys.keys[keys.current] != index_key
 
 
+def test_settings_may_hold_the_keys_of_the_file(settings, key_file):
+    """Then they are the same without it; a store that has no such file has nothing to hold."""
+    keyring.ensure(settings)
+    keys, held = keyring.keys(settings), keyring.held(settings)
+    key_file.unlink()
+    assert keyring.keys(held) == keys
+    assert keyring.held(held) == held
+    assert keyring.held(Settings(otp_store_url="memory://")) == Settings(otp_store_url="memory://")
+
+
 def test_keys_survive_a_restart(settings, key_file, monkeypatch):
     """The second start changes nothing, and tries to write nothing."""
     keyring.ensure(settings)

@@ -178,6 +178,25 @@ def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     assert statuses()[1:] == [401, 401]
 
 
+def test_workers_do_not_need_the_key_file(server: Start) -> None:
+    """The master has read it: a file that is lost or open to others later ends no server, also where a refused reload
+    replaces the workers because a caller is revoked.
+    """
+    running = server(OTP_API_KEYS_FILE="keys", start=False)
+    secrets = ("otp_shop_0123456789", "otp_cron_0123456789")
+    keys = [f"k{n}:send:{hashlib.sha256(secret.encode()).hexdigest()}" for n, secret in enumerate(secrets)]
+    (running.folder / "keys").write_text(",".join(keys))
+    running.start()
+    (running.folder / "otp.keys").chmod(0o644)
+    running.kill_worker()
+    wait_until(running.healthy, "the next worker")
+    (running.folder / "keys").write_text(keys[0])
+    running.hup()
+    assert "Not reloaded: OTP_SECRET_KEYS: others can read the key file" in running.log()
+    number = {"phone_number": "+919812345678"}
+    assert [running.post("/send-otp", number, {"X-API-Key": secret}).status for secret in secrets] == [200, 401]
+
+
 def test_a_reload_without_keys_does_not_open_a_server_that_had_them(server: Start) -> None:
     """Their line is gone from .env: at a start that would be a server for this machine, without keys."""
     running = server(start=False)

@@ -89,3 +89,13 @@ def test_faults_of_the_settings_are_lines_without_our_configuration_too(tmp_path
     assert ended.returncode == (4 if command[0] == "gunicorn" else os.EX_CONFIG)
     assert "OTP_TTL: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_key_file_that_is_lost_is_a_line_without_our_configuration_too(tmp_path: Path) -> None:
+    """And not a traceback."""
+    (tmp_path / "otp.db").touch()
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{free_port()}", "--no-control-socket", "wsgi:app"]
+    ended = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT | {"OTP_STORE_URL": "sqlite:///otp.db"},
+                           capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+    assert "OTP_SECRET_KEYS: the key file otp.keys is missing beside its database" in ended.stderr
+    assert "Traceback" not in ended.stderr
