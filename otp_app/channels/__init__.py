@@ -8,7 +8,7 @@ as `module:Class` is an operator's own code: what it raises or returns against t
 from __future__ import annotations
 
 from functools import cached_property
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from otp_app.core.codes import CODE
@@ -139,7 +139,7 @@ def _is_delivery(answer: Any) -> bool:
         and answer.reason in {None, *Reason}
         and type(answer.provider_id) is str
         and type(answer.provider_code) in (int, type(None))
-        and isfinite(answer.retry_after or 0)
+        and (answer.retry_after is None or 0 <= answer.retry_after < inf)
     )
 
 

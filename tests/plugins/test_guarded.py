@@ -78,6 +78,8 @@ def test_a_message_may_have_left_a_channel_that_fails(operators, fault):
         Delivery(Outcome.SENT, provider_id=7),  # type: ignore[arg-type]
         Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after="soon"),  # type: ignore[arg-type]
         Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=float("nan")),
+        Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=[]),  # type: ignore[arg-type]
+        Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=-1.0),
     ],
     ids=str,
 )
