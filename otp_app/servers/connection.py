@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from gunicorn import http  # type: ignore[import-untyped]
-from gunicorn.http.errors import InvalidChunkSize  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
@@ -16,7 +16,7 @@ MOST_BODY = 16 * 1024  # a longer one is not waited for: the application refuses
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
+_CHUNK = re.compile(rb"(?=[0-9A-Fa-f])0*+([0-9A-Fa-f]{0,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*+100-continue[ \t]*+\r\n", re.IGNORECASE)
 
 
@@ -59,8 +59,9 @@ class Connection(TConn):  # type: ignore[misc]
         self._begin()
         self.until = 0.0  # when the client's time is over, by the monotonic clock
 
-    def _begin(self) -> None:
+    def _begin(self, *, cut: bool = False) -> None:
         """Expect a request. What was looked at is not looked at again with each piece that arrives."""
+        self.cut = cut  # the parser has the beginning of a head that is too long
         self.needed = 0  # bytes of the request that is arriving; 0: not known yet
         self.looked = 0  # bytes in which no head ends
         self.chunk = 0  # where the next chunk of its body begins; 0: it has none as far as is known
@@ -80,10 +81,12 @@ class Connection(TConn):  # type: ignore[misc]
 
     def recv(self, _size: int) -> bytes:
         """Return all that has arrived, once. Where the parser needs more, the request fails: nothing is waited for."""
-        data, self.received, chunks = bytes(self.received), bytearray(), self.chunks
-        self._begin()
-        if chunks > MOST_CHUNKS:
+        data, self.received = bytes(self.received), bytearray()
+        if self.chunks > MOST_CHUNKS:
             raise InvalidChunkSize(b"too many chunks")
+        if not data and self.cut:
+            raise LimitRequestHeaders("the head is too long")
+        self._begin(cut=not self.needed and len(data) > MOST_HEAD)
         if not (data or self.ended):
             raise ConnectionResetError(errno.ECONNRESET, "the request is not whole")
         return data
@@ -119,7 +122,7 @@ class Connection(TConn):  # type: ignore[misc]
         """Whether the last chunk has arrived with its trailers, or too many chunks, or what is none."""
         data = self.received
         while self.chunks <= MOST_CHUNKS and (chunk := _CHUNK.match(data, self.chunk)):
-            if not (size := int(chunk[1], 16)):
+            if not (size := int(chunk[1] or b"0", 16)):
                 return data.startswith(b"\r\n", chunk.end()) or data.find(b"\r\n\r\n", chunk.end()) >= 0
             self.chunk = chunk.end() + size + 2
             self.chunks += 1

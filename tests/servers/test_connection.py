@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import pytest
-from gunicorn.http.errors import InvalidChunkSize
+from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 
 from otp_app.servers.connection import MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
 from tests.web.pumping import cost
@@ -41,6 +41,7 @@ def arrived(*pieces: bytes) -> Any:
     ((CHUNKED, b"2;a=b\r\n{}\r\n", b"0\r\n\r\n"), True),
     ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n"), True),
     ((CHUNKED, b"nonsense\r\n\r\n"), True),  # which the parser refuses
+    ((CHUNKED, b"000000000002\r\n{}\r\n", b"000000000000\r\n"), False),
     ((CHUNKED, b"0\r\n\r\n" + POST), True),  # another request has begun
     ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n\r\n" + POST), True),
     ((CHUNKED, b"2\r\n{}\r\n0\r\nTrailer: x\r\n"), False),
@@ -59,6 +60,14 @@ def test_a_body_in_very_many_chunks_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidChunkSize):
         arrived(CHUNKED + body + b"0\r\n\r\n").recv(8192)
     assert arrived(CHUNKED + b"1\r\n \r\n" * MOST_CHUNKS + b"0\r\n\r\n").recv(8192).endswith(b"0\r\n\r\n")
+
+
+def test_a_head_that_is_too_long_is_refused() -> None:
+    """When the parser asks for its end: what has arrived may show another fault, such as a long request line."""
+    conn = arrived(POST + b"X: " + b"x" * MOST_HEAD)
+    assert len(conn.recv(8192)) > MOST_HEAD
+    with pytest.raises(LimitRequestHeaders):
+        conn.recv(8192)
 
 
 def test_what_was_looked_at_is_not_looked_at_again() -> None:
