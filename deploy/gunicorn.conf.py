@@ -32,7 +32,7 @@ def _load():
         _refuse(error.faults)
 
 
-_settings = _load()
+_settings = reloading.offered() or _load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 _one_worker = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
 _memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a slow disk must not stop the heartbeat
@@ -60,7 +60,7 @@ set_up(_settings.otp_log_level)
 
 def on_starting(server):
     """Refuse what must not run, and make the keys before any worker needs them."""
-    faults, status = _faults(server.cfg.address)
+    settings, faults, status = _checked(server.cfg.address)
     if server.cfg.preload_app:
         faults.append("--preload: workers would keep the first settings, revoked keys too: leave it out")
     if faults:
@@ -72,7 +72,7 @@ def on_starting(server):
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
     type(server).APP_LOAD_ERROR = os.EX_CONFIG  # of a worker that cannot begin, and so of the server
-    reloading.accept(keyring.held(_settings))  # workers that come later must not need the file
+    reloading.accept(settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
@@ -80,7 +80,7 @@ def on_starting(server):
 
 def on_reload(server):
     """Hand the new settings to the new workers."""
-    reloading.accept(keyring.held(_settings))
+    reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
 
 
@@ -145,8 +145,9 @@ def _reload(server, reload):
     Only callers that these settings do not name any more are out, whatever else is wrong.
     """
     running = reloading.accepted()
-    faults, _ = _faults(server.cfg.address, running)
+    settings, faults, _ = _checked(server.cfg.address, running)
     if not faults:
+        reloading.offer(settings)  # this file is read again: what it would find by then was not checked
         reload()
         return
     server.log.error("Not reloaded: %s", "; ".join(faults))
@@ -159,27 +160,32 @@ def _reload(server, reload):
         server.manage_workers()  # ends the old ones
 
 
-def _faults(addresses, running=None):
-    """Every reason not to run with the settings of this moment, a line each, and the exit status for them."""
+def _checked(addresses, running=None):
+    """The settings of this moment with their keys, every reason not to run with them, a line each, and the exit status.
+
+    Workers that come later must not need the key file.
+    """
     try:
         settings = startup.load()
         if running and (opening := reloading.refusals(running, settings)):
-            return opening, os.EX_CONFIG
+            return None, opening, os.EX_CONFIG
         if reachable := _reachable(settings, addresses):
-            return reachable, os.EX_CONFIG
+            return None, reachable, os.EX_CONFIG
         for line in startup.prepare(settings):
             log.warning(line)
         if fault := startup.directory_fault(settings):
             if running:  # whose workers still have the users of before
-                return [fault], os.EX_CONFIG
+                return None, [fault], os.EX_CONFIG
             log.warning(fault)  # the directory may come later, and until then its users get 503
+        return keyring.held(settings), [], os.EX_OK
+    except keyring.BadKeyFile as error:
+        return None, [str(error)], os.EX_CONFIG
     except startup.BadSettings as error:
-        return error.faults, os.EX_CONFIG
+        return None, error.faults, os.EX_CONFIG
     except OtpError as error:
         # A server elsewhere may come back by itself, as after a power cut: systemd tries again.
         elsewhere = sharing(settings.otp_store_url) == "network"
-        return [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
-    return [], os.EX_OK
+        return None, [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
 
 
 def _reachable(settings, addresses):

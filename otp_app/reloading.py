@@ -21,6 +21,7 @@ NOBODY = ApiKey("", frozenset(), NO_DIGEST)
 Item = TypeVar("Item")
 
 _accepted: Settings | None = None
+_offered: Settings | None = None
 _with_file = False  # whether `.env` has set something since the start
 
 
@@ -33,6 +34,19 @@ def accept(settings: Settings, folder: Path | None = None) -> None:
 def accepted() -> Settings | None:
     """Return what the process before the fork has accepted, None where there was none."""
     return _accepted
+
+
+def offer(settings: Settings) -> None:
+    """Let a reload go on with these settings, which were checked, and not with what it would find a moment later."""
+    global _offered
+    _offered = settings
+
+
+def offered() -> Settings | None:
+    """Return what the reload under way was offered, once; None where there is none."""
+    global _offered
+    found, _offered = _offered, None
+    return found
 
 
 def refusals(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:

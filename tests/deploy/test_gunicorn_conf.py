@@ -113,6 +113,16 @@ def test_an_address_for_all_needs_keys_or_public(conf: Conf, address: Any) -> No
     assert keyed["_reachable"](keyed["_settings"], [address]) == []
 
 
+def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf) -> None:
+    """gunicorn reads this file again: a file of settings that is being written by then neither ends nor opens it."""
+    values, found = conf(OTP_STORE_URL="memory://", OTP_TTL="120"), []
+    server = SimpleNamespace(cfg=SimpleNamespace(address=[]))
+    values["_reload"](server, lambda: found.append(conf(OTP_TTL="9999")["_settings"].otp_ttl))
+    assert found == [120]
+    with pytest.raises(SystemExit):  # they were for this reload alone
+        conf(OTP_TTL="9999")
+
+
 def test_a_worker_is_tuned(conf: Conf) -> None:
     """It switches threads every 0.5 ms, and takes Ctrl-C as it takes TERM."""
     stop = signal.SIG_IGN
