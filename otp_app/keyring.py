@@ -32,9 +32,9 @@ def ensure(settings: Settings) -> None:
     path = _file(settings)
     if path is None:
         return
-    if not path.exists():
+    if not exists(path):
         file = database(settings.otp_store_url)
-        if file and file.exists():
+        if file and exists(file):
             raise BadKeyFile(
                 f"OTP_SECRET_KEYS: the key file {path} is missing beside its database: put it back, or move the "
                 "database away too, which ends all codes and limits"
@@ -71,6 +71,26 @@ def database(url: str) -> Path | None:
     if not url.startswith("sqlite://"):
         return None
     return Path(unquote(urlsplit(url, allow_fragments=False).path).removeprefix("/"))
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is such a file. Raises BadKeyFile where this user may not look into its folder."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise BadKeyFile(_closed(path, error.strerror)) from None
+
+
+def folder_fault(path: Path) -> str | None:
+    """Return a line where this user could not make such a file, and make nothing."""
+    folder = next(parent for parent in path.absolute().parents if exists(parent))
+    if not folder.is_dir():
+        return f"OTP_STORE_URL: {folder} is not a folder: move it away, or name another path"
+    return None if os.access(folder, os.W_OK | os.X_OK) else _closed(folder / path.name, "it cannot be written")
+
+
+def _closed(path: Path, why: str | None) -> str:
+    return f"OTP_STORE_URL: the server's user cannot use the folder {path.parent} ({why}): let that user own it"
 
 
 def new_secret() -> str:

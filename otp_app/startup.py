@@ -78,17 +78,18 @@ def prepare(settings: Settings) -> list[str]:
 
 
 def look(settings: Settings) -> list[str]:
-    """Return and raise what `prepare` does, and make nothing: what is not there yet is not looked at."""
+    """Return and raise what `prepare` does, and make nothing: of what is not there yet only the place is looked at."""
     file = keyring.database(settings.otp_store_url)
-    if file is None or file.exists():
-        return prepare(settings)
-    if file.with_suffix(".keys").exists():
-        try:
-            faults = secret_faults(settings, *keyring.keys(settings))
-        except keyring.BadKeyFile as error:
-            raise BadSettings([str(error)]) from None
-        if faults:
-            raise BadSettings(faults)
+    try:
+        if file is None or keyring.exists(file):
+            return prepare(settings)
+        faults = [fault] if (fault := keyring.folder_fault(file)) else []
+        if keyring.exists(file.with_suffix(".keys")):
+            faults += secret_faults(settings, *keyring.keys(settings))
+    except keyring.BadKeyFile as error:
+        raise BadSettings([str(error)]) from None
+    if faults:
+        raise BadSettings(faults)
     return []
 
 

@@ -33,8 +33,10 @@ def small_file_system(folder: Path) -> Iterator[Path]:
     made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
     if made.returncode:
         absent(f"the right to mount a small file system ({made.stderr.decode().strip()})")
-    yield folder
-    subprocess.run([umount, "--lazy", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([umount, "--lazy", folder], check=True)
 
 
 @pytest.fixture
