@@ -18,6 +18,7 @@ from otp_app.core.interfaces import Store
 from otp_app.store import open_store
 from tests import services
 from tests.conftest import require
+from tests.patience import wait_long
 
 Server = TypeVar("Server", services.Redis, services.Sentinel, services.Cluster)
 
@@ -235,8 +236,16 @@ def new_store(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -
     return url
 
 
+@pytest.fixture
+def waits_long() -> Iterator[None]:
+    """Let no busy machine fail a test of what stores do: only those of faults need the time-outs of a server."""
+    patch = wait_long()
+    yield
+    patch.undo()
+
+
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Place]:
     """Each kind of store in turn."""
     yield from opened(request.param, new_store)
 
@@ -247,7 +256,7 @@ def store(place: Place) -> Store:
 
 
 @pytest.fixture(params=SHARED)
-def shared_place(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Iterator[Place]:
+def shared_place(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Place]:
     """Each kind of store that several processes can open."""
     yield from opened(request.param, new_store)
 

@@ -13,6 +13,7 @@ import pytest
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
 from otp_app.store import open_store
+from tests.patience import wait_long
 from tests.stores.faults import refused, until
 
 HOUR = 3600.0
@@ -21,6 +22,7 @@ RACERS, ROUNDS = 4, int(os.environ.get("OTP_FREEZE_ROUNDS", "60"))
 
 def swap_on(url: str, number: int, orders: Connection) -> None:
     """At "go" win swaps one after another until one is refused; answer how many were won, and go on at the next."""
+    wait_long()
     store, won = open_store(url), 0
     while orders.recv():
         value = None if won == 0 else b"%d" % won

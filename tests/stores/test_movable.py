@@ -146,6 +146,8 @@ REFUSED = """
 import sys
 from otp_app.store import open_store
 from otp_app.core.errors import StoreUnavailable
+from tests.patience import wait_long
+wait_long()
 store = open_store(sys.argv[1])
 for key, old, new in (("new", None, b"a"), ("k", b"old", b"b"), ("k", b"old", None)):
     try:
@@ -158,7 +160,7 @@ store.close()
 
 def test_a_frozen_store_takes_no_change_of_another_process(frozen_place) -> None:
     command = [sys.executable, "-c", REFUSED, frozen_place.url]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.splitlines() == [frozen_place.how.says] * 3
 
 
@@ -216,6 +218,8 @@ FREEZER = """
 import sys
 from otp_app.core.interfaces import Freeze
 from otp_app.store import open_store
+from tests.patience import wait_long
+wait_long()
 open_store(sys.argv[1]).freeze(Freeze.MOVED)
 print("frozen", flush=True)
 sys.stdin.read()

@@ -11,6 +11,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from otp_app.store import open_store
+from tests.patience import wait_long
 
 HOUR = 3600.0
 PROCESSES, ROUNDS = 4, 200
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def race(url: str, barrier: Barrier, number: int, wins: multiprocessing.SimpleQueue[list[int]]) -> None:
     """One of the racers: put, replace, add and build a sum."""
+    wait_long()
     store = open_store(url)
     barrier.wait()
     won = [turn for turn in range(ROUNDS) if store.swap(f"put{turn}", None, b"%d" % number, HOUR).won]
@@ -68,6 +70,8 @@ def test_closed_and_opened_again_it_has_everything(shared_place) -> None:
 WRITER = """
 import sys
 from otp_app.store import open_store
+from tests.patience import wait_long
+wait_long()
 store = open_store(sys.argv[1])
 for n in range(100_000):
     store.swap(f"{sys.argv[2]}.{n}", None, b"a", 3600)

@@ -1,0 +1,30 @@
+"""Time-outs of stores that no busy machine reaches, for tests of anything but time-outs."""
+
+from __future__ import annotations
+
+import pytest
+
+from otp_app import postgres_connection
+from otp_app.stores import postgres_pool, redis, redis_client, sqlite, sqlite_file
+
+LONG = 30.0  # seconds
+
+
+def wait_long() -> pytest.MonkeyPatch:
+    """Let all stores of this process, opened from now on, wait so long for an answer or a lock, until it is undone.
+
+    A process that a test starts calls it by itself.
+    """
+    patch = pytest.MonkeyPatch()
+    for module, name in [(redis, "TIMEOUT"), (postgres_pool, "TIMEOUT"), (sqlite_file, "TURN")]:
+        patch.setattr(module, name, LONG)
+    for options in (redis_client.OPTIONS, redis_client.TCP_OPTIONS):
+        patch.setitem(options, "socket_timeout", LONG)
+        patch.setitem(options, "socket_connect_timeout", LONG)
+    patch.setattr(postgres_connection.Connection, "patience", LONG)
+    limit = f"'{int(postgres_connection.STATEMENT * 1000)}'"
+    patch.setattr(postgres_pool, "SETTINGS", postgres_pool.SETTINGS.replace(limit, f"'{int(LONG * 1000)}'"))
+    defaults = sqlite.SqliteStore.__init__.__kwdefaults__
+    for name in ("busy", "patience"):
+        patch.setitem(defaults, name, LONG)
+    return patch
