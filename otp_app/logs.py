@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import traceback
 from datetime import UTC, datetime
 
 from otp_app.core.events import Checked, Event, OutcomeLost, Refused
 
 log = logging.getLogger("otp_app")
+QUIET = 10.0  # seconds
 _warned: set[str] = set()
+_quiet_until: dict[str, float] = {}
 
 
 class JsonLines(logging.Formatter):
@@ -57,6 +60,17 @@ def warn_once(line: str) -> None:
     if line not in _warned:
         _warned.add(line)
         log.warning(line)
+
+
+def warn_seldom(line: str) -> None:
+    """Log a warning that every request could repeat while something lasts: once in QUIET seconds for each line.
+
+    Whoever sends requests must not be able to fill the disk. Lines have nothing of a request, so they are few.
+    """
+    now = time.monotonic()
+    if now >= _quiet_until.get(line, 0.0):
+        _quiet_until[line] = now + QUIET
+        log.warning("%s", line)
 
 
 def log_event(event: Event) -> None:

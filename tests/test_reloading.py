@@ -18,6 +18,13 @@ RUNNING = Settings(
 
 
 @pytest.fixture
+def first(monkeypatch):
+    """No settings were accepted before, and none stay so."""
+    monkeypatch.setattr(reloading, "_accepted", None)
+    monkeypatch.setattr(reloading, "_with_file", False)
+
+
+@pytest.fixture
 def left(tmp_path):
     """Who is still in, by name, once a reload with this `.env` was refused."""
 
@@ -90,9 +97,9 @@ def test_a_server_that_has_callers_is_not_opened():
 
 
 @pytest.mark.parametrize("content", [None, "", "# OTP_COUNTRIES=US\n"])
-def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("first")
+def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path):
     """What .env restricted is not known any more; a second reload does not forget it, and its return is enough."""
-    monkeypatch.setattr(reloading, "_with_file", False)
     file = tmp_path / ".env"
     file.write_text("OTP_COUNTRIES=US\n")
     reloading.accept(RUNNING, tmp_path)
@@ -105,9 +112,9 @@ def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path, monkey
     assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
 
 
-def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path, monkeypatch):
+@pytest.mark.usefixtures("first")
+def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path):
     """Its settings are in its environment."""
-    monkeypatch.setattr(reloading, "_with_file", False)
     reloading.accept(RUNNING, tmp_path)
     assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
 

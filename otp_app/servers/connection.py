@@ -14,6 +14,7 @@ from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
 MOST_BODY = 16 * 1024  # a longer one is not waited for: the application refuses it by its length
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
+BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNK = re.compile(rb"(?=[0-9A-Fa-f])0*+([0-9A-Fa-f]{0,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
@@ -49,6 +50,8 @@ class Connection(TConn):  # type: ignore[misc]
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         super().__init__(cfg, ClientSocket(fileno=sock.detach()), client, server)
         socket.socket.setblocking(self.sock, False)
         self.initialized = self.data_ready = True  # so gunicorn neither waits nor makes a parser

@@ -260,7 +260,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
         if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
             status, words = STATUS.get(type(exc), (400, "Bad Request"))
-            log.info("request refused: %s", type(exc).__name__)
+            log.debug("request refused: %s", type(exc).__name__)
         else:
             status, words = 500, "Internal Server Error"
             log.error("request failed", exc_info=exc)

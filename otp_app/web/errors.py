@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError, Overloaded
 from otp_app.core.interfaces import Reason
-from otp_app.logs import log
+from otp_app.logs import log, warn_seldom
 
 #: HTTP status by OtpError.code; what is not named here is 400
 STATUS = {
@@ -76,7 +76,7 @@ def otp_error(error: OtpError) -> Response:
         status = 503 if isinstance(error, Overloaded) else STATUS.get(error.code, 400)
         response = refusal(status, str(error), error.code, error.retry_after)
         if response.status_code >= 500:
-            log.warning("%s: %s", error.code, error)
+            warn_seldom(f"{error.code}: {error}")
     if isinstance(error, LimitReached):
         add_rate_limit(response, error.of, error.quota, error.window, error.retry_after or 0)
     return response

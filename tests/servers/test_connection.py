@@ -6,9 +6,10 @@ import socket
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 
-from otp_app.servers.connection import MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
+from otp_app.servers.connection import BUFFER, MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
 from tests.web.pumping import cost
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -91,6 +92,16 @@ def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
             read += theirs.recv(65_536)
             client.flush()
         assert bytes(read) == answer + b"end"
+
+
+def test_the_system_keeps_little_of_what_is_not_read() -> None:
+    """Of an answer for a client, and of what a client sends: a thousand clients must not take gigabytes of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted, address = listener.accept()
+        with Connection(Config(), accepted, address, listener.getsockname()).sock as client:
+            client.sendall(bytes(3 << 20))
+            assert len(client.unsent) > 2 << 20
+            assert client.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * BUFFER
 
 
 def test_a_peer_is_a_host() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import socket
 from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.http.errors import InvalidHeader
 
 from otp_app.servers import http_worker
 from otp_app.servers.http_worker import HttpWorker
@@ -83,3 +86,13 @@ def test_another_fault_of_a_listening_socket_is_not_hidden() -> None:
     served = worker(listener)
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         served.poller.watched[listener](listener)
+
+
+def test_what_is_no_request_fills_no_disk(caplog: pytest.LogCaptureFixture) -> None:
+    """By default no line is written for it: anybody can send it."""
+    caplog.set_level(logging.INFO, "otp_app")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker(Listener(errno.EBADF)).handle_error(None, ours, None, InvalidHeader("x"))
+        assert theirs.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert caplog.records == []

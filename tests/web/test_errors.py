@@ -9,7 +9,15 @@ import pytest
 from werkzeug.exceptions import default_exceptions
 
 import otp_app
-from otp_app.core.errors import DeliveryRefused, InvalidInput, LimitReached, OtpError, Overloaded
+from otp_app import logs
+from otp_app.core.errors import (
+    DeliveryRefused,
+    InvalidInput,
+    LimitReached,
+    OtpError,
+    Overloaded,
+    StoreUnavailable,
+)
 from otp_app.core.interfaces import Reason
 from otp_app.web.errors import REFUSED_STATUS, RETRY_AFTER, STATUS
 
@@ -122,6 +130,18 @@ def test_other_methods_are_405(house, path, method):
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
     assert method == "HEAD" or answer.json["error_type"] == "method_not_allowed"
+
+
+def test_what_lasts_is_logged_now_and_then(failing, monkeypatch, caplog):
+    """While the server cannot answer, whoever asks must not be able to fill the disk."""
+    now = [1000.0]
+    monkeypatch.setattr(logs, "_quiet_until", {})
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+    for wait in (0.0, 0.1, logs.QUIET):
+        now[0] += wait
+        for error in (StoreUnavailable("away"), Overloaded("full")):
+            assert failing(error).status_code == 503
+    assert [record.getMessage() for record in caplog.records] == ["store_unavailable: away", "busy: full"] * 2
 
 
 @pytest.mark.parametrize("debug", ["", "1"])
