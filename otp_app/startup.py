@@ -10,7 +10,7 @@ from otp_app import channels, keyring
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
 from otp_app.core.interfaces import Advising, Movable, Pingable
 from otp_app.directory import open_directory
-from otp_app.refusals import REFUSALS, secret_faults
+from otp_app.refusals import REFUSALS, is_open, secret_faults
 from otp_app.settings import Settings, read, strangers
 from otp_app.store import open_or_memory, open_store
 
@@ -21,6 +21,11 @@ OF_FACES = {
     "otp_verify_accounts": "verify_v2",
     "otp_verify_services": "verify_v2",
 }
+
+NO_PROXY = (
+    "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
+    "in front, since not every one writes a header that shows it (nginx 1.29.7 and later with its defaults)"
+)
 
 
 class BadSettings(Exception):
@@ -124,4 +129,9 @@ def advice(settings: Settings) -> list[str]:
         if getattr(settings, name) and face not in settings.otp_faces
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
-    return strangers() + without_face + phone_verification + channels.warnings(settings)
+    return strangers() + _proxies(settings) + without_face + phone_verification + channels.warnings(settings)
+
+
+def _proxies(settings: Settings) -> list[str]:
+    """Not every proxy can be told from a program of this machine: see docs/decisions/0027."""
+    return [] if is_open(settings) else [NO_PROXY]

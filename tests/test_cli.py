@@ -89,12 +89,13 @@ def test_secrets_are_printed_as_settings(capsys, folder):
 def test_check_says_that_all_is_well(capsys):
     """Exit status 0."""
     status, printed, error = run(capsys, "check")
-    assert (status, printed, error) == (0, "The settings are in order.\n", "")
+    assert (status, printed, error) == (0, f"{startup.NO_PROXY}\nThe settings are in order.\n", "")
 
 
 def test_check_gives_advice(capsys, monkeypatch):
     """What works and could be better, with exit status 0."""
     given = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    given |= {"OTP_API_KEYS": "shop:send:" + "0" * 64}
     for name, text in (given | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items():
         monkeypatch.setenv(name, text)
     status, printed, _ = run(capsys, "check")

@@ -113,7 +113,7 @@ def _ip(text: str) -> IPAddress | None:
 
 
 def _of_proxy(environ: Mapping[str, Any]) -> bool:
-    """Return whether a proxy passed a request on; nginx with its default settings shows by its HTTP/1.0 alone."""
+    """Return whether a proxy passed a request on; nginx before 1.29.7 shows by its HTTP/1.0 alone by default."""
     if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" and environ.get("HTTP_CONNECTION", "").lower() == "close":
         return True
     return any(name.startswith(OF_PROXIES) for name in environ)

@@ -48,7 +48,7 @@ def healthy(port: int) -> bool:
 def test_a_store_in_memory_has_one_worker_however_many_are_asked_for(tmp_path: Path) -> None:
     """The others do not begin, each with a line, and the master ends instead of trying for ever."""
     with plain(tmp_path, "-w", "3") as (running, port, log):
-        wait_until(lambda: healthy(port), "the one worker")
+        wait_until(lambda: healthy(port), "the one worker", 30)
         assert running.wait(25) == 4  # gunicorn's status for an application that cannot be loaded
     assert ONE_WORKER in log.read_text()
     assert "Traceback" not in log.read_text()
