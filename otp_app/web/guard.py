@@ -153,7 +153,8 @@ def _account_holder(asked: Request, settings: Settings) -> Caller:
         raise Forbidden("A page in a browser may not do that")
     address = client.address(asked.environ, settings.otp_trusted_proxies)
     try:
-        shown = asked.authorization
+        # Werkzeug would read the parts of other schemes too, and a long Digest header takes it milliseconds.
+        shown = asked.authorization if asked.headers.get("Authorization", "")[:6].lower() == "basic " else None
     except ValueError:  # from Werkzeug, where they are not ASCII
         shown = None
     user, secret = (shown.username or "", shown.password or "") if shown and shown.type == "basic" else ("", "")

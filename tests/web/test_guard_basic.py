@@ -77,6 +77,14 @@ def test_others_do_not(house, headers):
     assert not house.channel.messages
 
 
+def test_other_schemes_are_not_read(house, monkeypatch):
+    """Werkzeug takes milliseconds for the parts of a long Digest header, and anybody can send one."""
+    read = []
+    monkeypatch.setattr("werkzeug.datastructures.auth.parse_dict_header", read.append)
+    answer = house.call("GET", "/v2/Services", headers={"Authorization": f"Digest {'a=b,' * 1000}"})
+    assert (answer.status_code, read) == (401, [])
+
+
 def test_an_api_key_of_the_native_api_is_none_here(open_house):
     """And an account is none there: each door has its own."""
     keys = api_key("shop", "send+verify", "shop secret")
