@@ -66,6 +66,8 @@ def as_typed(text: str) -> str:
 
     Blanks, and hyphens between digits, do not count; a decimal digit of any script is the digit that it stands for.
     """
+    if CODE.fullmatch(text):
+        return text
     if len(text) > LONGEST_TYPED or (typed := text.strip(_BLANKS)).strip(_HYPHENS) != typed:
         return ""  # a hyphen before the first digit would be a sign
     digits = [unicodedata.decimal(c, None) for c in typed if c not in _BLANKS + _HYPHENS]

@@ -6,7 +6,7 @@ Law of this folder: take fields, call the service, translate. A view that decide
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
             claim = Claim()
             claim.take()
         services = build(settings)
-    app = Flask("otp_app", static_folder=None)
+    app = Application("otp_app", static_folder=None)
     app.extensions["otp"] = services
     app.url_map.merge_slashes = False  # a second spelling of a path would be a redirect in HTML
     app.json = Compact(app)
@@ -82,6 +82,14 @@ def _blueprint(name: str) -> Blueprint:
     module, _, attribute = name.partition(":")
     blueprint: Blueprint = getattr(import_module(f"{__name__}.{module}"), attribute)
     return blueprint
+
+
+class Application(Flask):
+    """Flask without a look at each function of each request for whether it is async: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return it as it is."""
+        return func
 
 
 class Compact(DefaultJSONProvider):
