@@ -240,7 +240,17 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
     mapped = getattr(found.network_address, "ipv4_mapped", None)
     if mapped and found.prefixlen >= 96:
         found = ipaddress.ip_network((mapped, found.prefixlen - 96))
-    if found.prefixlen == 0:
+    return found
+
+
+def not_all(
+    found: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...]:
+    """Return the networks, unless they are all addresses of a kind, in one piece or in several."""
+    networks = [item for item in found if not isinstance(item, str)]
+    v4 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv4Network))
+    v6 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv6Network))
+    if any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
         raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
     return found
 

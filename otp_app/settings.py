@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from otp_app import setting_types as types
 from otp_app.env_file import FileFault, read_lines, read_text
@@ -116,7 +116,9 @@ class Settings(BaseModel):
     otp_countries: Annotated[frozenset[str], BeforeValidator(types.countries)] = frozenset()
     otp_client_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "20/hour;60/day"
     otp_check_limits: Annotated[str, BeforeValidator(types.rate_limits)] = "60/10minutes"
-    otp_trusted_proxies: Annotated[tuple[TrustedProxy, ...], BeforeValidator(types.names)] = ()
+    otp_trusted_proxies: Annotated[
+        tuple[TrustedProxy, ...], BeforeValidator(types.names), AfterValidator(types.not_all)
+    ] = ()
     otp_trusted_hosts: Annotated[tuple[str, ...], BeforeValidator(types.hosts)] = ()
 
     # What it tells

@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from otp_app import setting_types as types
+from otp_app.settings import Settings
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -201,9 +202,18 @@ def test_a_proxy_is_an_address_or_a_network(text, network):
 
 
 @pytest.mark.parametrize("text", [
-    "proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "0.0.0.0/0", "::/0", "10.0.0.1/0", "UNIX", "unix:/x",
+    "proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "UNIX", "unix:/x",
 ])  # fmt: skip
 def test_what_is_no_network_is_refused(text):
-    """A name would be looked up; were all addresses proxies, each client could write its own."""
+    """A name would be looked up."""
     with pytest.raises(ValidationError):
         TypeAdapter(types.TrustedProxy).validate_python(text)
+
+
+@pytest.mark.parametrize("text", [
+    "0.0.0.0/0", "::/0", "10.0.0.1/0", "unix,::ffff:0:0/96", "0.0.0.0/1,10.0.0.0/8,128.0.0.0/1", "::/1,8000::/1",
+])  # fmt: skip
+def test_not_all_addresses_are_proxies(text):
+    """In one piece or in several: each client could write its own address."""
+    with pytest.raises(ValidationError, match="a network of all addresses"):
+        Settings(otp_trusted_proxies=text)
