@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Request, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import BadRequest, NotFound
 
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
@@ -102,6 +102,8 @@ def _check() -> None:
         raise Forbidden("This server answers only what comes straight from its own machine")
     if request.environ.get("PATH_INFO", "").startswith("//"):
         raise NotFound  # Werkzeug would take it for the path with one slash
+    if not request.environ.get("QUERY_STRING", "").isascii():
+        raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn refuses them before
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
     view = current_app.view_functions[request.endpoint] if request.endpoint else None
     need: Need | None = getattr(view, "need", None)

@@ -8,6 +8,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.limits import StoreStorage
 from otp_app.web import guard
+from tests.web.documented import BASIC
 from tests.web.house import api_key
 
 KEYS = ",".join(
@@ -362,3 +363,14 @@ def test_an_empty_key_is_never_a_key(open_house, header):
     house = open_house(otp_api_keys=api_key("shop", "send", "key"), otp_public=True, otp_countries="US")
     assert house.send(headers=header).status_code == 401
     assert house.channel.messages == []
+
+
+@pytest.mark.parametrize("query", ["Page=\xff", "\xe9", "a=\x80&PageSize=1"], ids=ascii)
+def test_a_query_of_other_bytes_than_ascii_is_refused(open_verify, query):
+    """Under a server that lets it pass; to read it as text would be an error of ours."""
+    house = open_verify().house
+    for path in ("/v2/Services", "/healthz"):
+        environ = create_environ(path, "http://localhost", environ_overrides={"REMOTE_ADDR": "127.0.0.1"})
+        environ |= {"QUERY_STRING": query, "HTTP_AUTHORIZATION": BASIC}
+        body, status, _ = run_wsgi_app(house.app, environ)
+        assert (status[:3], b"".join(body)[:1]) == ("400", b"{")
