@@ -89,6 +89,17 @@ def channels(text: Any) -> Any:
     return found
 
 
+def bind_host(text: str) -> str:
+    """Read an address to listen on, or a host name that stands for one; `[::1]` is `::1`."""
+    address = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        if address is text and _HOST.fullmatch(text.lower()) and not text.startswith("."):
+            return text
+    raise ValueError("write an address such as 127.0.0.1 or ::1, or a host name, without a port")
+
+
 def hosts(text: Any) -> Any:
     """Read host names; one that begins with a dot stands for all below it."""
     found = tuple(name.lower() for name in names(text))

@@ -58,7 +58,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # Where it listens
-    host: str = "127.0.0.1"
+    host: Annotated[str, BeforeValidator(types.bind_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     otp_threads: Annotated[int, Field(ge=1, le=2048)] = 256

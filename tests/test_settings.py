@@ -229,6 +229,8 @@ def test_variables_of_others_do_nothing(tmp_path):
 
 GOOD = [
     ("HOST", "0.0.0.0", "0.0.0.0"),
+    ("HOST", "localhost", "localhost"),
+    ("HOST", "[::1]", "::1"),
     ("PORT", " 8080 ", 8080),
     ("OTP_CHANNELS", "whatsapp, sms", ("whatsapp", "sms")),
     ("OTP_MESSAGE", "{app}: {code} ({minutes} min)", "{app}: {code} ({minutes} min)"),
@@ -260,6 +262,11 @@ def test_a_good_text_becomes_a_value(variable, text, value, tmp_path):
 
 
 BAD = [
+    ("HOST", "exa mple"),
+    ("HOST", "127.0.0.1:5000"),
+    ("HOST", "http://localhost"),
+    ("HOST", "[localhost]"),
+    ("HOST", ".example.com"),
     ("PORT", "0"),
     ("PORT", "65536"),
     ("PORT", "5000x"),
