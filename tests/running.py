@@ -23,7 +23,9 @@ KEY = base64.b64encode(hashlib.sha256(b"code").digest()).decode()
 #: What servers on a shared store need; those on a file of their own make their own.
 INDEX_KEY = base64.b64encode(hashlib.sha256(b"index").digest()).decode()
 KEYS = {"OTP_SECRET_KEYS": f"k1:{KEY}", "OTP_INDEX_KEY": INDEX_KEY}
-START_TIMEOUT = 20.0  # seconds until /healthz must have answered
+START_TIMEOUT = 60.0  # seconds until /healthz must have answered
+GUNICORN = ["-m", "gunicorn"]
+PATIENT = ["-c", "from gunicorn.app.wsgiapp import run; from tests.patience import wait_long; wait_long(); run()"]
 
 
 class Answer(NamedTuple):
@@ -45,7 +47,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 30.0) -> None:
     """Return as soon as the condition holds; fail when it does not within `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
@@ -79,11 +81,15 @@ class RunningServer:
     """gunicorn with our own configuration file, in a folder of its own, with no variable but those given.
 
     `settings` are environment variables; by default the store is an SQLite file in the folder, messages go by SMS
-    to `provider`, and no limit per client holds.
-    """
+    to `provider`, and no limit per client holds. `patient`: its store waits longer than a busy machine takes, for tests
+    that no store fails in.
+    """  # fmt: skip
 
-    def __init__(self, folder: Path, provider: str, *, workers: int = 1, store: str = "", **settings: str) -> None:
+    def __init__(
+        self, folder: Path, provider: str, *, workers: int = 1, store: str = "", patient: bool = False, **settings: str
+    ) -> None:
         self.folder, self.port = folder, free_port()
+        self._program = PATIENT if patient else GUNICORN
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "otp.db"
         self.environment = {
@@ -109,7 +115,7 @@ class RunningServer:
 
     def start(self, **popen: Any) -> RunningServer:
         """Start it and wait until it is healthy. Raises DidNotStartError. `popen`: such as user=65534."""
-        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
+        command = [sys.executable, *self._program, "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
         with self.log_file.open("ab") as log:
             said = log.tell()
             self._process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
@@ -169,7 +175,7 @@ class RunningServer:
         """Reload: new workers come, the old ones finish and go. Returns once only new ones are left."""
         old = set(self.worker_pids())
         os.kill(self.pid, signal.SIGHUP)
-        wait_until(lambda: (new := set(self.worker_pids())) and not new & old, "new workers after SIGHUP", 20)
+        wait_until(lambda: (new := set(self.worker_pids())) and not new & old, "new workers after SIGHUP", 60)
 
     def term(self) -> None:
         """Ask it to finish what it has begun and to end."""

@@ -21,7 +21,9 @@ WORKERS = {"memory": 1, "sqlite": 1, "sqlite, 4 workers": 4, "redis": 2, "postgr
 @contextmanager
 def service(folder: Path, **settings: Any) -> Iterator[Service]:
     """A server that serves the two countries of the corpus, and its provider."""
-    with Provider() as provider, RunningServer(folder, provider.url, OTP_COUNTRIES="US,IN", **settings) as server:
+    with Provider() as provider, RunningServer(
+        folder, provider.url, patient=True, OTP_COUNTRIES="US,IN", **settings
+    ) as server:
         yield Service(server, provider, fresh_numbers())
 
 

@@ -85,7 +85,7 @@ class Clients:
     def wait_for(self, calls: int) -> None:
         """Return after so many more calls have been answered."""
         answered = self._answered()
-        wait_until(lambda: self._answered() >= answered + calls, f"{calls} answered calls", 30)
+        wait_until(lambda: self._answered() >= answered + calls, f"{calls} answered calls", 120)
 
     def faults(self) -> list[str]:
         """What the history, the provider's log, the server's log and its files say against the server."""

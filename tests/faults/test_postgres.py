@@ -70,7 +70,7 @@ def sent_code(clients: Clients) -> tuple[str, str]:
 
 def assert_recovers(clients: Clients) -> None:
     """Sends work again by themselves."""
-    wait_until(lambda: clients.send(clients.next_number()).accepted, "an accepted send", 10)
+    wait_until(lambda: clients.send(clients.next_number()).accepted, "an accepted send")
 
 
 # ---- away

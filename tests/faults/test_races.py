@@ -24,7 +24,8 @@ def racers(
     """Clients of one server with four workers, with the usual gaps between sends."""
     folder, store = tmp_path_factory.mktemp("races"), new_store(request.param)
     workers = 1 if request.param == "memory" else 4
-    with Provider() as provider, RunningServer(folder, provider.url, workers=workers, store=store) as server:
+    settings = {"workers": workers, "store": store, "patient": True}
+    with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
         yield Clients(server, provider)
 
 

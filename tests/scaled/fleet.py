@@ -38,7 +38,7 @@ class Fleet:
             "OTP_API_KEYS": f"shop:send+verify:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
         }  # fmt: skip
         self.servers = [
-            RunningServer(self._folder(f"server{number}"), provider, store=store, **common | settings)
+            RunningServer(self._folder(f"server{number}"), provider, store=store, patient=True, **common | settings)
             for number in range(1, SIZE + 1)
         ]
         for server in self.servers:

@@ -71,6 +71,6 @@ def test_a_server_that_comes_back_serves_again(clients: FleetClients) -> None:
         clients.wait_for(BETWEEN)
         victim.start()
         served = nginx.served()[victim.port, 200]
-        wait_until(lambda: nginx.served()[victim.port, 200] >= served + BACK, "answers of the server that is back", 20)
+        wait_until(lambda: nginx.served()[victim.port, 200] >= served + BACK, "answers of the server that is back", 60)
     assert outside(clients.failed(), *died) == []
     assert clients.faults() == []

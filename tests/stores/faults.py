@@ -30,8 +30,8 @@ def refused(*calls: Callable[[], object]) -> list[str]:
 
 
 def until(true: Callable[[], object]) -> None:
-    """Wait, five seconds at most."""
-    end = time.monotonic() + 5
+    """Wait, a minute at most."""
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, "it did not come true"
         time.sleep(0.001)
@@ -50,10 +50,10 @@ def writer_held(store: SqliteStore) -> Iterator[None]:
 
     def stay(_: object) -> None:
         inside.set()
-        go.wait(5)
+        go.wait(30)
 
     holder = in_thread(lambda: store._writer.do(stay))
-    assert inside.wait(5)
+    assert inside.wait(30)
     try:
         yield
     finally:

@@ -201,6 +201,7 @@ def test_a_bad_url_is_refused_without_its_password(tail: str) -> None:
 # ---- connections
 
 
+@pytest.mark.usefixtures("waits_long")
 @pytest.mark.parametrize("most", [1, 3])
 def test_64_threads_open_no_more_connections_than_allowed(url: str, db: psycopg.Connection, most: int) -> None:
     """All of them are answered, and `pool` is never passed."""
@@ -286,6 +287,7 @@ def test_a_store_opened_before_a_fork_and_used_after_it_works(url: str) -> None:
 # ---- sweeping
 
 
+@pytest.mark.usefixtures("waits_long")
 def test_two_servers_sweep_each_row_once_beside_swaps(url: str, store: PostgresStore, db: psycopg.Connection) -> None:
     """Four sweepers of two servers and four writers: no deadlock, and as many rows go as were over."""
     store.ping()

@@ -95,6 +95,7 @@ KINDS: dict[str, tuple[list[str], str, list[str]]] = {
 }
 
 
+@pytest.mark.usefixtures("waits_long")
 @pytest.mark.parametrize("kind", KINDS)
 def test_postgres_that_is_well_again_costs_one_call_at_most(url: str, store: PostgresStore, kind: str) -> None:
     """Not one for each connection: a session that began before the fault may have kept its cause, so it is closed."""
@@ -166,6 +167,7 @@ def full(filler: Path) -> None:
             pass
 
 
+@pytest.mark.usefixtures("waits_long")
 @pytest.mark.parametrize(
     "options", [{"save": "3600 1000000"}, {"appendonly": "yes"}], ids=["snapshots", "append-only file"]
 )
@@ -197,6 +199,7 @@ def writes(client: redis.Redis) -> bool:
     return state["rdb_last_bgsave_status"] == state["aof_last_write_status"] == "ok"
 
 
+@pytest.mark.usefixtures("waits_long")
 def test_redis_that_ran_a_long_script_costs_no_call_once_it_is_killed(tmp_path: Path) -> None:
     """It says which command ends the script."""
     with own_redis(tmp_path, **{"busy-reply-threshold": "50"}) as server, opened(server.new_url()) as store:
@@ -215,6 +218,7 @@ def endless(server: Redis) -> None:
         client.eval("while true do end", 0)
 
 
+@pytest.mark.usefixtures("waits_long")
 def test_a_failover_behind_one_address_costs_one_call_at_most(tmp_path: Path) -> None:
     """Connections to the old primary, which is a replica now, are closed: a new one reaches the new primary."""
     folders = [tmp_path / "old", tmp_path / "new"]
