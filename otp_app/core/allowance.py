@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
@@ -71,12 +71,8 @@ def risk_spent(ledger: Ledger) -> int:
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
-    live = (v for v in ledger.verifications if v.is_pending(now) or _good_again(v, now, policy))
+    live = (v for v in ledger.verifications if v.is_pending(now) or (v.again and v.code_left(now)))
     return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
-
-
-def _good_again(verification: Verification, now: Instant, policy: Policy) -> bool:
-    return not policy.once_only and verification.status == Status.APPROVED and verification.code_left(now) > 0
 
 
 def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:

@@ -41,7 +41,7 @@ def check(
     Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
     parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
     """
-    again = target.status == Status.APPROVED and not policy.once_only
+    again = target.again and not policy.once_only
     if again and not target.code_left(now):
         return _over(ledger, policy, target, Status.EXPIRED)
     if not again and not target.is_pending(now):
@@ -85,7 +85,7 @@ def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) 
 
 
 def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    over = replace(target, status=Status.APPROVED, over=now.wall)
+    over = replace(target, status=Status.APPROVED, over=now.wall, again=not policy.once_only)
     verdict = _accepted(ledger, now, policy, target)
     ledger = _calmed(ledger.with_verification(over))
     if target.attempts and len(ledger.given_back) < policy.give_back_limit:

@@ -73,13 +73,9 @@ class Courier:
 
     def _settle_and_go_on(self, parcel: Parcel, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
-            verification = ledger.by_id(parcel.verification.id) if ledger else None
-            if ledger is None or verification is None:
+            if ledger is None:
                 return None, None
-            refused = {channel for channel, _, _ in ledger.refusals}
-            # An older code must not arrive after a newer one that took its place.
-            wanted = verification.is_pending(now) and send.generation == verification.generation
-            channel = next((c for c in rest if wanted and c not in refused), None)
+            channel = transitions.next_channel(ledger, now, send.id, rest)
             following = Send(self._names.new_send(), channel, now.wall) if channel else None
             return transitions.settle(ledger, now, send.id, delivery, following), following
 

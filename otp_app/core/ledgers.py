@@ -40,7 +40,8 @@ class Ledgers:
 
     def find(self, key: str) -> Ledger | None:
         """Return the ledger under a key. Raises StoreUnavailable."""
-        return _read(self._store.get(key))
+        found = _read(self._store.get(key))
+        return found and corrected(found, self._clock())
 
     def change(self, key: str, transition: Transition[Answer]) -> Answer:
         """Apply a transition in one atomic step and return its answer.

@@ -91,6 +91,18 @@ def settle(
     return _given_up(ledger, now, verification, send, reason) if reason else ledger
 
 
+def next_channel(ledger: Ledger, now: Instant, send_id: str, channels: Sequence[str]) -> str | None:
+    """Return the first of the channels that may take a refused send's code; None where none should.
+
+    A code of a verification that has ended, or one that a newer code took the place of, must not arrive any more.
+    """
+    found = ledger.by_send(send_id)
+    if found is None or not found[0].is_pending(now) or found[1].generation != found[0].generation:
+        return None
+    refused = {channel for channel, _, _ in ledger.refusals}
+    return next((channel for channel in channels if channel not in refused), None)
+
+
 def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
     refused = {channel: reason for channel, _, reason in ledger.refusals}
     if untried := next((c for c in channels if c not in refused), None):
@@ -170,8 +182,6 @@ def _handed_on(ledger: Ledger, verification: Verification, send: Send, next_send
     """Let the next step take over the slot and the gap of a refused one."""
     next_send = replace(next_send, generation=send.generation)
     ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
-    if send.at not in ledger.sent:
-        return ledger
     return replace(ledger, sent=(*_without(ledger.sent, send.at), next_send.at), last_send=next_send.at)
 
 
@@ -206,7 +216,8 @@ def _counted_less(ledger: Ledger, verification: Verification, send: Send, reason
     if reason in GAP_KEPT:
         return ledger
     if ledger.last_send == send.at:
-        ledger = replace(ledger, last_send=max(ledger.sent, default=0.0))
+        kept = (at for _, at, _ in ledger.refusals)  # those about the number keep their gap, though not their slot
+        ledger = replace(ledger, last_send=max((*ledger.sent, *kept), default=0.0))
     since = _first_step(verification, send)
     if any(v.status == Status.APPROVED and (v.over or 0.0) >= since for v in ledger.verifications):
         return ledger  # the approval began the streak anew, this send's part of it included

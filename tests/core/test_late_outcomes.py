@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from otp_app.core.allowance import risk_at_stake, risk_spent
-from otp_app.core.checks import approve, cancel, check
-from otp_app.core.codes import moved
-from otp_app.core.errors import InvalidInput, LimitReached, OtpError
-from otp_app.core.interfaces import Outcome, Reason
-from otp_app.core.ledger import Ledger, Send, Status, Verification, decode, encode
-from otp_app.core.policy import HOUR, Policy
-from otp_app.core.transitions import Opening, begin, settle
-from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
+from otp_app.core.checks import approve, cancel
+from otp_app.core.errors import TooSoon
+from otp_app.core.interfaces import Reason
+from otp_app.core.ledger import Send, Status, Verification
+from otp_app.core.policy import Policy
+from otp_app.core.transitions import settle
+from tests.core.fakes import refused
+from tests.core.interleaved import VERIFY, Interleaved, walk
 from tests.core.number import WRONG, Number
 
 NATIVE = Policy()
-#: As they are, but for gaps: a search finds more where each step may be a send.
-OFTEN = Policy(gaps=(), sends_per_hour=10)
+WALKS = 300
 USERS = replace(NATIVE, face_attempts=3, tells_end_once=True)
-POLICIES = {
-    "native": OFTEN,
-    "users": replace(OFTEN, face_attempts=3, tells_end_once=True),
-    "new codes": replace(OFTEN, new_code_on_resend=True),
-    "verify": replace(OFTEN, ttl=600.0, face_attempts=5, sends_per_verification=5),
-    "verify, four digits": replace(OFTEN, ttl=600.0, face_attempts=5, sends_per_verification=5, length=4),
-}
-#: What docs/limits.md says of spent and pending risk together, in 1e-10: the line, one code of four digits, long ones.
-MOST_RISK = 400_000 + 5 * 1_000_000 + 50_000
 
 
 @pytest.fixture
@@ -79,7 +64,7 @@ def test_a_verification_that_ended_while_its_message_was_on_its_way_stays_as_it_
 
 def test_a_late_refusal_leaves_the_gap_of_a_later_refusal_about_the_number(number: Number) -> None:
     """Two APIs share a number: the first has no gaps, the second's refusal keeps its gap."""
-    number.policy = POLICIES["verify"]
+    number.policy = VERIFY
     _, slow = number.begin()
     number.clock.forward(31)
     number.refuse(Reason.BAD_NUMBER, purpose="payment")
@@ -87,8 +72,27 @@ def test_a_late_refusal_leaves_the_gap_of_a_later_refusal_about_the_number(numbe
     assert number.ledger.last_send == number.clock.wall
 
 
+def test_a_refusal_leaves_the_gap_of_an_earlier_refusal_about_the_number(number: Number) -> None:
+    """It gives back its own gap, and no other: the API without gaps does not end that of the one with them."""
+    number.refuse(Reason.BAD_NUMBER)
+    number.policy = VERIFY
+    number.clock.forward(1)
+    number.refuse(Reason.UNREACHABLE, purpose="payment", channels=("whatsapp",))
+    number.policy = NATIVE
+    with pytest.raises(TooSoon):
+        number.begin(channels=("whatsapp",))
+
+
+def test_a_message_handed_on_counts_whatever_became_of_the_slot_before_it(number: Number) -> None:
+    """As when a server with another clock put the stamp elsewhere: nothing leaves without its place in the caps."""
+    _, slow = number.begin(channels=("whatsapp", "sms"))
+    number.ledger = replace(number.ledger, sent=())
+    number.ledger = settle(number.ledger, number.now, slow.id, refused(), Send("VL", "sms", number.clock.wall))
+    assert len(number.ledger.sent) == 1
+
+
 def test_a_late_refusal_takes_nothing_from_a_streak_that_an_approval_began_anew(number: Number) -> None:
-    number.policy = POLICIES["verify"]
+    number.policy = VERIFY
     first = number.send()
     _, slow = number.begin(purpose="payment")
     number.check(first)
@@ -102,128 +106,14 @@ def test_a_late_refusal_takes_nothing_from_a_streak_that_an_approval_began_anew(
 # ---- everything, in any order
 
 
-def code_of(verification: Verification) -> str:
-    """A code of each verification's and generation's own, or the chosen one."""
-    what = f"{verification.id} {verification.generation} {verification.digits}"
-    derived = int(hashlib.sha256(what.encode()).hexdigest(), 16) % 10**verification.digits
-    return moved(f"{derived:0{verification.digits}d}", verification.distance)
-
-
-@dataclass
-class Sent:
-    """One message as the provider saw it."""
-
-    send: Send
-    verification: str
-    code: str
-    state: str = "pending"
-
-
-class Interleaved(RuleBasedStateMachine):
-    """One number, whose sends get their outcomes at any time or never."""
-
-    @initialize()
-    def start(self) -> None:
-        self.clock, self.ledger = FakeClock(), Ledger(PHONE)
-        self.messages: list[Sent] = []
-        self.ended: dict[str, str] = {}  # by callers and guesses; these must stay ended
-
-    @rule(
-        policy=st.sampled_from(sorted(POLICIES)),
-        purpose=st.sampled_from(["login", "pay"]),
-        code=st.sampled_from(["", "", "4321", "7654321", "87654321"]),
-        insists=st.booleans(),
-    )
-    def send(self, policy: str, purpose: str, code: str, insists: bool) -> None:
-        n = f"{len(self.messages):032x}"
-        opening = Opening(purpose, ("a", "b"), True, "VE" + n, "VL" + n, "k1", code=code, insists=insists)
+@pytest.mark.parametrize("clocks", [False, True], ids=["clocks that run", "clocks that are set"])
+@pytest.mark.parametrize("part", range(4))
+def test_outcomes_at_any_time_keep_to_the_rules(part: int, clocks: bool) -> None:
+    """Two APIs or servers on one number, with choices, guesses and ends in between: in no order gives a rule way."""
+    for seed in range(part * WALKS, (part + 1) * WALKS):
+        steps = walk(seed, clocks=clocks)
         try:
-            ledger, verification, send = begin(self.ledger, self.clock(), POLICIES[policy], opening, code_of)
-        except (LimitReached, InvalidInput, OtpError):
-            return
-        self._keep(ledger)
-        self.messages.append(Sent(send, verification.id, code_of(verification)))
-
-    @precondition(lambda self: any(m.state == "pending" for m in self.messages))
-    @rule(
-        data=st.data(),
-        answer=st.sampled_from([SENT, UNKNOWN, *(refused(reason) for reason in Reason)]),
-        hand_on=st.booleans(),
-    )
-    def hear(self, data: st.DataObject, answer: object, hand_on: bool) -> None:
-        message = data.draw(st.sampled_from([m for m in self.messages if m.state == "pending"]))
-        found = self.ledger.by_send(message.send.id)
-        following = None
-        if hand_on and found and answer.outcome == Outcome.REFUSED:  # type: ignore[attr-defined]
-            verification, send = found
-            if verification.is_pending(self.clock()) and send.generation == verification.generation:
-                following = Send(f"VL{len(self.messages):032x}", "b", self.clock.wall)
-        self._keep(settle(self.ledger, self.clock(), message.send.id, answer, following))  # type: ignore[arg-type]
-        message.state = str(answer.outcome)  # type: ignore[attr-defined]
-        if following:
-            self.messages.append(Sent(following, message.verification, message.code))
-
-    @precondition(lambda self: self.ledger.verifications)
-    @rule(data=st.data(), policy=st.sampled_from(sorted(POLICIES)), wrongs=st.sampled_from([0, 1, 3, 5]))
-    def guess(self, data: st.DataObject, policy: str, wrongs: int) -> None:
-        target = data.draw(st.sampled_from(self.ledger.verifications))
-        for _ in range(wrongs or 1):
-            now = self.ledger.by_id(target.id) or target
-            code = wrong(code_of(now)) if wrongs else code_of(now)
-            ledger, verdict = check(self.ledger, self.clock(), POLICIES[policy], now, code, code_of)
-            assert not (verdict.approved and target.id in self.ended)
-            self._keep(ledger or self.ledger)
-        self._note_end(target.id)
-
-    @precondition(lambda self: any(self.ledger.pending(self.clock())))
-    @rule(data=st.data(), end=st.sampled_from([cancel, approve]))
-    def end(self, data: st.DataObject, end: object) -> None:
-        target = data.draw(st.sampled_from(list(self.ledger.pending(self.clock()))))
-        self._keep(end(self.ledger, self.clock(), NATIVE, target)[0])  # type: ignore[operator]
-        self._note_end(target.id)
-
-    @rule(seconds=st.sampled_from([1.0, 31.0, 301.0]))
-    def wait(self, seconds: float) -> None:
-        self.clock.forward(seconds)
-
-    def _keep(self, ledger: Ledger) -> None:
-        self.ledger = decode(encode(ledger))
-
-    def _note_end(self, verification_id: str) -> None:
-        found = self.ledger.by_id(verification_id)
-        if found and found.status != Status.PENDING:
-            self.ended[found.id] = found.status
-
-    @invariant()
-    def one_pending_verification_a_purpose(self) -> None:
-        purposes = [v.purpose for v in self.ledger.pending(self.clock())]
-        assert len(purposes) == len(set(purposes))
-
-    @invariant()
-    def what_ended_stays_ended(self) -> None:
-        assert not {v.id for v in self.ledger.pending(self.clock())} & self.ended.keys()
-
-    @invariant()
-    def the_code_sent_last_is_the_one_accepted(self) -> None:
-        for verification in self.ledger.pending(self.clock()):
-            arrived = [m for m in self.messages if m.verification == verification.id and m.state != Outcome.REFUSED]
-            if arrived:
-                assert code_of(verification) == arrived[-1].code
-
-    @invariant()
-    def counts_are_true_and_caps_hold(self) -> None:
-        ledger, wall = self.ledger, self.clock.wall
-        assert min(ledger.streak, ledger.deaths) >= 0
-        assert all(0 <= v.attempts <= NATIVE.max_attempts and v.messages >= 0 for v in ledger.verifications)
-        recent = [m for m in self.messages if m.state != Outcome.REFUSED and wall - m.send.at < HOUR]
-        assert len(recent) <= OFTEN.sends_per_hour
-
-    @invariant()
-    def spent_and_pending_risk_stay_within_the_bound(self) -> None:
-        assert risk_spent(self.ledger) + risk_at_stake(self.ledger, self.clock(), NATIVE) <= MOST_RISK
-
-
-TestInterleaved = Interleaved.TestCase
-TestInterleaved.settings = settings(
-    max_examples=100, stateful_step_count=30, derandomize=True, database=None, deadline=None
-)
+            Interleaved().run(steps)
+        except AssertionError as error:
+            error.add_note("\n".join(str(step) for step in steps))
+            raise

@@ -7,7 +7,7 @@ import pytest
 from otp_app.core.errors import NotPending, VerificationNotFound
 from otp_app.core.events import Canceled, Checked
 from otp_app.core.ledger import Status
-from otp_app.core.policy import HOUR
+from otp_app.core.policy import HOUR, Policy
 from otp_app.core.wish import Wish
 from tests.core.fakes import PHONE, World, wrong, wrongs
 
@@ -172,3 +172,29 @@ def test_a_cancel_is_told_and_ends_the_code(world: World) -> None:
     assert not world.service().check(world.code(), phone_number=PHONE).approved
     with pytest.raises(NotPending):
         world.service().cancel(sending.verification_id)
+
+
+def test_only_the_api_that_accepts_codes_again_does_and_only_where_it_approved_it(world: World) -> None:
+    """A code that was used where codes are good once is no good anywhere else."""
+    world.send()
+    again = world.service().under(Policy(once_only=False), world.texts)
+    assert world.service().check(world.code(), phone_number=PHONE).approved
+    assert again.check(world.code(), phone_number=PHONE).approved is False
+
+
+def test_guesses_that_a_code_in_repeated_use_allows_count_as_spent(world: World) -> None:
+    """Whichever API makes the next code: one of four digits that is good again makes the others longer."""
+    again = world.service().under(Policy(once_only=False, gaps=()), world.texts)
+    again.send(PHONE, Wish(code="1111"))
+    assert again.check("1111", phone_number=PHONE).approved
+    world.clock.forward(30)
+    world.send(purpose="payment")
+    assert len(world.code()) == 8
+
+
+def test_a_clock_that_is_set_forward_forgets_no_verification(world: World) -> None:
+    """A read takes the stamps as a change does."""
+    sending = world.send()
+    world.service().cancel(sending.verification_id)
+    world.clock.set(2 * HOUR)
+    assert world.service().status(sending.verification_id).status == Status.CANCELED
