@@ -248,6 +248,7 @@ class Interleaved:
         self._keep(settled)
         message.state = str(answer.outcome)
         if following:
+            assert message.verification not in self.ended
             self.messages.append(Sent(following, message.verification, message.code, self.time, self._offset))
         if before and answer.outcome == Outcome.REFUSED:
             message.slot = not following and (guessed or answer.reason in SLOT_KEPT)

@@ -116,7 +116,7 @@ def test_a_purpose_is_a_short_word(purpose: str) -> None:
         Wish(purpose)
 
 
-@pytest.mark.parametrize("locale", [" en", "é", "\ud800", "en\n", "../etc", "en;q=1", "a" * 1_000_000], ids=_short)
+@pytest.mark.parametrize("locale", [" en", "é", "\ud800", "en\n", "../etc", "en,de", "a" * 1_000_000], ids=_short)
 def test_a_locale_has_the_characters_of_a_language_tag(locale: str) -> None:
     with pytest.raises(InvalidInput):
         Wish(locale=locale)
