@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from functools import partial
 
 from otp_app import keyring, refusals, reloading, startup
@@ -84,7 +85,7 @@ def on_reload(server):
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
 
 
-def pre_fork(_server, _worker):
+def pre_fork(server, worker):
     """Load the code where all processes can share its memory; only settings, keys and stores are each worker's own.
 
     So HUP brings new settings and never new code, which would be mixed with the old: that takes a restart.
@@ -92,10 +93,29 @@ def pre_fork(_server, _worker):
     from otp_app import channels, web  # after the refusals, which should not wait for it
 
     web.blueprints(_settings)
-    for channel in channels.open_channels(_settings):
-        channel.close()
+    try:
+        for channel in channels.open_channels(_settings):
+            channel.close()
+    except ValueError as error:
+        if not _is_replacement(server, worker):
+            raise
+        log.error("%s", error)
+        time.sleep(1)  # the worker will not begin either, and is started again
     gc.collect()
     gc.freeze()  # the collector must not touch, and so copy, what is shared
+
+
+def post_fork(server, worker):
+    """Let workers of the start end the server where they cannot begin, and those that replace one try again.
+
+    A channel of the operator's own that opened at the start may fail to open later, and work again after that.
+    """
+    if _is_replacement(server, worker):
+        server.APP_LOAD_ERROR = server.WORKER_BOOT_ERROR = 1  # of this process: a status that the master takes as any
+
+
+def _is_replacement(server, worker):
+    return worker is not None and worker.age > server.num_workers  # workers are numbered as they begin
 
 
 def when_ready(server):

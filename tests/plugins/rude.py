@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 from otp_app.core.interfaces import Delivery, Outcome
 
@@ -16,9 +17,9 @@ WAY = os.environ.get("RUDE", "")
 
 
 def act(here: str, way: str = "", wrong: object = None) -> object:
-    """Break the contract as `RUDE=place:way` says, if this is the place."""
+    """Break the contract as `RUDE=place:way` says, if this is the place; with `RUDE_FROM`, while that file is there."""
     place, _, named = WAY.partition(":")
-    if place == here:
+    if place == here and Path(os.environ.get("RUDE_FROM", "/")).exists():
         if named == "hang":
             time.sleep(60)
         if named in ERRORS:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.running import KEYS, ROOT, RunningServer
+from tests.running import KEYS, ROOT, RunningServer, wait_until
 
 PARTS = {
     "channel": {"OTP_CHANNELS": "tests.plugins.rude:Part"},
@@ -42,6 +42,18 @@ def test_a_part_that_cannot_be_used_is_one_line(tmp_path, part, rude, command, s
     assert (ended.returncode, ended.stdout) == (status, "")
     assert line.startswith(next(iter({"directory": "OTP_DIRECTORY_URL"}.get(part, name) for name in PARTS[part])))
     assert rude.partition(":")[2] in line
+
+
+def test_a_worker_whose_channel_does_not_open_later_is_tried_again(tmp_path):
+    """The server goes on, says why, and serves when the channel is well again."""
+    broken = tmp_path / "broken"
+    settings = PARTS["channel"] | {"RUDE": "open:SystemExit", "RUDE_FROM": str(broken)}
+    with RunningServer(tmp_path, "", **settings) as server:
+        broken.touch()
+        server.kill_worker()
+        wait_until(lambda: "cannot be opened: SystemExit" in server.log(), "the line that says why", 30)
+        broken.unlink()
+        wait_until(server.healthy, "a worker that serves", 30)
 
 
 def test_an_async_listener_is_rejected(tmp_path):
