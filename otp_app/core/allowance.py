@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Verification
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
@@ -71,7 +71,8 @@ def risk_spent(ledger: Ledger) -> int:
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
-    live = (v for v in ledger.verifications if v.is_pending(now) or (v.again and v.code_left(now)))
+    again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and not policy.once_only)]
+    live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
     return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
 
 

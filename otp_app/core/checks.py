@@ -41,7 +41,7 @@ def check(
     Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
     parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
     """
-    again = target.again and not policy.once_only
+    again = target.status == Status.APPROVED and not policy.once_only
     if again and not target.code_left(now):
         return _over(ledger, policy, target, Status.EXPIRED)
     if not again and not target.is_pending(now):

@@ -67,7 +67,7 @@ class Verification:
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
     replaces: str = ""  # id of the verification that its beginning ended
-    again: bool = False  # approved, and its code is good again until its life is over; see Policy.once_only
+    again: bool = False  # approved by an API that accepts codes again, so guesses still count; see Policy.once_only
     told: bool = False  # a check was told that it is over; see Policy.tells_end_once
     over: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()

@@ -104,7 +104,6 @@ class Interleaved:
         self.clock, self.ledger, self.time = FakeClock(), Ledger(PHONE), 0.0
         self.messages: list[Sent] = []
         self.ended: dict[str, str] = {}  # by callers and guesses; these must stay as they ended
-        self.again: set[str] = set()  # approved by an API that accepts a code again
 
     # ---- calls
 
@@ -142,9 +141,8 @@ class Interleaved:
             return
         code = code_of(found) if right else wrong(code_of(found))
         ledger, verdict = checks.check(self.ledger, now, policy, found, code, code_of)
-        assert not (verdict.approved and target in self.ended) or target in self.again
-        if verdict.approved and not policy.once_only:
-            self.again.add(target)
+        used_up = policy.once_only or self.ended.get(target) != Status.APPROVED
+        assert not (verdict.approved and target in self.ended and used_up)
         if verdict.counted and found.replaces:  # the one before is not pending again, whatever is heard later
             self.ended.setdefault(found.replaces, Status.MAX_ATTEMPTS_REACHED)
         self._keep(ledger or self.ledger)
