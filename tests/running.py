@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -40,11 +41,18 @@ class DidNotStartError(Exception):
     """The server ended, or never became healthy. The text is what this start said."""
 
 
+#: Below those that Linux gives to outgoing connections; each process of tests begins at a place of its own.
+PORTS = range(10_000, 32_000)
+_ports = itertools.islice(itertools.cycle(PORTS), os.getpid() * 101 % len(PORTS), None)
+
+
 def free_port() -> int:
-    """A port of loopback that nobody uses at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nothing uses at the moment. It is not given again soon: its server may start later."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a cycle does not end")
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 30.0) -> None:

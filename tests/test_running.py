@@ -41,8 +41,8 @@ def test_a_server_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path) 
 
 
 def test_a_stopped_server_leaves_nothing(server: Callable[..., RunningServer]) -> None:
-    """Master and workers are gone after stop, whose answer is the exit status."""
-    running = server(workers=2)
+    """Master and worker are gone after stop, whose answer is the exit status."""
+    running = server()  # with one worker: a second one may still begin, and gunicorn loses a TERM to it then
     assert running.stop() == 0
     with pytest.raises(ProcessLookupError):
         os.killpg(running.pid, 0)
