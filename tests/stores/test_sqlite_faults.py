@@ -15,6 +15,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.stores.sqlite import SqliteStore
+from tests.conftest import absent
 from tests.stores.faults import HOUR, locked, refused
 
 NOBODY = 65_534
@@ -108,7 +109,7 @@ def small_disk(path: Path) -> Iterator[None]:
     path.parent.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", str(path.parent)]
     if not IS_ROOT or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
+        absent("the right to mount")
     yield
     subprocess.run(["umount", "-l", str(path.parent)], check=True)
 
