@@ -77,6 +77,7 @@ def on_starting(server):
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
+    server.app.reload = partial(_read_again, server, server.app.reload)
 
 
 def on_reload(server):
@@ -160,16 +161,23 @@ def _in_use(host, port):
 
 
 def _reload(server, reload):
-    """SIGHUP with settings that do not load would end gunicorn; so it goes on as it was, and says why.
+    """SIGHUP with settings that do not load would end gunicorn, as would every fault on the way; so it goes on as it
+    was, and says why.
 
     Only callers that these settings do not name any more are out, whatever else is wrong.
     """
     running = reloading.accepted()
-    settings, faults, _ = _checked(server.cfg.address, running)
-    if not faults:
-        reloading.offer(settings)  # this file is read again: what it would find by then was not checked
-        reload()
-        return
+    try:
+        settings, faults, _ = _checked(server.cfg.address, running)
+        if not faults:
+            reloading.offer(settings)  # this file is read again: what it would find by then was not checked
+            reload()
+            return
+    except _ReadNoMore as error:
+        faults = [str(error)]
+    except Exception as error:  # noqa: BLE001
+        log.exception("unexpected error")
+        faults = [f"an unexpected error ({type(error).__name__})"]
     server.log.error("Not reloaded: %s", "; ".join(faults))
     narrowed = reloading.narrowed(running)
     if out := reloading.revoked(running, narrowed):
@@ -178,6 +186,21 @@ def _reload(server, reload):
         for _ in range(server.num_workers):
             server.spawn_worker()
         server.manage_workers()  # ends the old ones
+
+
+class _ReadNoMore(Exception):
+    """This file is not there any more, or is another one."""
+
+
+def _read_again(server, read):
+    """Read this file as gunicorn does at a reload. Where that fails, it ends: here the values of before stay."""
+    config = server.app.cfg
+    try:
+        read()
+    except SystemExit:
+        server.app.cfg = config
+        os.environ.update(server.cfg.env)  # -e NAME=VALUE, which a reload takes away first
+        raise _ReadNoMore(f"{config.config} is not what it was at the start: other code takes a restart") from None
 
 
 def _checked(addresses, running=None):

@@ -6,6 +6,7 @@ worker that is replaced later must not read settings that were refused since.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret h
 NOBODY = ApiKey("", frozenset(), NO_DIGEST)
 
 Item = TypeVar("Item")
+
+log = logging.getLogger(__name__)
 
 _accepted: Settings | None = None
 _offered: Settings | None = None
@@ -71,10 +74,13 @@ def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder
 
     What cannot be read names nobody; of a list with a faulty item the others count.
     """
-    given, _ = texts(environ, folder)
+    try:
+        given, public = texts(environ, folder)[0], read(environ, folder)[0].otp_public
+    except Exception:  # a defect, which must not keep a revoked caller in
+        log.exception("unexpected error")
+        given, public = {}, False
     keys = {(key.name, key.digest): key.scopes for key in _readable(api_key, given.get("otp_api_keys", ""))}
     accounts = set(_readable(verify_account, given.get("otp_verify_accounts", "")))
-    public = running.otp_public and read(environ, folder)[0].otp_public
     found = running.model_copy(
         update={
             "otp_api_keys": tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
@@ -82,7 +88,7 @@ def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder
                 account if account in accounts else replace(account, digest=NO_DIGEST)
                 for account in running.otp_verify_accounts
             ),
-            "otp_public": public,
+            "otp_public": running.otp_public and public,
         }
     )
     if is_open(running) and not is_open(found):  # it must not be taken for one that never had callers

@@ -13,6 +13,9 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 from gunicorn.util import load_class
 from gunicorn.workers.gthread import ThreadWorker
 
+from otp_app import reloading, startup
+from otp_app.setting_types import api_keys
+from otp_app.settings import Settings
 from tests.deploy.conftest import Conf
 from tests.running import ROOT
 
@@ -121,6 +124,28 @@ def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf) -> Non
     assert found == [120]
     with pytest.raises(SystemExit):  # they were for this reload alone
         conf(OTP_TTL="9999")
+
+
+def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn ends with whatever a signal's handler raises; the log gets its kind, and revoked callers are out."""
+    values, spawned = conf(OTP_STORE_URL="memory://"), []
+    running = Settings(otp_api_keys=api_keys(KEY[:-1] + "1"))
+    monkeypatch.setattr(reloading, "_accepted", running)
+
+    def fail(*_: Any) -> Any:
+        raise RecursionError("a number such as +14155552671")
+
+    monkeypatch.setattr(startup, "load", fail)
+    monkeypatch.setattr(reloading, "read", fail)
+    said: list[str] = []
+    server = SimpleNamespace(
+        cfg=SimpleNamespace(address=[]), num_workers=1, spawn_worker=lambda: spawned.append(1),
+        manage_workers=lambda: None, log=SimpleNamespace(error=lambda line, *of: said.append(line % of)),
+    )  # fmt: skip
+    values["_reload"](server, lambda: None)
+    assert said == ["Not reloaded: an unexpected error (RecursionError)", "Not accepted any more: shop"]
+    assert spawned == [1]
+    assert [key.digest for key in reloading.accepted().otp_api_keys] == [""]
 
 
 def test_a_worker_is_tuned(conf: Conf) -> None:

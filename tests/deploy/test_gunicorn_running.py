@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -176,6 +177,31 @@ def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     reload(keys[:1], "OTP_RESEND_GAPS=\n")
     running.hup()
     assert statuses()[1:] == [401, 401]
+
+
+@pytest.mark.parametrize("code", ["", "from otp_app.reloading import what_a_later_version_has\n"])
+def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
+    server: Start, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gunicorn ends where it cannot read its configuration again, as after an upgrade: the server goes on with the one
+    that it has, and a key that is gone is out all the same.
+    """
+    running = server(OTP_API_KEYS_FILE="keys", start=False)
+    (running.folder / "keys").write_text(f"shop:send:{hashlib.sha256(b'otp_shop').hexdigest()},cron:send:{'1' * 63}2")
+    checkout = tmp_path / "checkout/deploy"
+    checkout.mkdir(parents=True)
+    file = Path(shutil.copy(ROOT / "deploy/gunicorn.conf.py", checkout))
+    monkeypatch.setattr("tests.running.ROOT", checkout.parent)
+    running.start()
+    key, number = {"X-API-Key": "otp_shop"}, {"phone_number": "+919812345678"}
+    assert running.post("/send-otp", number, key).status == 200
+    file.write_text(code) if code else file.unlink()
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: f"Not reloaded: {file} is not what it was" in running.log(), "the refused reload")
+    assert running.post("/send-otp", number, key).status == 429  # it is still a caller, whose number has to wait
+    (running.folder / "keys").write_text(f"cron:send:{'1' * 63}2")
+    running.hup()
+    assert running.post("/send-otp", number, key).status == 401
 
 
 def test_workers_do_not_need_the_key_file(server: Start) -> None:
