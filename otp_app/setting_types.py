@@ -120,13 +120,13 @@ def templates(text: Any) -> Any:
     if not isinstance(text, str) or not text:
         return text or {}
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(text, object_pairs_hook=tuple)  # a tag that stands twice would be lost
+    except (ValueError, RecursionError):
         raise ValueError('write a JSON object, such as {"es": "Tu código es: {code}"}') from None
-    tags = isinstance(found, dict) and all(LANGUAGE_TAG.fullmatch(tag) for tag in found)
-    if not tags or not all(isinstance(words, str) for words in found.values()):
+    tags = isinstance(found, tuple) and all(LANGUAGE_TAG.fullmatch(tag) for tag, _ in found)
+    if not tags or not all(isinstance(words, str) for _, words in found):
         raise ValueError("write a JSON object of language tags with their texts")
-    texts = {language_tag(tag): template(value) for tag, value in found.items()}
+    texts = {language_tag(tag): template(value) for tag, value in found}
     if len(texts) < len(found):
         raise ValueError("write one text for each language tag; pt_BR and pt-br are the same tag")
     return texts
