@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
 
 def read_lines(path: Path) -> Lines:
     """Return what the lines of a file say; nothing where there is no such file. Raises FileFault."""
-    if not os.path.lexists(path):
+    if not _is_there(path):
         return Lines()
     content, found = _content(path), Lines()
     for number, binding in _statements(content):
@@ -65,6 +65,17 @@ def read_lines(path: Path) -> Lines:
         number = content.count("\n", 0, strange.start()) + 1
         found.faults = [f"line {number} cannot be read: it has {_words(strange[0])}"]
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is such a file, a link without a target too; what may not be looked at counts as there."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise FileFault("the file cannot be read") from error
+    return True
 
 
 def _content(path: Path) -> str:

@@ -26,7 +26,10 @@ from otp_app.setting_types import ApiKey, ConfiguredService, FixedUntil, Trusted
 EMPTY_MEANS_NONE = {"otp_resend_gaps", "otp_cool_downs", "otp_client_limits", "otp_check_limits"}
 
 #: these close the server to what they do not name, so that given and empty they would open it: a fault
-GUARDS = {"otp_api_keys", "otp_verify_accounts", "otp_countries", "otp_trusted_hosts", "otp_check_by"}
+GUARDS = {
+    *("otp_api_keys", "otp_verify_accounts", "otp_verify_services", "otp_countries", "otp_trusted_hosts"),
+    "otp_check_by",
+}
 PREFIXES = ("OTP_", "TWILIO_")
 #: names that are read below, or that Twilio's own programs read, and are no attribute
 OTHER_NAMES = {
@@ -234,9 +237,9 @@ def _text(name: str, environ: Mapping[str, str], lines: Mapping[str, str], fault
         except FileFault as error:
             faults[file] = str(error)
             return None
-        if not text and name not in EMPTY_MEANS_NONE | GUARDS:
+        if not text and name not in GUARDS:
             faults[file] = "the file is empty"
-    if text or (name in EMPTY_MEANS_NONE and (variable in source or path)):
+    if text or (name in EMPTY_MEANS_NONE and variable in source and not path):
         return text
     if source and name in GUARDS:
         faults[file if path else variable] = "it is given and empty: write who or what it allows, or take the name away"

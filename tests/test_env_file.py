@@ -127,6 +127,14 @@ def test_a_file_that_is_no_text_is_a_fault(kind, how, tmp_path):
     assert line.startswith(("OTP_API_KEYS_FILE: the file ", ".env: the file "))
 
 
+def test_a_file_that_may_not_be_looked_for_is_a_fault(tmp_path):
+    """As in a folder that is closed to the server's user: nobody knows what it would have said."""
+    (folder := tmp_path / "folder").symlink_to("folder")  # closed to root, too
+    with pytest.raises(startup.BadSettings) as error:
+        startup.load({}, folder)
+    assert error.value.faults == [".env: the file cannot be read"]
+
+
 @pytest.mark.parametrize("content", [b"\xef\xbb\xbfsecret", b"sec\0ret", b"one\rtwo"])
 def test_a_value_has_no_bytes_that_nobody_sees(content, tmp_path):
     """A secret with a byte order mark before it would match nothing."""

@@ -129,7 +129,7 @@ def test_an_empty_variable_is_as_if_unset(tmp_path, name, text):
     assert {n for n in Settings.model_fields if getattr(settings, n) != getattr(Settings(), n)} == changed
 
 
-@pytest.mark.parametrize("name", sorted(GUARDS))
+@pytest.mark.parametrize("name", sorted(GUARDS | {"otp_verify_services"}))
 @pytest.mark.parametrize("how", ["variable", "line of .env", "file", "empty name of a file", "over a line of .env"])
 def test_a_guard_that_is_given_and_empty_is_a_fault(tmp_path, name, how):
     """Emptied by a slip it would open the server; whoever wants it open takes the name away."""
@@ -154,11 +154,13 @@ def test_commas_alone_are_no_list(fault, name):
     assert fault(name.upper(), " , ,")
 
 
-def test_an_empty_file_is_no_value(tmp_path):
-    """A secret that was not filled in does not become the default."""
+@pytest.mark.parametrize("name", ["twilio_auth_token", *sorted(EMPTY_MEANS_NONE)])
+def test_an_empty_file_is_no_value(tmp_path, name):
+    """A secret that was not filled in does not become the default, and a file that was lost takes no limits away."""
     (tmp_path / "empty").touch()
-    _, faults = read({"TWILIO_AUTH_TOKEN_FILE": str(tmp_path / "empty")}, tmp_path)
-    assert faults == {"TWILIO_AUTH_TOKEN_FILE": "the file is empty"}
+    settings, faults = read({f"{name.upper()}_FILE": str(tmp_path / "empty")}, tmp_path)
+    assert faults == {f"{name.upper()}_FILE": "the file is empty"}
+    assert settings == Settings()
 
 
 def test_a_value_given_in_two_ways_is_a_fault(tmp_path):
@@ -283,6 +285,8 @@ BAD = [
     ("OTP_MESSAGES", "{"),
     ("OTP_MESSAGES", "[]"),
     ("OTP_MESSAGES", '{"es": "Hola"}'),
+    ("OTP_MESSAGES", '{"es": "Tu código es: {code}", "es": "{code}"}'),
+    ("OTP_MESSAGES", "[" * 1500),
     ("OTP_ORIGIN", "https://shop.example"),
     ("OTP_ORIGIN", "shop.example\n@evil.example"),
     ("OTP_CODE_LENGTH", "5"),
