@@ -107,7 +107,7 @@ def _check() -> None:
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
     view = current_app.view_functions[request.endpoint] if request.endpoint else None
     need: Need | None = getattr(view, "need", None)
-    who = g.caller = _account_holder(request, settings) if need and need.basic else _identified(request, settings)
+    who = g.caller = _caller(need, settings)
     if view is not None:  # otherwise there is no such path or method, and the router answers
         _authorize(need, who, settings)
     if need and need.scope == "send":  # before the client's limits count it
@@ -132,6 +132,13 @@ def _trusted_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.otp_trusted_hosts or is_open(settings):
         return settings.otp_trusted_hosts
     return (*LOOPBACK_HOSTS, settings.host)
+
+
+def _caller(need: Need | None, settings: Settings) -> Caller:
+    """Whoever asks for what needs no key is asked for none: to count a wrong one /healthz would wait for the store."""
+    if need and need.scope is None:
+        return Caller("", client.address(request.environ, settings.otp_trusted_proxies))
+    return _account_holder(request, settings) if need and need.basic else _identified(request, settings)
 
 
 def _identified(asked: Request, settings: Settings) -> Caller:

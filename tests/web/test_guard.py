@@ -76,6 +76,13 @@ def test_a_wrong_key_is_401(keyed, header):
     assert keyed.channel.messages == []
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json"])
+def test_what_needs_no_key_asks_no_store_about_a_wrong_one(keyed, monkeypatch, path):
+    """The threads of /healthz would wait for a store that hangs, to count wrong keys there."""
+    monkeypatch.setattr(guard, "_count_wrong_key", lambda _: pytest.fail("the store was asked"))
+    assert keyed.call("GET", path, key="wrong").status_code == 200
+
+
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Basic c2hvcDpzZWNyZXQ="}])
 @pytest.mark.parametrize("where", [SEND, VERIFY, ("POST", "/resend-otp"), STATUS, CANCEL])
 def test_without_a_key_it_is_401(keyed, where, header):
