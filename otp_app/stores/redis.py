@@ -256,6 +256,8 @@ class RedisStore:
 
     def _client(self) -> Any:
         """Make it once; a cluster's connects, and whoever waits for that waits no longer than for an answer."""
+        if self._made is not None:  # hundreds of threads that queue for a lock lose more time than they may wait
+            return self._made
         if not self._opening.acquire(timeout=TIMEOUT):
             raise StoreUnavailable
         try:

@@ -146,6 +146,14 @@ def test_connections_that_redis_closed_cost_no_call(own_redis) -> None:
         assert [store.add(f"c{number}", 0, HOUR) for number in range(4)] == [5] * 4
 
 
+def test_calls_do_not_queue_for_the_client_that_is_there(redis_server: Redis) -> None:
+    """Three hundred threads that wait for one lock take longer than a call may, though Redis answers at once."""
+    with opened(redis_server.new_url()) as store:
+        store.add("c", 1, HOUR)
+        with store._opening:  # type: ignore[attr-defined]
+            assert store.add("c", 1, HOUR) == 2
+
+
 # ---- how Redis is set up
 
 
