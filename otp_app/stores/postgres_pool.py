@@ -52,6 +52,7 @@ class Pool:
         # A statement that is refused or given up, and a connection that is lost, say nothing of the next one.
         self._breaker = Breaker((PoolTimeout, NoAnswer))
         self._opening, self._ready = Lock(), False
+        self._answered = 0.0  # when the server did last, by time.monotonic()
         self._ill_at = 0.0  # on the clock of `opened`: a session that began before may have kept the cause of a fault
 
     @contextmanager
@@ -103,6 +104,7 @@ class Pool:
         db = self._take()
         try:
             yield db
+            self._answered = time.monotonic()
         except psycopg.Error as error:
             if not _is_of_the_statement(error):
                 db.close()
@@ -114,13 +116,22 @@ class Pool:
 
     def _take(self) -> Connection:
         """Return a connection that the server has not closed, and that is newer than its last fault."""
-        end = time.monotonic() + TIMEOUT
+        begun = time.monotonic()
         while True:
-            db = self._pool.getconn(timeout=end - time.monotonic())
+            db = self._next(begun)
             if db.opened > self._ill_at and not _has_news(db):
                 return db
             db.close()
             self._pool.putconn(db)
+
+    def _next(self, begun: float) -> Connection:
+        """Return a connection. Where others had them all, the server is not away, and the breaker must not say so."""
+        try:
+            return self._pool.getconn(timeout=begun + TIMEOUT - time.monotonic())
+        except PoolTimeout as error:
+            if self._answered > begun:
+                raise StoreUnavailable("The store is not available (too many wait for it)") from error
+            raise
 
 
 def migrate(db: Connection) -> None:

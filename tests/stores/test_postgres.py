@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -23,6 +23,7 @@ from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once
 from tests.running import KEYS
 from tests.services import Postgres
+from tests.stores.faults import in_thread
 
 HOUR = 3600.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -258,6 +259,34 @@ def test_a_statement_that_is_given_up_costs_no_connection(url: str, db: psycopg.
 def asked_pid(store: PostgresStore) -> int:
     with store._pool.connection() as db:
         return db.info.backend_pid
+
+
+def test_a_crowd_is_not_taken_for_a_server_that_is_away(url: str) -> None:
+    """Some wait too long for a connection, as others have them: they are refused, and whoever comes next is not."""
+    end = threading.Event()
+    with closing(PostgresStore(f"{url}?pool=1")) as store:
+        store.ping()
+
+        def occupy() -> None:
+            while not end.is_set():
+                with suppress(StoreUnavailable), store._pool.connection() as db:
+                    db.execute("SELECT pg_sleep(0.2)")
+
+        crowd = [in_thread(occupy) for _ in range(5)]
+        said = refused_once(store), refused_once(store)
+        end.set()
+        for thread in crowd:
+            thread.join()
+    assert set(said) == {"The store is not available (too many wait for it)"}
+
+
+def refused_once(store: PostgresStore) -> str:
+    """Read until that is refused, and return what was said."""
+    while True:
+        try:
+            store.get("k")
+        except StoreUnavailable as fault:
+            return str(fault)
 
 
 FORK = """
