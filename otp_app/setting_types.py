@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import re
@@ -20,13 +19,9 @@ from otp_app.core.errors import InvalidPhone
 from otp_app.core.message import LANGUAGE_TAG, language_tag, template_fault
 from otp_app.core.phone import spelling
 from otp_app.core.wish import PURPOSE
+from otp_app.weak_secrets import DIGESTS_OF_NONE
 
 _HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
-#: SHA-256 of what people write where a secret is to be made: nothing, and the words of documents
-_NO_SECRETS = {
-    hashlib.sha256(text.encode()).hexdigest()
-    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password")
-}
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 SCOPES = ("send", "verify", "metrics")
 
@@ -163,7 +158,7 @@ def verify_accounts(text: Any) -> Any:
 
 
 def _refuse_known(digests: Iterable[str]) -> None:
-    if not _NO_SECRETS.isdisjoint(digests):
+    if not DIGESTS_OF_NONE.isdisjoint(digests):
         raise ValueError("a secret of it is empty or a placeholder: make one with `python -m otp_app keys`")
 
 

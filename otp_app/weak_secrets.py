@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,6 +12,13 @@ from itertools import combinations, pairwise
 
 #: 32 random bytes have some 30 different ones, hexadecimal digits as text 16
 LEAST_DIFFERENT = 10
+#: SHA-256 of what people write where a secret is to be made: nothing, as of a variable without a value, and the words
+#: of documents, also with the line break that `echo` adds
+DIGESTS_OF_NONE = {
+    hashlib.sha256(f"{text}{end}".encode()).hexdigest()
+    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password")
+    for end in ("", "\n")
+}
 #: words that documents put where a secret belongs
 PLACEHOLDER = re.compile(
     r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo",
@@ -26,11 +34,14 @@ def is_placeholder(text: str) -> bool:
 
 
 def weak(secret: bytes) -> bool:
-    """Whether nobody can have drawn a key at random: few different bytes, one piece repeated, or even steps."""
+    """Whether nobody can have drawn a key at random: few different bytes or steps between them, one piece repeated, a
+    word of a document, or the digest of one.
+    """
     periods = (secret[n:] == secret[:-n] for n in range(1, len(secret) // 2 + 1))
     steps = {(after - before) % 256 for before, after in pairwise(secret)}
     is_word = secret.isascii() and is_placeholder(secret.decode())  # other bytes are no word of a document
-    return len(set(secret)) < LEAST_DIFFERENT or len(steps) == 1 or any(periods) or is_word
+    is_digest = not DIGESTS_OF_NONE.isdisjoint({secret.hex(), secret.decode("latin-1").strip().lower()})
+    return min(len(set(secret)), len(steps)) < LEAST_DIFFERENT or any(periods) or is_word or is_digest
 
 
 def faults(roles: Sequence[Role]) -> list[str]:
