@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from otp_app import profiles, wiring
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
 from otp_app.core.wish import Wish
 from otp_app.keyring import new_secret
@@ -157,6 +157,32 @@ def test_phone_verify_has_the_figures_of_its_settings():
     assert (policy.length, policy.raised_length, policy.ttl) == (9, 9, 120)
     assert (policy.face_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
     assert texts.render("0042", 600) == "Shop 0042"
+
+
+@pytest.mark.parametrize("ends", ["by its code", "by its caller"])
+def test_a_short_code_that_another_api_accepts_again_is_at_stake(ends):
+    """It was used where codes are good once, but can still be guessed at through the API that accepts it again."""
+    written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
+    given = {"otp_faces": ("verify_v2", "phone"), "phone_verification": json.dumps(written)}
+    with closing(built(**given)) as services:
+        verify = services.verify(SERVICE)
+        first = verify.send("+14155552671", Wish("first", code="4321", insists=True)).verification_id
+        if ends == "by its code":
+            assert verify.check("4321", verification_id=first).approved
+        else:
+            verify.approve(first)
+        with pytest.raises(InvalidInput):
+            verify.send("+14155552671", Wish("second", code="4321", insists=True))
+
+
+def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
+    """Whoever logs in twice within ten minutes gets short codes both times."""
+    written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
+    with closing(built(otp_faces=("verify_v2",), phone_verification=json.dumps(written))) as services:
+        verify = services.verify(SERVICE)
+        for purpose in ("first", "second"):
+            verify.send("+14155552671", Wish(purpose, code="4321", insists=True))
+            assert verify.check("4321", phone_number="+14155552671", purpose=purpose).approved
 
 
 def test_a_sandbox_has_one_code():

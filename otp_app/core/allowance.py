@@ -71,7 +71,8 @@ def risk_spent(ledger: Ledger) -> int:
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
-    again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and not policy.once_only)]
+    reused = policy.reused or not policy.once_only
+    again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and reused)]
     live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
     return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
 

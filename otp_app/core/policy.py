@@ -39,6 +39,7 @@ class Policy:
 
     new_code_on_resend: bool = False
     once_only: bool = True  # an approved code is no good any more; False: it is, until its life is over
+    reused: bool = False  # an API of this server accepts approved codes again, so until then they are at stake
     tells_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
 
     @property

@@ -24,7 +24,7 @@ from otp_app.core.transitions import GAP_KEPT, SLOT_KEPT, Opening, begin, next_c
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
 
 #: Fewer gaps and more sends than the default: a search finds more where each step may be a send.
-OFTEN = Policy(gaps=(), sends_per_hour=20, sends_per_day=30)
+OFTEN = Policy(gaps=(), sends_per_hour=20, sends_per_day=30, reused=True)  # the phone API may accept codes again
 VERIFY = replace(OFTEN, ttl=600.0, face_attempts=5, sends_per_verification=5)
 POLICIES = {
     "native": replace(OFTEN, gaps=(30.0, 60.0)),
