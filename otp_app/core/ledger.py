@@ -117,6 +117,14 @@ class Verification:
         """The status, expiry included."""
         return Status.EXPIRED if self.status == Status.PENDING and not self.left(now) else self.status
 
+    def seen_at(self, now: Instant) -> Verification:
+        """The verification as it is stored now: too old, it has expired for good, whatever clocks show after a reboot.
+
+        A beginning that lies ahead says nothing of its age, as the clock of another server may be ahead.
+        """
+        expired = self.status_at(now) != self.status and self.age(now) < math.inf
+        return replace(self, status=Status.EXPIRED) if expired else self
+
     def is_pending(self, now: Instant) -> bool:
         """Whether a code can still be checked."""
         return self.status_at(now) == Status.PENDING
@@ -163,6 +171,10 @@ class Ledger:
     def by_send(self, send_id: str) -> tuple[Verification, Send] | None:
         """The verification and the send with this send id."""
         return next(((v, s) for v in self.verifications for s in v.sends if s.id == send_id), None)
+
+    def seen_at(self, now: Instant) -> Ledger:
+        """The ledger as it is stored now."""
+        return replace(self, seen=now, verifications=tuple(v.seen_at(now) for v in self.verifications))
 
     def with_verification(self, new: Verification, **changes: Any) -> Ledger:
         """The ledger with this verification put in place of the one with its id, or added, and with other changes."""

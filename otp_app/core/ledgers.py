@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from threading import Lock
 from typing import TypeVar
 
@@ -82,7 +81,7 @@ class Ledgers:
         raise Busy("Too many requests for this number at once", retry_after=1.0)
 
     def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:
-        ledger = replace(ledger, seen=now)
+        ledger = ledger.seen_at(now)
         swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
         self._recent[key] = swap.found
         if len(self._recent) > MOST_RECENT:

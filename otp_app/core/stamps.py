@@ -20,7 +20,7 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     """
     shift = _clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
-        ledger = _moved(ledger, shift)
+        ledger = _moved(ledger, shift, now.boot)
     latest = max(ledger.last_send, ledger.died, *ledger.sent, *(at for _, at, _ in ledger.refusals))
     return ledger if latest <= now.wall + MOST_AHEAD else _clamped(ledger, now)
 
@@ -32,11 +32,11 @@ def _clock_set_by(seen: Instant | None, now: Instant) -> float:
     return round((now.wall - seen.wall) - (now.uptime - seen.uptime), 3)
 
 
-def _moved(ledger: Ledger, shift: float) -> Ledger:
+def _moved(ledger: Ledger, shift: float, boot: str) -> Ledger:
     days = round(shift / DAY)
     return replace(
         ledger,
-        verifications=tuple(_moved_verification(verification, shift) for verification in ledger.verifications),
+        verifications=tuple(_moved_verification(verification, shift, boot) for verification in ledger.verifications),
         sent=tuple(stamp + shift for stamp in ledger.sent),
         last_send=ledger.last_send + shift if ledger.last_send else 0.0,
         died=ledger.died + shift if ledger.died else 0.0,
@@ -46,11 +46,15 @@ def _moved(ledger: Ledger, shift: float) -> Ledger:
     )
 
 
-def _moved_verification(verification: Verification, shift: float) -> Verification:
-    """Move all its stamps alike: a send is found by its stamp among those that the ledger counts."""
+def _moved_verification(verification: Verification, shift: float, boot: str) -> Verification:
+    """Move all its stamps alike: a send is found by its stamp among those that the ledger counts.
+
+    But no beginning in an earlier boot moves forward: its clock may have been right, and no code gets younger.
+    """
+    begun, younger = verification.begun, min(shift, 0.0) if verification.begun.boot != boot else shift
     return replace(
         verification,
-        begun=verification.begun._replace(wall=verification.begun.wall + shift),
+        begun=begun._replace(wall=begun.wall + younger),
         over=verification.over + shift if verification.over is not None else None,
         sends=tuple(replace(send, at=send.at + shift) for send in verification.sends),
     )

@@ -88,6 +88,38 @@ def test_all_stamps_of_a_ledger_move_together() -> None:
     assert moved.begun.uptime == NOW.uptime
 
 
+def test_a_code_that_had_expired_stays_so_after_a_reboot_with_a_clock_that_is_behind() -> None:
+    """It was seen to be too old: a clock that shows the time of its beginning again does not make it young."""
+    world = _world()
+    first = world.send()
+    code = world.code()
+    world.clock.forward(HOUR / 2)
+    world.send(purpose="payment")
+    world.clock.reboot(down=0.0)
+    world.clock.set(-HOUR / 2)
+    assert world.service().status(first.verification_id).status == Status.EXPIRED
+    assert not world.service().check(code, verification_id=first.verification_id).approved
+
+
+def test_a_clock_set_forward_makes_no_code_of_an_earlier_boot_younger() -> None:
+    """The clock was right before the reboot, behind after it, and is right again."""
+    begun = NOW._replace(boot="boot-0")
+    verification = Verification("VE1", "login", "k1", 6, begun, 300.0)
+    behind = Instant(NOW.wall - DAY, NOW.boot, 10.0)
+    right = Instant(NOW.wall + 200, NOW.boot, 10.0)
+    (moved,) = corrected(Ledger(PHONE, (verification,), seen=behind), right).verifications
+    assert moved.left(right) == 100
+    assert not moved.is_pending(right._replace(wall=right.wall + DAY, uptime=right.uptime + DAY))
+
+
+def test_a_clock_set_back_makes_no_code_of_an_earlier_boot_younger() -> None:
+    """Its beginning, noted by a clock as wrong, would lie ahead, and its life begin when that time comes."""
+    verification = Verification("VE1", "login", "k1", 6, NOW._replace(boot="boot-0"), 300.0)
+    right = Instant(NOW.wall - HOUR, NOW.boot, NOW.uptime)
+    (moved,) = corrected(Ledger(PHONE, (verification,), seen=NOW), right).verifications
+    assert moved.begun.wall == right.wall
+
+
 @pytest.mark.parametrize("seen", [None, NOW._replace(boot="boot-0"), NOW._replace(boot="")], ids=str)
 def test_without_a_change_in_this_boot_stamps_stay(seen: Instant | None) -> None:
     """A day ahead at most: more was written by a clock that was wrong, and becomes now."""
