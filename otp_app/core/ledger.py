@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from otp_app.core.interfaces import Instant
 
 FORMAT = 1
-MAX_BYTES = 4096
+MAX_BYTES = 8192  # as much as stores take
 MAX_TOMBSTONES = 8
 
 BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
@@ -66,6 +66,7 @@ class Verification:
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
+    newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
     replaces: str = ""  # id of the verification that its beginning ended
     again: bool = False  # approved by an API that accepts codes again, so guesses still count; see Policy.once_only
     told: bool = False  # a check was told that it is over; see Policy.tells_end_once
@@ -185,7 +186,7 @@ class Ledger:
 
 
 def encode(ledger: Ledger) -> bytes:
-    """The bytes to store: at most 4 KiB, for which history (never what a limit counts) is dropped where needed."""
+    """The bytes to store: at most 8 KiB, for which history (never what a limit counts) is dropped where needed."""
     while len(data := _COMPACT.encode(_plain(ledger)).encode()) > MAX_BYTES and ledger.verifications:
         ledger = _lighter(ledger)
     return data
@@ -212,7 +213,7 @@ def _lighter(ledger: Ledger) -> Ledger:
         if settled := next((s for s in verification.sends if s.state != "pending"), None):
             sends = tuple(s for s in verification.sends if s is not settled)
             return ledger.with_verification(replace(verification, sends=sends))
-    oldest = next((v for v in ledger.verifications if v.over is not None), ledger.verifications[0])
+    oldest = next((v for v in ledger.verifications if v.status != Status.PENDING), ledger.verifications[0])
     return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
 
 

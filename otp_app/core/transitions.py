@@ -82,7 +82,10 @@ def settle(
     provider_id = delivery.provider_id[:LONGEST_PROVIDER_ID]
     settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "")
     sends = tuple(settled if s is send else s for s in verification.sends)
-    verification = replace(verification, sends=sends, out=verification.out or reason is None)
+    verification = replace(verification, sends=sends)
+    if reason is None:
+        newest = max(verification.newest_out, send.generation)
+        verification = replace(verification, out=True, newest_out=newest)
     ledger = ledger.with_verification(verification)
     if reason in ABOUT_THE_NUMBER:
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
@@ -140,6 +143,7 @@ def _sent_again(
     if not (policy.new_code_on_resend or other):
         return ledger, current
     possible = {current.generation, *(send.generation for send in current.sends if send.state != Outcome.REFUSED)}
+    possible |= {current.newest_out} if current.out else set()
     kept = tuple(choice for choice in current.chosen if choice[0] in possible)
     renewed = replace(current, generation=current.generation + 1, chosen=kept)
     return _with_choice(ledger, now, policy, renewed, opening, code_of)
@@ -236,9 +240,8 @@ def _first_step(verification: Verification, send: Send) -> float:
 
 def _generation_out(verification: Verification) -> int:
     """The newest code that may have left: one that never left must not replace the one that the user has."""
-    refused = {s.generation for s in verification.sends if s.state == Outcome.REFUSED}
-    refused -= {s.generation for s in verification.sends if s.state != Outcome.REFUSED}
-    return next((g for g in range(verification.generation, 0, -1) if g not in refused), 0)
+    possible = (s.generation for s in verification.sends if s.state != Outcome.REFUSED)
+    return max(verification.newest_out, *possible, 0)
 
 
 def _revived(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:

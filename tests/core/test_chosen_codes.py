@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from otp_app.core.allowance import risk_spent
 from otp_app.core.codes import distance, moved
 from otp_app.core.errors import DeliveryRefused, InvalidInput
+from otp_app.core.interfaces import Message
 from otp_app.core.ledger import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.service import FixedCode
@@ -109,6 +112,25 @@ def test_a_code_that_left_once_stays_though_its_resend_was_refused(world: World)
     with pytest.raises(DeliveryRefused):
         world.send(code="2222", insists=True)
     assert world.service().check("2222", phone_number=PHONE).approved
+
+
+def test_a_choice_stays_though_its_message_was_forgotten(world: World) -> None:
+    """A full record forgets the message; the choice is still the code, should the next two never leave."""
+    world.policy = Policy(gaps=())
+    verification_id = world.send(code="1111").verification_id
+    key, (data, end) = next(iter(world.store.values.items()))
+    forgotten = replace(decode(data).verifications[0], sends=())
+    world.store.values[key] = encode(decode(data).with_verification(forgotten)), end
+
+    def another(message: Message) -> None:
+        if message.code == "2222":
+            with pytest.raises(DeliveryRefused):
+                world.send(code="3333", insists=True)
+
+    world.sms.during, world.sms.script = another, [refused(), refused()]
+    with pytest.raises(DeliveryRefused):
+        world.send(code="2222", insists=True)
+    assert world.service().check("1111", verification_id=verification_id).approved
 
 
 def test_a_refused_choice_is_forgotten(world: World) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otp_app.core import checks, transitions
+from otp_app.core.allowance import MOST_SENT
 from otp_app.core.interfaces import Delivery, Instant, Outcome
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
@@ -140,7 +141,7 @@ def _named(number: int, **fields: Any) -> Verification:
     return _verification(id=f"VE{number:032x}", purpose=f"{number:x}".rjust(32, "p"), key="k" * 16, **fields)
 
 
-def test_history_is_dropped_before_a_ledger_outgrows_4_kib() -> None:
+def test_history_is_dropped_before_a_ledger_outgrows_8_kib() -> None:
     tombstones = tuple(_named(n, status=Status.CANCELED, over=NOW.wall, sends=_sends(5)) for n in range(8))
     pending = _named(9, sends=_sends(5))
     ledger = decode(encode(_full((*tombstones, pending))))
@@ -156,11 +157,23 @@ def test_pending_verifications_of_every_purpose_fit() -> None:
     assert [v.id for v in decode(encode(_full(pending))).verifications] == [v.id for v in pending]
 
 
-def test_the_largest_caps_that_settings_allow_leave_room_for_a_pending_verification() -> None:
-    """100 sends a day and a reserve of 100: what a limit counts and a live code are both kept."""
-    ledger = _full((_named(1, sends=_sends(1)), _named(2, sends=_sends(1))), sends=200)
-    again = decode(encode(ledger))
-    assert (len(again.sent), len(again.verifications)) == (200, 2)
+def test_the_largest_caps_that_settings_allow_leave_room_for_all_pending_verifications() -> None:
+    """A day's 100 messages are remembered at most: what a limit counts and all live codes are kept."""
+    on_its_way = Send("VL" + "0" * 32, "whatsapp", NOW.wall + 0.123, generation=3)
+    chosen = tuple((generation, 10, 9_876_543_210) for generation in range(4))
+    fields = {"attempts": 4, "life": 512.345, "generation": 3, "chosen": chosen, "messages": 5, "out": True}
+    over = (_named(9, status=Status.EXPIRED), _named(10, status=Status.CANCELED, over=NOW.wall))
+    pending = tuple(_named(n, **fields, sends=(*_sends(3), on_its_way)) for n in range(8))
+    again = decode(encode(_full((*over, *pending), sends=MOST_SENT)))
+    assert len(again.sent) == MOST_SENT
+    assert [v.id for v in again.verifications if v.status == Status.PENDING] == [v.id for v in pending]
+
+
+def test_what_is_over_is_dropped_before_what_is_pending() -> None:
+    """What has expired too, where it is the younger one."""
+    pending = _named(1, extra={"newer": "x" * 4000})
+    over = tuple(_named(n, status=Status.EXPIRED, extra={"newer": "x" * 4000}) for n in (2, 3))
+    assert [v.id for v in decode(encode(_full((pending, *over)))).verifications] == [pending.id]
 
 
 def test_a_long_name_from_a_provider_costs_no_verification() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,6 +154,17 @@ def test_a_refused_new_code_leaves_the_old_one_good() -> None:
     assert number.of(first).generation == first.generation  # type: ignore[union-attr]
     assert number.send().generation == 1
     number.refuse(Reason.BAD_NUMBER)
+    assert number.of(first).generation == 1  # type: ignore[union-attr]
+
+
+def test_a_code_whose_message_was_forgotten_is_not_replaced_by_an_older_one() -> None:
+    """A full record forgets that it left; a resend of it that is refused must not lead back behind it."""
+    number = Number(Policy(gaps=(), new_code_on_resend=True))
+    first = number.send()
+    number.send()
+    number.policy = Policy(gaps=())
+    number.ledger = number.ledger.with_verification(replace(number.of(first), sends=()))  # type: ignore[type-var]
+    number.refuse(Reason.UNREACHABLE)
     assert number.of(first).generation == 1  # type: ignore[union-attr]
 
 
