@@ -25,6 +25,7 @@ from otp_app.dialing import dial
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
 MAX_IDLE = 20.0  # seconds; Twilio and what lies between close idle connections later than that
 MAX_ANSWER = 64 * 1024  # bytes; a message resource has about a thousand
+MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
 THROTTLE_RETRIES = 2
 THROTTLE_PAUSE = 0.5  # seconds, where the answer names none
 
@@ -103,7 +104,9 @@ class Connection:
                 raise Unanswered("Twilio's answer is too long, or cut off")
         finally:
             response.close()
-        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, not response.will_close)
+        # After an answer of 1xx the real one may follow, and would be taken for that to the next request.
+        reusable = response.status >= 200 and not response.will_close
+        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, reusable)
 
     def close(self) -> None:
         """Close the socket."""
@@ -113,11 +116,12 @@ class Connection:
 class _Reader(io.RawIOBase):
     """The stream of one answer. Each read has only what is left until the deadline, and its end closes nothing.
 
-    With a limit for each read alone, a server that sends a byte now and then could hold a thread for ever.
+    With a limit for each read alone, a server that sends a byte now and then could hold a thread for ever. Together
+    they have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
+        self._sock, self._deadline, self._room = sock, deadline, MAX_READ
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
         return io.BufferedReader(self)
@@ -127,7 +131,11 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(self._deadline.left())
-        return self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer)
+        self._room -= count
+        if self._room < 0:
+            raise Unanswered("Twilio's answer is too long")
+        return count
 
 
 class Transport(HttpClient):  # type: ignore[misc]

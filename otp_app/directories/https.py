@@ -12,7 +12,7 @@ import time
 from base64 import b64encode
 from contextlib import closing
 from functools import partial
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -27,9 +27,11 @@ from otp_app.dialing import dial
 TIMEOUT = 2.0  # seconds for a look-up as a whole
 CONNECTIONS = 32  # kept while idle; at work there is one for each thread that asks
 MAX_ANSWER = 64 * 1024  # bytes
+MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
 WHY = {
     "ReadTimeoutError": "no answer in time",
     "ProtocolError": "no connection, or it broke",
+    "ValueError": "its answer cannot be read",
     "SSLError": "its certificate is not one to trust, or TLS failed",
 }
 
@@ -57,7 +59,7 @@ class HttpsDirectory:
             return None
         try:
             status, body = self._get(self._target.replace("{user_id}", quote(user_id, safe="")))
-        except HTTPError as error:
+        except (HTTPError, ValueError) as error:  # http.client reads a chunk of negative length
             name = type(error).__name__
             raise DirectoryUnavailable(f"The directory is not available ({WHY.get(name, name)})") from error
         if status == 404:
@@ -91,6 +93,8 @@ class HttpsDirectory:
             preload_content=False,
         )
         with closing(answer):  # one that was not read to its end takes its connection along
+            if answer.status < 200:  # the real answer may follow, and would be taken for that about the next user
+                raise ProtocolError("no final answer")
             body = answer.read(MAX_ANSWER + 1, decode_content=False)
             return answer.status, body
 
@@ -122,10 +126,10 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 
 
 class _Reader(io.RawIOBase):
-    """The stream of one answer. Each read has only what is left of the time."""
+    """The stream of one answer. Each read has only what is left of the time, and together they have MAX_READ bytes."""
 
     def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end = sock, end
+        self._sock, self._end, self._room = sock, end, MAX_READ
         self._stream = sock.makefile("rb", buffering=0)
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
@@ -136,7 +140,11 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(_left(self._end))
-        return self._stream.readinto(buffer)
+        count = self._stream.readinto(buffer)
+        self._room -= count or 0
+        if self._room < 0:
+            raise HTTPException("too long")
+        return count
 
     def close(self) -> None:
         self._stream.close()

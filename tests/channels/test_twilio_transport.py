@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from otp_app.channels.twilio_transport import NotSent, Throttled, Transport, TransportError
+from otp_app.channels.twilio_transport import NotSent, Throttled, Transport, TransportError, Unanswered
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.dialing import dial
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
@@ -53,6 +53,16 @@ def test_a_slow_answer_within_the_deadline_counts(broken, open_client):
     """Twilio may take its time."""
     broken.set("slow:0.1")
     assert sent(send(open_client(broken.url)))
+
+
+@pytest.mark.parametrize("mode", ["informational", "negative", "trailers"])
+def test_an_answer_without_end_is_not_kept(broken, mode):
+    """Not even where its body has no length to go by: a gigabyte would fit into the deadline."""
+    broken.set(mode)
+    transport = Transport(5.0, 8)
+    with pytest.raises(Unanswered, match="too long"):
+        transport.request("POST", broken.url)
+    transport.close()
 
 
 def test_connecting_has_three_seconds_of_the_deadline(broken, open_client):

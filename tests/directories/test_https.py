@@ -276,6 +276,62 @@ def test_a_connection_that_is_closed_when_used_again(listener):
         second.join()
 
 
+def early(connection):
+    """Hints, and the answer for ann a moment later."""
+    connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    time.sleep(0.1)
+    answer_ann(connection)
+    connection.recv(65536)
+
+
+def test_an_answer_that_comes_after_hints_is_no_answer_for_the_next_user(listener):
+    """The connection is closed, so that no code for one user goes to the number of another."""
+    for _ in range(4):
+        talk(listener, early)
+    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
+    with closing(users):
+        for user in ("ann", "bob"):
+            with pytest.raises(DirectoryUnavailable, match="no connection, or it broke"):
+                users.phone(user)
+
+
+def endless(opening, more):
+    """What goes on for ever."""
+
+    def go_on(connection):
+        connection.sendall(opening)
+        while True:
+            connection.sendall(more)
+
+    return go_on
+
+
+ENDLESS = {
+    "informational": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "negative": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b" " * 60_000),
+    "trailers": endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 1000),
+}
+
+
+@pytest.mark.parametrize("how", ENDLESS.values(), ids=ENDLESS)
+def test_an_answer_without_end_is_not_kept(listener, how):
+    """Not even where its body has no length to go by: a gigabyte would fit into two seconds."""
+    for _ in range(2):
+        talk(listener, how)
+    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
+    with closing(users), pytest.raises(DirectoryUnavailable, match="no connection, or it broke"):
+        users.phone("ann")
+
+
+def test_a_chunk_of_negative_length_is_a_fault_of_the_directory(listener):
+    """As any other answer that is no HTTP."""
+    talk(listener, lambda connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n12345\r\n0\r\n\r\n"))  # fmt: skip
+    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
+    with closing(users), pytest.raises(DirectoryUnavailable, match="its answer cannot be read"):
+        users.phone("ann")
+
+
 NONSENSE = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 999999 x\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 70_000]
 
 

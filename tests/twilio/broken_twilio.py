@@ -222,6 +222,25 @@ def flood(_: BrokenTwilio, sock: socket.socket, __: str) -> bool:
     return False
 
 
+def early(server: BrokenTwilio, sock: socket.socket, _: str) -> bool:
+    """Send early hints, and the answer a moment later."""
+    sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+    server.stopped.wait(0.1)
+    return send(sock, 201, message())
+
+
+def endless(opening: bytes, more: bytes) -> Mode:
+    """A mode that goes on for ever."""
+
+    def go_on(server: BrokenTwilio, sock: socket.socket, _: str) -> bool:
+        sock.sendall(opening)
+        while not server.stopped.is_set():
+            sock.sendall(more)
+        return False
+
+    return go_on
+
+
 Mode = Callable[[BrokenTwilio, socket.socket, str], bool]
 
 
@@ -236,6 +255,10 @@ MODES: dict[str, Mode] = {
     "slow": slow,  # seconds
     "drip": drip,  # seconds
     "hang": hang,
+    "early": early,
+    "informational": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+    "negative": endless(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b" " * 60_000),
+    "trailers": endless(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 1000),
     "chunked": chunked,
     "last": last,
     "leave": lambda _, sock, __: not send(sock, 201, message()),  # close without a word after a good answer
