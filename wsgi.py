@@ -4,9 +4,9 @@ import os
 import sys
 
 from otp_app import create_app
-from otp_app.keyring import BadKeyFile
-from otp_app.sole_worker import SecondWorkerError
+from otp_app.settings.keyring import BadKeyFile
 from otp_app.startup import BadSettings
+from otp_app.web.sole_worker import SecondWorkerError
 
 try:
     app = create_app()

@@ -32,10 +32,10 @@ from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, Names
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Movable
-from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
+from otp_app.core.send_request import Wish
 from otp_app.core.service import VerificationService
-from otp_app.core.wish import Wish
+from otp_app.core.texts import Texts
 from otp_app.store import MemoryStore, open_store
 from tests.services import Postgres, Redis, postgres_programs
 

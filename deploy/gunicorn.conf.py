@@ -14,11 +14,13 @@ import sys
 import time
 from functools import partial
 
-from otp_app import keyring, refusals, reloading, startup
+from otp_app import startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
-from otp_app.servers import descriptors
+from otp_app.settings import keyring
+from otp_app.startup import refusals, reloading
 from otp_app.store import sharing
+from otp_app.web.gunicorn import descriptors
 
 
 def _refuse(faults, status=os.EX_CONFIG):
@@ -39,7 +41,7 @@ _one_worker = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE
 _memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a slow disk must not stop the heartbeat
 
 bind = f"{_host}:{_settings.port}"
-worker_class = "otp_app.servers.http_worker.HttpWorker"  # gthread, with errors that repeat no input
+worker_class = "otp_app.web.gunicorn.worker.HttpWorker"  # gthread, with errors that repeat no input
 workers = _settings.web_concurrency
 threads = _settings.otp_threads + 32  # so many sends at once, and the rest for everything else
 worker_connections = descriptors.connections(descriptors.raise_limit(), threads)
@@ -55,7 +57,7 @@ control_socket_disable = True  # two servers of one user would share its path
 worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 loglevel = _settings.otp_log_level.lower()
-logger_class = "otp_app.servers.http_worker.HttpLog"
+logger_class = "otp_app.web.gunicorn.worker.HttpLog"
 set_up(_settings.otp_log_level)
 
 
@@ -91,9 +93,9 @@ def pre_fork(server, worker):
 
     So HUP brings new settings and never new code, which would be mixed with the old: that takes a restart.
     """
-    from otp_app import channels, web  # after the refusals, which should not wait for it
+    from otp_app import app, channels  # after the refusals, which should not wait for it
 
-    web.blueprints(_settings)
+    app.blueprints(_settings)
     try:
         for channel in channels.open_channels(_settings):
             channel.close()

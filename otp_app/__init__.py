@@ -1,4 +1,22 @@
-"""otp_app: sends one-time codes by WhatsApp or SMS and checks them."""
+"""otp_app sends one-time codes by WhatsApp or SMS and checks them.
+
+The package from the top to the bottom. A module imports its own part and the parts of lines below it, never a part of
+its own line or above; no API, channel or store imports another one.
+
+    __main__  __init__
+    cli
+    app
+    startup
+    apis
+    web
+    profiles
+    wiring
+    background  channels  maintenance  proof  store  stores
+    clock  logs
+    settings
+    connections  plugins
+    core
+"""
 
 from __future__ import annotations
 
@@ -14,7 +32,7 @@ __version__ = "0.1.0"
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
-    """Return the Flask application; without settings, those of the environment. See otp_app.web.create_app."""
-    from otp_app import web
+    """Return the Flask application; without settings, those of the environment. See otp_app.app.create_app."""
+    from otp_app import app
 
-    return web.create_app(settings, services)
+    return app.create_app(settings, services)

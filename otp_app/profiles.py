@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from otp_app.core.message import Texts
+from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.core.policy import Policy
+from otp_app.core.texts import Texts
 from otp_app.settings import Settings
-from otp_app.verify_services import VerifyService
 
 USERS_TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
 VERIFY_TEXT = "Your {app} verification code is: {code}"

@@ -16,7 +16,7 @@ import jwt
 
 from otp_app.core.codes import parse_secret
 from otp_app.core.interfaces import Approval, Clock
-from otp_app.extras import install_command
+from otp_app.plugins.extras import install_command
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -15,17 +15,17 @@ from typing import Any, NoReturn, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Hold, Item, Movable, Store, Swap
-from otp_app.loading import OWN_CLASS, construct
 from otp_app.plugins.guarded import Guarded, Method, attribute
+from otp_app.plugins.loading import OWN_CLASS, construct
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
     "memory": "otp_app.store:MemoryStore",
-    "sqlite": "otp_app.stores.sqlite:SqliteStore",
+    "sqlite": "otp_app.stores.sqlite.store:SqliteStore",
     **dict.fromkeys(
-        ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"), "otp_app.stores.redis:RedisStore"
+        ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"), "otp_app.stores.redis.store:RedisStore"
     ),
-    **dict.fromkeys(("postgresql", "postgres"), "otp_app.stores.postgres:PostgresStore"),
+    **dict.fromkeys(("postgresql", "postgres"), "otp_app.stores.postgres.store:PostgresStore"),
 }
 
 T = TypeVar("T")

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from otp_app import keyring, profiles
+from otp_app import profiles
+from otp_app.apis.phone.session_tokens import SessionTokens
+from otp_app.apis.users.directories import open_directory
+from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
+from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.bulkhead import Bulkhead
 from otp_app.core.codes import Names
-from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.interfaces import ApprovalListener, Channel, Clock, CodeMaker, Directory, Store
 from otp_app.core.service import FixedCode, VerificationService
-from otp_app.directory import open_directory
-from otp_app.loading import load_object
 from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
+from otp_app.plugins.loading import load_object
 from otp_app.proof import Proofs, parse_proof_keys
-from otp_app.session_tokens import SessionTokens
-from otp_app.settings import Settings
+from otp_app.settings import Settings, keyring
 from otp_app.store import open_or_memory, open_store
-from otp_app.verify_services import VerifyService, VerifyServices
-
-SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
 
 @dataclass(frozen=True)
@@ -142,27 +139,3 @@ class NoDirectory:
 
     def close(self) -> None:
         """There is nothing to give up."""
-
-
-class Sweeper:
-    """Deletes what is over in small batches, off the requests."""
-
-    def __init__(self, store: Store) -> None:
-        self._store, self._end = store, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        pause = SWEEP_EVERY
-        while not self._end.wait(pause):
-            try:
-                gone = self._store.sweep(SWEEP_AT_MOST)
-            except StoreUnavailable as error:
-                log.warning("sweep: %s", error)
-                gone = 0
-            pause = SWEEP_EVERY if gone < SWEEP_AT_MOST else 0.1

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app import postgres_connection
-from otp_app.stores import postgres_pool, redis, redis_client, sqlite, sqlite_file
+from otp_app.connections import postgres as postgres_connection
+from otp_app.stores.postgres import pool as postgres_pool
+from otp_app.stores.redis import client as redis_client
+from otp_app.stores.redis import store as redis
+from otp_app.stores.sqlite import file as sqlite_file
+from otp_app.stores.sqlite import store as sqlite
 
 LONG = 30.0  # seconds
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from otp_app import keyring, startup
-from otp_app.settings import Settings
+from otp_app import startup
+from otp_app.settings import Settings, keyring
 from tests.command import run
 from tests.web.house import House
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from otp_app import proof, setting_types
+from otp_app import proof
+from otp_app.settings import types as setting_types
 from tests.command import run
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import pytest
 
 from otp_app.core.interfaces import Freeze, Item
 from otp_app.store import open_store
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 from tests.command import run
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from otp_app.dialing import dial
+from otp_app.connections.tcp import dial
 
 
 class Clock:

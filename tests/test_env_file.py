@@ -5,7 +5,7 @@ import os
 import pytest
 
 from otp_app import startup
-from otp_app.env_file import LARGEST, FileFault, read_lines, read_text
+from otp_app.settings.env_file import LARGEST, FileFault, read_lines, read_text
 
 
 def write(folder, content):

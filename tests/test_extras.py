@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from otp_app import extras
+from otp_app.plugins import extras
 from tests.running import ROOT
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app import keyring
-from otp_app.settings import Settings
+from otp_app.settings import Settings, keyring
 from otp_app.store import open_store
 
 SECRET = base64.b64encode(b"s" * 32).decode()
@@ -84,7 +83,7 @@ def test_two_servers_have_two_keys(tmp_path):
 RACE = """
 import sys, time
 from pathlib import Path
-from otp_app import keyring
+from otp_app.settings import keyring
 from otp_app.settings import Settings
 folder = Path(sys.argv[1])
 (folder / f"ready-{sys.argv[2]}").touch()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from otp_app import moving
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Item
-from otp_app.moving import CannotMove
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.maintenance import copy as moving
+from otp_app.maintenance.copy import CannotMove
+from otp_app.stores.sqlite.store import SqliteStore
 
 ROOT = Path(__file__).parents[1]
 HOUR = 3600.0
@@ -318,7 +318,7 @@ def test_a_target_that_cannot_be_opened_says_so(full, empty) -> None:
 
 SLOW_COPY = """
 import sys, time
-from otp_app import moving
+from otp_app.maintenance import copy as moving
 from otp_app.store import open_store
 def progress(done, total):
     print(done, flush=True)

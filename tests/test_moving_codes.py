@@ -22,10 +22,10 @@ from otp_app.core.codes import CodeKeys, Names
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Delivery, Item, Message, Outcome
 from otp_app.core.ledger import Ledger, encode
-from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
+from otp_app.core.send_transitions import Opening, begin, settle
 from otp_app.core.service import VerificationService
-from otp_app.core.transitions import Opening, begin, settle
+from otp_app.core.texts import Texts
 from otp_app.store import open_store
 
 ROOT = Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from otp_app import moving
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Hold, Item
-from otp_app.moving import CannotMove
+from otp_app.maintenance import copy as moving
+from otp_app.maintenance.copy import CannotMove
 from otp_app.store import open_store
 
 HOUR = 3600.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from otp_app import startup
-from otp_app.core.message import Texts, template_fault
-from otp_app.phone_verification import NEXMO, SANDBOXES, TWILIO, WHAT_TO_WRITE, PhoneVerification, as_settings, parse
+from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, WHAT_TO_WRITE, PhoneVerification, as_settings, parse
+from otp_app.core.texts import Texts, template_fault
 from tests.phones import fresh_numbers
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "phone-verify-recipes.md"

@@ -4,12 +4,12 @@ from contextlib import closing
 
 import pytest
 
-from otp_app import records
 from otp_app.core.interfaces import Instant, Item
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.policy import DAY
+from otp_app.maintenance import records
 from otp_app.store import open_store
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 
 NOW = Instant(1_750_000_000.0, "boot", 5000.0)
 TODAY = int(NOW.wall // DAY)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app import reloading
-from otp_app.refusals import is_open
-from otp_app.setting_types import api_keys, verify_accounts
 from otp_app.settings import Settings
+from otp_app.settings.types import api_keys, verify_accounts
+from otp_app.startup import reloading
+from otp_app.startup.refusals import is_open
 from tests.web.house import House
 
 SHOP, CRON = "shop:send+verify:" + "1" * 63 + "2", "cron:metrics:" + "2" * 63 + "3"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otp_app.apis.phone.session_tokens import MAX_LENGTH, SessionTokens
 from otp_app.core.codes import Names
-from otp_app.session_tokens import MAX_LENGTH, SessionTokens
 
 KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}
 PHONE = "+14155552671"

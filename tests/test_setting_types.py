@@ -6,8 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from otp_app import setting_types as types
-from otp_app.settings import Settings
+from otp_app.settings import Settings, types
 
 DIGEST = "0123456789abcdef" * 4
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import socket
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.sole_worker import Claim
+from otp_app.web.sole_worker import Claim, listening
 
 CONTEXT = multiprocessing.get_context("fork")
 
 
 def serve(shared, loaded, served, done):
     """Load, then listen, then look at a first request and at a second one, as a worker of uvicorn does."""
+    for fd in listening():  # servers of other tests, which a fork has too
+        os.close(fd)
     claim = Claim()
     claim.take(0)
     loaded.wait()

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from otp_app import refusals, startup
+from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
-from otp_app.keyring import new_secret
 from otp_app.settings import Settings, read
+from otp_app.settings.keyring import new_secret
+from otp_app.startup import refusals
 from otp_app.store import MemoryStore
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
 
 KEY = "shop:send:" + "0" * 64

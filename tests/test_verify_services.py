@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.errors import Busy, InvalidInput, StoreUnavailable
-from otp_app.core.interfaces import Store, Swap
-from otp_app.store import MemoryStore
-from otp_app.verify_services import (
+from otp_app.apis.verify_v2.service_registry import (
     ENTRY,
     MOST_LOSSES,
     AccountServices,
@@ -25,6 +22,9 @@ from otp_app.verify_services import (
     VerifyService,
     VerifyServices,
 )
+from otp_app.core.errors import Busy, InvalidInput, StoreUnavailable
+from otp_app.core.interfaces import Store, Swap
+from otp_app.store import MemoryStore
 from tests.core.fakes import DictStore, FakeClock
 
 ANY, OTHER = "VA" + "a" * 32, "VA" + "b" * 32

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from otp_app.weak_secrets import weak
+from otp_app.settings.weak_secrets import weak
 
 
 def test_random_bytes_that_spell_a_placeholder_by_chance_are_a_secret():

@@ -10,13 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from otp_app import profiles, wiring
+from otp_app.apis.verify_v2.service_registry import VerifyService
+from otp_app.background import sweeper
 from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
-from otp_app.core.wish import Wish
-from otp_app.keyring import new_secret
+from otp_app.core.send_request import Wish
 from otp_app.settings import Settings
+from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
-from otp_app.verify_services import VerifyService
 from tests.test_startup import SANDBOX
 from tests.web.house import RecordingChannel
 
@@ -67,14 +68,14 @@ class Store(MemoryStore):
 
 def test_what_is_over_is_swept_until_the_end(monkeypatch, caplog):
     """In batches, off the requests; a store that fails is tried again, and told of without a traceback."""
-    monkeypatch.setattr(wiring, "SWEEP_EVERY", 0.01)
+    monkeypatch.setattr(sweeper, "SWEEP_EVERY", 0.01)
     store = Store()
-    sweeper = wiring.Sweeper(store)
+    thread = sweeper.Sweeper(store)
     assert store.enough.wait(5)
-    sweeper.stop()
-    assert set(store.sweeps) == {wiring.SWEEP_AT_MOST}
+    thread.stop()
+    assert set(store.sweeps) == {sweeper.SWEEP_AT_MOST}
     assert [record.getMessage() for record in caplog.records] == ["sweep: The store is not available"]
-    assert not sweeper._thread.is_alive()
+    assert not thread._thread.is_alive()
 
 
 def test_close_gives_everything_back(monkeypatch):

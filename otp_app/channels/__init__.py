@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from otp_app.core.codes import CODE
 from otp_app.core.errors import ChannelDown
 from otp_app.core.interfaces import Channel, Delivery, Outcome, Reason
-from otp_app.loading import OWN_CLASS, load_object
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
+from otp_app.plugins.loading import OWN_CLASS, load_object
 
 if TYPE_CHECKING:
-    from otp_app.channels.twilio_client import TwilioClient
+    from otp_app.channels.twilio.client import TwilioClient
     from otp_app.settings import Settings
 
 CHANNELS = {
-    "backend": "otp_app.channels.backend:BackendChannel",
+    "backend": "otp_app.apis.phone.backend:BackendChannel",
     "console": "otp_app.channels.console:ConsoleChannel",
-    "sms": "otp_app.channels.twilio_sms:SmsChannel",
-    "whatsapp": "otp_app.channels.twilio_whatsapp:WhatsAppChannel",
+    "sms": "otp_app.channels.twilio.sms:SmsChannel",
+    "whatsapp": "otp_app.channels.twilio.whatsapp:WhatsAppChannel",
 }
 
 
@@ -39,7 +39,7 @@ class Parts:
     @cached_property
     def twilio(self) -> TwilioClient:
         """The client that all channels through Twilio share. Twilio's SDK is loaded only for those who ask."""
-        from otp_app.channels.twilio_client import TwilioClient
+        from otp_app.channels.twilio.client import TwilioClient
 
         return TwilioClient.open(self.settings)
 

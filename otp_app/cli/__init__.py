@@ -17,7 +17,7 @@ from otp_app.startup import BadSettings, advice, directory_fault, load, look
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     args = _parser().parse_args(argv)
-    for name in ("psycopg.pool", "otp_app.directories"):  # a command's error is one line, its own
+    for name in ("psycopg.pool", "otp_app.apis.users.directories"):  # a command's error is one line, its own
         logging.getLogger(name).addHandler(logging.NullHandler())
     return int(args.run(args))
 

@@ -9,10 +9,10 @@ import re
 import secrets
 import sys
 
-from otp_app import keyring
 from otp_app.core.codes import SID_DIGITS
 from otp_app.proof import new_key
-from otp_app.setting_types import KEY_NAME, SCOPES
+from otp_app.settings import keyring
+from otp_app.settings.types import KEY_NAME, SCOPES
 
 ACCOUNT = re.compile(f"AC{SID_DIGITS}")
 SECRET_LENGTH = 32  # as Twilio's tokens have; a shorter one could be found from its digest

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from otp_app import records, settings
-from otp_app.cli.opening import CannotDo, existing, exit_status, whole
+from otp_app import settings
+from otp_app.cli.open_store import CannotDo, existing, exit_status, whole
 from otp_app.clock import system_clock
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
-from otp_app.records import Listed, WholeStore
+from otp_app.maintenance import records
+from otp_app.maintenance.records import Listed, WholeStore
 
 LISTING = """\
 List the verifications that the store of OTP_STORE_URL remembers, the pending ones first, each kind newest first. It is

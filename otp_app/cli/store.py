@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from otp_app import keyring, moving
-from otp_app.cli.opening import CannotDo, existing, exit_status, in_folder, whole
+from otp_app.cli.open_store import CannotDo, existing, exit_status, in_folder, whole
 from otp_app.core.interfaces import Advising, Movable
+from otp_app.maintenance import copy as moving
+from otp_app.settings import keyring
 
 LINE_UP = "\x1b[A"
 MOVED = """\

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from otp_app.core import transitions
+from otp_app.core import send_transitions as transitions
 from otp_app.core.codes import Names
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.interfaces import Channel, Clock, Delivery, Instant, Message, Outcome
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.ledgers import Ledgers
-from otp_app.core.message import Texts
+from otp_app.core.ledger_store import Ledgers
 from otp_app.core.phone import Phone
+from otp_app.core.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)

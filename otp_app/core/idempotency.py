@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
-from otp_app.core.answers import Sending
 from otp_app.core.errors import (
     DeliveryRefused,
     IdempotencyInProgress,
@@ -21,6 +20,7 @@ from otp_app.core.errors import (
 )
 from otp_app.core.interfaces import Clock, Outcome, Store
 from otp_app.core.policy import DAY
+from otp_app.core.results import Sending
 
 LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
 MEMORY = DAY

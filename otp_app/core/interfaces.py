@@ -249,7 +249,7 @@ class Directory(Protocol):
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user, "" where there is none, None where there is no such user.
 
-        Ids come as core.user_id spells them. Raises DirectoryUnavailable within 3 s.
+        Ids come as apis.users.user_id spells them. Raises DirectoryUnavailable within 3 s.
         """
 
     def close(self) -> None:

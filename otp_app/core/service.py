@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from otp_app.core import checks, transitions
-from otp_app.core.allowance import seconds_to_next_send, sends_left
-from otp_app.core.answers import Report, Sending
-from otp_app.core.checks import Verdict
+from otp_app.core import check_transitions as checks
+from otp_app.core import send_transitions as transitions
+from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import CodeKeys, Names, as_typed, moved
 from otp_app.core.courier import Courier, Parcel
 from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
@@ -34,13 +33,15 @@ from otp_app.core.interfaces import (
     Store,
 )
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.ledgers import Ledgers
-from otp_app.core.message import Texts
+from otp_app.core.ledger_store import Ledgers
 from otp_app.core.phone import Phone, mask, parse, spelling
 from otp_app.core.policy import Policy
+from otp_app.core.results import Report, Sending
 from otp_app.core.selector import Selector
-from otp_app.core.transitions import Opening
-from otp_app.core.wish import Wish
+from otp_app.core.send_limits import seconds_to_next_send, sends_left
+from otp_app.core.send_request import Wish
+from otp_app.core.send_transitions import Opening
+from otp_app.core.texts import Texts
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otp_app.core.errors import InvalidInput
-from otp_app.core.message import LOCALE
-from otp_app.core.wish import PURPOSE
+from otp_app.core.send_request import PURPOSE
+from otp_app.core.texts import LOCALE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

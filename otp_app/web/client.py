@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from otp_app.logs import warn_once
-from otp_app.setting_types import UNIX, TrustedProxy
+from otp_app.settings.types import UNIX, TrustedProxy
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

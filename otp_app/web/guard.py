@@ -16,14 +16,14 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
-from otp_app.limits import StoreStorage
 from otp_app.logs import warn_once
-from otp_app.refusals import is_open
-from otp_app.setting_types import ApiKey
 from otp_app.settings import Settings
+from otp_app.settings.exposure import is_open
+from otp_app.settings.types import ApiKey
 from otp_app.web import client
 from otp_app.web.current import Caller, caller, services
 from otp_app.web.errors import add_rate_limit, refusal
+from otp_app.web.limits import StoreStorage
 from otp_app.web.needs import Need
 
 WRONG_KEYS = parse("10/minute")  # of one client

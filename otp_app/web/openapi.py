@@ -1,6 +1,6 @@
 """GET /openapi.json, /docs and /redoc: what this server serves, once for programs and once for people.
 
-documents/ has a fragment of each face. The document is the fragments of what is served, and who may call is taken from
+Each API has a fragment in its folder. The document is the fragments of what is served, and who may call is taken from
 the views themselves.
 """
 
@@ -26,7 +26,9 @@ from otp_app.web.needs import Need, needs
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
-FOLDER = Path(__file__).with_name("documents")
+APIS = Path(__file__).parents[1] / "apis"
+#: fragments that are in no API's folder, or of a part of one
+OTHERS = {"always": Path(__file__).with_name("openapi.json"), "proof": APIS / "native" / "jwks.openapi.json"}
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a route
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 #: The page may use its own style, told by its digest, and nothing else.
@@ -174,7 +176,7 @@ def _document(settings: Settings) -> Node:
 def put_together(names: Iterable[str]) -> Node:
     """Return the document of these fragments; one that is not there adds nothing."""
     found: Node = {"openapi": "3.1.0", "info": {}}
-    for path in (FOLDER / f"{name}.json" for name in names):
+    for path in (OTHERS.get(name, APIS / name / "openapi.json") for name in names):
         if path.exists():
             _merge(found, json.loads(path.read_text(encoding="utf-8")))
     return found

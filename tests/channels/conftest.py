@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from otp_app.channels.twilio_client import TwilioClient, connect_sdk
-from otp_app.channels.twilio_transport import Transport
+from otp_app.channels.twilio.client import TwilioClient, connect_sdk
+from otp_app.channels.twilio.transport import Transport
 from otp_app.settings import Settings
 from tests.channels.messages import ACCOUNT, NUMBER, SANDBOX
 from tests.twilio.fixtures import broken, twilio

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from otp_app.channels.twilio_client import TwilioClient
+from otp_app.channels.twilio.client import TwilioClient
 from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
 
 ACCOUNT = "AC" + "0" * 32

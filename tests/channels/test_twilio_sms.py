@@ -82,7 +82,7 @@ def test_magic_senders(open_sms, sender, code, reason):
 
 def test_the_sender_with_a_full_queue(open_sms, monkeypatch):
     """The sender whose queue is full (21611, 429) is tried three times, then throttled."""
-    monkeypatch.setattr("otp_app.channels.twilio_transport.THROTTLE_PAUSE", 0.01)
+    monkeypatch.setattr("otp_app.channels.twilio.transport.THROTTLE_PAUSE", 0.01)
     delivery = open_sms(twilio_phone_number="+15005550008").deliver(message())
     assert (delivery.outcome, delivery.reason, delivery.provider_code) == (Outcome.REFUSED, Reason.THROTTLED, 21611)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from otp_app.core.answers import Sending
 from otp_app.core.idempotency import IdempotentSends, Key
-from otp_app.core.wish import Wish
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
 from tests.core.fakes import PHONE, World
 
 KEY = Key("client", "key-1", "send +14155552671")

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from otp_app.core.answers import Sending
 from otp_app.core.codes import CodeKeys, Names
 from otp_app.core.events import Event
 from otp_app.core.interfaces import ApprovalListener, Delivery, Instant, Listener, Message, Outcome, Reason, Swap
 from otp_app.core.ledger import Ledger, decode
-from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
 from otp_app.core.service import FixedCode, VerificationService
-from otp_app.core.wish import Wish
+from otp_app.core.texts import Texts
 
 PHONE = "+14155552671"
 K1, K2, INDEX_KEY = b"1" * 32, b"2" * 32, b"i" * 32

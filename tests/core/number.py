@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from otp_app.core.checks import Verdict, check
+from otp_app.core.check_transitions import Verdict, check
 from otp_app.core.interfaces import Instant, Reason
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import Opening, begin, settle
+from otp_app.core.send_transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock, refused
 
 POLICY = Policy()

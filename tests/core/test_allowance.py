@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.allowance import (
+from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
+from otp_app.core.interfaces import Instant
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
+from otp_app.core.policy import DAY, HOUR, Policy
+from otp_app.core.send_limits import (
     add_risk,
     code_length,
     guess_weight,
@@ -18,10 +22,6 @@ from otp_app.core.allowance import (
     seconds_to_next_send,
     sends_left,
 )
-from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
-from otp_app.core.interfaces import Instant
-from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
-from otp_app.core.policy import DAY, HOUR, Policy
 from tests.core.fakes import PHONE
 
 POLICY = Policy()

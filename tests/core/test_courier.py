@@ -8,8 +8,8 @@ from otp_app.core.errors import DeliveryRefused, StoreUnavailable
 from otp_app.core.events import OutcomeLost, Refused, Sent
 from otp_app.core.interfaces import Delivery, Message, Outcome, Reason, Swap
 from otp_app.core.ledger import Status
-from otp_app.core.message import Texts
-from otp_app.core.wish import Wish
+from otp_app.core.send_request import Wish
+from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, SENT, UNKNOWN, World, refused, wrong
 
 FALLING = [Reason.BAD_NUMBER, Reason.UNREACHABLE, Reason.ACCOUNT, Reason.THROTTLED, Reason.OPTED_OUT]

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.core.checks import Verdict
+from otp_app.core.check_transitions import Verdict
 from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, VerificationSpent
 from otp_app.core.events import Checked
 from otp_app.core.interfaces import Approval
 from otp_app.core.ledger import Status
-from otp_app.core.message import Texts
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import settle
-from otp_app.core.wish import Wish
+from otp_app.core.send_request import Wish
+from otp_app.core.send_transitions import settle
+from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, World, refused
 from tests.core.number import Number
 

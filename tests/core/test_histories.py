@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from otp_app.core.answers import Sending
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.interfaces import Delivery, Reason
 from otp_app.core.ledger import MAX_BYTES, Status, decode
 from otp_app.core.policy import DAY, HOUR, Policy
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
 from otp_app.core.service import FixedCode
-from otp_app.core.wish import Wish
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong
 from tests.core.witness import Witness
 

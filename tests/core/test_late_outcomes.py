@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.core.checks import approve, cancel
+from otp_app.core.check_transitions import approve, cancel
 from otp_app.core.errors import TooSoon
 from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Send, Status, Verification
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import settle
+from otp_app.core.send_transitions import settle
 from tests.core.fakes import refused
 from tests.core.interleaved import VERIFY, Interleaved, walk
 from tests.core.number import WRONG, Number

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from otp_app.core import checks, transitions
-from otp_app.core.allowance import MOST_SENT
+from otp_app.core import check_transitions as checks
+from otp_app.core import send_transitions as transitions
 from otp_app.core.interfaces import Delivery, Instant, Outcome
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import Opening
+from otp_app.core.send_limits import MOST_SENT
+from otp_app.core.send_transitions import Opening
 from tests.core.fakes import PHONE, SENT
 
 SAMPLE = Path(__file__).parent / "samples" / "ledger-format-1.json"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otp_app.core.message import LANGUAGE_TAG, LOCALE, Texts, template_fault
+from otp_app.core.texts import LANGUAGE_TAG, LOCALE, Texts, template_fault
 
 TEXTS = Texts(
     default="{code} is your {app} code, {minutes} min",

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otp_app.core.allowance import code_length, pruned, risk_spent, seconds_to_next_send
-from otp_app.core.checks import check
+from otp_app.core.check_transitions import check
 from otp_app.core.errors import LimitReached
 from otp_app.core.ledger import Ledger, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.transitions import Opening, begin, settle
+from otp_app.core.send_limits import code_length, pruned, risk_spent, seconds_to_next_send
+from otp_app.core.send_transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock
 
 BOUND = 9.9e-4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app.core.answers import Sending
 from otp_app.core.errors import (
     CountryNotAllowed,
     InvalidInput,
@@ -16,7 +15,8 @@ from otp_app.core.errors import (
 )
 from otp_app.core.interfaces import Outcome
 from otp_app.core.policy import Policy
-from otp_app.core.wish import Wish
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
 from tests.core.fakes import PHONE, UNKNOWN, World
 
 ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]

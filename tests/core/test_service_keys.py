@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app.core.answers import Sending
 from otp_app.core.codes import CodeKeys
 from otp_app.core.errors import InvalidPhone, UnknownKey
 from otp_app.core.interfaces import Outcome
 from otp_app.core.policy import DAY
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
 from otp_app.core.service import FixedCode
-from otp_app.core.wish import Wish
 from tests.core.fakes import K1, K2, PHONE, World, wrong
 
 

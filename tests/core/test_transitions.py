@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.core.checks import Verdict, cancel, check
+from otp_app.core.check_transitions import Verdict, cancel, check
 from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey
 from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Status, Verification

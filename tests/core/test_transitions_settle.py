@@ -11,7 +11,7 @@ from otp_app.core.errors import DeliveryRefused, TooSoon
 from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.core.ledger import Send, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.transitions import GAP_KEPT, settle
+from otp_app.core.send_transitions import GAP_KEPT, settle
 from tests.core.fakes import SENT, UNKNOWN, refused
 from tests.core.number import Number
 

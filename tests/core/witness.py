@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from otp_app.core.answers import Sending
-from otp_app.core.checks import Verdict
+from otp_app.core.check_transitions import Verdict
 from otp_app.core.interfaces import Delivery, Instant, Message, Outcome
 from otp_app.core.ledger import Status, Verification, decode
 from otp_app.core.policy import DAY, HOUR
+from otp_app.core.results import Sending
 from otp_app.core.service import VerificationService
 from tests.core.fakes import World
 

@@ -1,6 +1,6 @@
 """A worker with little patience, so that a test of slow clients is short."""
 
-from otp_app.servers.http_worker import HttpWorker
+from otp_app.web.gunicorn.worker import HttpWorker
 
 
 class HastyWorker(HttpWorker):

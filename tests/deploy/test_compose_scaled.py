@@ -12,7 +12,7 @@ import pytest
 
 from otp_app.settings import Settings
 from otp_app.startup import load
-from otp_app.stores.redis import RedisStore
+from otp_app.stores.redis.store import RedisStore
 from tests.conftest import require
 from tests.running import INDEX_KEY, KEY, ROOT
 from tests.services import Redis

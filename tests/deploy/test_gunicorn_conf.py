@@ -13,9 +13,10 @@ from gunicorn.config import KNOWN_SETTINGS, Config
 from gunicorn.util import load_class
 from gunicorn.workers.gthread import ThreadWorker
 
-from otp_app import reloading, startup
-from otp_app.setting_types import api_keys
+from otp_app import startup
 from otp_app.settings import Settings
+from otp_app.settings.types import api_keys
+from otp_app.startup import reloading
 from tests.deploy.conftest import Conf
 from tests.running import ROOT
 

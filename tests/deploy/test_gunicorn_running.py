@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.keyring import new_lines
+from otp_app.settings.keyring import new_lines
 from tests.provider import Provider
 from tests.running import KEYS, ROOT, Answer, RunningServer, free_port, wait_until
 
@@ -179,7 +179,7 @@ def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     assert statuses()[1:] == [401, 401]
 
 
-@pytest.mark.parametrize("code", ["", "from otp_app.reloading import what_a_later_version_has\n"])
+@pytest.mark.parametrize("code", ["", "from otp_app.startup.reloading import what_a_later_version_has\n"])
 def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
     server: Start, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.servers import descriptors
+from otp_app.web.gunicorn import descriptors
 from tests.deploy import slow
 from tests.deploy.test_nginx import Site, Upstream
 from tests.running import ROOT, wait_until

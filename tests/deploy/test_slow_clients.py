@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.servers import descriptors
+from otp_app.web.gunicorn import descriptors
 from tests.deploy import slow
 from tests.deploy.slow import HEAD
 from tests.provider import Provider

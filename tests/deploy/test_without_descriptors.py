@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from tests.provider import Provider
 from tests.running import RunningServer, wait_until
 from tests.web.documented import BASIC, DOORS

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
+from otp_app.apis.users.directories import file as file_module
+from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.directories.file import FileDirectory
+from otp_app.apis.users.user_id import user_id
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.core.user_id import user_id
-from otp_app.directories import file as file_module
-from otp_app.directories.file import FileDirectory
-from otp_app.directory import open_directory
 
 ANN, BOB = "+14155552671", "+14155552672"
 CSV = f"user_id,phone_number\nann,{ANN}\n"

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from otp_app.apis.users.directories import https
+from otp_app.apis.users.directories.https import HttpsDirectory
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.directories import https
-from otp_app.directories.https import HttpsDirectory
 from tests.conftest import require
 
 ANN = "+14155552671"

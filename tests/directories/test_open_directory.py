@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.directory import DIRECTORIES, open_directory
+from otp_app.apis.users.directories import DIRECTORIES, open_directory
 
 SECRET = "hunter2secret"
 
@@ -97,7 +97,7 @@ def test_the_example_of_the_documents(tmp_path, monkeypatch):
 def test_a_directory_loads_no_other():
     """psycopg and urllib3 are imported by those who need them."""
     code = (
-        "import sys; from otp_app.directory import open_directory; open_directory('file:///users.csv');"
+        "import sys; from otp_app.apis.users.directories import open_directory; open_directory('file:///users.csv');"
         "assert not {'psycopg', 'urllib3', 'sqlite3'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
+from otp_app.apis.users.directories.postgres import CONNECTIONS, PostgresDirectory
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.directories.postgres import CONNECTIONS, PostgresDirectory
 from tests.conftest import postgres_folder, require_postgres
 from tests.services import Postgres
 

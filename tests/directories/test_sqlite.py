@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
+from otp_app.apis.users.directories.sqlite import SqliteDirectory
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.directories.sqlite import SqliteDirectory
 
 ANN, BOB = "+14155552671", "+14155552672"
 SLOW = """

@@ -14,7 +14,7 @@ from threading import Lock
 from urllib.parse import parse_qs
 
 from otp_app.core.interfaces import Swap
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 
 
 class KillingStore(SqliteStore):

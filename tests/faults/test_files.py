@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.keyring import new_lines
+from otp_app.settings.keyring import new_lines
 from tests.faults.conftest import small_file_system
 from tests.provider import Provider
 from tests.running import DidNotStartError, RunningServer

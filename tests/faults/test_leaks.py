@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider

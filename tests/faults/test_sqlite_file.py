@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.keyring import new_lines
+from otp_app.settings.keyring import new_lines
 from tests.faults.conftest import on_disk, read_only
 from tests.faults.load import Clients, at_once, other_code
 from tests.provider import Provider

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from otp_app.apis.users.directories import open_directory
 from otp_app.channels import open_channels, unopened
 from otp_app.core.errors import ChannelDown, DirectoryUnavailable, StoreUnavailable
 from otp_app.core.interfaces import Delivery, Item, Message, Movable, Outcome, Reason, Swap
-from otp_app.directory import open_directory
 from otp_app.settings import Settings
 from otp_app.store import MemoryStore, open_store
 from tests.plugins.rude import ERRORS

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.house.source import ROOT
+from tests.architecture.source import ROOT
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGE = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from otp_app.core.interfaces import Swap
-from otp_app.stores.redis import RedisStore
+from otp_app.stores.redis.store import RedisStore
 
 FIELD, CONTENT = "since_version_2", ["a", {"list": 1}]
 TOUCHED = "touched:"  # before the key of a record: the counter of the newer version's changes to it

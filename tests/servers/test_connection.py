@@ -9,7 +9,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 
-from otp_app.servers.connection import BUFFER, MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
+from otp_app.web.gunicorn.connection import BUFFER, MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
 from tests.web.pumping import cost
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"

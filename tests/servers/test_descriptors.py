@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.servers import descriptors
+from otp_app.web.gunicorn import descriptors
 
 INFINITE = resource.RLIM_INFINITY
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from gunicorn.http.errors import InvalidHeader
 
-from otp_app.servers import http_worker
-from otp_app.servers.http_worker import HttpWorker
+from otp_app.web.gunicorn import worker as http_worker
+from otp_app.web.gunicorn.worker import HttpWorker
 
 
 class Listener:

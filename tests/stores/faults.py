@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 
 HOUR = 3600.0
 ROOT = Path(__file__).parents[2]

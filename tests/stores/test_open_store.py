@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.store import STORES, MemoryStore, open_store, sharing
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 from tests.running import ROOT
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Store
-from otp_app.stores.postgres import PostgresStore
+from otp_app.stores.postgres.store import PostgresStore
 from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once
 from tests.running import KEYS

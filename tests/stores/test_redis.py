@@ -15,7 +15,7 @@ import redis
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze, Store
 from otp_app.store import open_store
-from otp_app.stores.redis import _unavailable
+from otp_app.stores.redis.store import _unavailable
 from tests.conftest import require
 from tests.running import wait_until
 from tests.services import Cluster, Redis, Sentinel

@@ -11,7 +11,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.store import open_store
-from otp_app.stores.redis_client import FORMS
+from otp_app.stores.redis.client import FORMS
 from tests.conftest import require
 from tests.running import free_port
 from tests.services import Cluster, Redis, Sentinel

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.stores import sqlite
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite import store as sqlite
+from otp_app.stores.sqlite.store import SqliteStore
 from tests.stores.faults import HOUR, ROOT, refused
 
 

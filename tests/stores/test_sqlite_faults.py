@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.stores.sqlite import SqliteStore
+from otp_app.stores.sqlite.store import SqliteStore
 from tests.conftest import absent
 from tests.stores.faults import HOUR, locked, refused
 

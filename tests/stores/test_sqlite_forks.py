@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.stores.sqlite import SqliteStore
-from otp_app.stores.sqlite_writer import _Change
+from otp_app.stores.sqlite.store import SqliteStore
+from otp_app.stores.sqlite.writer import _Change
 from tests.stores.faults import HOUR, in_thread, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

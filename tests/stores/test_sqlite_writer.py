@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.stores import sqlite_writer
-from otp_app.stores.sqlite import BUSY, PATIENCE, SqliteStore
-from otp_app.stores.sqlite_file import TURN
+from otp_app.stores.sqlite import writer as sqlite_writer
+from otp_app.stores.sqlite.file import TURN
+from otp_app.stores.sqlite.store import BUSY, PATIENCE, SqliteStore
 from tests.stores.faults import HOUR, in_thread, locked, refused, until, waiting, writer_held
 
 
@@ -200,7 +200,7 @@ def test_every_wait_ends_within_the_contracts_three_seconds() -> None:
 
 
 def test_who_gets_no_turn_at_a_connection_is_refused(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otp_app.stores.sqlite_file.TURN", 0.05)
+    monkeypatch.setattr("otp_app.stores.sqlite.file.TURN", 0.05)
     with store._reader:
         assert "too many" in refused(lambda: store.get("k"))[0]
     with store._counters:

@@ -13,9 +13,9 @@ import redis
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Store
-from otp_app.stores.postgres import PostgresStore
-from otp_app.stores.postgres_pool import CONNECTIONS
-from otp_app.stores.redis import RedisStore
+from otp_app.stores.postgres.pool import CONNECTIONS
+from otp_app.stores.postgres.store import PostgresStore
+from otp_app.stores.redis.store import RedisStore
 from tests.conftest import require
 from tests.faults.conftest import small_file_system
 from tests.faults.load import at_once

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from tests.web.documented import PROOF_KEYS
 from tests.web.house import House
 from tests.web.verify_house import SETTINGS, Verify

@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from otp_app.web.openapi import VARIABLE, Operation, operations, parameters, put_together, resolve
 from tests.web.house import House, api_key
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
+from otp_app.app import create_app
 from otp_app.core.interfaces import Delivery, Instant, Message, Outcome
 from otp_app.settings import Settings
-from otp_app.web import create_app
 from otp_app.wiring import build
 from tests.phones import fresh_numbers
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from otp_app.apis import FACES
+from otp_app.app import _blueprint
 from otp_app.core.interfaces import Delivery, Outcome, Reason
-from otp_app.faces import FACES
-from otp_app.web import _blueprint
 from tests.web.verify_house import ACCOUNTS, SERVICE, basic
 
 VERIFY = {"otp_verify_accounts": ACCOUNTS, "otp_verify_services": f"{SERVICE}:login"}

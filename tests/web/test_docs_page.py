@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from otp_app.proof import new_key
 from otp_app.web import openapi
 from tests.conftest import require
@@ -134,12 +134,12 @@ def test_a_server_with_fewer_faces_has_a_shorter_page(open_house):
 @pytest.mark.parametrize("words", ["Send a code", "send a code to a number", "the recipient", "the usual", "OTP sent"])
 def test_what_stands_in_the_document_is_no_markup(house, monkeypatch, tmp_path, words):
     """Whatever a fragment says, and wherever."""
-    shutil.copytree(openapi.FOLDER, tmp_path / "documents")
-    fragment = tmp_path / "documents/native.json"
+    shutil.copytree(openapi.APIS, tmp_path / "apis")
+    fragment = tmp_path / "apis/native/openapi.json"
     text = fragment.read_text(encoding="utf-8")
     assert words in text
     fragment.write_text(text.replace(words, "<img src=x>"), encoding="utf-8")
-    monkeypatch.setattr(openapi, "FOLDER", tmp_path / "documents")
+    monkeypatch.setattr(openapi, "APIS", tmp_path / "apis")
     shown = page(house)
     assert shown.all("img") == []
     assert "<img src=x>" in " ".join(text for _, text in shown.texts)

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from otp_app.limits import StoreStorage
 from otp_app.web import guard
+from otp_app.web.limits import StoreStorage
 from tests.web.documented import BASIC
 from tests.web.house import api_key
 

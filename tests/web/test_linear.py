@@ -140,7 +140,7 @@ def test_patterns_are_found():
     """Those of modules, those in containers, and those that are written where they are used."""
     places = {place for place, _, _ in FOUND}
     assert {"otp_app.web.body._STRING", "otp_app.web.body._JSON_TYPE", "otp_app.core.phone._ONE_NUMBER"} <= places
-    assert [place for place in places if place.startswith("otp_app.setting_types:")]
+    assert [place for place in places if place.startswith("otp_app.settings.types:")]
     assert next(uses for place, _, uses in FOUND if place == "otp_app.web.body._STRING") == {"finditer"}
 
 

@@ -7,9 +7,10 @@ import shutil
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from otp_app.faces import FACES
-from otp_app.web import body, openapi, users
-from otp_app.web.phone import fields as phone
+from otp_app.apis import FACES
+from otp_app.apis.phone import fields as phone
+from otp_app.apis.users import views as users
+from otp_app.web import body, openapi
 from tests.web.documented import (
     ACCOUNTS,
     DOORS,
@@ -66,9 +67,9 @@ def test_it_has_all_that_there_is(everything):
 
 def test_a_face_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path):
     """A face can be taken away with its fragment, or before it has one."""
-    shutil.copytree(openapi.FOLDER, tmp_path / "documents")
-    (tmp_path / "documents/users.json").unlink()
-    monkeypatch.setattr(openapi, "FOLDER", tmp_path / "documents")
+    shutil.copytree(openapi.APIS, tmp_path / "apis")
+    (tmp_path / "apis/users/openapi.json").unlink()
+    monkeypatch.setattr(openapi, "APIS", tmp_path / "apis")
     paths = open_all().call("GET", "/openapi.json").json["paths"]
     assert "/send-otp" in paths
     assert "/send-code" not in paths
@@ -77,7 +78,7 @@ def test_a_face_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path)
 def test_it_is_made_once(everything, monkeypatch, tmp_path):
     """When it is first asked for."""
     first = everything.call("GET", "/openapi.json").data
-    monkeypatch.setattr(openapi, "FOLDER", tmp_path)
+    monkeypatch.setattr(openapi, "APIS", tmp_path)
     assert everything.call("GET", "/openapi.json").data == first
 
 

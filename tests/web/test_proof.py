@@ -11,7 +11,7 @@ import pytest
 
 from otp_app.logs import JsonLines
 from otp_app.proof import new_key
-from tests.house.source import ROOT
+from tests.architecture.source import ROOT
 from tests.web.house import api_key, wrong
 
 verify_proof = runpy.run_path(str(ROOT / "examples/proof/verify.py"))["verify_proof"]

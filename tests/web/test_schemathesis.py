@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from otp_app.faces import FACES
+from otp_app.apis import FACES
 from tests.running import KEY, ROOT, RunningServer
 
 CHECKS = (

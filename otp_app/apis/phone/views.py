@@ -1,0 +1,159 @@
+"""Register and verify a phone, in the words of the Django REST framework application that many clients know.
+
+A session token names the verification that a register began. A refusal is `{"detail": …}`; what is wrong with fields
+are lists of texts by field, and what is wrong with all of them together stands under `non_field_errors`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from pydantic import ValidationError
+
+from otp_app.apis.phone.fields import READERS, RegisterFields, VerifyFields, media_type, read
+from otp_app.core.check_transitions import Verdict
+from otp_app.core.codes import as_typed
+from otp_app.core.errors import DeliveryRefused, InvalidPhone
+from otp_app.core.ledger import Status
+from otp_app.core.results import Sending
+from otp_app.core.send_request import Wish
+from otp_app.core.texts import LOCALE
+from otp_app.web.current import caller, services
+from otp_app.web.errors import native
+from otp_app.web.idempotency import once
+from otp_app.web.needs import needs
+
+PREFIX = "/api/phone"
+sends = Blueprint("phone_register", __name__, url_prefix=PREFIX)
+checks = Blueprint("phone_verify", __name__, url_prefix=PREFIX)
+
+BAD_PHONE = "Enter a valid phone number."
+NOT_VALID = "Security code is not valid"
+OVER = {
+    Status.EXPIRED: "Security code has expired",
+    Status.APPROVED: "Security code is already verified",
+    Status.MAX_ATTEMPTS_REACHED: "Too many failed verification attempts. Please request a new code.",
+}
+#: What the one code of a sandbox is good in spite of, as in the original: only too many wrong codes stop it.
+SANDBOX_PASSES = (NOT_VALID, OVER[Status.EXPIRED], OVER[Status.APPROVED])
+#: What a field is told, by pydantic's name for its fault.
+FAULTS = {"missing": "This field is required.", "string_too_short": "This field may not be blank."}
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?", re.ASCII)
+
+
+@sends.post("/register")
+@needs("send", public=True)
+def register() -> Response:
+    """Send a code, or the same code again while one is pending, and give a new token for it."""
+    fields = read(RegisterFields)
+    wish = Wish(locale=_locale(), keyed=caller().keyed, code=services().phone_code())
+    token = services().sessions.issue(fields.phone_number, _verification(fields, wish))
+    return jsonify({"session_token": token})
+
+
+# It may be public, though it tells expired from wrong: it does so to holders of a session token only, and to everybody
+# else it says one and the same thing of every number.
+@checks.post("/verify")
+@needs("verify", public=True)
+def verify() -> Response:
+    """Check a code for the verification that the session token names."""
+    fields = read(VerifyFields)
+    fault = _fault(fields)
+    sandbox = services().settings.phone_verification.is_sandbox(as_typed(fields.security_code))
+    if fault and not (sandbox and fault in SANDBOX_PASSES):
+        return _bad({"non_field_errors": [fault]})
+    return jsonify({"message": "Security code is valid."})
+
+
+def _fault(fields: VerifyFields) -> str:
+    """Check the code, and return why it is not accepted; "" where it is."""
+    number, verification_id = services().sessions.read(fields.session_token) or ("", "")
+    if number != fields.phone_number:
+        return NOT_VALID
+    verdict = services().phone.check(fields.security_code, phone_number=number, verification_id=verification_id)
+    return "" if verdict.approved else _failure(verdict)
+
+
+def _verification(fields: RegisterFields, wish: Wish) -> str:
+    """Send, and return the id of the verification that the code is of.
+
+    A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or "".
+    """
+    begun = [""]
+
+    def send(note: Callable[[Sending], None] | None) -> Sending:
+        def remember(sending: Sending) -> None:
+            begun.append(sending.verification_id)
+            if note:
+                note(sending)
+
+        return services().phone.send(fields.phone_number, wish, remember)
+
+    try:
+        return once(fields, send).verification_id
+    except DeliveryRefused:
+        return begun[-1]
+
+
+def _failure(verdict: Verdict) -> str:
+    return NOT_VALID if verdict.counted or verdict.status is None else OVER.get(verdict.status, NOT_VALID)
+
+
+def _locale() -> str:
+    """Return the first language that the client names; "" where it names none."""
+    tag = re.split("[,;]", request.headers.get("Accept-Language", ""), maxsplit=1)[0].strip()
+    return tag if LOCALE.fullmatch(tag) else ""
+
+
+def _bad(faults: dict[str, list[str]]) -> Response:
+    response = jsonify(faults)
+    response.status_code = 400
+    return response
+
+
+@sends.errorhandler(InvalidPhone)
+def _bad_phone(_: InvalidPhone) -> Response:
+    return _bad({"phone_number": [BAD_PHONE]})
+
+
+@sends.errorhandler(ValidationError)
+@checks.errorhandler(ValidationError)
+def _bad_fields(error: ValidationError) -> Response:
+    faults = error.errors(include_url=False, include_context=False)
+    return _bad({str(next(iter(fault["loc"]), "non_field_errors")): [_told(fault)] for fault in faults})
+
+
+def _told(fault: Mapping[str, object]) -> str:
+    value = fault["input"]
+    if not fault["loc"]:
+        kind = type(value).__name__
+        return "No data provided" if value is None else f"Invalid data. Expected a dictionary, but got {kind}."
+    if value is None:
+        return "This field may not be null."
+    return FAULTS.get(str(fault["type"]), BAD_PHONE if fault["loc"] == ("phone_number",) else "Not a valid string.")
+
+
+@sends.after_app_request
+def _as_detail(response: Response) -> Response:
+    """Give every other refusal under this path the face's shape; its status and headers stay."""
+    if request.path.startswith(f"{PREFIX}/") and (said := native(response)):
+        response.set_data(jsonify({"detail": _detail(said)}).get_data())
+    return response
+
+
+def _detail(said: dict[str, Any]) -> str:
+    match said["status"]:
+        case 404:
+            return "Not found."
+        case 405:
+            return f'Method "{request.method}" not allowed.'
+        case 415 if media_type() not in READERS:
+            shown = request.headers.get("Content-Type", "")
+            return f'Unsupported media type "{shown if MEDIA_TYPE.fullmatch(shown) else ""}" in request.'
+        case 429:
+            wait = said["retry_after"]
+            return f"Request was throttled. Expected available in {wait} second{'s' * (wait != 1)}."
+    return str(said["error"])

@@ -1,0 +1,68 @@
+"""A directory in a table of an SQLite file, which is only read."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from otp_app.apis.users.directories import table
+from otp_app.core.errors import DirectoryUnavailable
+
+TIMEOUT = 1.0  # seconds for a lock, and for the whole look-up
+STEPS = 10_000  # of SQLite's machine, between two looks at the clock
+
+# A name in quotes that is no column is a text to SQLite, unless the table stands before it.
+LOOK_UP = """
+    SELECT CAST("{table}"."{phone}" AS TEXT) FROM "{table}" WHERE lower("{table}"."{id}") IN (?, ?) LIMIT 2
+"""
+
+
+class SqliteDirectory:
+    """The directory of `sqlite:///relative/path` or `sqlite:////absolute/path`, with `table`, `id` and `phone`.
+
+    Each look-up opens the file anew, so it may be replaced at any time.
+    """
+
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        place, names = table.split(url)
+        self._address, self._timeout = _parse(place), timeout
+        self._look_up = LOOK_UP.format(**names._asdict())
+
+    def phone(self, user_id: str) -> str | None:
+        """Return the number of a user; see interfaces.Directory."""
+        if not table.can_be_stored(user_id):
+            return None
+        try:
+            return table.one(self._rows(user_id))
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            raise DirectoryUnavailable(f"The directory is not available ({name})") from error
+        except ValueError as error:
+            raise DirectoryUnavailable(f"The directory is not available ({error})") from None
+
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable where the table cannot be asked."""
+        self.phone("")
+
+    def close(self) -> None:
+        """Return: no file is open between look-ups."""
+
+    def _rows(self, user_id: str) -> list[tuple[str | None]]:
+        end = time.monotonic() + self._timeout
+        with closing(sqlite3.connect(self._address, self._timeout, isolation_level=None, uri=True)) as db:
+            db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+            return db.execute(self._look_up, table.spellings(user_id)).fetchall()
+
+
+def _parse(place: str) -> str:
+    parts = urlsplit(place)
+    name = unquote(parts.path).removeprefix("/")
+    if not place.startswith("sqlite:///") or not name or "\0" in name or parts.query or parts.fragment:
+        raise ValueError(
+            "write sqlite:///relative/path.db or, with four slashes, sqlite:////absolute/path.db, then "
+            "?table=users&id=user_id&phone=phone_number"
+        )
+    return f"{Path(name).absolute().as_uri()}?mode=ro"

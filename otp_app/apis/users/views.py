@@ -1,0 +1,164 @@
+"""Users by id, in the words of a FastAPI server that many clients know: the operator's directory has their numbers.
+
+An error is `{"detail": …}`: a text, a list of faults in a body, or for a check an object with its `error_type`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, jsonify
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from otp_app.apis.users.user_id import user_id as spelled
+from otp_app.core.check_transitions import Verdict
+from otp_app.core.codes import LONGEST_TYPED, as_typed
+from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
+from otp_app.core.interfaces import Outcome
+from otp_app.core.ledger import Status
+from otp_app.core.phone import mask, spelling
+from otp_app.core.send_request import Wish
+from otp_app.web.body import BadRequest, document
+from otp_app.web.current import caller, services
+from otp_app.web.errors import RETRY_AFTER, native
+from otp_app.web.idempotency import once
+from otp_app.web.needs import needs
+
+sends = Blueprint("users_send", __name__)
+checks = Blueprint("users_check", __name__)
+root = Blueprint("users", __name__)
+
+#: What a check is told that is not accepted: HTTP status, message, error_type.
+WRONG = (400, "Invalid OTP. {left} attempts remaining", "invalid_code")
+OVER = {
+    Status.EXPIRED: (410, "OTP has expired", "expired"),
+    Status.MAX_ATTEMPTS_REACHED: (429, "Too many failed attempts", "too_many_attempts"),
+}
+NO_NUMBER = "this user's phone number cannot be read: write it as text, such as +14155552671, or leave it empty"
+NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
+
+
+def _code(text: str) -> str:
+    if code := as_typed(text):
+        return code
+    raise ValueError("Write the 4 to 10 digits of the code")
+
+
+class UserFields(BaseModel):
+    """Whose code it is about."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
+
+    user_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(spelled)]
+
+
+class CheckFields(UserFields):
+    """A guess at the code."""
+
+    passcode: Annotated[str, Field(max_length=LONGEST_TYPED), AfterValidator(_code)]
+
+
+class Unprocessable(Exception):
+    """A body without the right fields; `faults` are in FastAPI's shape."""
+
+    def __init__(self, faults: list[dict[str, Any]]) -> None:
+        super().__init__("the body has not the right fields")
+        self.faults = faults
+
+
+@sends.post("/send-code")
+@needs("send")
+def send_code() -> Response:
+    """Send a code to the number of a user."""
+    fields = _read(UserFields)
+    number, user_id = _number(fields.user_id), fields.user_id
+    if not number:
+        return _detail(404, "User not found" if number is None else "Phone number not found for user")
+    wish = Wish(keyed=caller().keyed, listed=True)
+    try:
+        sending = once(fields, lambda begun: services().users.send(number, wish, begun))
+    except DeliveryRefused:
+        return _detail(500, "Failed to send OTP via SMS")
+    known = sending.outcome == Outcome.SENT
+    message = "OTP sent successfully via SMS" if known else "OTP sent, but the provider has not confirmed it"
+    # A repeated request gets the first answer, though the directory may have another number by now.
+    whole = services().settings.otp_users_expose_phone and mask(number) == sending.to
+    shown = number if whole else sending.to
+    response = jsonify({"message": message, "user_id": user_id, "phone": shown})
+    response.status_code = 200 if known else 202
+    return response
+
+
+@checks.post("/verify-code")
+@needs("verify")
+def verify_code() -> Response:
+    """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
+    fields = _read(CheckFields)
+    number, user_id = _number(fields.user_id), fields.user_id
+    verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict(None)
+    if verdict.approved:
+        return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
+    status, message, kind = _failure(verdict)
+    told = {"success": False, "message": message.format(left=verdict.attempts_left), "user_id": user_id}
+    return _detail(status, told | {"error_type": kind})
+
+
+@root.get("/")
+@needs(None)
+def endpoints() -> Response:
+    """Say what there is."""
+    doors = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
+    return jsonify({"message": "OTP Service API", "endpoints": doors})
+
+
+def _number(user_id: str) -> str | None:
+    """Return the number of a user in E.164, "" where there is none, None where there is no such user.
+
+    Raises DirectoryUnavailable, also where what the directory has can be no number.
+    """
+    text = services().directory.phone(user_id)
+    try:
+        return spelling(text) if text else text
+    except InvalidPhone:
+        raise DirectoryUnavailable(f"The directory is not available ({NO_NUMBER})") from None
+
+
+def _failure(verdict: Verdict) -> tuple[int, str, str]:
+    if verdict.counted:
+        return WRONG
+    return NOTHING if verdict.told or verdict.status is None else OVER.get(verdict.status, NOTHING)
+
+
+def _read(model: type[Any]) -> Any:
+    """Return the fields of the request at hand. Raises Unprocessable, and what `document` raises."""
+    try:
+        return model.model_validate(document())
+    except BadRequest:
+        raise Unprocessable([{"type": "json_invalid", "loc": ["body"], "msg": "JSON decode error"}]) from None
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Unprocessable([{**fault, "loc": ["body", *fault["loc"]]} for fault in faults]) from None
+
+
+@sends.errorhandler(Unprocessable)
+@checks.errorhandler(Unprocessable)
+def _unprocessable(error: Unprocessable) -> Response:
+    return _detail(422, error.faults)
+
+
+@sends.after_request
+@checks.after_request
+def _as_detail(response: Response) -> Response:
+    """Give every other refusal this face's shape; its status and headers stay."""
+    if said := native(response):
+        response.set_data(jsonify({"detail": said["error"]}).get_data())
+    return response
+
+
+def _detail(status: int, detail: Any) -> Response:
+    response = jsonify({"detail": detail})
+    response.status_code = status
+    if status in RETRY_AFTER:
+        response.headers["Retry-After"] = str(math.ceil(RETRY_AFTER[status]))
+    return response

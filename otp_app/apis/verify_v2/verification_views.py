@@ -1,0 +1,104 @@
+"""Twilio's verifications: begun, checked, told of, ended."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from otp_app.apis.verify_v2 import parameters
+from otp_app.apis.verify_v2 import resources as answers
+from otp_app.apis.verify_v2.errors import Refused, refusal, speak, translated
+from otp_app.apis.verify_v2.own import own_services
+from otp_app.apis.verify_v2.service_registry import VerifyService
+from otp_app.core.codes import as_typed
+from otp_app.core.errors import InvalidPhone
+from otp_app.core.ledger import Status
+from otp_app.core.send_request import Wish
+from otp_app.web.current import caller, services
+from otp_app.web.form import fields
+from otp_app.web.needs import needs
+
+sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
+checks = Blueprint("verify_v2_check", __name__, url_prefix="/v2/Services/<service_sid>")
+others = Blueprint("verify_v2", __name__, url_prefix="/v2/Services/<service_sid>")
+speak(sends, checks, others)
+others.after_app_request(translated)
+
+
+@sends.post("/Verifications")
+@needs("send", basic=True)
+def start(service_sid: str) -> tuple[Response, int]:
+    """Send a code, or the same code again while one is pending."""
+    service, form = _service(service_sid), fields()
+    parameters.check_start(form)
+    code, asked = parameters.custom_code(form), form.get("Channel", "")
+    if code and not _takes_codes(service):
+        raise Refused(60204, "CustomCode")
+    channel = parameters.channel(asked, {channel.name for channel in services().channels})
+    wish = Wish(service.purpose, channel, form.get("Locale", ""), caller().keyed, code=code, insists=bool(code))
+    begun = (lambda _: own_services().note_use(service)) if service.unnoted else None
+    _, report = services().verify(service).start(form.get("To", ""), wish, begun)
+    return jsonify(answers.verification(service, report, asked)), 201
+
+
+@checks.post("/VerificationCheck")
+@needs("verify", basic=True)
+def check(service_sid: str) -> Response:
+    """Look at a code. A wrong one is an answer like another: pending, and not valid."""
+    service, form = _service(service_sid), fields()
+    parameters.refuse(form, parameters.NOT_IN_A_CHECK)
+    to, sid, code = form.get("To"), form.get("VerificationSid"), form.get("Code", "")
+    if not (to or sid):
+        raise Refused(60221)
+    if not as_typed(code):
+        raise Refused(60200, "Code")
+    verifications = services().verify(service)
+    verdict, before = verifications.look(
+        code, phone_number=to or None, verification_id=sid or None, purpose=service.purpose
+    )
+    if before is None or not verdict.counted:
+        raise Refused(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
+    return jsonify(answers.check(service, before, verdict.approval))
+
+
+@others.get("/Verifications/<name>")
+@needs("verify", basic=True)
+def fetch(service_sid: str, name: str) -> Response:
+    """Tell of a verification, by its SID or number, until it is over."""
+    service = _service(service_sid)
+    report = services().verify(service).status(**_named(name), purpose=service.purpose)
+    if report.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
+        raise Refused(20404)
+    return jsonify(answers.verification(service, report))
+
+
+@others.post("/Verifications/<name>")
+@needs("verify", basic=True)
+def update(service_sid: str, name: str) -> Response:
+    """End a pending verification: canceled, or approved because the caller says so."""
+    service, status = _service(service_sid), fields().get("Status")
+    if status not in ("canceled", "approved"):
+        raise Refused(60200, "Status")
+    verifications = services().verify(service)
+    end = verifications.cancel if status == "canceled" else verifications.approve
+    return jsonify(answers.verification(service, end(**_named(name), purpose=service.purpose)))
+
+
+@others.errorhandler(InvalidPhone)
+def _no_such(_: InvalidPhone) -> Response:
+    """Say of a name that cannot be a number what is said of any other that names nothing."""
+    return refusal(20404)
+
+
+def _service(sid: str) -> VerifyService:
+    if service := own_services().find(sid):
+        return service
+    raise Refused(20404)
+
+
+def _takes_codes(service: VerifyService) -> bool:
+    whole = own_services().whole(service.sid) if service.configured else service
+    return whole is not None and whole.custom_code
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"verification_id" if name.startswith("VE") else "phone_number": name}

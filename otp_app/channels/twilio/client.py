@@ -1,0 +1,111 @@
+"""The one Twilio client that all channels through Twilio share: the official SDK on a transport of ours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from twilio.rest import Client  # type: ignore[import-untyped]
+
+from otp_app.channels.twilio import outcomes as twilio_status
+from otp_app.channels.twilio.transport import Transport, TransportError
+from otp_app.core.errors import ChannelDown
+from otp_app.core.interfaces import Delivery, Outcome, Reason
+
+if TYPE_CHECKING:
+    from otp_app.settings import Settings
+
+AUTH_PAUSE = 60.0  # seconds without requests after Twilio refused our credentials
+MAX_VALIDITY = 36000  # seconds; what Twilio takes for ValidityPeriod, and its default
+
+_log = logging.getLogger(__name__)
+
+
+class TwilioClient:
+    """Hands messages to Twilio and sorts what comes back; after a refusal of our credentials it rests for a minute.
+
+    Without that rest a wrong token would make every send wait for Twilio to say so again.
+    """
+
+    def __init__(self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
+        self._messages = client.messages
+        self._transport, self._clock = transport, clock
+        self._rests_until = clock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> TwilioClient:
+        """Return a client for the account of the settings. It connects when the first message is sent."""
+        transport = Transport(settings.twilio_timeout, settings.otp_threads)
+        return cls(connect_sdk(settings, transport), transport)
+
+    def send(self, ttl: float, **fields: str) -> Delivery:
+        """Hand one message over, to be forgotten by Twilio once `ttl` seconds have passed; never raises."""
+        if rest := self._rest():
+            return Delivery(Outcome.REFUSED, reason=Reason.AUTH, retry_after=rest)
+        delivery = self._create(fields, validity_period=min(max(int(ttl), 1), MAX_VALIDITY))
+        if delivery.reason is Reason.AUTH:
+            self._rests_until = self._clock() + AUTH_PAUSE
+            delivery = replace(delivery, retry_after=AUTH_PAUSE)
+        if delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
+            _log.warning("Twilio refused a message: %s", twilio_status.explain(delivery.provider_code))
+        return delivery
+
+    def ping(self) -> None:
+        """Raise ChannelDown while resting."""
+        if rest := self._rest():
+            raise ChannelDown("Twilio does not accept the configured credentials", rest)
+
+    def close(self) -> None:
+        """Close the connections. May be called by each channel that shares this client."""
+        self._transport.close()
+
+    def _rest(self) -> float:
+        return max(self._rests_until - self._clock(), 0.0)
+
+    def _create(self, fields: dict[str, str], validity_period: int) -> Delivery:
+        try:
+            return twilio_status.of_message(self._messages.create(validity_period=validity_period, **fields))
+        except TransportError as error:
+            _log.warning("%s", error)
+            return twilio_status.of_error(error)
+        except Exception as error:  # noqa: BLE001  the SDK raises nearly anything for an answer it cannot read
+            delivery = twilio_status.of_error(error)
+            if delivery.outcome is Outcome.UNKNOWN:
+                _log.warning("No clear answer from Twilio: %s", type(error).__name__)
+            return delivery
+
+
+def connect_sdk(settings: Settings, transport: Transport) -> Client:
+    """Return Twilio's SDK on a transport, with an API key where there is one.
+
+    TWILIO_REGION and TWILIO_EDGE of the environment do not count: TWILIO_API_BASE_URL names the host.
+    """
+    user, secret = settings.twilio_api_key_sid, settings.twilio_api_key_secret
+    if not (user and secret):
+        user, secret = settings.twilio_account_sid, settings.twilio_auth_token
+    environment = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
+    client = Client(user, secret, settings.twilio_account_sid, http_client=transport, environment=environment)
+    if settings.twilio_api_base_url:
+        client.api.base_url = settings.twilio_api_base_url
+    return client
+
+
+def missing_credentials(settings: Settings) -> list[str]:
+    """Return a line for each of account and credentials that is not set."""
+    lines = [] if settings.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
+    if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
+        lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither")
+    elif not settings.twilio_api_key_sid and not settings.twilio_auth_token:
+        lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or TWILIO_AUTH_TOKEN")
+    return lines
+
+
+def credential_warnings(settings: Settings) -> list[str]:
+    """Return a line where messages are sent with more power than they need."""
+    if settings.twilio_api_key_sid or not settings.twilio_auth_token:
+        return []
+    line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"
+    return [f"{line} (TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET)"]

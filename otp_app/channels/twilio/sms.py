@@ -1,0 +1,53 @@
+"""Text messages through Twilio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otp_app.channels.twilio.client import TwilioClient, credential_warnings, missing_credentials
+from otp_app.core.interfaces import Delivery, Message
+
+if TYPE_CHECKING:
+    from otp_app.channels import Parts
+    from otp_app.settings import Settings
+
+
+class SmsChannel:
+    """Sends from a messaging service, which chooses the sender, or where there is none from one number."""
+
+    name = "sms"
+    landlines = False
+
+    def __init__(self, twilio: TwilioClient, number: str, messaging_service: str) -> None:
+        self._twilio = twilio
+        self._sender = {"messaging_service_sid": messaging_service} if messaging_service else {"from_": number}
+
+    @classmethod
+    def open(cls, parts: Parts) -> SmsChannel:
+        """Return the channel that the settings describe."""
+        settings = parts.settings
+        return cls(parts.twilio, settings.twilio_phone_number, settings.twilio_messaging_service_sid)
+
+    @classmethod
+    def missing(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that has to be set before a text message can be sent."""
+        sender = settings.twilio_phone_number or settings.twilio_messaging_service_sid
+        line = "TWILIO_PHONE_NUMBER: channel sms sends from it, or from TWILIO_MESSAGING_SERVICE_SID"
+        return missing_credentials(settings) + ([] if sender else [line])
+
+    @classmethod
+    def warnings(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that works, but could be safer."""
+        return credential_warnings(settings)
+
+    def deliver(self, message: Message) -> Delivery:
+        """Hand the message to Twilio."""
+        return self._twilio.send(message.ttl, to=message.to, body=message.text, **self._sender)
+
+    def ping(self) -> None:
+        """Raise ChannelDown while Twilio does not accept our credentials."""
+        self._twilio.ping()
+
+    def close(self) -> None:
+        """Close the connections to Twilio."""
+        self._twilio.close()

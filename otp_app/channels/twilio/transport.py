@@ -1,0 +1,272 @@
+"""HTTP for Twilio's SDK: connections kept alive, one deadline for a whole request, nothing kept of what was sent."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import select
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPMessage, HTTPResponse
+from typing import Any, NamedTuple
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from twilio.http import HttpClient  # type: ignore[import-untyped]
+from twilio.http.response import Response  # type: ignore[import-untyped]
+
+from otp_app.connections.tcp import dial
+
+CONNECT_TIMEOUT = 3.0  # seconds, TLS included
+MAX_IDLE = 20.0  # seconds; Twilio and what lies between close idle connections later than that
+MAX_ANSWER = 64 * 1024  # bytes; a message resource has about a thousand
+MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
+THROTTLE_RETRIES = 2
+THROTTLE_PAUSE = 0.5  # seconds, where the answer names none
+
+Connect = Callable[[str, int, float], socket.socket]
+
+
+class TransportError(Exception):
+    """There is no answer to go by. The text can be shown: it has nothing of the request or the answer."""
+
+
+class NotSent(TransportError):
+    """There was no connection, so not one byte of the request has left."""
+
+
+class Throttled(TransportError):
+    """The answer to the last try was 429, so none was processed. `retry_after` is what it named, in seconds."""
+
+    def __init__(self, answer: str, retry_after: float | None) -> None:
+        super().__init__("Twilio answered 429, too many requests")
+        self.answer, self.retry_after = answer, retry_after
+
+
+class Unanswered(TransportError):
+    """Something came back that says neither yes nor no."""
+
+
+class Deadline:
+    """A moment by which everything must be over."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._clock, self._end = clock, clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, more than none; raise TimeoutError when none are."""
+        left = self._end - self._clock()
+        if left <= 0:
+            raise TimeoutError("the deadline is over")
+        return left
+
+    def allows(self, seconds: float) -> bool:
+        """Whether there is still time after a pause."""
+        return self._clock() + seconds < self._end
+
+
+class Answer(NamedTuple):
+    """What came back, and whether the connection can serve another request."""
+
+    status: int
+    text: str
+    headers: HTTPMessage
+    reusable: bool
+
+
+class Connection:
+    """One connection to Twilio, used for one request after the other."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self.idle_since = 0.0
+
+    def is_quiet(self) -> bool:
+        """Whether the server has neither closed the connection nor sent what nobody asked for."""
+        return not self._poll.poll(0)
+
+    def exchange(self, request: bytes, deadline: Deadline) -> Answer:
+        """Send a request and read its answer. Any exception leaves open whether the server has processed it."""
+        self._sock.settimeout(deadline.left())
+        self._sock.sendall(request)
+        response = HTTPResponse(_Reader(self._sock, deadline))  # type: ignore[arg-type]  # it only calls makefile()
+        try:
+            response.begin()
+            body = response.read(MAX_ANSWER + 1)
+            if len(body) > MAX_ANSWER or response.length:
+                raise Unanswered("Twilio's answer is too long, or cut off")
+        finally:
+            response.close()
+        # After an answer of 1xx the real one may follow, and would be taken for that to the next request.
+        reusable = response.status >= 200 and not response.will_close
+        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, reusable)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+
+class _Reader(io.RawIOBase):
+    """The stream of one answer. Each read has only what is left until the deadline, and its end closes nothing.
+
+    With a limit for each read alone, a server that sends a byte now and then could hold a thread for ever. Together
+    they have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline, self._room = sock, deadline, MAX_READ
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._sock.settimeout(self._deadline.left())
+        count = self._sock.recv_into(buffer)
+        self._room -= count
+        if self._room < 0:
+            raise Unanswered("Twilio's answer is too long")
+        return count
+
+
+class Transport(HttpClient):  # type: ignore[misc]
+    """An HTTP client for Twilio's SDK, for any number of threads.
+
+    Each request is over within `timeout` seconds, waits and retries included; only the system's resolver has limits
+    of its own. A request is tried again only when it certainly was not processed: once when there was no connection,
+    twice after a 429. Redirects are never followed. Certificates are checked against the system's, or SSL_CERT_FILE's.
+    """
+
+    def __init__(
+        self,
+        timeout: float,
+        pool_size: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        connect: Connect | None = None,
+    ) -> None:
+        super().__init__(logging.getLogger("twilio.http_client"), is_async=False, timeout=timeout)
+        self._pool_size, self._clock, self._sleep = pool_size, clock, sleep
+        self._connect = connect or dial
+        self._tls = ssl.create_default_context()
+        self._idle: dict[tuple[str, str], deque[Connection]] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,  # noqa: ARG002  the SDK never asks for it
+    ) -> Response:
+        """Return an answer of 2xx or 4xx. Only NotSent and Throttled are definite; other exceptions leave it open."""
+        deadline = Deadline(timeout or self.timeout, self._clock)
+        origin = urlsplit(url)
+        request = _encode(method, origin, params, data, headers or {}, auth)
+        for retries in reversed(range(THROTTLE_RETRIES + 1)):
+            answer = self._exchange(origin, request, deadline)
+            if answer.status != 429:
+                break
+            self._pause(answer, deadline, retries)
+        if answer.status // 100 not in (2, 4):  # not left to the SDK, which takes an error body's word for the status
+            raise Unanswered(f"Twilio answered HTTP {answer.status}")
+        return Response(answer.status, answer.text)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses at the moment."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+    def _pause(self, answer: Answer, deadline: Deadline, retries: int) -> None:
+        retry_after = _seconds(answer.headers.get("Retry-After"))
+        pause = THROTTLE_PAUSE if retry_after is None else retry_after
+        if not retries or not deadline.allows(pause):
+            raise Throttled(answer.text, retry_after)
+        self._sleep(pause)
+
+    def _exchange(self, origin: SplitResult, request: bytes, deadline: Deadline) -> Answer:
+        # A deque's append and pop are atomic, so the pool needs no lock.
+        idle = self._idle.setdefault(origin[:2], deque())
+        connection = self._take(idle) or self._open(origin, deadline)
+        reusable = False
+        try:
+            answer = connection.exchange(request, deadline)
+            reusable = answer.reusable
+        finally:
+            if reusable:
+                self._give_back(connection, idle)
+            else:
+                connection.close()
+        return answer
+
+    def _take(self, idle: deque[Connection]) -> Connection | None:
+        """Return the connection that was used last: so in quiet times the others grow old, and go."""
+        oldest = self._clock() - MAX_IDLE
+        while True:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                return None
+            if connection.idle_since >= oldest and connection.is_quiet():
+                return connection
+            connection.close()
+
+    def _give_back(self, connection: Connection, idle: deque[Connection]) -> None:
+        connection.idle_since = self._clock()
+        idle.append(connection)
+        with suppress(IndexError):  # other threads took them all
+            while len(idle) > self._pool_size or connection.idle_since - idle[0].idle_since > MAX_IDLE:
+                idle.popleft().close()
+
+    def _open(self, origin: SplitResult, deadline: Deadline) -> Connection:
+        try:
+            return self._open_once(origin, deadline)
+        except NotSent:
+            return self._open_once(origin, deadline)
+
+    def _open_once(self, origin: SplitResult, deadline: Deadline) -> Connection:
+        host = origin.hostname or ""
+        try:
+            limit = Deadline(min(CONNECT_TIMEOUT, deadline.left()), self._clock)
+            sock = self._connect(host, origin.port or (443 if origin.scheme == "https" else 80), limit.left())
+            if origin.scheme == "https":
+                sock.settimeout(limit.left())
+                sock = self._tls.wrap_socket(sock, server_hostname=host)
+        except (OSError, UnicodeError) as error:
+            raise NotSent(f"No connection to {host}: {type(error).__name__}: {error}") from error
+        return Connection(sock)
+
+
+def _encode(
+    method: str,
+    url: SplitResult,
+    params: Mapping[str, object] | None,
+    data: Mapping[str, object] | None,
+    headers: Mapping[str, str],
+    auth: tuple[str, str] | None,
+) -> bytes:
+    """Return the whole request, its body a form, as one piece: one system call, one packet, one TLS record."""
+    target = (url.path or "/") + (f"?{urlencode(params, doseq=True)}" if params else "")
+    body = urlencode(data or {}, doseq=True)
+    head = {"Host": url.netloc, "Accept-Encoding": "identity", "Content-Length": len(body), **headers}
+    if auth:
+        head["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join([*lines, "", body]).encode("latin-1")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    return float(retry_after) if retry_after and re.fullmatch("[0-9]{1,6}", retry_after) else None

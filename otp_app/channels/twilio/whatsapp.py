@@ -1,0 +1,77 @@
+"""WhatsApp messages through Twilio."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from otp_app.channels.twilio.client import TwilioClient, credential_warnings, missing_credentials
+from otp_app.core.interfaces import Delivery, Message
+
+if TYPE_CHECKING:
+    from otp_app.channels import Parts
+    from otp_app.settings import Settings
+
+SANDBOX = "+14155238886"  # Twilio's own sender, for recipients who joined its sandbox
+
+
+class WhatsAppChannel:
+    """Sends an approved template whose one variable is the code, or where none is configured the text itself.
+
+    WhatsApp takes a text only within 24 hours of the recipient's own last message, the sandbox included.
+    """
+
+    name = "whatsapp"
+    landlines = True
+
+    def __init__(self, twilio: TwilioClient, number: str, messaging_service: str, template: str) -> None:
+        self._twilio, self._template = twilio, template
+        self._sender = {"from_": _address(number)} if number else {"messaging_service_sid": messaging_service}
+
+    @classmethod
+    def open(cls, parts: Parts) -> WhatsAppChannel:
+        """Return the channel that the settings describe."""
+        settings = parts.settings
+        service, template = settings.twilio_messaging_service_sid, settings.twilio_content_sid
+        return cls(parts.twilio, settings.twilio_whatsapp_number, service, template)
+
+    @classmethod
+    def missing(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that has to be set before a WhatsApp message can be sent."""
+        pool = settings.twilio_messaging_service_sid and settings.twilio_content_sid
+        line = (
+            "TWILIO_WHATSAPP_NUMBER: channel whatsapp sends from it, or from TWILIO_MESSAGING_SERVICE_SID with "
+            "TWILIO_CONTENT_SID"
+        )
+        return missing_credentials(settings) + ([] if settings.twilio_whatsapp_number or pool else [line])
+
+    @classmethod
+    def warnings(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that works only in part, or could be safer."""
+        lines = credential_warnings(settings)
+        number = settings.twilio_whatsapp_number
+        if number and not settings.twilio_content_sid and _address(number) != _address(SANDBOX):
+            lines.append(
+                "TWILIO_CONTENT_SID: without an approved template WhatsApp refuses messages with error 63016, except "
+                "within 24 hours of the recipient's own last message"
+            )
+        return lines
+
+    def deliver(self, message: Message) -> Delivery:
+        """Hand the message to Twilio."""
+        content = {"body": message.text}
+        if self._template:
+            content = {"content_sid": self._template, "content_variables": json.dumps({"1": message.code})}
+        return self._twilio.send(message.ttl, to=_address(message.to), **content, **self._sender)
+
+    def ping(self) -> None:
+        """Raise ChannelDown while Twilio does not accept our credentials."""
+        self._twilio.ping()
+
+    def close(self) -> None:
+        """Close the connections to Twilio."""
+        self._twilio.close()
+
+
+def _address(number: str) -> str:
+    return f"whatsapp:{number.removeprefix('whatsapp:')}"

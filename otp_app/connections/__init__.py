@@ -1,0 +1,1 @@
+"""Connections to servers that several parts use, one file for each protocol."""

@@ -1,0 +1,21 @@
+"""Who can reach the server, and whether callers from elsewhere are meant to."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from otp_app.settings import Settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_open(settings: Settings) -> bool:
+    """Whether callers from elsewhere are meant to reach the server."""
+    only_accounts = settings.otp_faces == ("verify_v2",) and settings.otp_verify_accounts
+    return bool(settings.otp_api_keys) or settings.otp_public or bool(only_accounts)

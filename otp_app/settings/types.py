@@ -1,0 +1,265 @@
+"""How the text of a setting becomes a value. Each raises ValueError with what to write instead, never the text."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import phonenumbers
+from limits import parse_many
+from pydantic import PlainValidator
+
+from otp_app.core.codes import SID_DIGITS
+from otp_app.core.errors import InvalidPhone
+from otp_app.core.phone import spelling
+from otp_app.core.send_request import PURPOSE
+from otp_app.core.texts import LANGUAGE_TAG, language_tag, template_fault
+from otp_app.settings.weak_secrets import DIGESTS_OF_NONE
+
+_HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
+KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+SCOPES = ("send", "verify", "metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A caller: its name, what it may do, and the SHA-256 (hex) of its secret."""
+
+    name: str
+    scopes: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyAccount:
+    """Credentials for Basic authentication: a user name, the account it is of, and the SHA-256 (hex) of its secret."""
+
+    account: str  # AC…
+    user: str  # the account itself, or one of its API keys, SK…
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredService:
+    """What is configured of a Verify service."""
+
+    purpose: str
+    custom_code: bool = False  # callers may choose the code
+
+
+@dataclass(frozen=True, slots=True)
+class FixedUntil:
+    """A test number with its code, up to and with a day (UTC)."""
+
+    phone: str
+    code: str
+    until: date
+
+    @property
+    def ends(self) -> float:
+        """The first moment at which it is over, seconds since the epoch."""
+        return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
+
+
+def names(text: Any) -> Any:
+    """Read a list with commas; empty text is an empty list, and commas alone are none."""
+    if not isinstance(text, str):
+        return text
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text.strip() and not found:
+        raise ValueError("write a list with commas between its items")
+    return found
+
+
+def channels(text: Any) -> Any:
+    """Read the names of channels in the order to try."""
+    found = names(text)
+    if len(set(found)) < len(found):
+        raise ValueError("a channel stands twice")
+    return found
+
+
+def bind_host(text: str) -> str:
+    """Read an address to listen on, or a host name that stands for one; `[::1]` is `::1`."""
+    address = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        if address is text and _HOST.fullmatch(text.lower()) and not text.startswith("."):
+            return text
+    raise ValueError("write an address such as 127.0.0.1 or ::1, or a host name, without a port")
+
+
+def hosts(text: Any) -> Any:
+    """Read host names; one that begins with a dot stands for all below it."""
+    found = tuple(name.lower() for name in names(text))
+    if not all(_HOST.fullmatch(name) for name in found):
+        raise ValueError("write host names alone, as example.com or .example.com (all below it), no https://, no port")
+    return found
+
+
+def template(text: str) -> str:
+    """Read the template of a message."""
+    if fault := template_fault(text):
+        raise ValueError(f"the text {fault}")
+    return text
+
+
+def templates(text: Any) -> Any:
+    """Read templates by language, a JSON object."""
+    if not isinstance(text, str) or not text:
+        return text or {}
+    try:
+        found = json.loads(text, object_pairs_hook=tuple)  # a tag that stands twice would be lost
+    except (ValueError, RecursionError):
+        raise ValueError('write a JSON object, such as {"es": "Tu código es: {code}"}') from None
+    tags = isinstance(found, tuple) and all(LANGUAGE_TAG.fullmatch(tag) for tag, _ in found)
+    if not tags or not all(isinstance(words, str) for _, words in found):
+        raise ValueError("write a JSON object of language tags with their texts")
+    texts = {language_tag(tag): template(value) for tag, value in found}
+    if len(texts) < len(found):
+        raise ValueError("write one text for each language tag; pt_BR and pt-br are the same tag")
+    return texts
+
+
+def api_keys(text: Any) -> Any:
+    """Read `name:scope+scope:sha256hex`, several with commas."""
+    keys = [api_key(item) for item in names(text)] if isinstance(text, str) else text
+    if len({key.name for key in keys}) < len(keys):
+        raise ValueError("a name stands twice; give each key a name of its own")
+    if len({key.digest for key in keys}) < len(keys):
+        raise ValueError("one secret stands twice; make a key for each caller")
+    _refuse_known(key.digest for key in keys)
+    return tuple(keys)
+
+
+def api_key(item: str) -> ApiKey:
+    """Read `name:scope+scope:sha256hex`."""
+    match = re.fullmatch(rf"({KEY_NAME.pattern}):([a-z+]+):([0-9a-f]{{64}})", item)
+    scopes = frozenset(match[2].split("+")) if match else frozenset()
+    if match is None or not scopes <= set(SCOPES):
+        known = ", ".join(SCOPES)
+        raise ValueError(f"write each key as `python -m otp_app keys new NAME` prints it, its scopes of {known}")
+    return ApiKey(match[1], scopes, match[3])
+
+
+def verify_accounts(text: Any) -> Any:
+    """Read `AC…:sha256hex` (its token) and `AC…/SK…:sha256hex` (an API key's secret), several with commas."""
+    accounts = [verify_account(item) for item in names(text)] if isinstance(text, str) else text
+    if len({account.user for account in accounts}) < len(accounts):
+        raise ValueError("an account or key stands twice")
+    _refuse_known(account.digest for account in accounts)
+    return tuple(accounts)
+
+
+def _refuse_known(digests: Iterable[str]) -> None:
+    if not DIGESTS_OF_NONE.isdisjoint(digests):
+        raise ValueError("a secret of it is empty or a placeholder: make one with `python -m otp_app keys`")
+
+
+def verify_account(item: str) -> VerifyAccount:
+    """Read `AC…:sha256hex` or `AC…/SK…:sha256hex`."""
+    match = re.fullmatch(rf"(AC{SID_DIGITS})(?:/(SK{SID_DIGITS}))?:([0-9a-f]{{64}})", item)
+    if match is None:
+        raise ValueError("write each as `python -m otp_app keys account` prints it: AC…:SHA256 or AC…/SK…:SHA256")
+    return VerifyAccount(match[1], match[2] or match[1], match[3])
+
+
+def verify_services(text: Any) -> Any:
+    """Read `VA…:purpose` and `VA…:purpose:custom_code`, several with commas."""
+    if not isinstance(text, str):
+        return text
+    form = rf"(VA{SID_DIGITS}):({PURPOSE.pattern})(:custom_code)?"
+    services = [re.fullmatch(form, item) for item in names(text)]
+    found = {match[1]: ConfiguredService(match[2], bool(match[3])) for match in services if match}
+    if len(found) < len(services):
+        raise ValueError(
+            "write each once as VA and 32 hex digits, a colon and a purpose (1 to 32 of a-z, 0-9, _, -), and "
+            ":custom_code behind it where callers may choose codes"
+        )
+    if any(re.fullmatch(SID_DIGITS, service.purpose) for service in found.values()):
+        raise ValueError("a purpose of 32 hex digits is one of a service that was made over the API; write another")
+    return found
+
+
+def test_numbers(text: Any) -> Any:
+    """Read `+15005550006=123456@2026-12-31`, several with commas."""
+    if not isinstance(text, str):
+        return text
+    found = tuple(_test_number(item) for item in names(text))
+    if len({test.phone for test in found}) < len(found):
+        raise ValueError("write each number once; a line with two ways to write its number is one")
+    return found
+
+
+def _test_number(item: str) -> FixedUntil:
+    match = re.fullmatch(r"(\+[1-9][0-9]{6,14})=([0-9]{6,10})@([0-9]{4}-[0-9]{2}-[0-9]{2})", item)
+    try:
+        if match and phonenumbers.is_possible_number(phonenumbers.parse(spelling(match[1]), None)):
+            return FixedUntil(spelling(match[1]), match[2], date.fromisoformat(match[3]))
+    except (ValueError, InvalidPhone, phonenumbers.NumberParseException):
+        pass  # said below, together with the other ways to be wrong
+    raise ValueError("write each as +15005550006=123456@2026-12-31: number, code of 6 to 10 digits, last day")
+
+
+def countries(text: Any) -> Any:
+    """Read ISO 3166 country codes with commas; empty or `all`: every country."""
+    if not isinstance(text, str) or text.lower() in ("", "all"):
+        return frozenset() if isinstance(text, str) else text
+    found = frozenset(code.upper() for code in names(text))
+    if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
+        raise ValueError(f"{len(unknown)} of them are no country codes of two letters, such as US or IN")
+    if neighbours := {other for code in found if (other := _counted_as(code)) != code}:
+        raise ValueError(f"mobile numbers of a region in it count as another's: write {', '.join(sorted(neighbours))}")
+    return found
+
+
+def _counted_as(code: str) -> str:
+    """Return the country that mobile numbers of a region are taken for: nine small ones have those of a neighbour."""
+    number = phonenumbers.example_number_for_type(code, phonenumbers.PhoneNumberType.MOBILE)
+    return (number and phonenumbers.region_code_for_number(number)) or code
+
+
+def rate_limits(text: str) -> str:
+    """Read limits in flask-limiter's notation, such as 20/hour;60/day; empty: none."""
+    try:
+        if text:
+            parse_many(text)
+    except ValueError:
+        raise ValueError("write limits such as 20/hour;60/day, or nothing") from None
+    return text
+
+
+def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+    """Read an address or a network, IPv4 in IPv6 as IPv4, or `unix` for the peers of a Unix socket."""
+    if text == UNIX:
+        return UNIX
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8, or unix") from None
+    mapped = getattr(found.network_address, "ipv4_mapped", None)
+    if mapped and found.prefixlen >= 96:
+        found = ipaddress.ip_network((mapped, found.prefixlen - 96))
+    return found
+
+
+def not_all(
+    found: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...]:
+    """Return the networks, unless they are all addresses of a kind, in one piece or in several."""
+    networks = [item for item in found if not isinstance(item, str)]
+    v4 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv4Network))
+    v6 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv6Network))
+    if any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
+        raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
+    return found
+
+
+UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
+TrustedProxy = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network | str, PlainValidator(network)]

@@ -1,0 +1,138 @@
+"""Starting: settings that are unsafe together are refused, keys are made, the store is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from otp_app import channels
+from otp_app.apis.users.directories import open_directory
+from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
+from otp_app.core.interfaces import Advising, Movable, Pingable
+from otp_app.settings import Settings, keyring, read, strangers
+from otp_app.settings.exposure import is_open
+from otp_app.startup.refusals import REFUSALS, secret_faults
+from otp_app.store import open_or_memory, open_store
+
+#: settings that a face alone looks at
+OF_FACES = {
+    "otp_directory_url": "users",
+    "otp_users_expose_phone": "users",
+    "otp_verify_accounts": "verify_v2",
+    "otp_verify_services": "verify_v2",
+}
+
+NO_PROXY = (
+    "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
+    "in front, since not every one writes a header that shows it (nginx 1.29.7 and later with its defaults)"
+)
+
+
+class BadSettings(Exception):
+    """Settings that nobody should run with. `faults` has one line for each, which says what to change."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
+    settings, faults = read(environ, folder)
+    lines = [f"{variable}: {line}" for variable, text in faults.items() for line in text.splitlines()]
+    if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
+        raise BadSettings(lines)
+    faulty = {variable.removesuffix("_FILE") for variable in faults}
+    checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
+    lines += [line for refusal in checkable for line in (refusal.says(settings) or "").splitlines()]
+    if "OTP_CHANNELS" not in faulty:
+        lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faulty)]
+    if lines := lines or channels.unopened(settings):
+        raise BadSettings(lines)
+    return settings
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Do once, before workers fork, what they all rely on: make the keys, and see that the store can be used.
+
+    Returns a line for everything about the store that could be better. Raises BadSettings, StoreUnavailable.
+    """
+    try:
+        keyring.ensure(settings)
+        own = not settings.otp_secret_keys  # load has looked at those of the settings
+        if own and (faults := secret_faults(settings, *keyring.keys(settings))):
+            raise BadSettings(faults)
+    except keyring.BadKeyFile as error:
+        raise BadSettings([str(error)]) from None
+    if settings.otp_store_fallback:
+        store, away = open_or_memory(settings.otp_store_url)
+        store.close()
+        if away:
+            return [f"OTP_STORE_URL: {away}"]
+    with closing(open_store(settings.otp_store_url)) as store:
+        if isinstance(store, Movable) and (frozen := store.frozen()):
+            raise StoreUnavailable(frozen.says)
+        store.ping()
+        if faults := _readable_by_others(settings):
+            raise BadSettings(faults)
+        if not isinstance(store, Advising):
+            return []
+        if refusals := store.refusals():
+            raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
+        return [f"OTP_STORE_URL: {line}" for line in store.advice()]
+
+
+def look(settings: Settings) -> list[str]:
+    """Return and raise what `prepare` does, and make nothing: of what is not there yet only the place is looked at."""
+    file = keyring.database(settings.otp_store_url)
+    try:
+        if file is None or keyring.exists(file):
+            return prepare(settings)
+        faults = [fault] if (fault := keyring.folder_fault(file)) else []
+        if keyring.exists(file.with_suffix(".keys")):
+            faults += secret_faults(settings, *keyring.keys(settings))
+    except keyring.BadKeyFile as error:
+        raise BadSettings([str(error)]) from None
+    if faults:
+        raise BadSettings(faults)
+    return []
+
+
+def _readable_by_others(settings: Settings) -> list[str]:
+    file = keyring.database(settings.otp_store_url)
+    files = [file, file.with_name(f"{file.stem}-counters{file.suffix}")] if file else []
+    return [
+        f"OTP_STORE_URL: others can read the database: chmod 600 {found}"
+        for found in files
+        if found.exists() and found.stat().st_mode & 0o077
+    ]
+
+
+def directory_fault(settings: Settings) -> str | None:
+    """Return a line where the users of the directory cannot be looked up at the moment."""
+    if not settings.otp_directory_url:
+        return None
+    with closing(open_directory(settings.otp_directory_url)) as directory:
+        try:
+            if isinstance(directory, Pingable):
+                directory.ping()
+        except DirectoryUnavailable as error:
+            return f"OTP_DIRECTORY_URL: {error}"
+    return None
+
+
+def advice(settings: Settings) -> list[str]:
+    """Return a line for everything that works and could be better."""
+    without_face = [
+        f"{name.upper()}: it does nothing while OTP_FACES has no {face}"
+        for name, face in OF_FACES.items()
+        if getattr(settings, name) and face not in settings.otp_faces
+    ]
+    phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
+    return strangers() + _proxies(settings) + without_face + phone_verification + channels.warnings(settings)
+
+
+def _proxies(settings: Settings) -> list[str]:
+    """Not every proxy can be told from a program of this machine: see docs/decisions/0027."""
+    return [] if is_open(settings) else [NO_PROXY]

@@ -1,0 +1,268 @@
+"""Why the server does not start: settings that are unsafe together, or that name what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from otp_app.apis import FACES
+from otp_app.apis.users.directories import open_directory
+from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
+from otp_app.plugins.guarded import check_callable
+from otp_app.plugins.loading import load_object
+from otp_app.proof import parse_proof_keys
+from otp_app.settings import Settings, keyring, weak_secrets
+from otp_app.settings.exposure import is_loopback, is_open
+from otp_app.store import sharing
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason not to start: the variables it speaks of, and the line to show (None: nothing to say)."""
+
+    variables: tuple[str, ...]
+    says: Callable[[Settings], str | None]
+
+
+def bound(settings: Settings, address: object) -> str | None:
+    """Return why the server must not listen at an address (as a socket returns its name), or None.
+
+    The number of an inherited socket, whose name is not known yet, is no reason.
+    """
+    if isinstance(address, str | bytes):
+        if "unix" in settings.otp_trusted_proxies:
+            return None
+        return (
+            "OTP_TRUSTED_PROXIES: behind a Unix socket no client has an address: set it to unix, and let the proxy "
+            "write X-Forwarded-For"
+        )
+    if not isinstance(address, tuple) or is_loopback(address[0]) or is_open(settings):
+        return None
+    return f"{address[0]} can be reached from elsewhere: bind 127.0.0.1, or set OTP_API_KEYS or OTP_PUBLIC=1"
+
+
+def _bind(settings: Settings) -> str | None:
+    if is_loopback(settings.host) or is_open(settings):
+        return None
+    if settings.otp_faces == ("verify_v2",):
+        to_set = "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)"
+    else:
+        to_set = "OTP_API_KEYS (python -m otp_app keys new NAME), or OTP_PUBLIC=1 if browsers call directly"
+    return f"HOST: the address can be reached from elsewhere: set {to_set}"
+
+
+def _proxy(settings: Settings) -> str | None:
+    if not settings.otp_trusted_proxies or is_open(settings):
+        return None
+    return "OTP_TRUSTED_PROXIES: behind a proxy everybody can call: set OTP_API_KEYS, or OTP_PUBLIC=1"
+
+
+def _public(settings: Settings) -> str | None:
+    if not settings.otp_public or settings.otp_countries:
+        return None
+    return "OTP_COUNTRIES: OTP_PUBLIC=1 needs the list of countries to send to, such as OTP_COUNTRIES=US,IN"
+
+
+def _console(settings: Settings) -> str | None:
+    if "console" not in settings.otp_channels or not is_open(settings):
+        return None
+    return "OTP_CHANNELS: console shows codes on the server's screen: set whatsapp or sms for real use"
+
+
+def needs_one_process(settings: Settings) -> bool:
+    """Return whether each further process would count for itself: for codes, attempts and limits."""
+    return bool(settings.otp_store_fallback) or _sharing(settings) == "process"
+
+
+def _workers(settings: Settings) -> str | None:
+    if settings.web_concurrency == 1 or _sharing(settings) != "process":
+        return None
+    return "WEB_CONCURRENCY: the memory store cannot be shared: set it to 1, or OTP_STORE_URL=sqlite:///var/otp.db"
+
+
+def _faces(settings: Settings) -> str | None:
+    if set(settings.otp_faces) <= FACES.keys() and len(set(settings.otp_faces)) == len(settings.otp_faces):
+        return None
+    return f"OTP_FACES: name some of {', '.join(FACES)}, each once"
+
+
+def _users_public(settings: Settings) -> str | None:
+    if "users" not in settings.otp_faces or not settings.otp_public or settings.otp_api_keys:
+        return None
+    return (
+        "OTP_API_KEYS: the face users tells who is known, so with OTP_PUBLIC=1 it needs keys "
+        "(python -m otp_app keys new NAME)"
+    )
+
+
+def _verify_accounts(settings: Settings) -> str | None:
+    if "verify_v2" not in settings.otp_faces or settings.otp_verify_accounts or not is_open(settings):
+        return None
+    return (
+        "OTP_VERIFY_ACCOUNTS: the face verify_v2 of a server that others can reach needs accounts "
+        "(python -m otp_app keys account)"
+    )
+
+
+def _on_approved(settings: Settings) -> str | None:
+    try:
+        if settings.otp_on_approved:
+            check_callable(load_object(settings.otp_on_approved, "function"), settings.otp_on_approved, arguments=1)
+    except ValueError as error:
+        return f"OTP_ON_APPROVED: {error}"
+    return None
+
+
+def _proof_keys(settings: Settings) -> str | None:
+    return _fault(parse_proof_keys, settings.otp_proof_keys, "OTP_PROOF_KEYS")
+
+
+def secret_faults(settings: Settings, keys: CodeKeys | None = None, index_key: bytes = b"") -> list[str]:
+    """Return a line for each key that is no secret or has a second purpose; keys of a file are given beside."""
+    try:
+        keys = keys or (parse_keys(settings.otp_secret_keys) if settings.otp_secret_keys else None)
+        index_key = index_key or (parse_secret(settings.otp_index_key) if settings.otp_index_key else b"")
+        proofs = parse_proof_keys(settings.otp_proof_keys) if settings.otp_proof_keys else ()
+    except ValueError:
+        return []  # said where each is looked at alone
+    roles = [("OTP_SECRET_KEYS", secret) for secret in (keys.keys.values() if keys else ())]
+    roles += [("OTP_INDEX_KEY", index_key)] if index_key else []
+    return weak_secrets.faults(roles + [("OTP_PROOF_KEYS", key.secret) for key in proofs])
+
+
+def _secrets(settings: Settings) -> str | None:
+    return "\n".join(secret_faults(settings)) or None
+
+
+def _placeholders(settings: Settings) -> str | None:
+    secrets = ("twilio_auth_token", "twilio_api_key_secret")
+    found = [name.upper() for name in secrets if weak_secrets.is_placeholder(getattr(settings, name))]
+    return f"{', '.join(found)}: it is a placeholder: write the secret that Twilio shows" if found else None
+
+
+def _phone_account(settings: Settings) -> str | None:
+    fault = settings.phone_verification.sid_fault
+    if not fault or settings.twilio_account_sid or not {"sms", "whatsapp"} & set(settings.otp_channels):
+        return None
+    return f"PHONE_VERIFICATION: {fault}"
+
+
+def _sandbox(settings: Settings) -> str | None:
+    if not settings.phone_verification.sandbox_code or not is_open(settings):
+        return None
+    return "PHONE_VERIFICATION: BACKEND: the sandbox has one code for everybody, so it is for this machine alone"
+
+
+def _directory(settings: Settings) -> str | None:
+    if not settings.otp_directory_url:
+        needed = "users" in settings.otp_faces
+        return "OTP_DIRECTORY_URL: the face users needs it, such as file:var/users.csv" if needed else None
+    try:
+        open_directory(settings.otp_directory_url).close()
+    except ValueError as error:
+        return f"OTP_DIRECTORY_URL: {error}"
+    return None
+
+
+def _fallback(settings: Settings) -> str | None:
+    if settings.web_concurrency == 1 or not settings.otp_store_fallback:
+        return None
+    return "OTP_STORE_FALLBACK: several workers cannot share a memory: set WEB_CONCURRENCY=1, or leave it empty"
+
+
+def _store(settings: Settings) -> str | None:
+    try:
+        sharing(settings.otp_store_url)
+    except ValueError as error:
+        return f"OTP_STORE_URL: {error}"
+    return None
+
+
+def _shared_keys(settings: Settings) -> str | None:
+    have_keys = settings.otp_secret_keys and settings.otp_index_key
+    if have_keys or keyring.makes_own(settings) or _sharing(settings) == "unknown":
+        return None
+    return (
+        "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server: the two lines of otp.keys "
+        "where there is one, else those of `python -m otp_app keys secret`"
+    )
+
+
+def _secret_keys(settings: Settings) -> str | None:
+    return _fault(parse_keys, settings.otp_secret_keys, "OTP_SECRET_KEYS")
+
+
+def _index_key(settings: Settings) -> str | None:
+    return _fault(parse_secret, settings.otp_index_key, "OTP_INDEX_KEY")
+
+
+def _both_keys(settings: Settings) -> str | None:
+    if bool(settings.otp_secret_keys) == bool(settings.otp_index_key):
+        return None
+    return "OTP_SECRET_KEYS, OTP_INDEX_KEY: set both or neither (python -m otp_app keys secret prints them)"
+
+
+def _lengths(settings: Settings) -> str | None:
+    if settings.otp_code_length_raised >= settings.otp_code_length:
+        return None
+    return "OTP_CODE_LENGTH_RAISED: a number under attack needs codes at least as long as OTP_CODE_LENGTH"
+
+
+def _risk(settings: Settings) -> str | None:
+    if settings.otp_risk_lower <= settings.otp_risk_raise:
+        return None
+    return "OTP_RISK_LOWER: must not be above OTP_RISK_RAISE"
+
+
+def _test_numbers(settings: Settings) -> str | None:
+    latest = datetime.now(UTC).date() + timedelta(days=30)
+    if all(test.until <= latest for test in settings.otp_test_numbers):
+        return None
+    return "OTP_TEST_NUMBERS: the last day of a fixed code must be within 30 days from now"
+
+
+def _sharing(settings: Settings) -> str:
+    try:
+        return sharing(settings.otp_store_url)
+    except ValueError:
+        return "unknown"
+
+
+def _fault(parse: Callable[[str], object], text: str, variable: str) -> str | None:
+    try:
+        if text:
+            parse(text)
+    except ValueError as error:
+        return f"{variable}: {error}"
+    return None
+
+
+#: what decides whether callers from elsewhere are meant to come: see is_open
+OPEN = ("OTP_API_KEYS", "OTP_PUBLIC", "OTP_FACES", "OTP_VERIFY_ACCOUNTS")
+REFUSALS = (
+    Refusal(("HOST", *OPEN), _bind),
+    Refusal(("OTP_TRUSTED_PROXIES", *OPEN), _proxy),
+    Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
+    Refusal(("OTP_CHANNELS", *OPEN), _console),
+    Refusal(("OTP_FACES",), _faces),
+    Refusal(("OTP_FACES", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
+    Refusal(OPEN, _verify_accounts),
+    Refusal(("OTP_DIRECTORY_URL", "OTP_FACES"), _directory),
+    Refusal(("OTP_ON_APPROVED",), _on_approved),
+    Refusal(("OTP_PROOF_KEYS",), _proof_keys),
+    Refusal(("PHONE_VERIFICATION", "TWILIO_ACCOUNT_SID", "OTP_CHANNELS"), _phone_account),
+    Refusal(("PHONE_VERIFICATION", *OPEN), _sandbox),
+    Refusal(("OTP_STORE_URL",), _store),
+    Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
+    Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
+    Refusal(("OTP_SECRET_KEYS",), _secret_keys),
+    Refusal(("OTP_INDEX_KEY",), _index_key),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
+    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
+    Refusal(("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"), _placeholders),
+    Refusal(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
+    Refusal(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
+    Refusal(("OTP_TEST_NUMBERS",), _test_numbers),
+)

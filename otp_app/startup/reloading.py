@@ -1,0 +1,125 @@
+"""What a reload may not do: open a server that has callers, or leave a caller in that the settings no longer name.
+
+The master of a server with several processes decides here, and hands its workers the settings that it has accepted: a
+worker that is replaced later must not read settings that were refused since.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from otp_app.settings import Settings, read, sets_something, texts
+from otp_app.settings.exposure import is_open
+from otp_app.settings.types import ApiKey, VerifyAccount, api_key, verify_account
+
+NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
+NOBODY = ApiKey("", frozenset(), NO_DIGEST)
+
+Item = TypeVar("Item")
+
+log = logging.getLogger(__name__)
+
+_accepted: Settings | None = None
+_offered: Settings | None = None
+_with_file = False  # whether `.env` has set something since the start
+
+
+def accept(settings: Settings, folder: Path | None = None) -> None:
+    """Hand these settings to the workers that are forked from now on."""
+    global _accepted, _with_file
+    _accepted, _with_file = settings, _with_file or sets_something(folder)
+
+
+def accepted() -> Settings | None:
+    """Return what the process before the fork has accepted, None where there was none."""
+    return _accepted
+
+
+def offer(settings: Settings) -> None:
+    """Let a reload go on with these settings, which were checked, and not with what it would find a moment later."""
+    global _offered
+    _offered = settings
+
+
+def offered() -> Settings | None:
+    """Return what the reload under way was offered, once; None where there is none."""
+    global _offered
+    found, _offered = _offered, None
+    return found
+
+
+def refusals(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:
+    """Return a line for each reason against settings that are fit for a start, but not for the server that runs.
+
+    They would open it, have lost `.env` (what it restricted is not known any more), or move it: gunicorn would close
+    its sockets first, and end where it cannot open the new ones.
+    """
+    found = []
+    if is_open(running) and not is_open(new):
+        variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
+        found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
+    if _with_file and not sets_something(folder):
+        found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
+    if (running.host, running.port) != (new.host, new.port):
+        found.append("HOST, PORT: another address takes a restart")
+    return found
+
+
+def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Return the running settings without the callers that the settings of this moment, good or not, do not name.
+
+    What cannot be read names nobody; of a list with a faulty item the others count.
+    """
+    try:
+        given, public = texts(environ, folder)[0], read(environ, folder)[0].otp_public
+    except Exception:  # a defect, which must not keep a revoked caller in
+        log.exception("unexpected error")
+        given, public = {}, False
+    keys = {(key.name, key.digest): key.scopes for key in _readable(api_key, given.get("otp_api_keys", ""))}
+    accounts = set(_readable(verify_account, given.get("otp_verify_accounts", "")))
+    found = running.model_copy(
+        update={
+            "otp_api_keys": tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
+            "otp_verify_accounts": tuple(
+                account if account in accounts else replace(account, digest=NO_DIGEST)
+                for account in running.otp_verify_accounts
+            ),
+            "otp_public": running.otp_public and public,
+        }
+    )
+    if is_open(running) and not is_open(found):  # it must not be taken for one that never had callers
+        return found.model_copy(update={"otp_api_keys": (NOBODY,)})
+    return found
+
+
+def revoked(before: Settings, after: Settings) -> list[str]:
+    """Return the names of the callers that `narrowed` has taken scopes or everything from."""
+    lists: list[tuple[tuple[ApiKey | VerifyAccount, ...], tuple[ApiKey | VerifyAccount, ...]]] = [
+        (before.otp_api_keys, after.otp_api_keys),
+        (before.otp_verify_accounts, after.otp_verify_accounts),
+    ]
+    names = [
+        old.name if isinstance(old, ApiKey) else old.user
+        for olds, news in lists
+        for old, new in zip(olds, news, strict=False)
+        if old != new
+    ]
+    return names + (["callers without a key"] if before.otp_public and not after.otp_public else [])
+
+
+def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:
+    if scopes is None:
+        return replace(key, digest=NO_DIGEST, scopes=frozenset())
+    return replace(key, scopes=key.scopes & scopes)
+
+
+def _readable(parse: Callable[[str], Item], text: str) -> Iterable[Item]:
+    for item in filter(None, map(str.strip, text.split(","))):
+        try:
+            yield parse(item)
+        except ValueError:
+            continue  # the fault is reported where the settings are read

@@ -1,0 +1,232 @@
+"""The store in PostgreSQL: for all servers of a network, durable.
+
+One table, one statement for each verb; the server's clock says what is over. A loser reads in a second statement,
+because one sees the table as it was when it began.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from psycopg import sql
+
+from otp_app.connections.postgres import Connection
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.stores.clock_skew import clocks_differ
+from otp_app.stores.holders import check_holder
+from otp_app.stores.postgres.pool import Pool
+
+VALUE, COUNTER = "v:", "c:"
+BATCH = 1000  # rows of one look, when all are read
+
+GET = r"""
+    SELECT
+        (SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()),
+        (SELECT encode(tgargs, 'escape') FROM pg_trigger
+         WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen')
+"""
+INSERT = """
+    INSERT INTO otp_entries (key, value, expires) VALUES (%(key)s, %(new)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
+    WHERE otp_entries.expires <= now()
+"""
+UPDATE = """
+    UPDATE otp_entries SET value = %(new)s, expires = now() + %(ttl)s * interval '1 second'
+    WHERE key = %(key)s AND value = %(old)s AND expires > now()
+"""
+DELETE = "DELETE FROM otp_entries WHERE key = %(key)s AND value = %(old)s AND expires > now()"
+COUNT = "SELECT count FROM otp_entries WHERE key = %(key)s AND expires > now()"
+ADD = """
+    INSERT INTO otp_entries AS e (key, count, expires)
+    VALUES (%(key)s, %(amount)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET
+        count = excluded.count + CASE WHEN e.expires > now() THEN e.count ELSE 0 END,
+        expires = CASE WHEN e.expires > now() THEN e.expires ELSE excluded.expires END
+    RETURNING count
+"""
+SWEEP = """
+    DELETE FROM otp_entries WHERE key IN (
+        SELECT key FROM otp_entries WHERE expires <= now() ORDER BY expires LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+SCAN = """
+    SELECT key, value, count, extract(epoch FROM expires - now())::float8 FROM otp_entries
+    WHERE key > %(after)s AND expires > now() ORDER BY key LIMIT %(limit)s
+"""
+LOAD = """
+    INSERT INTO otp_entries (key, value, count, expires)
+    VALUES (%(key)s, %(value)s, %(count)s, now() + %(ttl)s * interval '1 second')
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = excluded.count, expires = excluded.expires
+"""
+TOUCH = "UPDATE otp_schema SET since = since WHERE version = 1"
+SIZE = "SELECT count(*) FROM otp_entries"
+FREEZE = sql.SQL("""
+    CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_entries
+    FOR EACH ROW EXECUTE FUNCTION otp_refuse({how}, {by})
+""")
+LOCK_ALL = "LOCK TABLE otp_entries IN ACCESS EXCLUSIVE MODE"
+LOCK_ROWS = "LOCK TABLE otp_entries IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
+PATIENCE = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
+THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
+
+
+def _row(item: Item) -> dict[str, Any]:
+    key, value, ttl = item
+    if isinstance(value, int):
+        return {"key": COUNTER + key, "value": None, "count": value, "ttl": ttl}
+    return {"key": VALUE + key, "value": value, "count": None, "ttl": ttl}
+
+
+class PostgresStore:
+    """The store of `postgresql://user:password@host:port/database`, with libpq's options and `pool`, the most
+    connections that each process opens (10).
+
+    The table is made on first use. A change that was answered is on the server's disk.
+    """  # fmt: skip
+
+    shared_by = "network"
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
+        self._pool = Pool(url)
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+        value, held = self._look(VALUE + key)
+        if held and not held.how.holds:
+            raise StoreUnavailable(held.how.says)
+        return value
+
+    def _look(self, key: str) -> tuple[bytes | None, Hold | None]:
+        with self._pool.connection() as db:
+            return _read(db, key)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` in the place of `old`; see interfaces.Store."""
+        if self._changes(key, old, new, ttl):
+            return Swap(won=True, found=new)
+        found = self.get(key)
+        return Swap(won=old is new is found, found=found)  # nothing for nothing changes nothing, and yet is won
+
+    def _changes(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> bool:
+        """Compare and change in one statement."""
+        if old is new is None:
+            return False
+        statement = DELETE if new is None else INSERT if old is None else UPDATE
+        with self._pool.connection() as db:
+            return db.execute(statement, {"key": VALUE + key, "old": old, "new": new, "ttl": ttl}).rowcount == 1
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter; see interfaces.Store."""
+        return int(self._one(ADD if amount else COUNT, key=COUNTER + key, amount=amount, ttl=ttl) or 0)
+
+    def ping(self) -> None:
+        """Return when the server takes a write."""
+        _, held = self._look("")
+        if held:
+            raise StoreUnavailable(held.how.says)
+        with self._pool.connection() as db:
+            db.execute(TOUCH)
+
+    def sweep(self, limit: int) -> int:
+        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        with self._pool.connection() as db:
+            return db.execute(SWEEP, {"limit": limit}).rowcount
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def _one(self, statement: str, **values: Any) -> Any:
+        with self._pool.connection() as db:
+            rows = db.execute(statement, values).fetchall()
+        return rows[0][0] if rows else None
+
+    # ---- how the server is set up
+
+    def refusals(self) -> list[str]:
+        """Say why nothing should rest in this server: it does not keep what it says it keeps."""
+        if self._one("SELECT current_setting('fsync')") == "on":
+            return []
+        return ["PostgreSQL runs with fsync off, so a power cut destroys all records: set it to on"]
+
+    def advice(self) -> list[str]:
+        """Say whether the clocks differ."""
+        return clocks_differ(self._clock() - self._one("SELECT extract(epoch FROM clock_timestamp())::float8"))
+
+    # ---- Movable
+
+    def scan(self) -> Iterator[Item]:
+        """Yield all entries and counters; see interfaces.Movable."""
+        after = ""
+        while True:
+            with self._pool.transaction() as db:
+                rows = db.execute(SCAN, {"after": after, "limit": BATCH}).fetchall()
+            if not rows:
+                return
+            for key, value, count, ttl in rows:
+                yield Item(key[len(VALUE) :], count if value is None else value, ttl)
+            after = rows[-1][0]
+
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
+        """Put these there; see interfaces.Movable."""
+        with self._pool.transaction() as db, db.cursor() as cursor:
+            db.execute(LOCK_ROWS)
+            check_holder(_read(db, "")[1], by)
+            cursor.execute("SELECT set_config('otp.filling', 'yes', true)")
+            cursor.executemany(LOAD, [_row(item) for item in items])
+
+    def clear(self, by: str | None = None) -> None:
+        """Delete everything."""
+        with self._pool.transaction() as db:
+            db.execute(LOCK_ALL)
+            check_holder(_read(db, "")[1], by)
+            db.execute("TRUNCATE otp_entries")
+
+    def size(self) -> int:
+        """Return how many entries and counters there are, those that are over and not yet swept included."""
+        with self._pool.transaction() as db:
+            return int(db.execute(SIZE).fetchall()[0][0])
+
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
+        """Refuse all swaps from now on; see interfaces.Movable."""
+        return self._change(was, Hold(how, by))
+
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Let swaps through again; see interfaces.Movable."""
+        return self._change(was, None)
+
+    def _change(self, was: Hold | None, new: Hold | None) -> bool:
+        with self._pool.transaction() as db:
+            db.execute(PATIENCE)
+            db.execute(LOCK_ALL)
+            if was != ANY and _read(db, "")[1] != was:
+                return False
+            db.execute(THAW)
+            if new:
+                create = FREEZE.format(how=sql.Literal(str(new.how)), by=sql.Literal(new.by))
+                db.execute(create)
+        return True
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen, or None."""
+        held = self.hold()
+        return held.how if held else None
+
+    def hold(self) -> Hold | None:
+        """Return how and by which copy it is frozen, or None."""
+        try:
+            _, held = self._look("")
+        except StoreUnavailable:
+            self._pool.explain()  # no caller of the server asks this
+            raise
+        return held
+
+
+def _read(db: Connection, key: str) -> tuple[bytes | None, Hold | None]:
+    """Return the value under a key, and how the store is frozen."""
+    ((value, arguments),) = db.execute(GET, {"key": key}).fetchall()
+    how, *more = (arguments or "").split(r"\000")  # each argument ends with a zero byte
+    return value, Hold(Freeze(how), more[0]) if how else None

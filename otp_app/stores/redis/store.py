@@ -1,0 +1,286 @@
+"""The store in Redis or Valkey: for all servers of a network.
+
+Each verb is one command or one script, on one key, so it needs one node of a cluster only. The server ends what is
+over by itself, by its own clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, cast
+
+import redis
+from redis.exceptions import RedisClusterException
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.stores.breaker import Breaker
+from otp_app.stores.clock_skew import clocks_differ
+from otp_app.stores.holders import check_holder
+from otp_app.stores.redis.client import TIMEOUT, client
+
+VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
+AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
+BATCH = 1000  # keys of one look, when all are read
+WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+    "AuthenticationError": "wrong user or password",
+    "ConnectionError": "nobody answers there as expected",
+    "BusyLoadingError": "Redis is loading its data",
+    "MasterNotFoundError": "no sentinel names a master of that service",
+    "OSError": "no file or connection could be opened",
+    "NoPermissionError": "this user may not do what the store needs",
+    "OutOfMemoryError": "Redis is full",
+    "ReadOnlyError": "this Redis is a replica",
+    "RedisClusterException": "no node of a cluster answers there",
+    "ResponseError": "Redis refused the command: a database that it does not have?",
+    "TimeoutError": "no answer in time",
+}
+REPLIES = {  # of a ResponseError, by its first word
+    "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
+    "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
+    "LOADING": "Redis is loading its data",
+    "OOM": "Redis is full",
+    "READONLY": "this Redis is a replica",
+}
+SCRIPTS = Path(__file__).with_name("lua")
+
+
+class Script:
+    """A script that the server knows by its digest once it has run it."""
+
+    def __init__(self, file: Path) -> None:
+        self._text = file.read_bytes()
+        self._digest = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()
+
+    def run(self, server: Any, keys: list[str], *arguments: bytes | int) -> Any:
+        """Return its answer."""
+        try:
+            return server.evalsha(self._digest, len(keys), *keys, *arguments)
+        except redis.exceptions.NoScriptError:  # so it did not run
+            return server.eval(self._text, len(keys), *keys, *arguments)
+
+
+SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
+
+
+class RedisStore:
+    """The store of `redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`; docs/stores.md has
+    their forms.
+
+    What survives the server's end is the server's matter: with `appendonly yes` all but the last second; without, a
+    restart loses codes and limits, and accepts none.
+    """  # fmt: skip
+
+    shared_by = "network"
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
+        self._make, self._opening = client(url), Lock()
+        self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
+        self._breaker = Breaker(AWAY)
+        self._made: Any = None
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+        with self._calling() as server:
+            value, *how = server.mget(VALUE + key, *self._freezable)
+        if how and (held := _hold(how[0])) and not held.how.holds:
+            raise StoreUnavailable(held.how.says)
+        return cast("bytes | None", value)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` in the place of `old`; see interfaces.Store."""
+        change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
+        with self._calling() as server:
+            won, *found = SWAP.run(server, [VALUE + key, *self._freezable], *change)
+        return Swap(won=True, found=new) if won else Swap(won=False, found=found[0] if found else None)
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter; see interfaces.Store."""
+        with self._calling() as server:
+            return int(ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl)))
+
+    def ping(self) -> None:
+        """Return when the server takes a write and gives it back."""
+        if frozen := self.frozen():
+            raise StoreUnavailable(frozen.says)
+        with self._calling() as server:
+            server.set(PING, b"1", px=1000)
+            if server.get(PING) is None:
+                raise StoreUnavailable("The store does not keep what it takes")
+
+    def sweep(self, limit: int) -> int:
+        """Do nothing: the server deletes what is over."""
+        del limit
+        return 0
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._made:
+            self._made.close()
+
+    # ---- how the server is set up
+
+    def refusals(self) -> list[str]:
+        """Say why nothing should rest in this server: when its memory is full it drops what it pleases."""
+        policy = self._setting("maxmemory-policy")
+        if policy in (None, "noeviction"):
+            return []
+        return [f"Redis drops codes and limits when it is full: set its maxmemory-policy to noeviction, not {policy}"]
+
+    def advice(self) -> list[str]:
+        """Say what a restart of this server would cost, and whether the clocks differ."""
+        with self._calling() as server:
+            seconds, microseconds = server.time()
+        lines = clocks_differ(self._clock() - seconds - microseconds / 1e6)
+        if self._setting("appendonly") == "no":
+            lost = "what was written since its last snapshot" if self._setting("save") else "everything"
+            lines.append(f"a restart of Redis loses {lost}, used codes and limits included: set its appendonly to yes")
+        return lines
+
+    def _setting(self, name: str) -> str | None:
+        """Return a setting of the server; None where it does not tell, as managed services do."""
+        with self._calling() as server:
+            try:
+                settings = server.config_get(name)
+            except redis.ResponseError:
+                return None
+        return cast("str | None", settings.get(name))
+
+    # ---- Movable
+
+    def scan(self) -> Iterator[Item]:
+        """Yield all entries and counters; see interfaces.Movable."""
+        for kind in (VALUE, COUNTER):
+            keys = self._keys(kind)
+            while batch := list(islice(keys, BATCH)):
+                yield from self._items(kind, batch)
+
+    def _keys(self, kind: str) -> Iterator[bytes]:
+        with self._calling() as server:
+            yield from server.scan_iter(match=f"{kind}*", count=BATCH)
+
+    def _items(self, kind: str, keys: list[bytes]) -> Iterator[Item]:
+        with self._calling() as server:
+            pipe = server.pipeline(transaction=False)
+            for key in keys:
+                pipe.get(key).pttl(key)
+            answers = pipe.execute()
+        for key, value, life in zip(keys, answers[::2], answers[1::2], strict=True):
+            if value is not None and life > 0:
+                yield Item(key.decode()[len(kind) :], value if kind == VALUE else int(value), life / 1000)
+
+    def load(self, items: Iterable[Item], by: str | None = None) -> None:
+        """Put these there; see interfaces.Movable."""
+        with self._held(by) as pipe:
+            for key, value, ttl in items:
+                kind = COUNTER if isinstance(value, int) else VALUE
+                pipe.set(kind + key, value, px=_milliseconds(ttl))
+
+    def clear(self, by: str | None = None) -> None:
+        """Delete everything of ours."""
+        for kind in (VALUE, COUNTER):
+            keys = self._keys(kind)
+            while batch := list(islice(keys, BATCH)):
+                with self._held(by) as pipe:
+                    pipe.unlink(*batch)
+
+    @contextmanager
+    def _held(self, by: str | None) -> Iterator[Any]:
+        """Collect changes, and make them only if no other copy has frozen the store until then."""
+        with self._calling() as server, server.pipeline(transaction=by is not None) as pipe:
+            if by is not None:
+                pipe.watch(FROZEN)
+                check_holder(_hold(pipe.get(FROZEN)), by)
+                pipe.multi()
+            yield pipe
+            pipe.execute()
+
+    def size(self) -> int:
+        """Return about how many items there are: all keys of the database."""
+        with self._calling() as server:
+            return int(server.dbsize())
+
+    def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
+        """Refuse all swaps from now on; see interfaces.Movable."""
+        if not self._freezable:
+            raise StoreUnavailable("A Redis Cluster cannot be frozen, so it cannot be copied from or to")
+        return self._change(was, f"{how} {by}".strip())
+
+    def thaw(self, was: Hold = ANY) -> bool:
+        """Let swaps through again; see interfaces.Movable."""
+        return self._change(was, "")
+
+    def _change(self, was: Hold | None, mark: str) -> bool:
+        """Compare and set; what another sets between the two makes the server refuse it."""
+        with self._calling() as server, server.pipeline() as pipe:
+            pipe.watch(FROZEN)
+            if was != ANY and _hold(pipe.get(FROZEN)) != was:
+                return False
+            pipe.multi()
+            pipe.set(FROZEN, mark) if mark else pipe.delete(FROZEN)
+            try:
+                pipe.execute()
+            except redis.WatchError:
+                return False
+        return True
+
+    def frozen(self) -> Freeze | None:
+        """Return how it is frozen, or None."""
+        held = self.hold()
+        return held.how if held else None
+
+    def hold(self) -> Hold | None:
+        """Return how and by which copy it is frozen, or None."""
+        with self._calling() as server:
+            return _hold(server.get(FROZEN))
+
+    # ---- connections
+
+    @contextmanager
+    def _calling(self) -> Iterator[Any]:
+        try:
+            with self._breaker.calling():
+                yield self._client()
+        except (redis.RedisError, RedisClusterException, OSError) as error:
+            if isinstance(error, redis.ReadOnlyError) and isinstance(self._made, redis.Redis):
+                # The address may lead to the new primary by now, but connections to the old one would stay for ever.
+                self._made.connection_pool.disconnect(inuse_connections=False)
+            raise _unavailable(error) from error
+
+    def _client(self) -> Any:
+        """Make it once; a cluster's connects, and whoever waits for that waits no longer than for an answer."""
+        if self._made is not None:  # hundreds of threads that queue for a lock lose more time than they may wait
+            return self._made
+        if not self._opening.acquire(timeout=TIMEOUT):
+            raise StoreUnavailable
+        try:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+        finally:
+            self._opening.release()
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    kind, _, rest = str(error).partition(" ")
+    if kind == "FROZEN":
+        return StoreUnavailable(Freeze(rest.partition(" ")[0]).says)
+    name = type(error).__name__
+    reason = REPLIES.get(kind) or WHY.get(name)
+    return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
+
+
+def _hold(mark: bytes | None) -> Hold | None:
+    how, _, by = (mark or b"").decode().partition(" ")
+    return Hold(Freeze(how), by) if how else None
+
+
+def _milliseconds(ttl: float) -> int:
+    return max(int(ttl * 1000), 1)

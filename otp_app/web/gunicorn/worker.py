@@ -1,0 +1,277 @@
+"""gunicorn's threaded worker and its log, with a deadline for requests and errors of our own for what is no HTTP.
+
+gunicorn's put parts of the request into its log and its HTML answer: a body that comes where a request line should be
+would leave a code there.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http import errors  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from otp_app.logs import JsonLines, log
+from otp_app.web import sole_worker
+from otp_app.web.gunicorn.connection import ClientSocket, Connection
+
+#: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
+STATUS = {
+    errors.LimitRequestLine: (414, "URI Too Long"),
+    errors.ExpectationFailed: (417, "Expectation Failed"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
+}
+#: What `accept` says when the process or the system has nothing left for one more connection
+EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+ACCEPT_PAUSE = 0.5  # seconds
+WARN_EVERY = 60.0  # seconds
+LOOK_EVERY = 0.25  # seconds, for connections whose time is over
+LINGER = 2.0  # seconds until a connection is closed that its client should close
+HEALTH = b"GET /healthz "
+
+
+class HttpLog(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the form of all the others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Follow a configuration, at the start and at each reload."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+    def debug(self, msg: str, *_: Any, **kwargs: Any) -> None:
+        """Write what gunicorn says at DEBUG without its arguments: those are parts of requests."""
+        if words := msg.replace("%s", "").strip(" .:"):
+            super().debug(words, **kwargs)
+
+
+class HttpWorker(ThreadWorker):  # type: ignore[misc]
+    """Serves requests on threads once they have arrived whole; tells of a bad one by its kind only.
+
+    Connections that a client keeps waiting, in the middle of a request, an answer or a close, cost no thread. Each has
+    `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one.
+
+    /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
+    """
+
+    patience = 10.0  # seconds for a request to arrive whole, or for an answer to be read
+    _accept_again = 0.0  # when, by the monotonic clock, after the system had no descriptor or memory left
+    _warn_again = _look_again = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.share = max(self.worker_connections // 4, 1)
+        self.max_keepalived: int = max(self.worker_connections - self.cfg.threads, self.worker_connections // 2)
+        self.slow: dict[str | bytes, dict[Connection, None]] = {}  # by peer, the oldest first
+
+    @classmethod
+    def check_config(cls, cfg: Any, _log: Any) -> None:
+        """TLS ends in front of this server. Raises RuntimeError."""
+        if cfg.is_ssl:
+            raise RuntimeError("certfile, keyfile: TLS is the business of a proxy in front, such as nginx")
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Return the threads for everything but /healthz."""
+        self.health = ThreadPoolExecutor(2)
+        return ThreadPoolExecutor(self.cfg.threads)
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection. Where the system cannot give one more, pause: the listening socket stays readable."""
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                self._pause(error)
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        conn = Connection(self.cfg, sock, client, listener.getsockname())
+        self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        self._receive(conn)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; in a pause not."""
+        super().set_accept_enabled(enabled and time.monotonic() >= self._accept_again)
+
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        """A kept connection's next request begins, or its client closes."""
+        if client.fileno() < 0:
+            return  # closed to make room, after it had become readable
+        self.poller.unregister(client)
+        self.keepalived_conns.remove(conn)
+        self._receive(conn)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Hand a request that is whole to a thread."""
+        pool = self.health if conn.received.startswith(HEALTH) else self.tpool
+        try:
+            pool.submit(self._serve, conn)
+        except RuntimeError as error:  # no further thread can be started; those that run have it in their queue
+            log.warning("%s", error)
+
+    def _serve(self, conn: Connection) -> None:
+        keep = False
+        try:
+            keep = self.handle(conn)
+        finally:
+            self.method_queue.defer(self.finish_request, conn, keep)
+
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Answer. A client that asks whether to send its body has been invited before."""
+        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would invite it once more
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Connection, keep: Any) -> None:
+        """Go on with a connection whose request was answered: its answer's rest, its next request, or its end."""
+        try:
+            conn.leaving = not keep
+            if conn.sock.unsent:
+                self._watch(conn, selectors.EVENT_WRITE, self._flush)
+            else:
+                self._go_on(conn)
+        except Exception:  # noqa: BLE001 - as gunicorn does: whatever it is, it ends this connection only
+            self._close(conn)
+
+    def _go_on(self, conn: Connection) -> None:
+        if conn.leaving:
+            conn.sock.shutdown(socket.SHUT_WR)  # and read on: closed with unread bytes the answer could be lost
+            self._watch(conn, selectors.EVENT_READ, self._drain, LINGER)
+        elif left := conn.parser.unreader.take_buffered():
+            conn.received += left
+            self._wait_for_request(conn)
+        else:
+            conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + LINGER)
+            self.keepalived_conns.append(conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def _receive(self, conn: Connection) -> None:
+        try:
+            conn.receive()
+            self._wait_for_request(conn)
+        except OSError:
+            self._close(conn)
+
+    def _wait_for_request(self, conn: Connection) -> None:
+        if conn.ended and not conn.received:
+            self._close(conn)
+        elif conn.ended or (conn.received and conn.is_ready()):
+            self._unwatch(conn)
+            self.enqueue_req(conn)
+        elif conn not in self.slow.get(conn.peer, ()):
+            self._watch(conn, selectors.EVENT_READ, self._receive)
+
+    def _flush(self, conn: Connection) -> None:
+        try:
+            conn.sock.flush()
+            if not conn.sock.unsent:
+                self._unwatch(conn)
+                self._go_on(conn)
+        except OSError:
+            self._close(conn)
+
+    def _drain(self, conn: Connection) -> None:
+        conn.receive()
+        conn.received.clear()
+        if conn.ended:
+            self._close(conn)
+
+    def _watch(self, conn: Connection, event: int, then: Callable[[Connection], None], seconds: float = 0.0) -> None:
+        """Call `then` as soon as the client lets the connection go on."""
+        conn.until = time.monotonic() + (seconds or self.patience)
+        self.poller.register(conn.sock, event, partial(self._on_event, conn, then))
+        others = self.slow.setdefault(conn.peer, {})
+        if len(others) >= self.share:
+            self._close(next(iter(others)))
+        self.slow.setdefault(conn.peer, others)[conn] = None
+
+    def _on_event(self, conn: Connection, then: Callable[[Connection], None], client: Any) -> None:
+        if client.fileno() >= 0:  # otherwise it was closed to make room, after this event
+            then(conn)
+
+    def _unwatch(self, conn: Connection) -> None:
+        of_peer = self.slow.get(conn.peer, {})
+        if conn in of_peer:
+            del of_peer[conn]
+            self.poller.unregister(conn.sock)
+            if not of_peer:
+                del self.slow[conn.peer]
+
+    def _close(self, conn: Connection) -> None:
+        self._unwatch(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _make_room(self) -> None:
+        """Close the oldest slow connection of the peer that has most of them, or else the one that is idle longest."""
+        if self.slow:
+            most = max(self.slow.values(), key=lambda conns: len(conns))
+            self._close(next(iter(most)))
+        elif self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
+
+    def murder_pending(self) -> None:
+        """Close the slow connections whose time is over; of a worker that stops also those that have asked nothing."""
+        now = time.monotonic()
+        if now < self._look_again:
+            return
+        self._look_again = now + LOOK_EVERY
+        for conn in [conn for conns in self.slow.values() for conn in conns]:
+            waited = self.patience - (conn.until - now)
+            if conn.until <= now or not (self.alive or conn.received or conn.leaving or waited < LINGER):
+                self._time_out(conn)
+
+    def _time_out(self, conn: Connection) -> None:
+        if conn.received:
+            refuse(conn.sock, 408, "Request Timeout")
+        self._close(conn)
+
+    def _pause(self, error: OSError) -> None:
+        self._make_room()
+        now = time.monotonic()
+        self._accept_again = now + ACCEPT_PAUSE
+        self.set_accept_enabled(False)
+        if now >= self._warn_again:
+            self._warn_again = now + WARN_EVERY
+            log.warning("no new connections for a moment: %s", error.strerror)
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
+        sole_worker.release()
+        super().handle_exit(sig, frame)
+
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be read, in JSON, and close."""
+        ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
+            status, words = STATUS.get(type(exc), (400, "Bad Request"))
+            log.debug("request refused: %s", type(exc).__name__)
+        else:
+            status, words = 500, "Internal Server Error"
+            log.error("request failed", exc_info=exc)
+        refuse(client, status, words)
+
+
+def refuse(client: ClientSocket, status: int, words: str) -> None:
+    """Answer what is no request, in JSON."""
+    body = json.dumps({"error": words, "error_type": words.lower().replace(" ", "_"), "status": status})
+    head = f"HTTP/1.1 {status} {words}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    try:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
+    except OSError:
+        log.debug("a client was gone before it could be told of its bad request")

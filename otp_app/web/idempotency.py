@@ -1,0 +1,30 @@
+"""The header Idempotency-Key: a repeated request sends nothing and gets the first answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from flask import request
+from pydantic import BaseModel
+
+from otp_app.core.idempotency import Key
+from otp_app.core.results import Sending
+from otp_app.core.service import Begun
+from otp_app.web.body import BadRequest
+from otp_app.web.current import caller, services
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def once(fields: BaseModel, send: Callable[[Begun | None], Sending]) -> Sending:
+    """Send, at most once for the request's Idempotency-Key where it has one."""
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return send(None)
+    if not _KEY.fullmatch(text):
+        raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
+    who = caller()
+    asked = json.dumps([request.path, fields.model_dump()])
+    return services().idempotent.once(Key(who.scope, text, asked), send)

@@ -1,0 +1,97 @@
+"""What is installed, and what keeps it so."""
+
+import re
+import tomllib
+from importlib.metadata import version
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.architecture.source import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WANTED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+FOR_DEVELOPMENT = [Requirement(text) for text in PROJECT["dependency-groups"]["dev"]]
+EXTRAS = {
+    f"requirements-{extra}.txt": Requirement(text)
+    for extra, (text,) in PROJECT["project"]["optional-dependencies"].items()
+}
+LOCKS = ("requirements.txt", "requirements-dev.txt", *EXTRAS)
+
+
+def entries(lock):
+    """Each entry of a lock as one line, its hashes included."""
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def pins(lock):
+    """Name -> version, of the entries that are for this machine."""
+    found = (Requirement(line.split(" --hash")[0]) for line in entries(lock))
+    here = [pin for pin in found if pin.marker is None or pin.marker.evaluate()]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in here}
+
+
+def test_gunicorn_is_27_without_extras():
+    """Its [fast] extra brings gunicorn 26 back without a word."""
+    (gunicorn,) = [wish for wish in WANTED if wish.name == "gunicorn"]
+    assert (str(gunicorn.specifier), gunicorn.extras) == ("<28,>=27", set())
+    assert "gunicorn-h1c" not in pins("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_only_one_phonenumbers(lock):
+    """phonenumberslite and phonenumbers install into the same folder."""
+    assert {name for name in pins(lock) if name.startswith("phonenumbers")} == {"phonenumberslite"}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_hashes(lock):
+    """So nobody can put another file under the same name and version."""
+    assert entries(lock)
+    pin = re.compile(r"[a-z0-9-]+==[^ ]+ .*--hash=sha256:[0-9a-f]{64}")
+    assert [line for line in entries(lock) if not pin.match(line)] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_index(lock):
+    """Where packages come from is the machine's own setting."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|--find-links|--trusted-host|-f)\b", text, re.MULTILINE)
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("wish", WANTED, ids=str)
+def test_every_dependency_is_locked_as_wanted(lock, wish):
+    """pyproject.toml says what will do, the lock which one it is."""
+    assert wish.specifier.contains(pins(lock)[canonicalize_name(wish.name)])
+
+
+@pytest.mark.parametrize("wish", FOR_DEVELOPMENT, ids=str)
+def test_what_tests_need_is_locked_apart(wish):
+    """In the lock for development, and not in the server's."""
+    name = canonicalize_name(wish.name)
+    assert wish.specifier.contains(pins("requirements-dev.txt")[name])
+    assert name not in pins("requirements.txt")
+
+
+@pytest.mark.parametrize(("lock", "wish"), EXTRAS.items(), ids=str)
+def test_an_extra_is_locked_beside_the_server(lock, wish):
+    """Its file installs the server with it, and the server's own file installs neither."""
+    assert wish.specifier.contains(pins(lock)[canonicalize_name(wish.name)])
+    assert pins("requirements.txt").items() < pins(lock).items()
+    assert canonicalize_name(wish.name) not in pins("requirements.txt")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_development_has_all_that_the_server_has(lock):
+    """At the same versions: what is tested is what runs."""
+    assert pins(lock).items() <= pins("requirements-dev.txt").items()
+
+
+def test_installed_is_what_is_locked():
+    """These tests ran with the versions of the lock."""
+    locked = pins("requirements-dev.txt")
+    assert {name: version(name) for name in locked} == locked
