@@ -6,6 +6,7 @@ import pytest
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 
+from otp_app import limits
 from otp_app.core.errors import StoreUnavailable
 from otp_app.store import MemoryStore, open_store
 from otp_app.web.limits import StoreStorage
@@ -89,6 +90,26 @@ def test_clear_gives_the_window_back(limiter):
     limiter.clear(TEN_MINUTES, "client")
     assert limiter.hit(TEN_MINUTES, "client")
     assert not limiter.hit(TEN_MINUTES, "other")
+
+
+def test_a_client_over_its_limit_costs_the_store_nothing(now, monkeypatch):
+    """Until the window ends: one that asks without end would have all others wait for the store."""
+    counted = []
+
+    class Store(MemoryStore):
+        def add(self, key, amount, ttl):
+            counted.append(key)
+            return super().add(key, amount, ttl)
+
+    storage = StoreStorage("otp://", store=Store(clock=lambda: now.seconds), clock=lambda: now.seconds)
+    limiter = FixedWindowRateLimiter(storage)
+    assert [limiter.hit(TEN_MINUTES, "client") for _ in range(9)] == [True] * 2 + [False] * 7
+    assert len(counted) == 3
+    monkeypatch.setattr(limits, "MOST_PASSED", 1)
+    assert [limiter.hit(TEN_MINUTES, "other") for _ in range(4)] == [True] * 2 + [False] * 2
+    assert not limiter.hit(TEN_MINUTES, "client")  # forgotten, and counted once more
+    now.seconds = START + 600
+    assert limiter.hit(TEN_MINUTES, "client")
 
 
 def test_reset_ends_nothing(limiter, storage):

@@ -69,6 +69,8 @@ class BadHost(InvalidInput):
 
 def init_app(app: Flask) -> None:
     """Check where each request comes from, then its Host, then who asks and whether that one may."""
+    storage = StoreStorage("otp://", store=app.extensions["otp"].store)
+    app.extensions["otp_wrong_keys"] = FixedWindowRateLimiter(storage)
     app.before_request(_check)
     app.teardown_request(_leave)
 
@@ -85,11 +87,12 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
             limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().keyed)(blueprint)
 
     def too_many(_: RateLimitExceeded) -> Response:
-        reached = limiter.current_limit
-        wait = max(reached.reset_at - time.time(), 1) if reached else 1
+        limit = limiter.current_limit.limit if limiter.current_limit else None
+        # Not from `reset_at`: it asks the store, which may be away by now, and here nothing would answer for it.
+        wait = max(limit.get_expiry() - time.time() % limit.get_expiry(), 1) if limit else 1
         response = refusal(429, "Too many requests from this address", TooManyRequests.code, wait)
-        if reached:
-            add_rate_limit(response, "client", reached.limit.amount, reached.limit.get_expiry(), wait)
+        if limit:
+            add_rate_limit(response, "client", limit.amount, limit.get_expiry(), wait)
         return response
 
     app.register_error_handler(RateLimitExceeded, too_many)
@@ -194,8 +197,7 @@ def _digest(secret: str) -> str:
 
 
 def _count_wrong_key(address: str) -> None:
-    strategy = FixedWindowRateLimiter(StoreStorage("otp://", store=services().store))
-    if not strategy.hit(WRONG_KEYS, "wrong-key", address):
+    if not current_app.extensions["otp_wrong_keys"].hit(WRONG_KEYS, "wrong-key", address):
         raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
 
 

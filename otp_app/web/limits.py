@@ -12,11 +12,15 @@ from limits.storage import Storage
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Store
 
+MOST_PASSED = 10_000  # windows remembered, some hundred bytes each
+
 
 class StoreStorage(Storage):
     """Fixed windows, aligned to the clock: the number of the window is part of the counter's key.
 
-    A store that fails raises StoreUnavailable: a limit that cannot be counted refuses.
+    A limit that was passed stays passed until its window ends, so such a window is not counted on: a client that asks
+    again and again would have all others wait for the store. A store that fails raises StoreUnavailable: a limit that
+    cannot be counted refuses.
     """
 
     STORAGE_SCHEME = ["otp"]  # noqa: RUF012 - the library's own form
@@ -24,6 +28,7 @@ class StoreStorage(Storage):
     def __init__(self, uri: str, *, store: Store, clock: Callable[[], float] = time.time, **options: Any) -> None:
         super().__init__(uri, **options)
         self._store, self._clock = store, clock
+        self._passed: dict[str, int] = {}  # the sum by window
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -31,8 +36,16 @@ class StoreStorage(Storage):
         return StoreUnavailable
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count in the window of now and return the sum."""
-        return self._store.add(self._window(key, expiry), amount, expiry)
+        """Count in the window of now and return the sum, or one that is over the limit as well."""
+        window = self._window(key, expiry)
+        if passed := self._passed.get(window):
+            return passed
+        total = self._store.add(window, amount, expiry)
+        if total > _most(key):
+            if len(self._passed) >= MOST_PASSED:
+                self._passed.clear()
+            self._passed[window] = total
+        return total
 
     def get(self, key: str) -> int:
         """Return the sum of the window of now."""
@@ -55,10 +68,16 @@ class StoreStorage(Storage):
 
     def clear(self, key: str) -> None:
         """Take back what the window of now has counted."""
+        self._passed.pop(self._window(key, _seconds(key)), None)
         self._store.add(self._window(key, _seconds(key)), -self.get(key), _seconds(key))
 
     def _window(self, key: str, expiry: int) -> str:
         return f"l:{key}/{int(self._clock() // expiry)}"
+
+
+def _most(key: str) -> int:
+    """Read how many requests a window has, from the end of a limit's key as well."""
+    return int(key.rsplit("/", 3)[1])
 
 
 def _seconds(key: str) -> int:

@@ -126,6 +126,25 @@ def test_each_limit_is_switched_off_alone(open_house, only):
     assert [name for name, answer in refused.items() if answer.status_code != 429] == [only]
 
 
+def test_a_store_that_goes_away_just_then_makes_no_500_of_a_429(open_house, monkeypatch):
+    """Until when the client has to wait is known without asking the store again."""
+    house = open_house(otp_client_limits="1/day")
+    add = house.services.store.add
+
+    def once(*arguments):
+        monkeypatch.setattr(house.services.store, "add", down)
+        return add(*arguments)
+
+    def down(*_):
+        raise StoreUnavailable
+
+    house.send()
+    monkeypatch.setattr(house.services.store, "add", once)
+    answer = house.send()
+    assert answer.status_code == 429
+    assert 1 <= answer.json["retry_after"] <= 86_400
+
+
 def test_a_limit_that_cannot_be_counted_refuses(house, monkeypatch):
     """Without its store the server answers 503, and does not count in memory instead."""
 
