@@ -6,9 +6,9 @@ import pytest
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 
-from otp_app import limits
 from otp_app.core.errors import StoreUnavailable
 from otp_app.store import MemoryStore, open_store
+from otp_app.web import limits
 from otp_app.web.limits import StoreStorage
 
 START = 1_750_000_200.0  # a multiple of 10 minutes: the beginning of a window
