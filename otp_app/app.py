@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     settings = services.settings
     for blueprint in blueprints(settings):
         app.register_blueprint(blueprint)
-    faces = [FACES[name] for name in settings.otp_faces]
+    faces = [FACES[name] for name in settings.otp_apis]
     guard.limit_clients(
         app,
         [
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
 def blueprints(settings: Settings) -> list[Blueprint]:
     """Return all that is served; the code of the faces is imported with this call."""
-    faces = [_blueprint(name) for face in settings.otp_faces for name in FACES[face].blueprints]
+    faces = [_blueprint(name) for face in settings.otp_apis for name in FACES[face].blueprints]
     return [health.bp, openapi.bp, *([jwks.bp] if settings.otp_proof_keys else []), *faces]
 
 

@@ -29,7 +29,7 @@ def policy(settings: Settings) -> Policy:
         risk_raise=settings.otp_risk_raise,
         risk_lower=settings.otp_risk_lower,
         new_code_on_resend=settings.otp_resend_new_code,
-        reused="phone" in settings.otp_faces and not settings.phone_verification.once_only,
+        reused="phone" in settings.otp_apis and not settings.phone_verification.once_only,
     )
 
 

@@ -144,7 +144,7 @@ def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, 
     """A file that is not there or cannot be read is not in order."""
     if content:
         (tmp_path / "users.csv").write_text(content)
-    monkeypatch.setenv("OTP_FACES", "native,users")
+    monkeypatch.setenv("OTP_APIS", "native,users")
     monkeypatch.setenv("OTP_DIRECTORY_URL", f"file://{tmp_path}/users.csv")
     status, printed, error = run(capsys, "check")
     assert (status, printed) == (1, "")

@@ -376,7 +376,7 @@ def test_a_django_projects_settings_send_and_check(server, fake_twilio, tmp_path
     real = PRINTED.replace("'SID': 'fake'", f"'SID': '{ACCOUNT}'").replace("'SECRET': 'fake'", "'SECRET': 'faketoken'")
     (tmp_path / "settings").write_text(real, encoding="utf-8")
     unset = dict.fromkeys(("OTP_CHANNELS", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"), "")
-    running = server(OTP_FACES="phone", PHONE_VERIFICATION_FILE=str(tmp_path / "settings"), **unset)
+    running = server(OTP_APIS="phone", PHONE_VERIFICATION_FILE=str(tmp_path / "settings"), **unset)
     phone = next(fresh_numbers())
     token = running.post("/api/phone/register", {"phone_number": phone}).json["session_token"]
     (sent,) = fake_twilio.messages

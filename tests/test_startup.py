@@ -74,24 +74,24 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown face": ({"OTP_FACES": "native,pigeon"}, "OTP_FACES", "name some of native, phone, users"),
-    "a face twice": ({"OTP_FACES": "native,native"}, "OTP_FACES", "each once"),
-    "users without a directory": ({"OTP_FACES": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
+    "an unknown face": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
+    "a face twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
+    "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
-        {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
+        {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
          "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "tells who is known",
     ),
     "Verify for everybody": (
-        {"OTP_FACES": "native,verify_v2", "OTP_API_KEYS": KEY, **SMS}, "OTP_VERIFY_ACCOUNTS", "keys account",
+        {"OTP_APIS": "native,verify_v2", "OTP_API_KEYS": KEY, **SMS}, "OTP_VERIFY_ACCOUNTS", "keys account",
     ),
     "Verify with accounts beside an open native API": (
-        {"HOST": "0.0.0.0", "OTP_FACES": "native,verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT}, "HOST", "OTP_API_KEYS",
+        {"HOST": "0.0.0.0", "OTP_APIS": "native,verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT}, "HOST", "OTP_API_KEYS",
     ),
     "Verify alone without accounts": (
-        {"HOST": "0.0.0.0", "OTP_FACES": "verify_v2"}, "HOST", "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)",
+        {"HOST": "0.0.0.0", "OTP_APIS": "verify_v2"}, "HOST", "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)",
     ),
     "Verify alone with a slip in its accounts": (
-        {"HOST": "0.0.0.0", "OTP_FACES": "verify_v2", "OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "AC…:",
+        {"HOST": "0.0.0.0", "OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "AC…:",
     ),
     "no account that can be": ({"OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "keys account"),
     "an account twice": ({"OTP_VERIFY_ACCOUNTS": f"{ACCOUNT},{ACCOUNT}"}, "OTP_VERIFY_ACCOUNTS", "stands twice"),
@@ -204,12 +204,12 @@ GOOD = {
     "another loopback address": {"HOST": "127.1.2.3"},
     "keys, for everybody": {"HOST": "0.0.0.0", "OTP_API_KEYS": KEY, "OTP_TRUSTED_PROXIES": "10.0.0.0/8", **SMS},
     "public": {"HOST": "0.0.0.0", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS},
-    "users with a directory": {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "file:///var/users.csv"},
+    "users with a directory": {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///var/users.csv"},
     "Verify alone, with accounts": {
-        "HOST": "0.0.0.0", "OTP_FACES": "verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT, **SMS,
+        "HOST": "0.0.0.0", "OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT, **SMS,
     },
     "Verify beside keys": {
-        "OTP_FACES": "native,verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT, "OTP_API_KEYS": KEY, **SMS,
+        "OTP_APIS": "native,verify_v2", "OTP_VERIFY_ACCOUNTS": ACCOUNT, "OTP_API_KEYS": KEY, **SMS,
     },
     "a sandbox on this machine": {"PHONE_VERIFICATION": SANDBOX},
     "memory for one worker": {"OTP_STORE_URL": "memory://"},
@@ -469,7 +469,7 @@ def test_what_could_be_better_is_advice(tmp_path):
 def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
     """Not every proxy can be told from a program of this machine: nginx 1.29.7 and later with its defaults cannot."""
     assert startup.advice(startup.load({}, tmp_path)) == [startup.NO_PROXY]
-    given = {"OTP_FACES": "verify_v2", "OTP_VERIFY_ACCOUNTS": f"AC{'1' * 32}:{'0' * 64}"}
+    given = {"OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": f"AC{'1' * 32}:{'0' * 64}"}
     assert startup.NO_PROXY not in startup.advice(startup.load(SMS | given, tmp_path))
 
 
@@ -495,6 +495,6 @@ def test_what_only_this_machine_can_reach(host, loopback):
 )
 def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
     """It does nothing, and its operator may not know."""
-    line = f"{setting.upper()}: it does nothing while OTP_FACES has no {face}"
+    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
     assert line in startup.advice(Settings.model_validate({setting: value}))
-    assert line not in startup.advice(Settings.model_validate({setting: value, "otp_faces": f"native,{face}"}))
+    assert line not in startup.advice(Settings.model_validate({setting: value, "otp_apis": f"native,{face}"}))

@@ -164,7 +164,7 @@ def test_phone_verify_has_the_figures_of_its_settings():
 def test_a_short_code_that_another_api_accepts_again_is_at_stake(ends):
     """It was used where codes are good once, but can still be guessed at through the API that accepts it again."""
     written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    given = {"otp_faces": ("verify_v2", "phone"), "phone_verification": json.dumps(written)}
+    given = {"otp_apis": ("verify_v2", "phone"), "phone_verification": json.dumps(written)}
     with closing(built(**given)) as services:
         verify = services.verify(SERVICE)
         first = verify.send("+14155552671", Wish("first", code="4321", insists=True)).verification_id
@@ -179,7 +179,7 @@ def test_a_short_code_that_another_api_accepts_again_is_at_stake(ends):
 def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
     """Whoever logs in twice within ten minutes gets short codes both times."""
     written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with closing(built(otp_faces=("verify_v2",), phone_verification=json.dumps(written))) as services:
+    with closing(built(otp_apis=("verify_v2",), phone_verification=json.dumps(written))) as services:
         verify = services.verify(SERVICE)
         for purpose in ("first", "second"):
             verify.send("+14155552671", Wish(purpose, code="4321", insists=True))

@@ -65,7 +65,7 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = 5000
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     otp_threads: Annotated[int, Field(ge=1, le=2048)] = 256
-    otp_faces: Annotated[tuple[str, ...], BeforeValidator(types.names), Field(min_length=1)] = ("native",)
+    otp_apis: Annotated[tuple[str, ...], BeforeValidator(types.names), Field(min_length=1)] = ("native",)
 
     # Where records rest
     otp_store_url: str = "sqlite:///var/otp.db"

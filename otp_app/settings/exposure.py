@@ -17,5 +17,5 @@ def is_loopback(host: str) -> bool:
 
 def is_open(settings: Settings) -> bool:
     """Whether callers from elsewhere are meant to reach the server."""
-    only_accounts = settings.otp_faces == ("verify_v2",) and settings.otp_verify_accounts
+    only_accounts = settings.otp_apis == ("verify_v2",) and settings.otp_verify_accounts
     return bool(settings.otp_api_keys) or settings.otp_public or bool(only_accounts)

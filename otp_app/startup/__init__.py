@@ -125,9 +125,9 @@ def directory_fault(settings: Settings) -> str | None:
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
     without_face = [
-        f"{name.upper()}: it does nothing while OTP_FACES has no {face}"
+        f"{name.upper()}: it does nothing while OTP_APIS has no {face}"
         for name, face in OF_FACES.items()
-        if getattr(settings, name) and face not in settings.otp_faces
+        if getattr(settings, name) and face not in settings.otp_apis
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
     return strangers() + _proxies(settings) + without_face + phone_verification + channels.warnings(settings)

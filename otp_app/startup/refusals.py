@@ -45,7 +45,7 @@ def bound(settings: Settings, address: object) -> str | None:
 def _bind(settings: Settings) -> str | None:
     if is_loopback(settings.host) or is_open(settings):
         return None
-    if settings.otp_faces == ("verify_v2",):
+    if settings.otp_apis == ("verify_v2",):
         to_set = "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)"
     else:
         to_set = "OTP_API_KEYS (python -m otp_app keys new NAME), or OTP_PUBLIC=1 if browsers call directly"
@@ -82,13 +82,13 @@ def _workers(settings: Settings) -> str | None:
 
 
 def _faces(settings: Settings) -> str | None:
-    if set(settings.otp_faces) <= FACES.keys() and len(set(settings.otp_faces)) == len(settings.otp_faces):
+    if set(settings.otp_apis) <= FACES.keys() and len(set(settings.otp_apis)) == len(settings.otp_apis):
         return None
-    return f"OTP_FACES: name some of {', '.join(FACES)}, each once"
+    return f"OTP_APIS: name some of {', '.join(FACES)}, each once"
 
 
 def _users_public(settings: Settings) -> str | None:
-    if "users" not in settings.otp_faces or not settings.otp_public or settings.otp_api_keys:
+    if "users" not in settings.otp_apis or not settings.otp_public or settings.otp_api_keys:
         return None
     return (
         "OTP_API_KEYS: the face users tells who is known, so with OTP_PUBLIC=1 it needs keys "
@@ -97,7 +97,7 @@ def _users_public(settings: Settings) -> str | None:
 
 
 def _verify_accounts(settings: Settings) -> str | None:
-    if "verify_v2" not in settings.otp_faces or settings.otp_verify_accounts or not is_open(settings):
+    if "verify_v2" not in settings.otp_apis or settings.otp_verify_accounts or not is_open(settings):
         return None
     return (
         "OTP_VERIFY_ACCOUNTS: the face verify_v2 of a server that others can reach needs accounts "
@@ -156,7 +156,7 @@ def _sandbox(settings: Settings) -> str | None:
 
 def _directory(settings: Settings) -> str | None:
     if not settings.otp_directory_url:
-        needed = "users" in settings.otp_faces
+        needed = "users" in settings.otp_apis
         return "OTP_DIRECTORY_URL: the face users needs it, such as file:var/users.csv" if needed else None
     try:
         open_directory(settings.otp_directory_url).close()
@@ -239,16 +239,16 @@ def _fault(parse: Callable[[str], object], text: str, variable: str) -> str | No
 
 
 #: what decides whether callers from elsewhere are meant to come: see is_open
-OPEN = ("OTP_API_KEYS", "OTP_PUBLIC", "OTP_FACES", "OTP_VERIFY_ACCOUNTS")
+OPEN = ("OTP_API_KEYS", "OTP_PUBLIC", "OTP_APIS", "OTP_VERIFY_ACCOUNTS")
 REFUSALS = (
     Refusal(("HOST", *OPEN), _bind),
     Refusal(("OTP_TRUSTED_PROXIES", *OPEN), _proxy),
     Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
     Refusal(("OTP_CHANNELS", *OPEN), _console),
-    Refusal(("OTP_FACES",), _faces),
-    Refusal(("OTP_FACES", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
+    Refusal(("OTP_APIS",), _faces),
+    Refusal(("OTP_APIS", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
     Refusal(OPEN, _verify_accounts),
-    Refusal(("OTP_DIRECTORY_URL", "OTP_FACES"), _directory),
+    Refusal(("OTP_DIRECTORY_URL", "OTP_APIS"), _directory),
     Refusal(("OTP_ON_APPROVED",), _on_approved),
     Refusal(("OTP_PROOF_KEYS",), _proof_keys),
     Refusal(("PHONE_VERIFICATION", "TWILIO_ACCOUNT_SID", "OTP_CHANNELS"), _phone_account),

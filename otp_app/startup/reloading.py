@@ -60,7 +60,7 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
     """
     found = []
     if is_open(running) and not is_open(new):
-        variable = "OTP_VERIFY_ACCOUNTS" if running.otp_faces == ("verify_v2",) else "OTP_API_KEYS"
+        variable = "OTP_VERIFY_ACCOUNTS" if running.otp_apis == ("verify_v2",) else "OTP_API_KEYS"
         found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
     if _with_file and not sets_something(folder):
         found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")

@@ -32,7 +32,7 @@ _ACCOUNT = re.compile(f"(AC|SK){SID_DIGITS}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 NOT_LOCAL = (
     "A request from elsewhere, or through a proxy, was refused: nothing says that others may call. "
-    "Set OTP_API_KEYS, or OTP_PUBLIC=1 (where OTP_FACES is verify_v2 alone, OTP_VERIFY_ACCOUNTS)"
+    "Set OTP_API_KEYS, or OTP_PUBLIC=1 (where OTP_APIS is verify_v2 alone, OTP_VERIFY_ACCOUNTS)"
 )
 
 

@@ -165,7 +165,7 @@ def _base() -> str:
 
 def _document(settings: Settings) -> Node:
     views: dict[str, Any] = current_app.view_functions
-    found = put_together([*settings.otp_faces, *(["proof"] if "proof" in current_app.blueprints else []), "always"])
+    found = put_together([*settings.otp_apis, *(["proof"] if "proof" in current_app.blueprints else []), "always"])
     for rule in current_app.url_map.iter_rules():
         item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
         for method in {method.lower() for method in rule.methods or ()} & item.keys():

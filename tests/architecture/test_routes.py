@@ -47,7 +47,7 @@ PAGES = ("api.md", "users.md", "phone-verify.md", "verify-v2.md", "proof.md")
 
 @pytest.fixture
 def app():
-    services = build(Settings(otp_store_url="memory://", otp_faces=tuple(FACES), otp_proof_keys=new_key("HS256")))
+    services = build(Settings(otp_store_url="memory://", otp_apis=tuple(FACES), otp_proof_keys=new_key("HS256")))
     yield create_app(services=services)
     services.close()
 

@@ -350,7 +350,7 @@ def house(module, open_house):
 
     def start(name):
         text = json.dumps(keys | {"BACKEND": f"{module}.{name}"})
-        return open_house(otp_faces="phone", otp_channels="backend", phone_verification=text)
+        return open_house(otp_apis="phone", otp_channels="backend", phone_verification=text)
 
     return start
 

@@ -131,7 +131,7 @@ def test_a_reload_does_not_move_a_server_that_runs(server: Start, line: str) -> 
 
 def test_a_reload_keeps_the_users_that_a_faulty_directory_lost(server: Start) -> None:
     """New workers would begin without any; the log names the fault's row."""
-    running = server(OTP_FACES="users", OTP_DIRECTORY_URL="users.csv", OTP_RESEND_GAPS="", start=False)
+    running = server(OTP_APIS="users", OTP_DIRECTORY_URL="users.csv", OTP_RESEND_GAPS="", start=False)
     users = running.folder / "users.csv"
     users.write_text("user_id,phone_number\nann,+919812345678\n")
     running.start()
@@ -291,7 +291,7 @@ print(sorted(name for name in set(sys.modules) - before if name.startswith("otp_
 def test_all_code_is_loaded_before_the_fork(tmp_path: Path, faces: str) -> None:
     """Shared by all workers, and never a mixture of two releases after a reload."""
     (tmp_path / "users.csv").write_text("user_id,phone_number\n")
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_FACES": faces,
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_APIS": faces,
                    "OTP_STORE_URL": "memory://", "OTP_DIRECTORY_URL": "file:///users.csv"}  # fmt: skip
     command = [sys.executable, "-c", LOADED, str(ROOT / "deploy/gunicorn.conf.py")]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

@@ -33,7 +33,7 @@ class Shop:
     """The example in this process, and what its users do."""
 
     def __init__(self, module, **given):
-        self.services = build(Settings.model_validate(SETTINGS | {"otp_faces": "native,phone"} | given), FakeClock())
+        self.services = build(Settings.model_validate(SETTINGS | {"otp_apis": "native,phone"} | given), FakeClock())
         self.app = module.create_app(services=self.services)
         self.channel = self.services.channels[0]
 

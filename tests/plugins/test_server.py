@@ -14,7 +14,7 @@ from tests.running import KEYS, ROOT, RunningServer, wait_until
 
 PARTS = {
     "channel": {"OTP_CHANNELS": "tests.plugins.rude:Part"},
-    "directory": {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": "tests.plugins.rude:Part"},
+    "directory": {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "tests.plugins.rude:Part"},
     "store": {"OTP_STORE_URL": "tests.plugins.rude:Part", **KEYS},
     "listener": {"OTP_ON_APPROVED": "tests.plugins.rude:approved"},
 }

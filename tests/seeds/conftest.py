@@ -106,7 +106,7 @@ def serving_users(folder: Path, **settings: str) -> Iterator[Users]:
     known = [User(f"user{n}", number) for n, number in enumerate(islice(fresh_numbers(), 300))]
     lines = ["user_id,phone_number", "abc,+11111111111", "nophone,", *map(",".join, known)]
     (folder / "users.csv").write_text("\n".join(lines) + "\n", encoding="ascii")
-    settings = {"OTP_FACES": "native,users", "OTP_DIRECTORY_URL": f"file:///{folder}/users.csv"} | settings
+    settings = {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": f"file:///{folder}/users.csv"} | settings
     with serving(folder, **settings) as served:
         yield Users(*served, fresh=iter(known))
 
@@ -160,7 +160,7 @@ class PhoneHouse(PhoneCalls, House):
     """The same in this process, by default with both faces."""
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**{"otp_faces": "native,phone"} | given)
+        super().__init__(**{"otp_apis": "native,phone"} | given)
 
     def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         """POST a body."""
@@ -176,7 +176,7 @@ class PhoneHouse(PhoneCalls, House):
 def serving_phones(folder: Path, **settings: str) -> Iterator[Phones]:
     """A server with both faces, in a folder of its own. `settings`: see RunningServer."""
     messages = '{"es": "Tu código es: {code}", "pt-BR": "Seu código é: {code}"}'
-    with serving(folder, **{"OTP_FACES": "native,phone", "OTP_MESSAGES": messages} | settings) as served:
+    with serving(folder, **{"OTP_APIS": "native,phone", "OTP_MESSAGES": messages} | settings) as served:
         yield Phones(*served)
 
 

@@ -81,7 +81,7 @@ class House:
 @pytest.fixture(scope="module", params=["sqlite", "memory", "redis", "postgres"])
 def house(request, tmp_path_factory, new_store):
     """One server with all faces; each test has users of its own."""
-    settings = {"OTP_FACES": ",".join(FACES), "store": new_store(request.param)}
+    settings = {"OTP_APIS": ",".join(FACES), "store": new_store(request.param)}
     with serving_users(tmp_path_factory.mktemp("house"), **settings) as users:
         yield House(users)
 

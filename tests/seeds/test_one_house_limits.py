@@ -40,7 +40,7 @@ class Doors(House):
     def __init__(self, folder, **given):
         lines = [f"{number[1:]},{number}" for number in islice(fresh_numbers(), 30)]
         (folder / "users.csv").write_text("\n".join(["user_id,phone_number", *lines, ""]), encoding="ascii")
-        usual = {"otp_faces": FACES, "otp_directory_url": f"file:///{folder}/users.csv"}
+        usual = {"otp_apis": FACES, "otp_directory_url": f"file:///{folder}/users.csv"}
         usual |= {"otp_client_limits": "", "otp_check_limits": "", "otp_verify_services": f"{SERVICE}:login"}
         super().__init__(**usual | given)
         self.tokens = {}

@@ -205,7 +205,7 @@ def test_the_variables_of_its_redis(tmp_path, redis_server):
 
 def test_only_the_native_face(tmp_path):
     """Paths of the other one are not there; told in JSON."""
-    with serving_users(tmp_path, OTP_FACES="native") as users:
+    with serving_users(tmp_path, OTP_APIS="native") as users:
         for path in ("/send-code", "/verify-code"):
             answer = users.server.post(path, BODY)
             assert (answer.status, type(answer.json)) == (404, dict)
@@ -214,7 +214,7 @@ def test_only_the_native_face(tmp_path):
 
 def test_only_the_users_face(tmp_path):
     """The other way round."""
-    with serving_users(tmp_path, OTP_FACES="users") as users:
+    with serving_users(tmp_path, OTP_APIS="users") as users:
         for path in ("/send-otp", "/resend-otp", "/verify-otp"):
             answer = users.server.post(path, {"phone_number": "+14155550123", "otp": "123456"})
             assert (answer.status, type(answer.json)) == (404, dict)

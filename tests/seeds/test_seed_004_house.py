@@ -237,7 +237,7 @@ def test_a_store_that_is_away(tmp_path):
 
 def test_only_this_face():
     """The native one's paths are not there."""
-    with closing(PhoneHouse(otp_faces="phone")) as phones:
+    with closing(PhoneHouse(otp_apis="phone")) as phones:
         assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 404
         assert said(phones.check(*phones.registered())) == VERIFIED
 
@@ -245,7 +245,7 @@ def test_only_this_face():
 @PATHS
 def test_without_this_face(path):
     """Its paths are not there, told in the native words."""
-    with closing(PhoneHouse(otp_faces="native")) as phones:
+    with closing(PhoneHouse(otp_apis="native")) as phones:
         answer = phones.ask(path, BODY)
         assert (answer.status, answer.json["error_type"]) == (404, "not_found")
 

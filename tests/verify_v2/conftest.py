@@ -26,7 +26,7 @@ def _digest(secret: str) -> str:
 
 
 SETTINGS = {
-    "OTP_FACES": "native,verify_v2",
+    "OTP_APIS": "native,verify_v2",
     "OTP_CHANNELS": "sms,whatsapp",
     "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
     "OTP_VERIFY_ACCOUNTS": f"{ACCOUNT}:{_digest(TOKEN)},{ACCOUNT}/{KEY}:{_digest(SECRET)}",

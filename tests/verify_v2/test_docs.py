@@ -34,7 +34,7 @@ def test_the_curl_lines_work_in_their_order_twice(tmp_path):
     require("curl")
     server = RunningServer(tmp_path, provider="")
     kept = {name: server.environment[name] for name in ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PORT")}
-    server.environment = kept | {"OTP_FACES": "native,verify_v2"}
+    server.environment = kept | {"OTP_APIS": "native,verify_v2"}
     with server:
         for _ in range(2):
             answers = [ran(line, server, tmp_path) for line in LINES]

@@ -69,7 +69,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def house(open_house):
     """A server of everything."""
-    return open_house(otp_faces=tuple(FACES), otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
+    return open_house(otp_apis=tuple(FACES), otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
 
 
 def page(house, **how):
@@ -126,7 +126,7 @@ def test_it_explains_credentials(house):
 
 def test_a_server_with_fewer_faces_has_a_shorter_page(open_house):
     """It is about the server that shows it."""
-    shown = page(open_house(otp_faces=("native",)))
+    shown = page(open_house(otp_apis=("native",)))
     assert "POST /send-otp" in shown.inside("h3", "code")
     assert "POST /send-code" not in shown.inside("h3", "code")
 
@@ -244,9 +244,9 @@ def test_its_lines_show_a_key_where_one_is_needed(open_house):
 
 def test_its_lines_show_any_credentials_where_any_will_do(open_house):
     """Those of a Twilio account in the reader's environment have no place here."""
-    without = page(open_house(otp_faces="verify_v2")).curls()
+    without = page(open_house(otp_apis="verify_v2")).curls()
     assert f"-u AC{'0' * 32}:any " in without[0]
-    known = page(open_house(otp_faces="verify_v2", otp_verify_accounts=f"{ACCOUNT}:{'0' * 64}")).curls()
+    known = page(open_house(otp_apis="verify_v2", otp_verify_accounts=f"{ACCOUNT}:{'0' * 64}")).curls()
     assert '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN" ' in known[0]
 
 
@@ -271,7 +271,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     (tmp_path / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}"\n', encoding="ascii")
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
-    everything = {"OTP_FACES": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
+    everything = {"OTP_APIS": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
                   "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": ""}  # fmt: skip
     settings = {**everything, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:

@@ -356,10 +356,10 @@ def test_an_open_server_serves_through_any_proxy(open_house, given):
 
 def test_accounts_open_a_server_of_verify_alone(open_verify):
     """Its callers have credentials; without them the refusal has Twilio's shape."""
-    verify = open_verify(otp_faces=("verify_v2",), otp_verify_accounts="")
+    verify = open_verify(otp_apis=("verify_v2",), otp_verify_accounts="")
     answer = verify.house.call("GET", "/v2/Services", **REMOTE)
     assert (answer.status_code, answer.json["code"]) == (403, 20403)
-    opened = open_verify(otp_faces=("verify_v2",))
+    opened = open_verify(otp_apis=("verify_v2",))
     assert opened.house.call("GET", "/v2/Services", **REMOTE).status_code == 401
 
 

@@ -26,7 +26,7 @@ def basic(user, secret):
 
 @pytest.fixture
 def house(open_house):
-    return open_house(otp_faces="native,verify_v2", otp_verify_accounts=ACCOUNTS)
+    return open_house(otp_apis="native,verify_v2", otp_verify_accounts=ACCOUNTS)
 
 
 def fetch(house, headers, **how):
@@ -88,7 +88,7 @@ def test_other_schemes_are_not_read(house, monkeypatch):
 def test_an_api_key_of_the_native_api_is_none_here(open_house):
     """And an account is none there: each door has its own."""
     keys = api_key("shop", "send+verify", "shop secret")
-    house = open_house(otp_faces="native,verify_v2", otp_verify_accounts=ACCOUNTS, otp_api_keys=keys)
+    house = open_house(otp_apis="native,verify_v2", otp_verify_accounts=ACCOUNTS, otp_api_keys=keys)
     assert fetch(house, {"Authorization": "Bearer shop secret"}).status_code == REFUSED
     assert fetch(house, basic(ACCOUNT, "token")).status_code == FOUND
     assert house.send(headers=basic(ACCOUNT, "token")).status_code == REFUSED
@@ -104,7 +104,7 @@ def test_wrong_credentials_are_counted(house):
 
 def test_without_accounts_any_credentials_will_do_on_this_machine(open_house):
     """But some of the right shape must be shown: a page in a browser can post a form here without being asked."""
-    house = open_house(otp_faces="verify_v2")
+    house = open_house(otp_apis="verify_v2")
     assert started(house, basic(ACCOUNT, "anything")).json["account_sid"] == ACCOUNT
     assert started(house, basic(KEY, "anything")).json["account_sid"] == "AC" + "0" * 32
     assert started(house, {}).status_code == REFUSED
@@ -114,7 +114,7 @@ def test_without_accounts_any_credentials_will_do_on_this_machine(open_house):
 
 def test_a_page_in_a_browser_may_not_call(open_house, house):
     """With a form for http://AC…:secret@host the browser adds the header; it also says from where it comes."""
-    for server in (house, open_house(otp_faces="verify_v2")):
+    for server in (house, open_house(otp_apis="verify_v2")):
         answer = started(server, basic(ACCOUNT, "token") | {"Origin": "http://127.0.0.2:8000"})
         assert (answer.status_code, answer.json["code"]) == (403, 20403)
         assert not server.channel.messages
@@ -122,14 +122,14 @@ def test_a_page_in_a_browser_may_not_call(open_house, house):
 
 def test_who_is_not_known_has_the_limits_of_a_client(open_house):
     """Whatever was shown; an account has only those of numbers."""
-    house = open_house(otp_faces="verify_v2", otp_client_limits="2/hour")
+    house = open_house(otp_apis="verify_v2", otp_client_limits="2/hour")
     assert [started(house, basic(ACCOUNT, "any")).status_code for _ in range(3)] == [201, 201, 429]
-    house = open_house(otp_faces="verify_v2", otp_client_limits="2/hour", otp_verify_accounts=ACCOUNTS)
+    house = open_house(otp_apis="verify_v2", otp_client_limits="2/hour", otp_verify_accounts=ACCOUNTS)
     assert [started(house, basic(ACCOUNT, "token")).status_code for _ in range(3)] == [201, 201, 201]
 
 
 def test_an_open_server_without_accounts_lets_nobody_in(open_house):
     """It does not start so; should it run all the same, nobody may send."""
     keys = api_key("shop", "send+verify", "shop secret")
-    house = open_house(otp_faces="native,verify_v2", otp_api_keys=keys)
+    house = open_house(otp_apis="native,verify_v2", otp_api_keys=keys)
     assert fetch(house, basic(ACCOUNT, "anything")).status_code == REFUSED

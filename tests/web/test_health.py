@@ -37,7 +37,7 @@ def test_readyz_names_what_does_not_work(house, monkeypatch):
 
 def test_readyz_looks_into_the_directory(open_house, tmp_path):
     """A file that is away or cannot be read is a directory that does not work."""
-    house = open_house(otp_faces="native,users", otp_directory_url=f"file://{tmp_path}/users.csv")
+    house = open_house(otp_apis="native,users", otp_directory_url=f"file://{tmp_path}/users.csv")
     assert house.call("GET", "/readyz").json["faults"] == {"directory": "directory_unavailable"}
     (tmp_path / "users.csv").write_text("user_id;phone_number\n")
     assert house.call("GET", "/readyz").status_code == 503

@@ -34,7 +34,7 @@ def test_it_is_openapi_3_1(everything):
 @pytest.mark.parametrize("face", sorted(FACES))
 def test_each_face_has_a_whole_document_alone(open_all, face):
     """Nothing in it refers to a face that is not served."""
-    document = open_all(otp_faces=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
+    document = open_all(otp_apis=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
     for reference in set(re.findall(r'"(#/[^"]*)"', json.dumps(document))):
         openapi.resolve(document, {"$ref": reference})  # raises KeyError where there is no such thing
@@ -52,7 +52,7 @@ def routes(house):
 @pytest.mark.parametrize("proofs", ["", PROOF_KEYS], ids=["no proofs", "proofs"])
 def test_it_has_every_route_and_no_other(open_all, faces, proofs):
     """Those that this server serves, with their methods."""
-    house = open_all(otp_faces=faces, otp_proof_keys=proofs)
+    house = open_all(otp_apis=faces, otp_proof_keys=proofs)
     document = house.call("GET", "/openapi.json").json
     assert {(method, path) for method, path, _ in openapi.operations(document)} == routes(house)
 

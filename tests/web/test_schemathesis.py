@@ -14,7 +14,7 @@ CHECKS = (
     "response_headers_conformance"
 )
 SETTINGS = {
-    "OTP_FACES": ",".join(FACES),
+    "OTP_APIS": ",".join(FACES),
     "OTP_CHANNELS": "console",
     "OTP_RESEND_GAPS": "",
     "OTP_COOL_DOWNS": "",

@@ -12,7 +12,7 @@ ALICE, BOB, BOBS_KEY = "AC" + "a" * 32, "AC" + "b" * 32, "SK" + "c" * 32
 DIGEST = sha256(TOKEN.encode()).hexdigest()
 ACCOUNTS = f"{ALICE}:{DIGEST},{BOB}:{DIGEST},{BOB}/{BOBS_KEY}:{DIGEST}"
 SHARED, UNKNOWN = "VA" + "1" * 32, "VA" + "e" * 32
-SETTINGS = {"otp_faces": "native,verify_v2", "otp_verify_accounts": ACCOUNTS}
+SETTINGS = {"otp_apis": "native,verify_v2", "otp_verify_accounts": ACCOUNTS}
 
 
 class Account(Catalogue):

@@ -159,7 +159,7 @@ BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside all others"])
 def test_what_is_not_there(open_house, open_all, alone, method, path, status, code):
     """Told in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
-    house = open_house(otp_faces="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
+    house = open_house(otp_apis="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
     answer = house.call(method, path, headers=basic())
     assert refused(answer) == (status, code)
     if status == 404:

@@ -15,7 +15,7 @@ ACCOUNT, KEY, TOKEN = "AC" + "a" * 32, "SK" + "b" * 32, "token"
 SERVICE, OTHER = "VA" + "1" * 32, "VA" + "2" * 32
 ACCOUNTS = f"{ACCOUNT}:{sha256(TOKEN.encode()).hexdigest()},{ACCOUNT}/{KEY}:{sha256(TOKEN.encode()).hexdigest()}"
 SETTINGS = {
-    "otp_faces": ("native", "verify_v2"),
+    "otp_apis": ("native", "verify_v2"),
     "otp_verify_accounts": ACCOUNTS,
     "otp_verify_services": f"{SERVICE}:login,{OTHER}:payment",
 }
