@@ -101,7 +101,8 @@ def test_a_parameter_relaxes_it(path: Path, name: str, number: int) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///var/", "sqlite://host/otp.db",
                                  "sqlite:///otp.db?synchronous=EXTRA", "sqlite:///otp.db?synchronous=",
-                                 "sqlite:///otp.db?sync=FULL"])  # fmt: skip
+                                 "sqlite:///otp.db?sync=FULL", "sqlite:///.", "sqlite:///var/..", "sqlite:///var/otp.keys",
+                                 "sqlite:///otp.db?synchronous=OFF&synchronous=FULL"])  # fmt: skip
 def test_a_url_that_names_no_store_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         SqliteStore(url)

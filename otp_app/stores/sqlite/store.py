@@ -187,11 +187,14 @@ class SqliteStore:
 def _parse(url: str) -> tuple[Path, str]:
     parts = urlsplit(url, allow_fragments=False)
     name = unquote(parts.path).removeprefix("/")
-    if parts.netloc or not name or name.endswith("/"):
+    if parts.netloc or name.endswith("/") or Path(name).name in ("", ".."):
         raise ValueError("write sqlite:///relative/path.db or, with four slashes, sqlite:////absolute/path.db")
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if Path(name).suffix == ".keys":
+        raise ValueError("write a name such as sqlite:///var/otp.db: the keys are beside it in otp.keys")
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    options = dict(pairs)
     synchronous = options.pop("synchronous", "FULL")
-    if options or synchronous not in SYNCHRONOUS:
+    if options or len(pairs) > 1 or synchronous not in SYNCHRONOUS:
         raise ValueError(f"sqlite:/// takes one option, synchronous: one of {', '.join(SYNCHRONOUS)}")
     return Path(name).absolute(), synchronous
 
