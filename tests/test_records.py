@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from otp_app.core.codes import Names
 from otp_app.core.interfaces import Instant, Item
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.policy import DAY
@@ -47,6 +48,23 @@ def keep(store, **ledgers):
 
 def keys(store):
     return {item.key for item in store.scan()}
+
+
+# ---- which key it was used with
+
+NAMES, OTHERS = Names(b"1" * 32, bytes), Names(b"2" * 32, bytes)
+
+
+@EVERY_STORE
+def test_records_of_another_index_key_are_noticed(store):
+    """Among records of this one too, and behind entries of other kinds; an empty store has none."""
+    assert records.owners(store, NAMES) == (0, 0)
+    store.load([Item(f"i:{n}", b"{}", 3600.0) for n in range(3)])
+    own, other = (Ledger(phone, ()) for phone in ("+14155552671", "+14155552672"))
+    store.load([Item(NAMES.ledger(own.phone), encode(own), 3600.0)])
+    assert records.owners(store, NAMES) == (1, 0)
+    store.load([Item(OTHERS.ledger(other.phone), encode(other), 3600.0)])
+    assert records.owners(store, NAMES) == (1, 1)
 
 
 # ---- when something last happened

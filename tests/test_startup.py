@@ -11,8 +11,9 @@ import pytest
 from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.interfaces import Freeze
+from otp_app.core.send_request import Wish
 from otp_app.settings import Settings, read
-from otp_app.settings.keyring import new_secret
+from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import refusals
 from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
@@ -398,6 +399,35 @@ def test_prepare_refuses_keys_of_a_file_that_are_no_secrets(code, index, proof, 
     (tmp_path / "otp.keys").chmod(0o600)
     with pytest.raises(startup.BadSettings, match=r"not random|two purposes"):
         startup.prepare(settings_for(tmp_path, otp_proof_keys=f"p1:HS256:{one}" if proof else ""))
+
+
+def send(settings):
+    """Leave a record in the store."""
+    services = build(settings)
+    services.verifications.send("+919812345678", Wish())
+    services.close()
+
+
+@pytest.mark.parametrize("how", ["settings over the key file", "another key file"])
+def test_prepare_refuses_a_store_that_was_used_with_other_keys(how, tmp_path):
+    """Nothing would find its records: every number would have its messages and wrong guesses anew."""
+    startup.prepare(settings_for(tmp_path))
+    send(settings_for(tmp_path))
+    assert startup.prepare(settings_for(tmp_path)) == []
+    if how == "another key file":
+        (tmp_path / "otp.keys").write_text(new_lines())
+    with pytest.raises(startup.BadSettings, match="OTP_INDEX_KEY: the store has records of another key"):
+        startup.prepare(settings_for(tmp_path, **(OWN_KEYS if how == "settings over the key file" else {})))
+
+
+def test_prepare_tells_of_servers_with_different_keys_on_one_store(tmp_path):
+    """To refuse would stop the server whose keys are the right ones as well."""
+    startup.prepare(settings_for(tmp_path))
+    send(settings_for(tmp_path))
+    send(settings_for(tmp_path, **OWN_KEYS))
+    for given in ({}, OWN_KEYS):
+        (line,) = startup.prepare(settings_for(tmp_path, **given))
+        assert line.startswith("OTP_INDEX_KEY: some records in the store are of another key")
 
 
 class Advising(MemoryStore):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple, Protocol
 
-from otp_app.core.codes import LEDGER
-from otp_app.core.interfaces import Instant, Movable, Store
+from otp_app.core.codes import LEDGER, Names
+from otp_app.core.interfaces import Instant, Item, Movable, Store
 from otp_app.core.ledger import Ledger, Status, Verification, decode
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY
+
+#: a start does not read a whole store: so many records show which key it was used with, among so many entries
+ENOUGH, MOST_LOOKED_AT = 100, 20_000
 
 
 class WholeStore(Store, Movable, Protocol):
@@ -43,6 +47,13 @@ class Listing(NamedTuple):
     unreadable: int  # records that nobody can make sense of
 
 
+class Owners(NamedTuple):
+    """How many records were named with an index key, and how many with others."""
+
+    own: int
+    others: int
+
+
 class Purge(NamedTuple):
     """How many numbers were quiet, and how many of them are forgotten."""
 
@@ -54,7 +65,7 @@ def listing(store: Movable, now: Instant) -> Listing:
     """Return what a scan of the store sees; what changes meanwhile may be missing. Raises StoreUnavailable."""
     found: dict[str, Listed] = {}  # by id, as a scan may bring a record twice
     unreadable: set[str] = set()
-    for key, _, ledger in _records(store):
+    for key, _, ledger in _records(store.scan()):
         if ledger is None:
             unreadable.add(key)
         else:
@@ -77,6 +88,16 @@ def last_event(ledger: Ledger) -> float:
     return max(stamps)
 
 
+def owners(store: Movable, names: Names) -> Owners:
+    """Return whose the first records of a store are. Raises StoreUnavailable.
+
+    Nothing finds a record that was named with another index key: its number has its limits and wrong guesses anew.
+    """
+    found = _records(islice(store.scan(), MOST_LOOKED_AT))
+    own = [names.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]
+    return Owners(sum(own), len(own) - sum(own))
+
+
 def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     """Forget each number to which nothing happened after `since` (wall clock, seconds), or only count them.
 
@@ -84,7 +105,7 @@ def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     """
     quiet: set[str] = set()
     forgotten = 0
-    for key, value, ledger in _records(store):
+    for key, value, ledger in _records(store.scan()):
         if ledger is not None and last_event(ledger) <= since:
             quiet.add(key)
             if not dry_run and store.swap(key, value, None, DAY).won:
@@ -92,8 +113,8 @@ def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     return Purge(len(quiet), forgotten)
 
 
-def _records(store: Movable) -> Iterator[Record]:
-    for key, value, _ in store.scan():
+def _records(items: Iterable[Item]) -> Iterator[Record]:
+    for key, value, _ in items:
         if key.startswith(LEDGER) and isinstance(value, bytes):
             yield Record(key, value, _ledger(value))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from secrets import token_bytes
 
 from otp_app import channels
 from otp_app.apis.users.directories import open_directory
+from otp_app.core.codes import Names
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
-from otp_app.core.interfaces import Advising, Movable, Pingable
+from otp_app.core.interfaces import Advising, Movable, Pingable, Store
+from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, read, strangers
 from otp_app.settings.exposure import is_open
 from otp_app.startup.refusals import REFUSALS, secret_faults
@@ -26,6 +29,15 @@ OF_FACES = {
 NO_PROXY = (
     "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
     "in front, since not every one writes a header that shows it (nginx 1.29.7 and later with its defaults)"
+)
+
+OTHER_KEYS = (
+    "OTP_INDEX_KEY: the store has records of another key, so limits of numbers would begin anew: use the keys that it "
+    "was used with, or empty it, which ends all codes and limits"
+)
+SOME_OTHER_KEYS = (
+    "OTP_INDEX_KEY: some records in the store are of another key: give all its servers the same keys, or their limits "
+    "of numbers add up; records of a key that is not used any more go by themselves within 31 days"
 )
 
 
@@ -76,11 +88,12 @@ def prepare(settings: Settings) -> list[str]:
         store.ping()
         if faults := _readable_by_others(settings):
             raise BadSettings(faults)
+        lines = _other_keys(settings, store)
         if not isinstance(store, Advising):
-            return []
+            return lines
         if refusals := store.refusals():
             raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
-        return [f"OTP_STORE_URL: {line}" for line in store.advice()]
+        return lines + [f"OTP_STORE_URL: {line}" for line in store.advice()]
 
 
 def look(settings: Settings) -> list[str]:
@@ -107,6 +120,19 @@ def _readable_by_others(settings: Settings) -> list[str]:
         for found in files
         if found.exists() and found.stat().st_mode & 0o077
     ]
+
+
+def _other_keys(settings: Settings, store: Store) -> list[str]:
+    """Return a line where records are not of these keys. Raises BadSettings where none is.
+
+    Where some are, a refusal would stop the server that has the right keys, too.
+    """
+    if not isinstance(store, Movable):
+        return []
+    own, others = owners(store, Names(keyring.keys(settings)[1], token_bytes))
+    if others and not own:
+        raise BadSettings([OTHER_KEYS])
+    return [SOME_OTHER_KEYS] if others else []
 
 
 def directory_fault(settings: Settings) -> str | None:
