@@ -107,6 +107,7 @@ class _Turn:
 
     def __init__(self, store: Store, key: Key, held: bytes) -> None:
         self._store, self._key, self._held, self.begun = store, key, held, False
+        self._put_last = held  # there too, where the store's answer to it was lost
 
     def note(self, provisional: Sending) -> None:
         """Keep, before the message leaves, what to answer if nothing more is heard of it."""
@@ -124,12 +125,13 @@ class _Turn:
     def free(self) -> None:
         """Let the key be used again: nothing was sent."""
         try:
-            self._store.swap(self._key.entry, self._held, None, MEMORY)
+            if not self._store.swap(self._key.entry, self._held, None, MEMORY).won:
+                self._store.swap(self._key.entry, self._put_last, None, MEMORY)
         except StoreUnavailable:
             return  # the lease ends by itself
 
     def _put(self, entry: Entry) -> bool:
-        data = _written(entry)
+        self._put_last = data = _written(entry)
         won = self._store.swap(self._key.entry, self._held, data, MEMORY).won
         self._held = data if won else self._held
         return won

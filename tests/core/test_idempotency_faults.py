@@ -150,6 +150,21 @@ def test_with_a_store_that_fails_anywhere_a_key_makes_at_most_one_message(
     assert len(caller.world.messages()) <= 1
 
 
+def test_a_note_whose_answer_was_lost_does_not_say_for_a_day_that_a_message_may_have_left(caller: Caller) -> None:
+    """It is in the store, but its call has sent nothing; so the next one sends."""
+
+    def lose(verb: str, index: int) -> None:
+        if verb == "swap" and len(caller.world.store.calls) == 3:  # the claim, the ledger, the note
+            raise StoreUnavailable
+
+    caller.world.store.after = lose
+    with pytest.raises(StoreUnavailable):
+        caller.send()
+    caller.world.clock.forward(40)  # past the gap, as the message was counted
+    assert caller.send().outcome == Outcome.SENT
+    assert len(caller.world.messages()) == 1
+
+
 def test_a_store_that_fails_after_the_answer_does_not_change_it(caller: Caller) -> None:
     def fail(verb: str, index: int) -> None:
         if caller.world.messages():
