@@ -18,9 +18,10 @@ from turns import number
 from otp_app import profiles, settings
 from otp_app.clock import system_clock
 from otp_app.core.codes import Names
-from otp_app.core.interfaces import Delivery, Message, Outcome, Store
+from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.send_request import Wish
 from otp_app.core.service import VerificationService
+from otp_app.core.store import Store
 from otp_app.core.texts import Texts
 from otp_app.settings import keyring
 from otp_app.store import open_store

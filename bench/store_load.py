@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Item, Movable
+from otp_app.core.moving import Item, Movable
 from otp_app.store import open_store
 
 WARM = 0.5  # seconds that do not count

@@ -31,7 +31,7 @@ from turns import number, wrong
 from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, Names
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Movable
+from otp_app.core.moving import Movable
 from otp_app.core.policy import Policy
 from otp_app.core.send_request import Wish
 from otp_app.core.service import VerificationService

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from otp_app.core.interfaces import Clock, Instant
+from otp_app.core.instant import Clock, Instant
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

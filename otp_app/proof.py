@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from otp_app.core.codes import parse_secret
-from otp_app.core.interfaces import Approval, Clock
+from otp_app.core.events import Approval
+from otp_app.core.instant import Clock
 from otp_app.plugins.extras import install_command
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from threading import Lock
 from typing import Any, NoReturn, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Hold, Item, Movable, Store, Swap
+from otp_app.core.moving import Freeze, Hold, Item, Movable
+from otp_app.core.store import Store, Swap
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.loading import OWN_CLASS, construct
 
@@ -154,7 +155,7 @@ class MemoryStore:
             return _living(self._values, key, self._clock())
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see interfaces.Store."""
+        """Put `new` in the place of `old`; see core.store.Store."""
         with self._lock:
             now = self._clock()
             found = _living(self._values, key, now)
@@ -167,7 +168,7 @@ class MemoryStore:
             return Swap(won=True, found=new)
 
     def add(self, key: str, amount: int, ttl: float) -> int:
-        """Add to a counter; see interfaces.Store."""
+        """Add to a counter; see core.store.Store."""
         with self._lock:
             now = self._clock()
             count = _living(self._counters, key, now)

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from otp_app import profiles
 from otp_app.apis.phone.session_tokens import SessionTokens
-from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.directories import Directory, open_directory
 from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
 from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.bulkhead import Bulkhead
 from otp_app.core.codes import Names
+from otp_app.core.delivery import Channel, CodeMaker
+from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
-from otp_app.core.interfaces import ApprovalListener, Channel, Clock, CodeMaker, Directory, Store
+from otp_app.core.instant import Clock
 from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.store import Store
 from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.loading import load_object

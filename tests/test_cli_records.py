@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.core.interfaces import Freeze, Instant, Item
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.moving import Freeze, Item
 from otp_app.core.policy import DAY
 from otp_app.settings import Settings
 from otp_app.store import open_store

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.core.interfaces import Freeze, Item
+from otp_app.core.moving import Freeze, Item
 from otp_app.store import open_store
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.command import run

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item
+from otp_app.core.moving import Freeze, Item
 from otp_app.maintenance import copy as moving
 from otp_app.maintenance.copy import CannotMove
 from otp_app.stores.sqlite.store import SqliteStore

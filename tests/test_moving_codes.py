@@ -19,9 +19,10 @@ import pytest
 
 from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, Names
+from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Delivery, Item, Message, Outcome
 from otp_app.core.ledger import Ledger, encode
+from otp_app.core.moving import Item
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import Opening, begin, settle
 from otp_app.core.service import VerificationService

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Hold, Item
+from otp_app.core.moving import Freeze, Hold, Item
 from otp_app.maintenance import copy as moving
 from otp_app.maintenance.copy import CannotMove
 from otp_app.store import open_store

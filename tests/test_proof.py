@@ -13,7 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from otp_app.core.interfaces import Approval, Instant
+from otp_app.core.events import Approval
+from otp_app.core.instant import Instant
 from otp_app.proof import Proofs, new_key, parse_proof_keys
 
 NOW = 1_750_000_000.75
@@ -193,7 +194,8 @@ def test_a_new_key_can_be_used_as_printed(algorithm):
 WITHOUT = """
 import sys
 sys.modules["cryptography"] = None  # as if it were not installed
-from otp_app.core.interfaces import Approval, Instant
+from otp_app.core.events import Approval
+from otp_app.core.instant import Instant
 from otp_app.proof import Proofs, new_key, parse_proof_keys
 maker = Proofs(parse_proof_keys(new_key("HS256")), issuer="x", ttl=60, clock=lambda: Instant(0.0, "", 0.0))
 print(maker.token(Approval("+14155552671", "pay", "VE", "sms", 0.0), "shop").count("."))

@@ -5,8 +5,9 @@ from contextlib import closing
 import pytest
 
 from otp_app.core.codes import Names
-from otp_app.core.interfaces import Instant, Item
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.moving import Item
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
 from otp_app.store import open_store

@@ -10,7 +10,7 @@ import pytest
 
 from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze
+from otp_app.core.moving import Freeze
 from otp_app.core.send_request import Wish
 from otp_app.settings import Settings, read
 from otp_app.settings.keyring import new_lines, new_secret

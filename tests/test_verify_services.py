@@ -23,7 +23,7 @@ from otp_app.apis.verify_v2.service_registry import (
     VerifyServices,
 )
 from otp_app.core.errors import Busy, InvalidInput, StoreUnavailable
-from otp_app.core.interfaces import Store, Swap
+from otp_app.core.store import Store, Swap
 from otp_app.store import MemoryStore
 from tests.core.fakes import DictStore, FakeClock
 

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from otp_app.core.interfaces import Approval
+from otp_app.core.events import Approval
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Store
+from otp_app.core.store import Store
 from otp_app.logs import log
 
 SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries

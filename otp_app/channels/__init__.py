@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from otp_app.core.codes import CODE
+from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.core.interfaces import Channel, Delivery, Outcome, Reason
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
 from otp_app.plugins.loading import OWN_CLASS, load_object

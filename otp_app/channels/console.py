@@ -6,7 +6,7 @@ import secrets
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from otp_app.core.interfaces import Delivery, Message, Outcome
+from otp_app.core.delivery import Delivery, Message, Outcome
 
 if TYPE_CHECKING:
     from otp_app.channels import Parts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Movable
+from otp_app.core.moving import Movable
 from otp_app.maintenance.copy import CannotMove
 from otp_app.maintenance.records import WholeStore
 from otp_app.settings import keyring

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from otp_app.cli.open_store import CannotDo, existing, exit_status, in_folder, whole
-from otp_app.core.interfaces import Advising, Movable
+from otp_app.core.moving import Movable
+from otp_app.core.store import Advising
 from otp_app.maintenance import copy as moving
 from otp_app.settings import keyring
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from otp_app.core.codes import matches
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import NotPending
-from otp_app.core.interfaces import Approval, Instant, Outcome
+from otp_app.core.events import Approval
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, Policy
-from otp_app.core.send_limits import add_risk, guess_weight, pruned
+from otp_app.core.retention import pruned
+from otp_app.core.risk import add_risk, guess_weight
 
 CodeOf = Callable[[Verification], str]
 End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verification]]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from otp_app.core import send_transitions as transitions
 from otp_app.core.codes import Names
+from otp_app.core.delivery import Channel, Delivery, Message, Outcome
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
-from otp_app.core.interfaces import Channel, Clock, Delivery, Instant, Message, Outcome
+from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.ledger_store import Ledgers
 from otp_app.core.phone import Phone

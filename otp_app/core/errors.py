@@ -115,7 +115,7 @@ class Overloaded(OtpError):
 
 
 class DeliveryRefused(OtpError):
-    """Every channel that was tried refused the message. `reason` is an interfaces.Reason."""
+    """Every channel that was tried refused the message. `reason` is an delivery.Reason."""
 
     code = "delivery_refused"
 

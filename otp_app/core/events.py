@@ -1,7 +1,8 @@
-"""What happened, for whoever listens: logs, metrics, audit. Never a code, never a whole number."""
+"""What happened, for logs, metrics and audit: never a code, and a whole number only in an Approval."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -51,3 +52,18 @@ class OutcomeLost(Event):
     """A message was handed over, but what became of it could not be written to the store."""
 
     send_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What an accepted code has proved: the person who checked it held this phone a moment ago."""
+
+    phone: str  # E.164
+    purpose: str
+    verification_id: str
+    channel: str  # of its last message
+    at: float  # wall clock, seconds
+
+
+Listener = Callable[[Event], None]
+ApprovalListener = Callable[[Approval], None]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import (
     DeliveryRefused,
     IdempotencyInProgress,
@@ -18,9 +19,10 @@ from otp_app.core.errors import (
     OtpError,
     StoreUnavailable,
 )
-from otp_app.core.interfaces import Clock, Outcome, Store
+from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
 from otp_app.core.results import Sending
+from otp_app.core.store import Store
 
 LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
 MEMORY = DAY

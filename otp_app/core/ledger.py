@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from otp_app.core.interfaces import Instant
+from otp_app.core.instant import Instant
 
 FORMAT = 1
 MAX_BYTES = 8192  # as much as stores take
@@ -43,7 +43,7 @@ class Send:
     id: str
     channel: str
     at: float  # wall clock, seconds
-    state: str = "pending"  # then an interfaces.Outcome
+    state: str = "pending"  # then an delivery.Outcome
     generation: int = 0  # of the code in it
     provider_id: str = ""
     reason: str = ""

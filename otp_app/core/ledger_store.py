@@ -12,11 +12,12 @@ from threading import Lock
 from typing import TypeVar
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
-from otp_app.core.interfaces import Clock, Instant, Store, Swap
+from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.send_limits import lifetime
+from otp_app.core.retention import lifetime
 from otp_app.core.stamps import corrected
+from otp_app.core.store import Store, Swap
 
 Answer = TypeVar("Answer")
 #: Takes what is stored and the time, returns what to store (None: leave it) and the answer for the caller.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otp_app.core.interfaces import Outcome
+from otp_app.core.delivery import Outcome
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.phone import mask
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otp_app.core.codes import Names
-from otp_app.core.interfaces import Instant
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.phone import spelling
 from otp_app.core.policy import Policy

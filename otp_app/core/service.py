@@ -18,20 +18,10 @@ from otp_app.core import send_transitions as transitions
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import CodeKeys, Names, as_typed, moved
 from otp_app.core.courier import Courier, Parcel
+from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
-from otp_app.core.events import Canceled, Checked, Event
-from otp_app.core.interfaces import (
-    Approval,
-    ApprovalListener,
-    Channel,
-    Clock,
-    Delivery,
-    Instant,
-    Listener,
-    Outcome,
-    Reason,
-    Store,
-)
+from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
+from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.ledger_store import Ledgers
 from otp_app.core.phone import Phone, mask, parse, spelling
@@ -41,6 +31,7 @@ from otp_app.core.selector import Selector
 from otp_app.core.send_limits import seconds_to_next_send, sends_left
 from otp_app.core.send_request import Wish
 from otp_app.core.send_transitions import Opening
+from otp_app.core.store import Store
 from otp_app.core.texts import Texts
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from otp_app.core.interfaces import Instant
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import BACKWARDS, Ledger, Verification
 from otp_app.core.policy import DAY
 

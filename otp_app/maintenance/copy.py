@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import islice
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Hold, Item, Movable
+from otp_app.core.moving import Freeze, Hold, Item, Movable
 
 BATCH = 1000
 SETTLE = 0.3  # seconds after a fault; a store that was away refuses for 0.2 without trying

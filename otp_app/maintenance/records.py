@@ -7,10 +7,12 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from otp_app.core.codes import LEDGER, Names
-from otp_app.core.interfaces import Instant, Item, Movable, Store
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification, decode
+from otp_app.core.moving import Item, Movable
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY
+from otp_app.core.store import Store
 
 #: a start does not read a whole store: so many records show which key it was used with, among so many entries
 ENOUGH, MOST_LOOKED_AT = 100, 20_000

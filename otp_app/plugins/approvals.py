@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from otp_app.core.interfaces import Approval, ApprovalListener
+from otp_app.core.events import Approval, ApprovalListener
 from otp_app.plugins.calls import Calls, NoRoom, Overdue
 from otp_app.plugins.isolation import PluginFault
 

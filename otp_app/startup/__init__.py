@@ -8,10 +8,11 @@ from pathlib import Path
 from secrets import token_bytes
 
 from otp_app import channels
-from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.directories import Pingable, open_directory
 from otp_app.core.codes import Names
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
-from otp_app.core.interfaces import Advising, Movable, Pingable, Store
+from otp_app.core.moving import Movable
+from otp_app.core.store import Advising, Store
 from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, read, strangers
 from otp_app.settings.exposure import is_open

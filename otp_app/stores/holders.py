@@ -1,7 +1,7 @@
 """Which copy has frozen a store: only that one may fill it."""
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Hold
+from otp_app.core.moving import Hold
 
 
 def check_holder(held: Hold | None, by: str | None) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
+from otp_app.core.delivery import Reason
 from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError, Overloaded
-from otp_app.core.interfaces import Reason
 from otp_app.logs import log, warn_seldom
 
 #: HTTP status by OtpError.code; what is not named here is 400

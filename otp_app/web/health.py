@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from otp_app.apis.users.directories import Pingable
+from otp_app.core.delivery import Channel
 from otp_app.core.errors import OtpError
-from otp_app.core.interfaces import Channel, Pingable, Store
+from otp_app.core.store import Store
 from otp_app.web.current import services
 from otp_app.web.needs import needs
 

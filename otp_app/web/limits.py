@@ -10,7 +10,7 @@ from limits.limits import GRANULARITIES
 from limits.storage import Storage
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Store
+from otp_app.core.store import Store
 
 MOST_PASSED = 10_000  # windows remembered, some hundred bytes each
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from otp_app.channels.twilio.client import TwilioClient
-from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
+from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 
 ACCOUNT = "AC" + "0" * 32
 SERVICE, TEMPLATE = "MG" + "3" * 32, "HX" + "2" * 32

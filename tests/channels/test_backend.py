@@ -11,8 +11,8 @@ import pytest
 from otp_app.apis.phone.backend import BackendChannel, load_backend
 from otp_app.apis.phone.settings import SANDBOXES, TWILIO, PhoneVerification
 from otp_app.channels import Parts
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.settings import Settings
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, message, wait_until
 from tests.web.conftest import open_house

@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 from otp_app.channels.console import ConsoleChannel
-from otp_app.core.interfaces import Outcome
+from otp_app.core.delivery import Outcome
 from tests.channels.messages import message
 
 

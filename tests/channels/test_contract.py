@@ -3,7 +3,7 @@
 import pytest
 
 from otp_app.channels import open_channels
-from otp_app.core.interfaces import Delivery, Outcome
+from otp_app.core.delivery import Delivery, Outcome
 from tests.channels.messages import RECIPIENT, SERVICE, TEMPLATE, message
 
 WAYS = {

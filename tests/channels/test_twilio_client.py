@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from otp_app.channels import open_channels
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from tests.channels.messages import ACCOUNT, CODE, RECIPIENT, UNKNOWN, Clock, message, send
 from tests.twilio.broken_twilio import MODES, refused_url
 

@@ -3,7 +3,7 @@
 import pytest
 
 from otp_app.channels import open_channels
-from otp_app.core.interfaces import Outcome, Reason
+from otp_app.core.delivery import Outcome, Reason
 from tests.channels.messages import CODE, NUMBER, RECIPIENT, SERVICE, message
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from otp_app.channels.twilio.transport import NotSent, Throttled, Transport, TransportError, Unanswered
 from otp_app.connections.tcp import dial
-from otp_app.core.interfaces import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
 from tests.twilio.broken_twilio import MODES, BrokenTwilio, answer, refused_url
 from tests.twilio.broken_twilio import message as twilio_message

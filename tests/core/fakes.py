@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from otp_app.core.codes import CodeKeys, Names
-from otp_app.core.events import Event
-from otp_app.core.interfaces import ApprovalListener, Delivery, Instant, Listener, Message, Outcome, Reason, Swap
+from otp_app.core.delivery import Delivery, Message, Outcome, Reason
+from otp_app.core.events import ApprovalListener, Event, Listener
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, decode
 from otp_app.core.policy import Policy
 from otp_app.core.results import Sending
 from otp_app.core.send_request import Wish
 from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.store import Swap
 from otp_app.core.texts import Texts
 
 PHONE = "+14155552671"

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 
 from otp_app.core import check_transitions as checks
 from otp_app.core.codes import moved
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import OtpError
-from otp_app.core.interfaces import Delivery, Instant, Outcome, Reason
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_limits import risk_at_stake, risk_spent
+from otp_app.core.risk import risk_at_stake, risk_spent
 from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, Opening, begin, next_channel, settle
 from otp_app.core.stamps import corrected
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from otp_app.core.check_transitions import Verdict, check
-from otp_app.core.interfaces import Instant, Reason
+from otp_app.core.delivery import Reason
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import Opening, begin, settle

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from otp_app.core.codes import distance, moved
+from otp_app.core.delivery import Message
 from otp_app.core.errors import DeliveryRefused, InvalidInput
-from otp_app.core.interfaces import Message
 from otp_app.core.ledger import decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.send_limits import risk_spent
+from otp_app.core.risk import risk_spent
 from otp_app.core.send_request import Wish
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, World, refused

@@ -8,8 +8,7 @@ import pytest
 
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, VerificationSpent
-from otp_app.core.events import Checked
-from otp_app.core.interfaces import Approval
+from otp_app.core.events import Approval, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import Policy
 from otp_app.core.send_request import Wish

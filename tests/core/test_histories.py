@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.interfaces import Delivery, Reason
 from otp_app.core.ledger import MAX_BYTES, Status, decode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import Sending

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from otp_app.core.delivery import Outcome, Reason
 from otp_app.core.errors import (
     DeliveryRefused,
     IdempotencyInProgress,
@@ -17,7 +18,6 @@ from otp_app.core.errors import (
     TooSoon,
 )
 from otp_app.core.idempotency import Key
-from otp_app.core.interfaces import Outcome, Reason
 from otp_app.core.policy import DAY
 from tests.core.caller import KEY, Caller, Dead, die
 from tests.core.fakes import PHONE, UNKNOWN, refused

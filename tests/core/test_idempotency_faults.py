@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, IdempotencyInProgress, OtpError, StoreUnavailable, TooSoon
 from otp_app.core.idempotency import LEASE
-from otp_app.core.interfaces import Outcome
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.results import Sending
 from tests.core.caller import Caller, Dead, die

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 import pytest
 
+from otp_app.core.delivery import Delivery
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.interfaces import Delivery
 from otp_app.core.ledger import Status
 from tests.core.fakes import PHONE, SENT, UNKNOWN, World, refused, wrong
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from otp_app.core.check_transitions import approve, cancel
+from otp_app.core.delivery import Reason
 from otp_app.core.errors import TooSoon
-from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Send, Status, Verification
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import settle

@@ -12,10 +12,11 @@ import pytest
 
 from otp_app.core import check_transitions as checks
 from otp_app.core import send_transitions as transitions
-from otp_app.core.interfaces import Delivery, Instant, Outcome
+from otp_app.core.delivery import Delivery, Outcome
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.send_limits import MOST_SENT
+from otp_app.core.retention import MOST_SENT
 from otp_app.core.send_transitions import Opening
 from tests.core.fakes import PHONE, SENT
 

@@ -7,8 +7,8 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import LimitReached, OtpError
-from otp_app.core.interfaces import Delivery, Reason
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.send_request import Wish

@@ -15,7 +15,9 @@ from otp_app.core.check_transitions import check
 from otp_app.core.errors import LimitReached
 from otp_app.core.ledger import Ledger, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_limits import code_length, pruned, risk_spent, seconds_to_next_send
+from otp_app.core.retention import pruned
+from otp_app.core.risk import code_length, risk_spent
+from otp_app.core.send_limits import seconds_to_next_send
 from otp_app.core.send_transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock
 

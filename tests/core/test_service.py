@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import (
     CountryNotAllowed,
     InvalidInput,
@@ -13,7 +14,6 @@ from otp_app.core.errors import (
     TooSoon,
     UnknownChannel,
 )
-from otp_app.core.interfaces import Outcome
 from otp_app.core.policy import Policy
 from otp_app.core.results import Sending
 from otp_app.core.send_request import Wish

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from otp_app.core.codes import CodeKeys
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import InvalidPhone, UnknownKey
-from otp_app.core.interfaces import Outcome
 from otp_app.core.policy import DAY
 from otp_app.core.results import Sending
 from otp_app.core.send_request import Wish

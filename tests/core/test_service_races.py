@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from otp_app.core.delivery import Outcome, Reason
 from otp_app.core.errors import Busy, DeliveryRefused, LimitReached, OtpError, StoreUnavailable, TooManySends, TooSoon
-from otp_app.core.interfaces import Outcome, Reason, Swap
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.send_request import Wish
+from otp_app.core.store import Swap
 from tests.core.fakes import PHONE, FakeChannel, FakeClock, World, refused, wrong, wrongs
 
 

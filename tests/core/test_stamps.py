@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from otp_app.core.errors import CoolingDown, TooManySends, TooSoon
-from otp_app.core.interfaces import Instant
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.stamps import corrected

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from otp_app.core.check_transitions import Verdict, cancel, check
+from otp_app.core.delivery import Reason
 from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey
-from otp_app.core.interfaces import Reason
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.policy import DAY, Policy
 from tests.core.number import CODE, POLICY, WRONG, Number

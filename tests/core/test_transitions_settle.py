@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, TooSoon
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.core.ledger import Send, decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import GAP_KEPT, settle

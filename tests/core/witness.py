@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from otp_app.core.check_transitions import Verdict
-from otp_app.core.interfaces import Delivery, Instant, Message, Outcome
+from otp_app.core.delivery import Delivery, Message, Outcome
+from otp_app.core.instant import Instant
 from otp_app.core.ledger import Status, Verification, decode
 from otp_app.core.policy import DAY, HOUR
 from otp_app.core.results import Sending

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from otp_app.core.interfaces import Approval
+from otp_app.core.events import Approval
 from otp_app.settings import Settings
 from otp_app.wiring import build
 from tests.running import ROOT, call, free_port, wait_until

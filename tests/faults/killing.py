@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import parse_qs
 
-from otp_app.core.interfaces import Swap
+from otp_app.core.store import Swap
 from otp_app.stores.sqlite.store import SqliteStore
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from otp_app.core.interfaces import Delivery, Outcome
+from otp_app.core.delivery import Delivery, Outcome
 
 ERRORS = {
     "SystemExit": SystemExit(3),

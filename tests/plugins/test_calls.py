@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from otp_app.core.interfaces import Approval
+from otp_app.core.events import Approval
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.calls import Calls, NoRoom, Overdue
 from tests.running import wait_until

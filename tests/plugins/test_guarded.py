@@ -9,8 +9,10 @@ import pytest
 
 from otp_app.apis.users.directories import open_directory
 from otp_app.channels import open_channels, unopened
+from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown, DirectoryUnavailable, StoreUnavailable
-from otp_app.core.interfaces import Delivery, Item, Message, Movable, Outcome, Reason, Swap
+from otp_app.core.moving import Item, Movable
+from otp_app.core.store import Swap
 from otp_app.settings import Settings
 from otp_app.store import MemoryStore, open_store
 from tests.plugins.rude import ERRORS

@@ -11,7 +11,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from otp_app.core.interfaces import Approval, Instant
+from otp_app.core.events import Approval
+from otp_app.core.instant import Instant
 from otp_app.proof import Proofs, parse_proof_keys
 
 OTHER = {"h1": "h2", "e1": "e2"}

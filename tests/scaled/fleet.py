@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from otp_app.core.interfaces import Item, Movable
+from otp_app.core.moving import Item, Movable
 from otp_app.store import open_store
 from tests.faults.load import Clients, at_once
 from tests.history import Event, check

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from otp_app.core.interfaces import Swap
+from otp_app.core.store import Swap
 from otp_app.stores.redis.store import RedisStore
 
 FIELD, CONTENT = "since_version_2", ["a", {"list": 1}]

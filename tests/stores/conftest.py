@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from otp_app.core.interfaces import Store
+from otp_app.core.store import Store
 from otp_app.store import open_store
 from tests import services
 from tests.conftest import require

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app.core.interfaces import Store, Swap
+from otp_app.core.store import Store, Swap
 
 HOUR = 3600.0
 EVERY_BYTE = bytes(range(256))

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze
+from otp_app.core.moving import Freeze
 from otp_app.store import open_store
 from tests.patience import wait_long
 from tests.stores.faults import refused, until

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Item, Movable
+from otp_app.core.moving import Freeze, Item, Movable
 from tests.stores.faults import refused
 
 pytestmark = pytest.mark.parametrize("shared_place", ["sqlite", "redis", "postgres"], indirect=True)
@@ -216,7 +216,7 @@ def test_a_freeze_survives_closing(frozen_place) -> None:
 
 FREEZER = """
 import sys
-from otp_app.core.interfaces import Freeze
+from otp_app.core.moving import Freeze
 from otp_app.store import open_store
 from tests.patience import wait_long
 wait_long()

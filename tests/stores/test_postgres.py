@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Store
+from otp_app.core.moving import Freeze
+from otp_app.core.store import Store
 from otp_app.stores.postgres.store import PostgresStore
 from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once

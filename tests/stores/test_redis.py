@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze, Store
+from otp_app.core.moving import Freeze
+from otp_app.core.store import Store
 from otp_app.store import open_store
 from otp_app.stores.redis.store import _unavailable
 from tests.conftest import require
@@ -24,7 +25,7 @@ from tests.stores.faults import in_thread, refused
 from tests.stores.test_threads import together
 
 HOUR = 3600.0
-BOUND = 3.0  # seconds; no verb may take longer to say that it cannot do its work, see interfaces.Store
+BOUND = 3.0  # seconds; no verb may take longer to say that it cannot do its work, see core.store.Store
 
 VERBS: dict[str, Callable[[Store], object]] = {
     "MGET": lambda store: store.get("k"),

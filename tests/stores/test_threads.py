@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from otp_app.core.interfaces import Store
+from otp_app.core.store import Store
 
 HOUR = 3600.0
 

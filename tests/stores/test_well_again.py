@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Store
+from otp_app.core.store import Store
 from otp_app.stores.postgres.pool import CONNECTIONS
 from otp_app.stores.postgres.store import PostgresStore
 from otp_app.stores.redis.store import RedisStore

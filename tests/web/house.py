@@ -11,7 +11,8 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from otp_app.app import create_app
-from otp_app.core.interfaces import Delivery, Instant, Message, Outcome
+from otp_app.core.delivery import Delivery, Message, Outcome
+from otp_app.core.instant import Instant
 from otp_app.settings import Settings
 from otp_app.wiring import build
 from tests.phones import fresh_numbers

@@ -10,6 +10,7 @@ from werkzeug.exceptions import default_exceptions
 
 import otp_app
 from otp_app import logs
+from otp_app.core.delivery import Reason
 from otp_app.core.errors import (
     DeliveryRefused,
     InvalidInput,
@@ -18,7 +19,6 @@ from otp_app.core.errors import (
     Overloaded,
     StoreUnavailable,
 )
-from otp_app.core.interfaces import Reason
 from otp_app.web.errors import REFUSED_STATUS, RETRY_AFTER, STATUS
 
 SECRET = "+14155552671 has 123456"

@@ -3,8 +3,8 @@
 
 import pytest
 
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown, OtpError, StoreUnavailable
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from otp_app.web.errors import REFUSED_STATUS, STATUS
 from otp_app.web.needs import needs
 from tests.web.documented import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otp_app.core.interfaces import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from tests.web.house import wrong
 
 

@@ -5,8 +5,8 @@ from collections import deque
 
 import pytest
 
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from tests.web.house import wrong
 from tests.web.verify_house import ACCOUNT, DATE, KEY, OTHER, SERVICE, basic, refused
 

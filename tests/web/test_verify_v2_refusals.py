@@ -8,8 +8,8 @@ import pytest
 
 from otp_app.apis.verify_v2 import parameters
 from otp_app.apis.verify_v2.errors import WORDS
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import Busy, StoreUnavailable
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 from tests.web.house import wrong
 from tests.web.verify_house import ACCOUNT, ACCOUNTS, SERVICE, TOKEN, basic, refused
 

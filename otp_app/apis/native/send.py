@@ -6,7 +6,7 @@ import math
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.interfaces import Outcome
+from otp_app.core.delivery import Outcome
 from otp_app.core.results import Sending
 from otp_app.core.send_request import DEFAULT_PURPOSE, Wish
 from otp_app.web.body import BadRequest, SendFields, read

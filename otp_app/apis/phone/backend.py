@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from otp_app.core.codes import CODE
+from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.core.interfaces import Delivery, Message, Outcome, Reason
 from otp_app.plugins.calls import Calls, NoRoom, Overdue
 from otp_app.plugins.guarded import check_callable
 from otp_app.plugins.isolation import PluginFault, isolated

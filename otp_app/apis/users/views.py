@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from otp_app.apis.users.user_id import user_id as spelled
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import LONGEST_TYPED, as_typed
+from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
-from otp_app.core.interfaces import Outcome
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
 from otp_app.core.send_request import Wish

@@ -8,7 +8,8 @@ from typing import Any
 from flask import request
 
 from otp_app.apis.verify_v2.service_registry import VerifyService
-from otp_app.core.interfaces import Approval, Outcome
+from otp_app.core.delivery import Outcome
+from otp_app.core.events import Approval
 from otp_app.core.ledger import Send, Status
 from otp_app.core.results import Report
 from otp_app.web.current import caller

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 from otp_app.core.codes import SID_DIGITS, RandomBytes
 from otp_app.core.errors import Busy, InvalidInput, OtpError, StoreUnavailable
-from otp_app.core.interfaces import Clock, Store
+from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
 from otp_app.core.send_request import DEFAULT_PURPOSE
+from otp_app.core.store import Store
 
 SID = re.compile(f"VA{SID_DIGITS}")
 NAME, MOST_NAME_DIGITS = re.compile(r"[\w -]{1,30}"), 4

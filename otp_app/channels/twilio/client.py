@@ -12,8 +12,8 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio import outcomes as twilio_status
 from otp_app.channels.twilio.transport import Transport, TransportError
+from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.core.interfaces import Delivery, Outcome, Reason
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings

@@ -16,7 +16,7 @@ from twilio.base.exceptions import (  # type: ignore[import-untyped]
 )
 
 from otp_app.channels.twilio.transport import NotSent, Throttled
-from otp_app.core.interfaces import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Outcome, Reason
 
 _SID = re.compile(r"\A(?:SM|MM)[0-9a-f]{32}\Z")
 _DEAD = ("failed", "undelivered", "canceled")

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from otp_app.channels.twilio.client import TwilioClient, credential_warnings, missing_credentials
-from otp_app.core.interfaces import Delivery, Message
+from otp_app.core.delivery import Delivery, Message
 
 if TYPE_CHECKING:
     from otp_app.channels import Parts

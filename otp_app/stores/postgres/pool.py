@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from otp_app.connections.postgres import STATEMENT, TIMEOUT, Connection, NoAnswer, check, why
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze
+from otp_app.core.moving import Freeze
 from otp_app.stores.breaker import Breaker
 
 LONG = 60.0  # seconds for what only an operator asks for, and for changing the schema

@@ -14,7 +14,8 @@ from psycopg import sql
 
 from otp_app.connections.postgres import Connection
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item
+from otp_app.core.store import Swap
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
 from otp_app.stores.postgres.pool import Pool
@@ -104,7 +105,7 @@ class PostgresStore:
             return _read(db, key)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see interfaces.Store."""
+        """Put `new` in the place of `old`; see core.store.Store."""
         if self._changes(key, old, new, ttl):
             return Swap(won=True, found=new)
         found = self.get(key)
@@ -119,7 +120,7 @@ class PostgresStore:
             return db.execute(statement, {"key": VALUE + key, "old": old, "new": new, "ttl": ttl}).rowcount == 1
 
     def add(self, key: str, amount: int, ttl: float) -> int:
-        """Add to a counter; see interfaces.Store."""
+        """Add to a counter; see core.store.Store."""
         return int(self._one(ADD if amount else COUNT, key=COUNTER + key, amount=amount, ttl=ttl) or 0)
 
     def ping(self) -> None:
@@ -159,7 +160,7 @@ class PostgresStore:
     # ---- Movable
 
     def scan(self) -> Iterator[Item]:
-        """Yield all entries and counters; see interfaces.Movable."""
+        """Yield all entries and counters; see core.moving.Movable."""
         after = ""
         while True:
             with self._pool.transaction() as db:
@@ -171,7 +172,7 @@ class PostgresStore:
             after = rows[-1][0]
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see interfaces.Movable."""
+        """Put these there; see core.moving.Movable."""
         with self._pool.transaction() as db, db.cursor() as cursor:
             db.execute(LOCK_ROWS)
             check_holder(_read(db, "")[1], by)
@@ -191,11 +192,11 @@ class PostgresStore:
             return int(db.execute(SIZE).fetchall()[0][0])
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see interfaces.Movable."""
+        """Refuse all swaps from now on; see core.moving.Movable."""
         return self._change(was, Hold(how, by))
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see interfaces.Movable."""
+        """Let swaps through again; see core.moving.Movable."""
         return self._change(was, None)
 
     def _change(self, was: Hold | None, new: Hold | None) -> bool:

@@ -19,7 +19,8 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item
+from otp_app.core.store import Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
@@ -95,14 +96,14 @@ class RedisStore:
         return cast("bytes | None", value)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see interfaces.Store."""
+        """Put `new` in the place of `old`; see core.store.Store."""
         change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
         with self._calling() as server:
             won, *found = SWAP.run(server, [VALUE + key, *self._freezable], *change)
         return Swap(won=True, found=new) if won else Swap(won=False, found=found[0] if found else None)
 
     def add(self, key: str, amount: int, ttl: float) -> int:
-        """Add to a counter; see interfaces.Store."""
+        """Add to a counter; see core.store.Store."""
         with self._calling() as server:
             return int(ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl)))
 
@@ -156,7 +157,7 @@ class RedisStore:
     # ---- Movable
 
     def scan(self) -> Iterator[Item]:
-        """Yield all entries and counters; see interfaces.Movable."""
+        """Yield all entries and counters; see core.moving.Movable."""
         for kind in (VALUE, COUNTER):
             keys = self._keys(kind)
             while batch := list(islice(keys, BATCH)):
@@ -177,7 +178,7 @@ class RedisStore:
                 yield Item(key.decode()[len(kind) :], value if kind == VALUE else int(value), life / 1000)
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see interfaces.Movable."""
+        """Put these there; see core.moving.Movable."""
         with self._held(by) as pipe:
             for key, value, ttl in items:
                 kind = COUNTER if isinstance(value, int) else VALUE
@@ -208,13 +209,13 @@ class RedisStore:
             return int(server.dbsize())
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see interfaces.Movable."""
+        """Refuse all swaps from now on; see core.moving.Movable."""
         if not self._freezable:
             raise StoreUnavailable("A Redis Cluster cannot be frozen, so it cannot be copied from or to")
         return self._change(was, f"{how} {by}".strip())
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see interfaces.Movable."""
+        """Let swaps through again; see core.moving.Movable."""
         return self._change(was, "")
 
     def _change(self, was: Hold | None, mark: str) -> bool:

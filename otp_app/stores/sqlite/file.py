@@ -14,7 +14,7 @@ from threading import Lock
 from types import TracebackType
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import Freeze
+from otp_app.core.moving import Freeze
 
 TURN = 0.9  # seconds a thread waits for a connection; with 2 s for a lock it stays below the 3 s of the contract
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from otp_app.core.interfaces import ANY, Freeze, Hold
+from otp_app.core.moving import ANY, Freeze, Hold
 from otp_app.stores.holders import check_holder
 
 BATCH = 1000  # rows of one look, when all are read

@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.interfaces import ANY, Freeze, Hold, Item, Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item
+from otp_app.core.store import Swap
 from otp_app.stores.sqlite import moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
@@ -85,12 +86,12 @@ class SqliteStore:
         return value
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see interfaces.Store."""
+        """Put `new` in the place of `old`; see core.store.Store."""
         now = self._clock()
         return self._writer.do(partial(_swap, key, old, new, now, now + ttl))
 
     def add(self, key: str, amount: int, ttl: float) -> int:
-        """Add to a counter; see interfaces.Store."""
+        """Add to a counter; see core.store.Store."""
         now = self._clock()
         values = {"key": key, "amount": amount, "now": now, "end": now + ttl}
         self._counters.look()
@@ -124,7 +125,7 @@ class SqliteStore:
     # ---- Movable
 
     def scan(self) -> Iterator[Item]:
-        """Yield all entries and counters; see interfaces.Movable."""
+        """Yield all entries and counters; see core.moving.Movable."""
         for connection, statement in ((self._reader, moving.SCAN), (self._counters, moving.SCAN_COUNTERS)):
             after = ""
             while True:
@@ -137,7 +138,7 @@ class SqliteStore:
                 after = rows[-1][0]
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see interfaces.Movable."""
+        """Put these there; see core.moving.Movable."""
         now = self._clock()
         entries: list[tuple[str, bytes, float]] = []
         counters: list[tuple[str, int, float]] = []
@@ -166,11 +167,11 @@ class SqliteStore:
         return int(entries + counters)
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see interfaces.Movable."""
+        """Refuse all swaps from now on; see core.moving.Movable."""
         return self._writer.do(partial(moving.change, was, Hold(how, by)))
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see interfaces.Movable."""
+        """Let swaps through again; see core.moving.Movable."""
         return self._writer.do(partial(moving.change, was, None))
 
     def hold(self) -> Hold | None:

@@ -7,10 +7,9 @@ and reaches for files or servers only when somebody is looked up.
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.core.interfaces import Directory
 from otp_app.plugins.guarded import Guarded, Method
 from otp_app.plugins.loading import OWN_CLASS, construct
 
@@ -23,6 +22,27 @@ DIRECTORIES = {
     **dict.fromkeys(("postgresql", "postgres"), "otp_app.apis.users.directories.postgres:PostgresDirectory"),
     **dict.fromkeys(("https", "http"), "otp_app.apis.users.directories.https:HttpsDirectory"),
 }
+
+
+class Directory(Protocol):
+    """The phone numbers of users. Any thread may call."""
+
+    def phone(self, user_id: str) -> str | None:
+        """Return the number of a user, "" where there is none, None where there is no such user.
+
+        Ids come as apis.users.user_id spells them. Raises DirectoryUnavailable within 3 s.
+        """
+
+    def close(self) -> None:
+        """Close connections."""
+
+
+@runtime_checkable
+class Pingable(Protocol):
+    """A directory that can be looked into without a user."""
+
+    def ping(self) -> None:
+        """Raise DirectoryUnavailable within 3 s while users cannot be looked up."""
 
 
 def open_directory(url: str) -> Directory:

@@ -39,7 +39,7 @@ class FileDirectory:
         self._turn = Lock()
 
     def phone(self, user_id: str) -> str | None:
-        """Return the number of a user; see interfaces.Directory."""
+        """Return the number of a user; see Directory."""
         return self._current().get(user_id)
 
     def ping(self) -> None:

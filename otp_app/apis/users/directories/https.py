@@ -54,7 +54,7 @@ class HttpsDirectory:
         self._pool, self._timeout = _pool(parts), timeout
 
     def phone(self, user_id: str) -> str | None:
-        """Return the number of a user; see interfaces.Directory."""
+        """Return the number of a user; see Directory."""
         if not _names_one(user_id):
             return None
         try:

@@ -32,7 +32,7 @@ class SqliteDirectory:
         self._look_up = LOOK_UP.format(**names._asdict())
 
     def phone(self, user_id: str) -> str | None:
-        """Return the number of a user; see interfaces.Directory."""
+        """Return the number of a user; see Directory."""
         if not table.can_be_stored(user_id):
             return None
         try:

@@ -1,0 +1,75 @@
+"""What a channel does: it takes a message and returns its delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for a phone."""
+
+    to: str  # E.164
+    code: str
+    text: str  # the whole text, including the code
+    ttl: float  # seconds of life that the code has left
+    send_id: str  # VL…: ours
+
+
+class Outcome(StrEnum):
+    """What became of a message that was handed to a channel."""
+
+    SENT = "sent"  # the provider took it
+    REFUSED = "refused"  # the provider certainly did not take it, or says that it will not arrive
+    UNKNOWN = "unknown"  # it may arrive: never send again by itself
+
+
+class Reason(StrEnum):
+    """Why a provider refused a message."""
+
+    BAD_NUMBER = "bad_number"  # this number cannot get messages on this channel
+    BLOCKED = "blocked"  # the provider or its settings do not allow this destination
+    SUSPICIOUS = "suspicious"  # the provider takes this destination for fraud
+    OPTED_OUT = "opted_out"  # the recipient asked for no more messages
+    THROTTLED = "throttled"  # too many requests just now
+    ACCOUNT = "provider_account"  # our account, sender or template is not in order
+    AUTH = "provider_auth"  # our credentials were not accepted
+    UNREACHABLE = "provider_unreachable"  # no connection, so certainly no message
+    FAILED = "failed"  # taken, then reported as failed
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A channel's answer for one message."""
+
+    outcome: Outcome
+    provider_id: str = ""  # the provider's name for the message
+    reason: Reason | None = None  # set when refused
+    provider_code: int | None = None  # the provider's own error number, for the operator
+    retry_after: float | None = None  # seconds, where the provider said so
+
+
+class Channel(Protocol):
+    """A way to send. One call hands over at most one message."""
+
+    name: str  # the word that callers use: "sms", "whatsapp", …
+    landlines: bool  # whether a fixed line can receive on it
+
+    def deliver(self, message: Message) -> Delivery:
+        """Hand the message over within the channel's own deadline. Never raises for a provider's fault."""
+
+    def ping(self) -> None:
+        """Raise ChannelDown while the channel is known not to work."""
+
+    def close(self) -> None:
+        """Close connections."""
+
+
+@runtime_checkable
+class CodeMaker(Protocol):
+    """A channel that makes codes."""
+
+    def new_code(self) -> str:
+        """Return a code of 4 to 10 digits, "" for one of the server's. Raises ChannelDown."""

@@ -1,0 +1,62 @@
+"""The risk of a number: limits per hour and day do not bound an attacker who comes back each day; this sum does.
+
+It is the sum of each wrong attempt's chance to have been right (docs/limits.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Status
+from otp_app.core.policy import DAY, Policy
+
+RISK_UNIT = 1e-10
+
+
+def guess_weight(length: int) -> int:
+    """The chance of one guess at a code of so many digits, in RISK_UNIT."""
+    return int(10 ** (10 - length))
+
+
+def risk_spent(ledger: Ledger) -> int:
+    """The chance that the remembered wrong guesses had, together, in RISK_UNIT."""
+    return sum(units for _, units in ledger.risk)
+
+
+def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
+    """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
+    reused = policy.reused or not policy.once_only
+    again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and reused)]
+    live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
+    return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
+
+
+def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:
+    """The ledger with a wrong guess (or, negative, a forgiven one) on its account."""
+    day = int(now.wall // DAY)
+    days = _by_day(ledger)
+    if units < 0:
+        day = max((d for d, spent in days.items() if spent >= -units), default=day)
+    days[day] = max(days.get(day, 0) + units, 0)
+    return replace(ledger, risk=tuple(sorted(days.items())))
+
+
+def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, int]:
+    """The length of a new code, and the ledger that remembers whether it is raised.
+
+    The guesses that pending verifications still allow count as spent, so that opening many at once buys nothing.
+    """
+    risk = risk_spent(ledger)
+    above = risk + risk_at_stake(ledger, now, policy) >= round(policy.risk_raise / RISK_UNIT)
+    raised = above or (ledger.raised and risk >= round(policy.risk_lower / RISK_UNIT))
+    if raised != ledger.raised:
+        ledger = replace(ledger, raised=raised)
+    return ledger, max(policy.raised_length, policy.length) if raised else policy.length
+
+
+def _by_day(ledger: Ledger) -> dict[int, int]:
+    days: dict[int, int] = {}
+    for day, units in ledger.risk:
+        days[day] = days.get(day, 0) + units
+    return days

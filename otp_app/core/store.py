@@ -1,0 +1,57 @@
+"""What a store does: the contract of every place where records are kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+
+class Swap(NamedTuple):
+    """The answer of a compare-and-swap."""
+
+    won: bool
+    found: bytes | None  # the value under the key now: the new one when won, the one that was there instead when lost
+
+
+class Store(Protocol):
+    """Keeps records under keys. No store knows a rule.
+
+    Keys are ASCII of at most 100 characters, values at most 8 KiB, lifetimes (`ttl`) seconds. For every method an
+    entry is absent once its lifetime has ended. All methods raise StoreUnavailable within 3 s when they cannot do
+    their work, and may be called from any thread.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value under a key."""
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        """Put `new` under the key if `old` is there now (None: nothing), in one atomic step.
+
+        `new` None deletes. When won, the change survives the process (and, by default, the machine).
+        """
+
+    def add(self, key: str, amount: int, ttl: float) -> int:
+        """Add to a counter in one atomic step and return its new value.
+
+        A counter that is absent starts at 0 and lives `ttl` seconds from then; adding 0 only reads.
+        Counters and values are separate: the same key in both does not collide.
+        """
+
+    def ping(self) -> None:
+        """Return when the store can both write and read."""
+
+    def sweep(self, limit: int) -> int:
+        """Delete at most `limit` entries whose lifetime has ended; return how many were deleted."""
+
+    def close(self) -> None:
+        """Close connections and end threads. Changes already answered are kept."""
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A store whose server has settings of its own, on which safety depends."""
+
+    def refusals(self) -> list[str]:
+        """Return a line for each setting of the server with which no one should run."""
+
+    def advice(self) -> list[str]:
+        """Return a line for each setting of the server that could be better."""
