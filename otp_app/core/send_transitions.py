@@ -208,9 +208,8 @@ def _given_up(ledger: Ledger, now: Instant, verification: Verification, send: Se
     ledger = ledger.with_verification(verification)
     if not verification.attempts:
         ledger = _counted_less(ledger, verification, send, reason)
-    if verification.status != Status.PENDING:
-        return ledger
-    if not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends):
+    none_left = not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends)
+    if none_left and verification.status == Status.PENDING:
         ledger = _revived(ledger, now, verification)
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
     return ledger.with_verification(replace(verification, generation=_generation_out(verification)))

@@ -62,6 +62,17 @@ def test_a_verification_that_ended_while_its_message_was_on_its_way_stays_as_it_
     assert number.of(verification).status == Status.CANCELED  # type: ignore[union-attr]
 
 
+def test_a_new_code_that_never_left_is_not_the_one_that_is_good_again(number: Number) -> None:
+    """Its caller vouched while it was on its way; the user has the code before it."""
+    number.policy = Policy(gaps=(), new_code_on_resend=True)
+    first = number.send()
+    _, send = number.begin()
+    number.ledger, _ = approve(number.ledger, number.now, number.policy, number.of(first))  # type: ignore[arg-type]
+    number.ledger = settle(number.ledger, number.now, send.id, refused())
+    assert number.of(first).generation == 0  # type: ignore[union-attr]
+    assert number.of(first).status == Status.APPROVED  # type: ignore[union-attr]
+
+
 def test_a_late_refusal_leaves_the_gap_of_a_later_refusal_about_the_number(number: Number) -> None:
     """Two APIs share a number: the first has no gaps, the second's refusal keeps its gap."""
     number.policy = VERIFY
