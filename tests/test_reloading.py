@@ -96,6 +96,15 @@ def test_a_server_that_has_callers_is_not_opened():
     assert reloading.refusals(RUNNING, Settings(otp_api_keys=api_keys(SHOP))) == []
 
 
+@pytest.mark.parametrize("memory", [{"otp_store_url": "memory://"}, {"otp_store_fallback": "memory"}])
+def test_a_store_for_one_process_takes_a_restart(memory):
+    """A server on a shared one may have several workers, or get more by a signal: it would end."""
+    shared, alone = Settings(), Settings(**memory)
+    (line,) = reloading.refusals(shared, alone)
+    assert line.startswith("OTP_STORE_URL, OTP_STORE_FALLBACK: ")
+    assert reloading.refusals(alone, alone) == reloading.refusals(alone, shared) == []
+
+
 @pytest.mark.parametrize("content", [None, "", "# OTP_COUNTRIES=US\n"])
 @pytest.mark.usefixtures("first")
 def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path):

@@ -15,6 +15,7 @@ from typing import TypeVar
 from otp_app.settings import Settings, read, sets_something, texts
 from otp_app.settings.exposure import is_open
 from otp_app.settings.types import ApiKey, VerifyAccount, api_key, verify_account
+from otp_app.startup.refusals import needs_one_process
 
 NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
 NOBODY = ApiKey("", frozenset(), NO_DIGEST)
@@ -55,8 +56,9 @@ def offered() -> Settings | None:
 def refusals(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:
     """Return a line for each reason against settings that are fit for a start, but not for the server that runs.
 
-    They would open it, have lost `.env` (what it restricted is not known any more), or move it: gunicorn would close
-    its sockets first, and end where it cannot open the new ones.
+    They would open it, have lost `.env` (what it restricted is not known any more), move it (gunicorn would close its
+    sockets first, and end where it cannot open the new ones), or give it a store for one process, when it may have been
+    started with several or get more by a signal.
     """
     found = []
     if is_open(running) and not is_open(new):
@@ -66,6 +68,8 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
         found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
     if (running.host, running.port) != (new.host, new.port):
         found.append("HOST, PORT: another address takes a restart")
+    if needs_one_process(new) and not needs_one_process(running):
+        found.append("OTP_STORE_URL, OTP_STORE_FALLBACK: a store for one process instead takes a restart")
     return found
 
 
