@@ -1,4 +1,4 @@
-"""Slow clients end at nginx, and there is room for many of them, as docs/operations.md says how."""
+"""Slow clients end at nginx, and there is room for many of them, as docs/install.md says how."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DEBIAN = "worker_processes auto;\nevents {\n\tworker_connections 768;\n\t# multi
 
 
 def as_documented(main: str) -> str:
-    """Change it by the sed line of docs/operations.md."""
-    (script,) = re.findall(r"sed -i '(.*)' /etc/nginx/nginx.conf", (ROOT / "docs/operations.md").read_text())
+    """Change it by the sed line of docs/install.md."""
+    (script,) = re.findall(r"sed -i '(.*)' /etc/nginx/nginx.conf", (ROOT / "docs/install.md").read_text())
     return subprocess.run(["sed", script], input=main, text=True, capture_output=True, check=True).stdout
 
 
