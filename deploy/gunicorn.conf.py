@@ -114,7 +114,8 @@ def post_fork(server, worker):
     A channel of the operator's own that opened at the start may fail to open later, and work again after that.
     """
     if _is_replacement(server, worker):
-        server.APP_LOAD_ERROR = server.WORKER_BOOT_ERROR = 1  # of this process: a status that the master takes as any
+        arbiter = type(server)  # of this process, for wsgi.py too
+        arbiter.APP_LOAD_ERROR = arbiter.WORKER_BOOT_ERROR = 1  # a status that the master takes as any
 
 
 def _is_replacement(server, worker):

@@ -204,6 +204,19 @@ def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
     assert running.post("/send-otp", number, key).status == 401
 
 
+def test_a_worker_that_cannot_begin_yet_is_started_again(server: Start) -> None:
+    """A reload has to wait for the worker that has the store in memory, and where that one hangs no server ends."""
+    running = server(store="memory://", **KEYS)
+    (old,) = running.worker_pids()
+    os.kill(old, signal.SIGSTOP)
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: "exited with code" in running.log(), "the end of a worker that could not begin", 60)
+    os.kill(old, signal.SIGCONT)
+    wait_until(lambda: old not in running.worker_pids(), "the end of the first worker", 60)
+    wait_until(running.healthy, "the next worker")
+    assert "exited with code 1." in running.log()
+
+
 def test_workers_do_not_need_the_key_file(server: Start) -> None:
     """The master has read it: a file that is lost or open to others later ends no server, also where a refused reload
     replaces the workers because a caller is revoked.
