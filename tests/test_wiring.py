@@ -18,7 +18,7 @@ from otp_app.core.send_request import Wish
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
-from tests.test_startup import SANDBOX
+from tests.startup.test_startup import SANDBOX
 from tests.web.house import RecordingChannel
 
 POLICY = {

@@ -1,6 +1,5 @@
 """Every door has a guard."""
 
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from otp_app.settings import Settings
 from otp_app.settings.types import SCOPES
 from otp_app.web.needs import Need
 from otp_app.wiring import build
+from tests.running import ROOT
 
 #: method and path -> what its caller needs. The whole API: a new door is a new row here.
 DOORS = {
@@ -88,7 +88,7 @@ def test_every_scope_opens_something(app):
 
 def test_every_door_is_in_the_documents():
     """docs/api.md or the page of its face names each."""
-    docs = Path(__file__).parents[2] / "docs"
+    docs = ROOT / "docs"
     text = "".join((docs / name).read_text(encoding="utf-8") for name in PAGES)
     paths = {door.split()[1].partition("<")[0] for door in DOORS}
     assert {path for path in paths if path not in text} == set()

@@ -16,7 +16,6 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.stores.sqlite.store import SqliteStore
 
 HOUR = 3600.0
-ROOT = Path(__file__).parents[2]
 
 
 def refused(*calls: Callable[[], object]) -> list[str]:

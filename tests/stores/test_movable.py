@@ -8,17 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Item, Movable
+from tests.running import ROOT
 from tests.stores.faults import refused
 
 pytestmark = pytest.mark.parametrize("shared_place", ["sqlite", "redis", "postgres"], indirect=True)
 HOUR = 3600.0
-ROOT = Path(__file__).parents[2]
 
 
 def content(store: Movable) -> dict[str, bytes | int]:

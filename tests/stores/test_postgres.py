@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -22,12 +21,11 @@ from otp_app.core.store import Store
 from otp_app.stores.postgres.store import PostgresStore
 from tests.conftest import postgres_folder, require_postgres
 from tests.faults.load import at_once
-from tests.running import KEYS
+from tests.running import KEYS, ROOT
 from tests.services import Postgres
 from tests.stores.faults import in_thread
 
 HOUR = 3600.0
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "very-secret"
 USE = """
 import sys

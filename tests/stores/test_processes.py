@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
 from otp_app.store import open_store
 from tests.patience import wait_long
+from tests.running import ROOT
 
 HOUR = 3600.0
 PROCESSES, ROUNDS = 4, 200
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def race(url: str, barrier: Barrier, number: int, wins: multiprocessing.SimpleQueue[list[int]]) -> None:

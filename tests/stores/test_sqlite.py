@@ -15,7 +15,8 @@ import pytest
 
 from otp_app.stores.sqlite import store as sqlite
 from otp_app.stores.sqlite.store import SqliteStore
-from tests.stores.faults import HOUR, ROOT, refused
+from tests.running import ROOT
+from tests.stores.faults import HOUR, refused
 
 
 @pytest.fixture

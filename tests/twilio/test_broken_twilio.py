@@ -3,17 +3,18 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
+from tests.running import ROOT
+
 
 @pytest.fixture
 def url():
     command = [sys.executable, "-m", "tests.twilio.broken_twilio", "--port", "0", "--modes", "503,ok"]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().strip()
         process.terminate()
 

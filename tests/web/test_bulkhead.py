@@ -9,7 +9,7 @@ import pytest
 from otp_app.apis import FACES
 from otp_app.app import _blueprint
 from otp_app.core.delivery import Delivery, Outcome, Reason
-from tests.web.verify_house import ACCOUNTS, SERVICE, basic
+from tests.apis.verify_v2.house import ACCOUNTS, SERVICE, basic
 
 VERIFY = {"otp_verify_accounts": ACCOUNTS, "otp_verify_services": f"{SERVICE}:login"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

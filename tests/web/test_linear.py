@@ -16,9 +16,9 @@ import pytest
 from werkzeug.test import create_environ
 
 import otp_app
+from tests.apis.verify_v2.house import ACCOUNTS, basic
 from tests.web.house import BASE_URL, House
 from tests.web.pumping import cost, texts
-from tests.web.verify_house import ACCOUNTS, basic
 
 SIZE = 8192
 USES: dict[str, Callable[[re.Pattern[Any], Any], object]] = {

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.apis.verify_v2.house import ACCOUNTS, SERVICE, basic
 from tests.web.house import House, wrong
-from tests.web.verify_house import ACCOUNTS, SERVICE, basic
 
 NUMBER = "+14155552671"  # the number of the user abc
 Check = Callable[[str], bool]  # asks whether a code is accepted

@@ -1,0 +1,273 @@
+"""The face of seed 004 in our house: restarts, other keys, who may call, and what settings change."""
+
+import json
+import re
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from tests.apis.phone.conftest import PhoneHouse, serving_phones
+from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
+from tests.conftest import require
+from tests.running import KEY, ROOT
+from tests.services import Redis
+from tests.web.house import api_key, wrong
+
+PATHS = pytest.mark.parametrize("path", ["/api/phone/register", "/api/phone/verify"])
+BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_token": "a.b.c"}
+OTHER_KEY = KEY.swapcase()
+#: The settings of the seed's document, but for what each test is about.
+DJANGO = {
+    "BACKEND": "phone_verify.backends.twilio.TwilioBackend",
+    "OPTIONS": {"SID": "AC" + "0" * 32, "SECRET": "fake", "FROM": "+14755292729", "SANDBOX_TOKEN": "123456"},
+    "TOKEN_LENGTH": 6,
+    "MESSAGE": "Welcome to {app}! Please use security code {security_code} to proceed.",
+    "APP_NAME": "Phone Verify",
+    "SECURITY_CODE_EXPIRATION_SECONDS": 300,
+    "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
+}
+SANDBOX = "phone_verify.backends.twilio.TwilioSandboxBackend"
+
+
+# ---- starting again, and with other keys
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
+def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
+    """Tokens, codes and tries."""
+    with serving_phones(tmp_path, store=new_store(kind)) as phones:
+        (used, used_token, used_code), (number, token, code) = phones.registered(), phones.registered()
+        assert said(phones.check(used, used_token, used_code)) == VERIFIED
+        assert [said(phones.check(number, token, wrong(code))) for _ in range(4)] == [NOT_VALID] * 4
+        phones.server.stop()
+        phones.server.start()
+        assert said(phones.check(used, used_token, used_code)) == USED
+        assert said(phones.check(number, token, wrong(code))) == NOT_VALID
+        assert said(phones.check(number, token, code)) == TOO_MANY
+
+
+def test_tokens_outlive_the_change_of_keys(tmp_path):
+    """One signed with the old key is read while the server holds that key, and not afterwards."""
+    with with_keys(tmp_path, f"k1:{KEY}") as phones:
+        first, second, later = phones.registered(), phones.registered(), phones.number()
+    with with_keys(tmp_path, f"k2:{OTHER_KEY},k1:{KEY}") as phones:
+        assert said(phones.check(*first)) == VERIFIED
+        assert said(phones.check(*phones.registered(later))) == VERIFIED
+    with with_keys(tmp_path, f"k2:{OTHER_KEY}") as phones:
+        assert said(phones.check(*second)) == NOT_VALID
+
+
+def with_keys(folder, keys):
+    """A server on the records of this folder, with these secret keys."""
+    records = f"sqlite:///{folder}/otp.db"
+    return closing(PhoneHouse(otp_store_url=records, otp_secret_keys=keys, otp_index_key=KEY))
+
+
+def test_the_token_of_another_server_is_unknown(tmp_path):
+    """Of the same verification and with the same key id."""
+    with with_keys(tmp_path, f"k1:{KEY}") as phones:
+        number, others, _ = phones.registered()
+    with with_keys(tmp_path, f"k1:{OTHER_KEY}") as phones:
+        phones.clock.advance(31)
+        _, token, code = phones.registered(number)
+        assert said(phones.check(number, others, code)) == NOT_VALID
+        assert said(phones.check(number, token, code)) == VERIFIED
+
+
+def test_a_repeated_request_whose_first_call_died():
+    """It gets a token for what was about to be sent then, and sends nothing."""
+    with closing(PhoneHouse()) as phones:
+        number, again, answers = phones.number(), {"Idempotency-Key": "one"}, []
+
+        def ask_again_while_the_first_hangs():
+            phones.clock.advance(16)
+            answers.append(phones.register(number, again))
+
+        phones.channel.before = ask_again_while_the_first_hangs
+        phones.register(number, again)
+        (second,) = answers
+        assert (second.status, len(phones.channel.messages)) == (200, 1)
+        assert said(phones.check(number, second.json["session_token"], phones.code_of(number))) == VERIFIED
+
+
+# ---- what settings change
+
+
+def test_the_settings_of_the_original(tmp_path):
+    """Its text, its name, its length of codes and its number of tries."""
+    chosen = DJANGO | {"TOKEN_LENGTH": 8, "MAX_FAILED_ATTEMPTS": 2, "SECURITY_CODE_EXPIRATION_SECONDS": 60}
+    with serving_phones(tmp_path, PHONE_VERIFICATION=json.dumps(chosen)) as phones:
+        number, token, code = phones.registered()
+        text = f"Welcome to Phone Verify! Please use security code {code} to proceed."
+        assert phones.provider.messages[-1].form["Body"] == text
+        assert len(code) == 8
+        assert [said(phones.check(number, token, wrong(code))) for _ in range(2)] == [NOT_VALID] * 2
+        assert said(phones.check(number, token, code)) == TOO_MANY
+        early, late = phones.registered(), phones.registered()
+        phones.wait(50)
+        assert said(phones.check(*early)) == VERIFIED
+        phones.wait(10)
+        assert said(phones.check(*late)) == EXPIRED
+
+
+def test_a_code_that_verifies_repeatedly():
+    """Without ONLY_ONCE: until it expires, on this face alone."""
+    chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+        number, token, code = phones.registered()
+        assert [said(phones.check(number, token, code)) for _ in range(7)] == [VERIFIED] * 7
+        assert said(phones.check(number, token, wrong(code))) == NOT_VALID
+        assert phones.verify(number, code).status_code == 400
+        phones.clock.advance(285)
+        assert said(phones.check(number, token, code)) == VERIFIED
+        phones.clock.advance(15)
+        assert said(phones.check(number, token, code)) == EXPIRED
+
+
+def test_a_code_that_verifies_repeatedly_can_not_be_guessed():
+    """Wrong codes after it was verified are tries as before."""
+    chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+        number, token, code = phones.registered()
+        assert said(phones.check(number, token, code)) == VERIFIED
+        assert [said(phones.check(number, token, wrong(code))) for _ in range(5)] == [NOT_VALID] * 5
+        assert said(phones.check(number, token, code)) == TOO_MANY
+
+
+def test_the_sandbox_has_one_code():
+    """Everybody's code is the one that the settings name, good with any token, for any number, and repeatedly.
+
+    Elsewhere than in this API it is the code of a verification like any other.
+    """
+    chosen = DJANGO | {"BACKEND": SANDBOX}
+    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+        number, token, code = phones.registered()
+        assert code == "123456"
+        never = phones.number()
+        for forged in ("123456", "a.b.c", token):
+            assert said(phones.check(never, forged, "123456")) == VERIFIED
+            assert said(phones.check(never, forged, "654321")) == NOT_VALID
+        assert phones.verify(never, "123456").status_code == 400
+        assert said(phones.check(number, token, "654321")) == NOT_VALID
+        assert [said(phones.check(number, token, "123456")) for _ in range(2)] == [VERIFIED] * 2
+        assert phones.verify(number, "123456").status_code == 400
+
+
+def test_countries():
+    """Only those that are served: 403 with a text, and no message."""
+    with closing(PhoneHouse(otp_countries="DE")) as phones:
+        answer = phones.register(phones.number())
+        assert (answer.status, list(answer.json)) == (403, ["detail"])
+        assert phones.register("+4915112345678").status == 200
+        assert len(phones.channel.messages) == 1
+
+
+# ---- who may call
+
+
+def test_keys():
+    """Where there are any, one is needed, with its scope; `detail` says so."""
+    keys = f"{api_key('shop', 'send+verify', 'both')},{api_key('till', 'send', 'sends')}"
+    with closing(PhoneHouse(otp_api_keys=keys)) as phones:
+        for path in ("/api/phone/register", "/api/phone/verify"):
+            answer = phones.ask(path, BODY)
+            assert (answer.status, list(answer.json)) == (401, ["detail"])
+            answer = phones.ask(path, BODY, {"X-API-Key": "another"})
+            assert (answer.status, list(answer.json)) == (401, ["detail"])
+        answer = phones.ask("/api/phone/verify", BODY, {"X-API-Key": "sends"})
+        assert (answer.status, list(answer.json)) == (403, ["detail"])
+        assert phones.register(phones.number(), {"X-API-Key": "sends"}).status == 200
+        assert said(phones.ask("/api/phone/verify", BODY, {"X-API-Key": "both"})) == NOT_VALID
+
+
+def test_a_public_server():
+    """Browsers need no key, since without its token a check tells nothing."""
+    settings = {"otp_api_keys": api_key("shop", "send+verify", "key"), "otp_public": "1", "otp_countries": "US"}
+    with closing(PhoneHouse(**settings)) as phones:
+        assert said(phones.check(*phones.registered())) == VERIFIED
+
+
+def test_the_reserve_of_a_caller_with_a_key():
+    """What strangers used up of a number's messages is not all."""
+    settings = {"otp_api_keys": api_key("shop", "send", "key"), "otp_public": "1", "otp_countries": "US"}
+    settings |= {"otp_resend_gaps": "", "otp_sends_per_day": "1", "otp_keyed_reserve": "1"}
+    with closing(PhoneHouse(**settings)) as phones:
+        number, _, _ = phones.registered()
+        assert throttled(phones.register(number))
+        assert phones.register(number, {"X-API-Key": "key"}).status == 200
+
+
+def test_limits_of_a_client():
+    """Counted with those of the native face, and told in this one's words."""
+    with closing(PhoneHouse(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
+        registered = phones.registered()
+        assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 200
+        assert throttled(phones.register(phones.number()))
+        assert [phones.ask("/api/phone/verify", BODY).status for _ in range(3)] == [400] * 3
+        assert throttled(phones.check(*registered))
+
+
+@PATHS
+def test_another_host(path):
+    """Refused before anything is looked at, in the shape of the face."""
+    with closing(PhoneHouse()) as phones:
+        answer = phones.post(path, BODY, HTTP_HOST="example.org")
+        assert (answer.status_code, list(answer.json)) == (400, ["detail"])
+
+
+def test_a_store_that_is_away(tmp_path):
+    """503 with `detail`, and when to come back."""
+    redis = Redis(tmp_path)
+    redis.start()
+    keys = {"otp_secret_keys": f"k1:{KEY}", "otp_index_key": KEY}
+    try:
+        with closing(PhoneHouse(otp_store_url=redis.new_url(), **keys)) as phones:
+            registered = phones.registered()
+            redis.stop()
+            for answer in (phones.register(phones.number()), phones.check(*registered)):
+                assert (answer.status, list(answer.json)) == (503, ["detail"])
+                assert int(answer.headers["Retry-After"]) >= 1
+    finally:
+        redis.stop()
+
+
+# ---- faces
+
+
+def test_only_this_face():
+    """The native one's paths are not there."""
+    with closing(PhoneHouse(otp_apis="phone")) as phones:
+        assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 404
+        assert said(phones.check(*phones.registered())) == VERIFIED
+
+
+@PATHS
+def test_without_this_face(path):
+    """Its paths are not there, told in the native words."""
+    with closing(PhoneHouse(otp_apis="native")) as phones:
+        answer = phones.ask(path, BODY)
+        assert (answer.status, answer.json["error_type"]) == (404, "not_found")
+
+
+# ---- the lines of its page
+
+
+def curl(phones, line, token="", code=""):
+    """Run a line as it stands there, but for the port, the token and the code; returns the answer."""
+    require("curl")
+    line = line.replace("127.0.0.1:5000", f"127.0.0.1:{phones.server.port}")
+    line = line.replace("SESSION_TOKEN", token).replace("123456", code)
+    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=20).stdout)
+
+
+def test_the_lines_of_the_page(tmp_path):
+    """Pasted one after the other, they answer as printed."""
+    page = (ROOT / "docs/phone-verify.md").read_text(encoding="utf-8")
+    register, verify = re.findall(r"^```sh\n(.*?)\n```$", page, re.MULTILINE)
+    registered, verified = map(json.loads, re.findall(r"^```json\n(.*?)\n```$", page, re.MULTILINE))
+    with serving_phones(tmp_path) as phones:
+        answer = curl(phones, register)
+        token = answer["session_token"]
+        assert (list(answer), len(token)) == (list(registered), len(registered["session_token"]))
+        assert curl(phones, verify, token, phones.provider.code("+14155552671")) == verified

@@ -1,0 +1,235 @@
+"""The face of seed 001 in our house: the native face beside it, restarts, and what settings change."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from tests.apis.users.conftest import serving_users
+from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
+from tests.web.house import api_key, wrong
+
+PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
+BODY = {"user_id": "abc", "passcode": "123456"}
+
+
+# ---- the native face beside it
+
+
+def test_a_code_of_one_face_is_good_on_the_other(users):
+    """Sent here and checked there, and the other way round; used is used."""
+    user, code = users.coded()
+    assert users.verify(user.number, code).status == 200
+    assert said(users.verify_code(user.id, code)) == nothing(user.id)
+    other = users.user()
+    assert users.server.post("/send-otp", {"phone_number": other.number}).status == 200
+    code = users.provider.code(other.number)
+    assert users.verify_code(other.id, code).status == 200
+    assert users.verify(other.number, code).status == 400
+
+
+def test_the_tries_are_one(users):
+    """Two there and one here are three: used up here."""
+    user, code = users.coded()
+    assert [users.verify(user.number, wrong(code)).status for _ in range(2)] == [400, 400]
+    assert said(users.verify_code(user.id, wrong(code))) == invalid(user.id, 0)
+    assert said(users.verify_code(user.id, code)) == too_many(user.id)
+    assert said(users.verify_code(user.id, code)) == nothing(user.id)
+
+
+def test_the_other_face_has_two_more_tries(users):
+    """Used up here after three, it takes five there."""
+    user, code = users.coded()
+    assert [users.verify_code(user.id, wrong(code)).status for _ in range(4)] == [400, 400, 400, 429]
+    assert users.verify(user.number, wrong(code)).status == 400
+    assert users.verify(user.number, code).status == 200
+
+
+def test_four_wrong_codes_on_the_other_face(users):
+    """More than there are here: used up at the first check."""
+    user, code = users.coded()
+    assert [users.verify(user.number, wrong(code)).status for _ in range(4)] == [400] * 4
+    assert said(users.verify_code(user.id, code)) == too_many(user.id)
+    assert said(users.verify_code(user.id, code)) == nothing(user.id)
+
+
+def test_a_send_brings_a_code_that_can_be_used_here(users):
+    """After three wrong guesses there another code is sent, since nothing could be done here with the old one."""
+    user, old = users.coded()
+    assert [users.verify(user.number, wrong(old)).status for _ in range(3)] == [400] * 3
+    users.wait(31)
+    assert users.send_code(user.id).status == 200
+    assert users.verify_code(user.id, users.provider.code(user.number)).status == 200
+
+
+def test_the_end_is_told_here_whatever_was_checked_there(users):
+    """The native face tells no reasons, so it takes none away."""
+    user, code = users.coded()
+    users.wait(301)
+    assert users.verify(user.number, code).status == 400
+    assert said(users.verify_code(user.id, code)) == expired(user.id)
+
+
+def test_the_gap_is_one(users):
+    """A send on one face is one on the other."""
+    user, other = users.user(), users.user()
+    assert users.send_code(user.id).status == 200
+    assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
+    assert users.server.post("/send-otp", {"phone_number": other.number}).status == 200
+    assert users.send_code(other.id).status == 429
+
+
+def test_the_caps_are_one(users):
+    """Five messages an hour, from wherever they were asked."""
+    user = users.user()
+    for n in range(5):
+        native = n % 2
+        path, body = ("/send-otp", {"phone_number": user.number}) if native else ("/send-code", {"user_id": user.id})
+        assert users.server.post(path, body).status == 200
+        users.wait(301)
+    assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
+    answer = users.send_code(user.id)
+    assert (answer.status, type(answer.json["detail"])) == (429, str)
+    assert int(answer.headers["Retry-After"]) > 301
+
+
+# ---- starting again, and with other settings
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
+def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
+    """Neither attempts nor codes, and what was told is not told again."""
+    with serving_users(tmp_path, store=new_store(kind)) as users:
+        (used, code), (late, _), (told, _) = users.coded(), users.coded(), users.coded()
+        assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 2)
+        restart(users)
+        assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 1)
+        assert users.verify_code(used.id, code).status == 200
+        users.wait(301)
+        assert said(users.verify_code(told.id, "123456")) == expired(told.id)
+        restart(users)
+        assert said(users.verify_code(told.id, "123456")) == nothing(told.id)
+        assert [said(users.verify_code(late.id, "123456")) for _ in range(2)] == [expired(late.id), nothing(late.id)]
+
+
+@pytest.mark.parametrize("tests", [False, True])
+def test_how_long_a_store_keeps_a_code(tmp_path, redis_server, tests):
+    """An hour after the code's life, so that its end can be told. Of a test number nothing else is kept for longer."""
+    url, tomorrow = redis_server.new_url(), datetime.now(UTC).date() + timedelta(days=1)
+    fixed = f"+14155551000=654321@{tomorrow}"
+    with serving_users(tmp_path, store=url, OTP_TEST_NUMBERS=fixed if tests else "") as users:
+        user = users.user()
+        assert users.send_code(user.id).status == 200
+        assert len(users.provider.posts) == (0 if tests else 1)
+        with redis.Redis.from_url(url) as store:
+            (ledger,) = store.keys("otp:v:n:*")
+            kept = store.pttl(ledger) / 1000
+        # A minute for the slowest machine between the two; the day is that of the cap of messages.
+        longest = 3600 + 300 if tests else 86_400
+        assert longest - 60 < kept <= longest
+
+
+def restart(users):
+    """End the server and start it on the same records."""
+    users.server.stop()
+    users.server.start()
+
+
+def test_the_directory_is_a_file_that_is_edited(tmp_path):
+    """A line more is a user more, at once: the original had to be started again."""
+    with serving_users(tmp_path) as users:
+        assert users.send_code("john_doe").status == 404
+        with (tmp_path / "users.csv").open("a", encoding="ascii") as file:
+            file.write("john_doe,+14155550123\n")
+        assert users.send_code("john_doe").status == 200
+
+
+def test_a_repeated_request_names_no_number_that_got_no_message(tmp_path):
+    """The first answer comes again, also for the id in other letters, when the directory has another number by now."""
+    with serving_users(tmp_path, OTP_USERS_EXPOSE_PHONE="1") as users:
+        user, again = users.user(), {"Idempotency-Key": "one"}
+        first = users.server.post("/send-code", {"user_id": user.id}, again)
+        assert (first.status, first.json["phone"]) == (200, user.number)
+        file = tmp_path / "users.csv"
+        file.write_text(file.read_text(encoding="ascii").replace(user.number, "+14155559999"), encoding="ascii")
+        second = users.server.post("/send-code", {"user_id": user.id.upper()}, again)
+        assert (second.status, "9999" in second.json["phone"]) == (200, False)
+        assert [post.number for post in users.provider.posts] == [user.number]
+
+
+def test_a_number_that_cannot_be_read_takes_no_good_file_away(tmp_path):
+    """The operator's slip: the users read before stay, and the log says which row to mend."""
+    with serving_users(tmp_path) as users:
+        assert users.send_code("nophone").status == 404
+        with (tmp_path / "users.csv").open("a", encoding="ascii") as file:
+            file.write("slip,4.36641E+11\n")
+        assert users.send_code("slip").json == {"detail": "User not found"}
+        assert users.send_code("abc").status == 200
+        assert "row 304 has a phone number that cannot be read: write it as text" in users.server.log()
+
+
+@PATHS
+def test_a_number_of_a_database_that_cannot_be_read_is_503(tmp_path, path):
+    """An INTEGER column drops the plus sign: a fault of the directory, and not a user without number."""
+    with closing(sqlite3.connect(tmp_path / "users.db")) as db:
+        db.execute("CREATE TABLE users (user_id TEXT, phone_number INTEGER)")
+        db.execute("INSERT INTO users VALUES ('abc', '+14155552671')")
+        db.commit()
+    with serving_users(tmp_path, OTP_DIRECTORY_URL=f"sqlite:///{tmp_path}/users.db") as users:
+        answer = users.server.post(path, BODY)
+        assert (answer.status, "write it as text" in answer.json["detail"]) == (503, True)
+        assert "directory_unavailable: The directory is not available (this user's phone number" in users.server.log()
+
+
+@PATHS
+def test_a_directory_that_is_away_is_503(tmp_path, path):
+    """Not 404: a user is not gone because the file is. The answer says when to come back."""
+    with serving_users(tmp_path, OTP_DIRECTORY_URL="file:absent.csv") as users:
+        answer = users.server.post(path, BODY)
+        assert (answer.status, type(answer.json["detail"])) == (503, str)
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_the_variables_of_its_redis(tmp_path, redis_server):
+    """REDIS_HOST, REDIS_PORT and REDIS_DB name the store where nothing else does."""
+    with serving_users(tmp_path, store=redis_server.new_url()) as users:
+        host, db = users.server.environment.pop("OTP_STORE_URL").removeprefix("redis://").split("/")
+        name, port = host.split(":")
+        users.server.environment |= {"REDIS_HOST": name, "REDIS_PORT": port, "REDIS_DB": db}
+        user, code = users.coded()
+        restart(users)
+        assert users.verify_code(user.id, code).status == 200
+
+
+def test_only_the_native_face(tmp_path):
+    """Paths of the other one are not there; told in JSON."""
+    with serving_users(tmp_path, OTP_APIS="native") as users:
+        for path in ("/send-code", "/verify-code"):
+            answer = users.server.post(path, BODY)
+            assert (answer.status, type(answer.json)) == (404, dict)
+        assert users.server.post("/send-otp", {"phone_number": users.user().number}).status == 200
+
+
+def test_only_the_users_face(tmp_path):
+    """The other way round."""
+    with serving_users(tmp_path, OTP_APIS="users") as users:
+        for path in ("/send-otp", "/resend-otp", "/verify-otp"):
+            answer = users.server.post(path, {"phone_number": "+14155550123", "otp": "123456"})
+            assert (answer.status, type(answer.json)) == (404, dict)
+        user, code = users.coded()
+        assert users.verify_code(user.id, code).status == 200
+
+
+def test_a_key_is_needed_where_there_are_keys(tmp_path):
+    """Also where the native face is open to browsers: this one tells codes and users apart."""
+    settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "otp_shop"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
+    with serving_users(tmp_path, **settings) as users:
+        user = users.user()
+        assert users.server.post("/send-otp", {"phone_number": user.number}).status == 200
+        for path in ("/send-code", "/verify-code"):
+            answer = users.server.post(path, BODY)
+            assert (answer.status, type(answer.json["detail"])) == (401, str)
+        key = {"Authorization": "Bearer otp_shop"}
+        assert users.server.post("/send-code", {"user_id": users.user().id}, key).status == 200

@@ -1,0 +1,107 @@
+"""A real server that offers Twilio Verify v2, and Twilio's own Python client for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from twilio.rest import Client
+
+from tests.serving import Seed, serving
+
+ACCOUNT, TOKEN = "AC" + "0" * 32, "faketoken"
+KEY, SECRET = "SK" + "5" * 32, "fakesecret"
+SERVICE = "VA" + "1" * 32
+STORES = ("sqlite", "memory", "redis", "postgres")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+SETTINGS = {
+    "OTP_APIS": "native,verify_v2",
+    "OTP_CHANNELS": "sms,whatsapp",
+    "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
+    "OTP_VERIFY_ACCOUNTS": f"{ACCOUNT}:{_digest(TOKEN)},{ACCOUNT}/{KEY}:{_digest(SECRET)}",
+    "OTP_MESSAGES": '{"de": "Ihr Code: {code}"}',
+}
+
+
+class Door(Seed):
+    """The running server, asked as Twilio's clients ask."""
+
+    def now(self) -> datetime:
+        """The server's time."""
+        return datetime.now(UTC) + timedelta(seconds=float(self.offset.read_text()))
+
+    def client(self, user: str = ACCOUNT, secret: str = TOKEN, account: str | None = None) -> Client:
+        """Twilio's client with these credentials: one attribute more than its users set."""
+        client = Client(user, secret, account)
+        client.verify.base_url = self.server.url
+        return client
+
+    def service(self, sid: str = SERVICE) -> Any:
+        """Twilio's client, at one service."""
+        return self.client().verify.v2.services(sid)
+
+    def started(self, **fields: Any) -> tuple[Any, str]:
+        """A verification of the next number by SMS, and its code."""
+        number = self.number()
+        verification = self.service().verifications.create(to=number, **{"channel": "sms"} | fields)
+        return verification, self.provider.code(number)
+
+    def ask(self, method: str, path: str, **how: Any) -> requests.Response:
+        """A request without Twilio's client; `how` as in requests, with the right credentials where it names none."""
+        how = {"auth": (ACCOUNT, TOKEN), "timeout": 20} | how
+        return requests.request(method, self.server.url + path, **how)
+
+
+def looks_like_twilios(answer: requests.Response, status: int, code: int | None = None) -> dict[str, Any]:
+    """Hold a refusal to the shape that Twilio's clients read. `type` and `title` beside it change their exception."""
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["status"]) == (status, status), body
+    assert body.keys() - {"details"} == {"code", "message", "more_info", "status"}
+    assert isinstance(body["code"], int)
+    assert body["more_info"].endswith(f"/{body['code']}")
+    assert body["message"]
+    assert answer.headers["Content-Type"].split(";")[0] == "application/json"
+    if code is not None:
+        assert body["code"] == code
+    return body
+
+
+@contextmanager
+def serving_verify(folder: Path, **settings: str) -> Iterator[Door]:
+    """A server with the Verify face, in a folder of its own. `settings`: see RunningServer; no accounts where ""."""
+    given = SETTINGS | settings
+    if not given["OTP_VERIFY_ACCOUNTS"]:
+        del given["OTP_VERIFY_ACCOUNTS"]  # given and empty it is a fault
+    with serving(folder, **given) as served:
+        yield Door(*served)
+
+
+def _door(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
+) -> Iterator[Door]:
+    with serving_verify(tmp_path_factory.mktemp("verify"), store=new_store(request.param)) as door:
+        yield door
+
+
+#: One server on each store; each test has numbers of its own.
+door = pytest.fixture(_door, scope="session", params=STORES, name="door")
+#: Another one for each file: that any SID is a service ends with the first that is made.
+own_door = pytest.fixture(_door, scope="module", params=STORES, name="own_door")
+
+
+@pytest.fixture(scope="module")
+def sqlite_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """One server on SQLite, for tests of what no store has a say in."""
+    with serving_verify(tmp_path_factory.mktemp("verify")) as door:
+        yield door

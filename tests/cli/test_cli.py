@@ -1,0 +1,219 @@
+"""The command line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from otp_app import startup
+from otp_app.settings import Settings, keyring
+from tests.command import run
+from tests.running import ROOT
+from tests.web.house import House
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Commands run in a folder of their own, with nothing set."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    return tmp_path
+
+
+# ---- keys new
+
+
+def test_a_new_key_opens_the_api(capsys):
+    """The key is shown once; its line, put into the settings, lets its caller in with the scopes asked for."""
+    status, printed, _ = run(capsys, "keys", "new", "shop", "--scopes", "send")
+    assert status == 0
+    (key,) = re.findall(r"otp_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", printed)
+    (line,) = re.findall("OTP_API_KEYS=(.*)", printed)
+    assert key not in line
+    settings = startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.house:RecordingChannel"}, Path())
+    house = House(otp_api_keys=settings.otp_api_keys)
+    answers = [house.send(), house.send(key=key), house.verify(house.number(), "123456", key=key)]
+    house.close()
+    assert [answer.status_code for answer in answers] == [401, 200, 403]
+
+
+def test_by_default_a_key_sends_and_verifies(capsys):
+    """What a shop needs, and no more."""
+    _, printed, _ = run(capsys, "keys", "new", "shop")
+    assert "OTP_API_KEYS=shop:send+verify:" in printed
+
+
+def test_no_two_keys_are_alike(capsys):
+    """They are random."""
+    assert run(capsys, "keys", "new", "shop")[1] != run(capsys, "keys", "new", "shop")[1]
+
+
+@pytest.mark.parametrize("scopes", ["everything", "", "send,root", "send verify"])
+def test_an_unknown_scope_is_refused(capsys, scopes):
+    """With those that there are; no key is shown."""
+    status, printed, error = run(capsys, "keys", "new", "shop", "--scopes", scopes)
+    assert (status, printed) == (2, "")
+    assert "send, verify, metrics" in error
+
+
+@pytest.mark.parametrize("name", ["shop", "shop.eu-1_A", "my shop", "a:b", "a,b", "", "x" * 41, "caf\xe9"])
+def test_whatever_key_is_made_the_settings_take_it(capsys, folder, name):
+    """A name that no setting could have is refused now, not at the next start."""
+    status, printed, _ = run(capsys, "keys", "new", name)
+    if status == 0:
+        (line,) = re.findall("OTP_API_KEYS=(.*)", printed)
+        startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.house:RecordingChannel"}, folder)
+    assert status in (0, 2)
+
+
+# ---- keys secret
+
+
+def test_secrets_are_printed_as_settings(capsys, folder):
+    """The two lines, and nothing else, so that they can be appended to .env."""
+    status, printed, _ = run(capsys, "keys", "secret")
+    (folder / ".env").write_text(printed, encoding="ascii")
+    assert status == 0
+    assert [line.split("=")[0] for line in printed.splitlines()] == ["OTP_SECRET_KEYS", "OTP_INDEX_KEY"]
+    assert startup.load({}, folder).otp_secret_keys.startswith("k1:")
+
+
+# ---- check
+
+
+def test_check_says_that_all_is_well(capsys):
+    """Exit status 0."""
+    status, printed, error = run(capsys, "check")
+    assert (status, printed, error) == (0, f"{startup.NO_PROXY}\nThe settings are in order.\n", "")
+
+
+def test_check_gives_advice(capsys, monkeypatch):
+    """What works and could be better, with exit status 0."""
+    given = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    given |= {"OTP_API_KEYS": "shop:send:" + "0" * 64}
+    for name, text in (given | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items():
+        monkeypatch.setenv(name, text)
+    status, printed, _ = run(capsys, "check")
+    assert status == 0
+    assert printed.startswith("TWILIO_AUTH_TOKEN: ")
+    assert printed.endswith("The settings are in order.\n")
+
+
+def test_check_lists_all_faults(capsys, monkeypatch):
+    """A line each on standard error, exit status 1."""
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    status, printed, error = run(capsys, "check")
+    assert (status, printed) == (1, "")
+    assert [line.split(":")[0] for line in error.splitlines()] == ["PORT", "HOST"]
+
+
+def test_check_reads_dot_env(capsys, folder):
+    """As the server does."""
+    (folder / ".env").write_text("PORT=x\n", encoding="ascii")
+    assert run(capsys, "check")[0] == 1
+
+
+def test_check_tries_the_store(capsys, folder):
+    """A database that is none is found before the server runs into it."""
+    (folder / "var").mkdir()
+    (folder / "var" / "otp.keys").write_text(keyring.new_lines())
+    (folder / "var" / "otp.keys").chmod(0o600)
+    (folder / "var" / "otp.db").write_bytes(b"no database" * 100)
+    status, _, error = run(capsys, "check")
+    assert status == 1
+    assert error.startswith("OTP_STORE_URL: ")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "ENOENT"),
+        ("user_id;phone_number\n", "line 1 must name the columns"),
+        ("user_id,phone_number\nann,\nANN,\n", "row 3 has the user id of one before, row 2"),
+        ("user_id,phone_number\nann,4.36641E+11\n", "row 2 has a phone number that cannot be read"),
+    ],
+)
+def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, fault):
+    """A file that is not there or cannot be read is not in order."""
+    if content:
+        (tmp_path / "users.csv").write_text(content)
+    monkeypatch.setenv("OTP_APIS", "native,users")
+    monkeypatch.setenv("OTP_DIRECTORY_URL", f"file://{tmp_path}/users.csv")
+    status, printed, error = run(capsys, "check")
+    assert (status, printed) == (1, "")
+    assert error.startswith("OTP_DIRECTORY_URL: ")
+    assert fault in error
+    assert len(error.splitlines()) == 1
+
+
+def test_check_looks_at_the_key_file(capsys, folder):
+    """One that others can read is a fault."""
+    keyring.ensure(Settings())
+    assert run(capsys, "check")[0] == 0
+    (folder / "var" / "otp.keys").chmod(0o644)
+    status, _, error = run(capsys, "check")
+    assert status == 1
+    assert "chmod 600" in error
+
+
+def test_check_makes_nothing(capsys, folder):
+    """It only looks: neither the key file, nor the database, nor their folder."""
+    assert run(capsys, "check")[0] == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["otp.db", "otp-counters.db"])
+def test_a_database_that_others_can_read_is_refused(capsys, folder, name):
+    """As a key file is, with the command that mends it."""
+    startup.prepare(Settings())
+    (folder / "var" / "otp-counters.db").touch(0o600)
+    (folder / "var" / name).chmod(0o644)
+    status, _, error = run(capsys, "check")
+    assert (status, error) == (1, f"OTP_STORE_URL: others can read the database: chmod 600 {Path('var', name)}\n")
+
+
+def test_check_says_what_was_not_filled_in(capsys, folder):
+    """An account of zeros, as documents have it, in a file that everybody can read."""
+    lines = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    text = "".join(f"{name}={value}\n" for name, value in (lines | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items())
+    (folder / ".env").write_text(text)
+    (folder / ".env").chmod(0o644)
+    status, printed, _ = run(capsys, "check")
+    assert status == 0
+    assert ".env: others can read it: chmod 600 .env\n" in printed
+    assert "TWILIO_ACCOUNT_SID: it is a placeholder" in printed
+
+
+# ---- the command itself
+
+
+@pytest.mark.parametrize("arguments", [(), ("keys",), ("serve",), ("keys", "new"), ("check", "now")])
+def test_a_wrong_command_shows_how(capsys, arguments):
+    """Exit status 2, and the usage."""
+    status, _, error = run(capsys, *arguments)
+    assert status == 2
+    assert "usage: python -m otp_app" in error
+
+
+def test_help_names_the_commands(capsys):
+    """Exit status 0."""
+    status, printed, _ = run(capsys, "--help")
+    assert status == 0
+    assert "check" in printed
+    assert "keys" in printed
+
+
+@pytest.mark.parametrize(("port", "status"), [("5000", 0), ("x", 1)])
+def test_the_module_runs(folder, port, status):
+    """`python -m otp_app check` ends with the command's status."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": port}
+    command = [sys.executable, "-m", "otp_app", "check"]
+    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr

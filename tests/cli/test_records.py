@@ -1,0 +1,233 @@
+"""The command line: listing the verifications of a store, and forgetting quiet numbers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.moving import Freeze, Item
+from otp_app.core.policy import DAY
+from otp_app.settings import Settings
+from otp_app.store import open_store
+from tests.command import run
+from tests.running import ROOT
+
+URL = "sqlite:///otp.db"
+PHONE = "+14155552671"
+COMMANDS = pytest.mark.parametrize("command", [("verifications",), ("purge", "--dry-run"), ("purge",)])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Commands run in a folder of their own, on a store there."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("OTP_STORE_URL", URL)
+    return tmp_path
+
+
+def fill(*ledgers):
+    """A store with these ledgers."""
+    with closing(open_store(URL)) as store:
+        store.load([Item(f"n:{n}", encode(ledger), 3600.0) for n, ledger in enumerate(ledgers)])
+
+
+def quiet(days):
+    """A number to which nothing happened for so many days."""
+    return Ledger(PHONE, last_send=time.time() - days * DAY)
+
+
+def frozen(how):
+    with closing(open_store(URL)) as store:
+        store.freeze(how)
+
+
+# ---- verifications
+
+
+def test_the_list_says_what_may_be_said(capsys):
+    """A line for each: masked, with what was sent and guessed; the sum is no part of it."""
+    begun = Instant(1_750_000_000.0, "", 0.0)
+    sends = (Send("VL1", "sms", 0.0), Send("VL2", "sms", 0.0))
+    fill(Ledger(PHONE, (Verification(f"VE{7:032x}", "pay", "k1", 6, begun, 300.0, attempts=3, sends=sends),)))
+    status, printed, error = run(capsys, "verifications")
+    assert (status, error) == (0, "1 in all, 0 pending, as a scan saw them.\n")
+    assert printed.splitlines() == [
+        "VERIFICATION                        TO            PURPOSE  STATUS   BEGUN                 SENDS  WRONG",
+        "VE00000000000000000000000000000007  +1*******671  pay      expired  2025-06-15T15:06:40Z  2 sms  3",
+    ]
+
+
+def test_the_list_is_for_programs_too(capsys):
+    """One JSON object a line, the pending one first."""
+    now = time.time()
+    over = Verification(f"VE{1:032x}", "login", "k1", 6, Instant(now, "", 0.0), 300.0, Status.APPROVED, over=now)
+    pending = Verification(f"VE{2:032x}", "pay", "k1", 6, Instant(now - 60, "", 0.0), 300.0)
+    fill(Ledger(PHONE, (over, pending)))
+    status, printed, error = run(capsys, "verifications", "--json")
+    first, second = map(json.loads, printed.splitlines())
+    assert (status, error) == (0, "2 in all, 1 pending, as a scan saw them.\n")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", first.pop("created_at"))
+    assert first == {
+        "verification_id": pending.id, "status": "pending", "to": "+1*******671", "purpose": "pay",
+        "sends": 0, "channels": [], "attempts": 0,
+    }  # fmt: skip
+    assert (second["verification_id"], second["status"]) == (over.id, "approved")
+
+
+def test_an_empty_store_lists_nothing(capsys):
+    """And says so beside the list."""
+    fill()
+    assert run(capsys, "verifications", "--json") == (0, "", "0 in all, 0 pending, as a scan saw them.\n")
+
+
+def test_what_cannot_be_read_is_told(capsys):
+    """The rest is listed."""
+    fill(quiet(0))
+    with closing(open_store(URL)) as store:
+        store.swap("n:broken", None, b"\xff", 3600.0)
+    status, _, error = run(capsys, "verifications")
+    assert (status, error.splitlines()[1:]) == (0, ["Records that cannot be read: 1"])
+
+
+def test_whoever_reads_may_stop(folder):
+    """`verifications | head` is no error."""
+    begun = Instant(time.time(), "", 0.0)
+    fill(*(Ledger(PHONE, (Verification(f"VE{n:032x}", "login", "k1", 6, begun, 300.0),)) for n in range(2000)))
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_STORE_URL": URL}
+    command = f"{sys.executable} -m otp_app verifications | head -n 1"
+    ended = subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, timeout=20)
+    assert ended.stdout.startswith("VERIFICATION ")
+    assert ended.stderr == "2000 in all, 2000 pending, as a scan saw them.\n"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
+def test_both_work_beside_a_server(capsys, monkeypatch, server, fake_twilio, new_store, kind):
+    """What is pending is listed without its code, and is good afterwards: it is not quiet."""
+    url, number = new_store(kind), "+14155552671"
+    running = server(store=url)
+    assert running.post("/send-otp", {"phone_number": number}).status == 200
+    code = fake_twilio.code(number)
+    monkeypatch.setenv("OTP_STORE_URL", url)
+    status, printed, _ = run(capsys, "verifications", "--json")
+    (listed,) = map(json.loads, printed.splitlines())
+    assert (status, listed["status"], listed["channels"], listed["to"]) == (0, "pending", ["sms"], "+1*******671")
+    assert code not in printed.replace(listed["verification_id"], "")
+    assert run(capsys, "purge", "--days", "1")[1] == "Numbers forgotten: 0. Busy meanwhile, and kept: 0.\n"
+    assert running.post("/verify-otp", {"phone_number": number, "otp": code}).status == 200
+
+
+# ---- purge
+
+
+@pytest.mark.parametrize(("days", "count"), [("", 1), ("--days 30", 1), ("--days 8", 2), ("--days 1", 3)])
+def test_so_many_days_of_quiet(capsys, days, count):
+    """Thirty where nothing is said; the dry run tells beforehand."""
+    fill(quiet(31), quiet(29), quiet(2), quiet(0.9))
+    assert run(capsys, "purge", *days.split(), "--dry-run") == (0, f"Numbers that would be forgotten: {count}\n", "")
+    gone = (0, f"Numbers forgotten: {count}. Busy meanwhile, and kept: 0.\n", "")
+    assert run(capsys, "purge", *days.split()) == gone
+    assert run(capsys, "purge", *days.split(), "--dry-run")[1] == "Numbers that would be forgotten: 0\n"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "0.5", "x", "", "10001", "\u0663"])
+def test_less_than_a_day_is_refused(capsys, days):
+    """Whatever is pending, and a day's caps, stay."""
+    fill(quiet(0.9))
+    status, _, error = run(capsys, "purge", "--days", days)
+    assert status == 2
+    assert error.endswith("argument --days: write a number of days, 1 to 10000\n")
+
+
+def test_help_tells_what_forgetting_costs(capsys):
+    """And that nobody needs it."""
+    words = " ".join(run(capsys, "purge", "--help")[1].split())
+    assert "a record ends by itself, a day after the last message, or 31 days after a wrong code" in words
+    assert "their sum over 30 days is what bounds guessing" in words
+    assert "idempotency keys and counters are not touched" in words
+
+
+# ---- stores that cannot be looked at
+
+
+@COMMANDS
+@pytest.mark.parametrize("how", [Freeze.MOVED, Freeze.FILLING])
+def test_a_frozen_store_is_refused(capsys, command, how):
+    """What it has is not what holds."""
+    fill(quiet(40))
+    frozen(how)
+    assert run(capsys, *command) == (1, "", f"{how.says}\n")
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_nothing_is_forgotten_while_records_move(capsys, dry):
+    """The copy has them already."""
+    fill(quiet(40))
+    frozen(Freeze.MOVING)
+    assert run(capsys, "purge", *dry) == (1, "", f"{Freeze.MOVING.says}\n")
+
+
+def test_what_is_being_moved_is_listed(capsys):
+    """It still holds."""
+    fill(quiet(0))
+    frozen(Freeze.MOVING)
+    assert run(capsys, "verifications")[0] == 0
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("sqlite:///typo.db", "OTP_STORE_URL: there is no file {folder}/typo.db\n"),
+        ("memory://", "OTP_STORE_URL: this store cannot be read as a whole: use sqlite, redis or postgresql\n"),
+        ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: nobody answers there"),
+        ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, command, url, line):
+    """No file is made for it."""
+    monkeypatch.setenv("OTP_STORE_URL", url)
+    status, printed, error = run(capsys, *command)
+    assert (status, printed, error.startswith(line.format(folder=folder)), error.count("\n")) == (1, "", True, 1)
+    assert list(folder.iterdir()) == []
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"OTP_STORE_URL_FILE": "absent"}, "OTP_STORE_URL_FILE: the file cannot be read\n"),
+        ({"REDIS_HOST": "redis", "REDIS_PORT": "x"}, "REDIS_PORT: write a number\n"),
+        ({"REDIS_HOST": "redis", "REDIS_DB": "x"}, "REDIS_DB: write a number\n"),
+    ],
+)
+def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, command, given, line):
+    """Or the wrong one might be looked at."""
+    monkeypatch.delenv("OTP_STORE_URL")
+    for variable, text in given.items():
+        monkeypatch.setenv(variable, text)
+    assert run(capsys, *command) == (1, "", line)
+
+
+@COMMANDS
+def test_where_dot_env_cannot_be_read_nobody_knows_the_store(capsys, folder, monkeypatch, command):
+    """It may have named one."""
+    monkeypatch.delenv("OTP_STORE_URL")
+    (folder / ".env").write_bytes(b"\xff")
+    assert run(capsys, *command) == (1, "", ".env: the file cannot be read as text\n")
+
+
+@COMMANDS
+def test_other_settings_need_not_be_in_order(capsys, monkeypatch, command):
+    """A server with them would not start; its store can be looked at."""
+    fill()
+    monkeypatch.setenv("OTP_TTL", "abc")
+    assert run(capsys, *command).status == 0

@@ -1,0 +1,113 @@
+"""Every code moves along: between SQLite, Redis and PostgreSQL, each way, by the command.
+
+OTP_COPY_NUMBERS sets how many numbers move each way (5,000), OTP_COPY_CHECKS how many of their codes are tried (all).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import permutations
+
+import pytest
+
+from otp_app.clock import system_clock
+from otp_app.core.codes import CodeKeys, Names
+from otp_app.core.delivery import Delivery, Message, Outcome
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.ledger import Ledger, encode
+from otp_app.core.moving import Item
+from otp_app.core.policy import Policy
+from otp_app.core.send_transitions import Opening, begin, settle
+from otp_app.core.service import VerificationService
+from otp_app.core.texts import Texts
+from otp_app.store import open_store
+from tests.running import ROOT
+
+HOUR = 3600.0
+NUMBERS = int(os.environ.get("OTP_COPY_NUMBERS", "5000"))
+CHECKS = int(os.environ.get("OTP_COPY_CHECKS", str(NUMBERS)))
+KEYS, INDEX_KEY, POLICY = CodeKeys("k1", {"k1": b"1" * 32}), b"i" * 32, Policy()
+
+
+class Mute:
+    """A channel that no test here sends on."""
+
+    name, landlines = "sms", False
+
+    def deliver(self, message: Message) -> Delivery:
+        raise AssertionError("nothing is to be sent")
+
+
+def number(n: int) -> str:
+    return f"+1415{5_000_000 + n}"
+
+
+def ledgers(codes: dict[str, str]) -> Iterator[Item]:
+    """A ledger for each number, as a send leaves it; the codes go to `codes`. Every tenth has a past too."""
+    names, now = Names(INDEX_KEY, random.Random(5).randbytes), system_clock()()
+    for n in range(NUMBERS):
+        phone = number(n)
+        key, ledger = names.ledger(phone), Ledger(phone)
+        for purpose in ("login", "order")[: 1 + (n % 10 == 0)]:
+            opening = Opening(purpose, ("sms",), False, names.new_verification(key), names.new_send(), "k1")
+            ledger, verification, send = begin(ledger, now, Policy(gaps=()), opening, lambda v: "")
+            ledger = settle(ledger, now, send.id, Delivery(Outcome.SENT, "SM" + f"{n:032x}"))
+            if purpose == "login":
+                codes[phone] = KEYS.derive("k1", verification_id=verification.id, phone=phone, purpose=purpose,
+                                           generation=0, length=6)  # fmt: skip
+        yield Item(key, encode(ledger), HOUR)
+        if n % 10 == 0:
+            yield Item(f"hits/{n}", n + 1, HOUR)
+
+
+def fill(url: str) -> dict[str, str]:
+    """Put the ledgers there; return the codes by number."""
+    codes: dict[str, str] = {}
+    items = list(ledgers(codes))
+    with closing(open_store(url)) as store:
+        for start in range(0, len(items), 1000):
+            store.load(items[start : start + 1000])  # type: ignore[attr-defined]
+    return codes
+
+
+def copy_by_command(source: str, target: str) -> float:
+    """Copy as an operator does; return the seconds between freeze and thaw, its start included."""
+    command = [sys.executable, "-m", "otp_app", "store", "copy", source, target]
+    begun = time.monotonic()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, f"Copied {NUMBERS + -(-NUMBERS // 10)} records.")
+    assert ended.stderr.splitlines()[-1].startswith("100%")
+    return time.monotonic() - begun
+
+
+def approved(url: str, codes: dict[str, str], channel: Mute) -> int:
+    """How many codes are accepted there once, and not twice."""
+    with closing(open_store(url)) as store:
+        service = VerificationService(store, [channel], policy=POLICY, keys=KEYS, texts=Texts(), clock=system_clock(),
+                                      names=Names(INDEX_KEY, os.urandom))  # fmt: skip
+        once = sum(service.check(code, phone_number=phone).approved for phone, code in codes.items())
+        some = random.Random(6).sample(sorted(codes), min(len(codes), 100))
+        assert not any(service.check(codes[phone], phone_number=phone).approved for phone in some)
+        return once
+
+
+@pytest.mark.parametrize(("source", "target"), list(permutations(["sqlite", "redis", "postgres"], 2)))
+def test_every_code_works_in_its_new_place(new_store, source, target) -> None:
+    """Each pending code is accepted once after the copy, and the first store accepts none; counters come along."""
+    first, second = new_store(source), new_store(target)
+    codes = fill(first)
+    seconds = copy_by_command(first, second)
+    tried = dict(random.Random(7).sample(sorted(codes.items()), min(CHECKS, NUMBERS)))
+    begun = time.monotonic()
+    assert approved(second, tried, Mute()) == len(tried)
+    print(f"{source} -> {target}: copied in {seconds:.1f} s, {len(tried)} codes in {time.monotonic() - begun:.1f} s")
+    with closing(open_store(second)) as store:
+        assert store.add("hits/10", 0, HOUR) == 11
+    with pytest.raises(StoreUnavailable, match="records were moved"):
+        approved(first, dict([next(iter(codes.items()))]), Mute())
