@@ -5,6 +5,7 @@ It is the sum of each wrong attempt's chance to have been right (docs/limits.md)
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from otp_app.core.instant import Instant
@@ -53,6 +54,16 @@ def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, i
     if raised != ledger.raised:
         ledger = replace(ledger, raised=raised)
     return ledger, max(policy.raised_length, policy.length) if raised else policy.length
+
+
+def yearly_chance(policy: Policy) -> float:
+    """Return the chance, at most, that guessing at one number for a year succeeds: the sum that docs/limits.md has."""
+    short, long = 10.0**-policy.length, 10.0 ** -max(policy.raised_length, policy.length)
+    before = policy.risk_raise + (policy.max_attempts + policy.give_back_limit) * short
+    caps = [policy.sends_per_day + policy.keyed_reserve] * bool(policy.sends_per_day)
+    caps += [24 * policy.sends_per_hour] * bool(policy.sends_per_hour)
+    after = min(caps, default=math.inf) * policy.max_attempts * 365 * long
+    return min(math.ceil(365 / policy.risk_days) * before + after, 1.0)
 
 
 def _by_day(ledger: Ledger) -> dict[int, int]:

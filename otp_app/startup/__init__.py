@@ -7,11 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from secrets import token_bytes
 
-from otp_app import channels
+from otp_app import channels, profiles
 from otp_app.apis.users.directories import Pingable, open_directory
 from otp_app.core.codes import Names
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
 from otp_app.core.moving import Movable
+from otp_app.core.risk import yearly_chance
 from otp_app.core.store import Advising, Store
 from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, read, strangers
@@ -30,6 +31,12 @@ OF_FACES = {
 NO_PROXY = (
     "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
     "in front, since not every one writes a header that shows it (nginx 1.29.7 and later with its defaults)"
+)
+
+MOST_CHANCE = 1e-3
+GUESSING = (
+    "OTP_CODE_LENGTH_RAISED: with these figures guessing at one number for a year succeeds with a chance of up to "
+    "{chance:.2g}: for less than 0.001 set longer codes, or lower OTP_MAX_ATTEMPTS, OTP_SENDS_PER_DAY or OTP_RISK_RAISE"
 )
 
 OTHER_KEYS = (
@@ -157,7 +164,14 @@ def advice(settings: Settings) -> list[str]:
         if getattr(settings, name) and face not in settings.otp_apis
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
-    return strangers() + _proxies(settings) + without_face + phone_verification + channels.warnings(settings)
+    own = strangers() + _proxies(settings) + _guessing(settings)
+    return own + without_face + phone_verification + channels.warnings(settings)
+
+
+def _guessing(settings: Settings) -> list[str]:
+    """Each figure is one that an operator may choose, but together they may bound guessing no more."""
+    chance = yearly_chance(profiles.policy(settings))
+    return [] if chance < MOST_CHANCE else [GUESSING.format(chance=chance)]
 
 
 def _proxies(settings: Settings) -> list[str]:

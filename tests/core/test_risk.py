@@ -16,7 +16,7 @@ from otp_app.core.errors import LimitReached
 from otp_app.core.ledger import Ledger, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.retention import pruned
-from otp_app.core.risk import code_length, risk_spent
+from otp_app.core.risk import code_length, risk_spent, yearly_chance
 from otp_app.core.send_limits import seconds_to_next_send
 from otp_app.core.send_transitions import Opening, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock
@@ -87,6 +87,11 @@ class Siege:
         new, verdict = check(self.ledger, self.clock(), POLICY, target, guess, lambda v: "0" * v.length)
         self.ledger = new or self.ledger
         return verdict.counted
+
+
+def test_the_bound_is_that_of_the_docs() -> None:
+    """Of the default settings, by arithmetic; the strategies below stay within it."""
+    assert 9.2e-4 < yearly_chance(POLICY) < BOUND
 
 
 # ---- strategies

@@ -504,6 +504,26 @@ def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("given", "chance"),
+    [
+        ({"OTP_CODE_LENGTH_RAISED": "6"}, "0.028"),
+        ({"OTP_RISK_RAISE": "1e-3"}, "0.013"),
+        ({"OTP_MAX_ATTEMPTS": "10"}, "0.0013"),
+        ({"OTP_SENDS_PER_DAY": "50"}, "0.0017"),
+        ({"OTP_SENDS_PER_DAY": "0"}, "0.0028"),  # those of an hour bound it still
+        ({"OTP_SENDS_PER_DAY": "0", "OTP_SENDS_PER_HOUR": "0"}, "1:"),
+        ({}, ""),
+        ({"OTP_CODE_LENGTH": "8"}, ""),
+        ({"OTP_MAX_ATTEMPTS": "10", "OTP_SENDS_PER_DAY": "5", "OTP_KEYED_RESERVE": "0"}, ""),
+    ],
+)
+def test_figures_that_bound_guessing_no_more_are_told(given, chance, tmp_path):
+    """The server starts: its operator may want that, and reads what it comes to."""
+    lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "guessing" in line]
+    assert [f"chance of up to {chance}" in line for line in lines] == [True] * bool(chance)
+
+
+@pytest.mark.parametrize(
     ("host", "loopback"),
     [("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("[::1]", True), ("localhost", True),
      ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("127.0.0.1.example", False), ("localhost.example", False),
