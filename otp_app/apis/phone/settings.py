@@ -9,7 +9,7 @@ import ast
 import json
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +27,7 @@ LONGEST_LIFE = Policy().max_life  # seconds, of any code of this server
 SHORTEST_CODE = 6  # digits
 EXPIRATION, OLD_EXPIRATION = "SECURITY_CODE_EXPIRATION_SECONDS", "SECURITY_CODE_EXPIRATION_TIME"
 
+TWICE = "a key stands twice: keep one of the two"
 WHAT_TO_WRITE = "write a JSON object, or the dict of a Django project's settings with literal values only"
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
@@ -78,7 +79,9 @@ def parse(text: str) -> PhoneVerification:
     written, faults = _read(_Written, given)
     shape, options = _OPTIONS.get(str(given.get("BACKEND"))), given.get("OPTIONS")
     if shape and isinstance(options, dict):
+        written_so = len(options)
         options = {str(name).upper(): value for name, value in options.items()}  # as the original's own back ends do
+        faults += [f"OPTIONS: {TWICE}"] if len(options) < written_so else []
         faults += _read(shape, options, "OPTIONS.")[1]
     if faults or written is None:
         raise ValueError("; ".join(faults))
@@ -97,13 +100,28 @@ def as_settings(chosen: PhoneVerification) -> dict[str, str]:
 
 
 def _document(text: str) -> dict[str, Any]:
+    keys: list[list[Any]] = []  # of each dict, as they are written
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys.append([key for key, _ in pairs])
+        return dict(pairs)
+
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=noted)
     except (ValueError, RecursionError):
-        found = _literal(text)
+        found, keys = _literal(text), list(_keys(text))
+    if any(len(set(of_one)) < len(of_one) for of_one in keys):
+        raise ValueError(TWICE)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise ValueError(WHAT_TO_WRITE)
     return found
+
+
+def _keys(text: str) -> Iterator[list[Any]]:
+    """Yield the keys of each dict in a literal that can be read."""
+    for node in ast.walk(ast.parse(text.strip(), mode="eval")):
+        if isinstance(node, ast.Dict):
+            yield [key.value for key in node.keys if isinstance(key, ast.Constant)]
 
 
 def _literal(text: str) -> Any:

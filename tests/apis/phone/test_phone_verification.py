@@ -6,7 +6,16 @@ import re
 import pytest
 
 from otp_app import startup
-from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, WHAT_TO_WRITE, PhoneVerification, as_settings, parse
+from otp_app.apis.phone.settings import (
+    NEXMO,
+    SANDBOXES,
+    TWICE,
+    TWILIO,
+    WHAT_TO_WRITE,
+    PhoneVerification,
+    as_settings,
+    parse,
+)  # fmt: skip
 from otp_app.core.texts import Texts, template_fault
 from tests.phones import fresh_numbers
 from tests.running import ROOT
@@ -385,3 +394,20 @@ def test_a_django_projects_settings_send_and_check(server, fake_twilio, tmp_path
     held = {"phone_number": phone, "security_code": code, "session_token": token}
     answers = [running.post("/api/phone/verify", held) for _ in range(2)]  # only once: False
     assert [(answer.status, answer.json) for answer in answers] == [(200, {"message": "Security code is valid."})] * 2
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr], ids=["JSON", "Python"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("'TOKEN_LENGTH': 6", "'TOKEN_LENGTH': 8"), ("'SECRET': 's3cret'", "'SECRET': 'other'")],
+)
+def test_a_key_that_stands_twice_is_a_fault(write, first, second):
+    """The last one would count without a word, in the dicts within as well."""
+    text = write(GIVEN)
+    first, second = (part if write is repr else part.replace("'", '"') for part in (first, second))
+    assert faults(text.replace(first, f"{first}, {second}")) == [TWICE]
+
+
+def test_an_option_that_stands_twice_in_other_letters_is_a_fault():
+    """As the original reads them, upper and lower case are one key."""
+    assert faults(json.dumps(GIVEN | {"OPTIONS": OPTIONS | {"sid": ACCOUNT}})) == [f"OPTIONS: {TWICE}"]
