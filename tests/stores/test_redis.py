@@ -155,6 +155,15 @@ def test_calls_do_not_queue_for_the_client_that_is_there(redis_server: Redis) ->
             assert store.add("c", 1, HOUR) == 2
 
 
+@pytest.mark.usefixtures("waits_long")
+def test_a_hundred_threads_do_with_the_connections_of_a_small_redis(own_redis) -> None:
+    """Small services allow twenty; more threads than that wait for each other, where they had all been refused."""
+    server = own_redis(maxclients="20")
+    with opened(f"redis://127.0.0.1:{server.port}/0") as store:
+        together(100, lambda number: store.add(f"c{number % 5}", 1, HOUR))
+        assert [store.add(f"c{number}", 0, HOUR) for number in range(5)] == [20] * 5
+
+
 # ---- how Redis is set up
 
 

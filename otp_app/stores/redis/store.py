@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any, cast
 
 import redis
@@ -28,6 +28,7 @@ from otp_app.stores.redis.client import TIMEOUT, client
 
 VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
+CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
 WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
     "AuthenticationError": "wrong user or password",
@@ -84,7 +85,7 @@ class RedisStore:
         self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
         self._make, self._opening = client(url), Lock()
         self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
-        self._breaker = Breaker(AWAY)
+        self._breaker, self._places = Breaker(AWAY), BoundedSemaphore(CONNECTIONS)
         self._made: Any = None
 
     def get(self, key: str) -> bytes | None:
@@ -246,6 +247,8 @@ class RedisStore:
 
     @contextmanager
     def _calling(self) -> Iterator[Any]:
+        if not self._places.acquire(timeout=TIMEOUT):
+            raise StoreUnavailable("The store is not available (too many wait for it)")
         try:
             with self._breaker.calling():
                 yield self._client()
@@ -254,6 +257,8 @@ class RedisStore:
                 # The address may lead to the new primary by now, but connections to the old one would stay for ever.
                 self._made.connection_pool.disconnect(inuse_connections=False)
             raise _unavailable(error) from error
+        finally:
+            self._places.release()
 
     def _client(self) -> Any:
         """Make it once; a cluster's connects, and whoever waits for that waits no longer than for an answer."""
