@@ -70,7 +70,17 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
         found.append("HOST, PORT: another address takes a restart")
     if needs_one_process(new) and not needs_one_process(running):
         found.append("OTP_STORE_URL, OTP_STORE_FALLBACK: a store for one process instead takes a restart")
+    if len(_with_any_service(running)) > 1 and len(_with_any_service(new)) == 1:
+        found.append(
+            "OTP_VERIFY_ACCOUNTS: one is left, so that any service of it would be for login: name its services in "
+            "OTP_VERIFY_SERVICES, or restart"
+        )
     return found
+
+
+def _with_any_service(settings: Settings) -> set[str]:
+    """Return the accounts that may use any Verify service: of several one's own, of the only one for `login`."""
+    return set() if settings.otp_verify_services else {holder.account for holder in settings.otp_verify_accounts}
 
 
 def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

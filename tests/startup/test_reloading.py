@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from otp_app.settings import Settings
-from otp_app.settings.types import api_keys, verify_accounts
+from otp_app.settings.types import ConfiguredService, api_keys, verify_accounts
 from otp_app.startup import reloading
 from otp_app.startup.refusals import is_open
 from tests.web.house import House
@@ -94,6 +94,17 @@ def test_a_server_that_has_callers_is_not_opened():
     assert reloading.refusals(Settings(), Settings()) == []
     assert reloading.refusals(Settings(), RUNNING) == []
     assert reloading.refusals(RUNNING, Settings(otp_api_keys=api_keys(SHOP))) == []
+
+
+def test_a_revoked_account_does_not_give_another_one_the_logins_of_all():
+    """With several accounts any service of one is apart from `login`; with one it is for it, as the native API is."""
+    other = ACCOUNT.replace("1" * 32, "2" * 32, 1).replace("34", "35")
+    several, one = (Settings(otp_verify_accounts=verify_accounts(text)) for text in (f"{ACCOUNT},{other}", ACCOUNT))
+    (line,) = (line for line in reloading.refusals(several, one) if "login" in line)
+    assert line.startswith("OTP_VERIFY_ACCOUNTS: ")
+    named = one.model_copy(update={"otp_verify_services": {f"VA{'1' * 32}": ConfiguredService("shop")}})
+    for before, after in [(one, several), (one, one), (several, several), (several, named)]:
+        assert not [line for line in reloading.refusals(before, after) if "login" in line]
 
 
 @pytest.mark.parametrize("memory", [{"otp_store_url": "memory://"}, {"otp_store_fallback": "memory"}])
