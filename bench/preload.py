@@ -17,9 +17,9 @@ from turns import number
 
 from otp_app import profiles, settings
 from otp_app.clock import system_clock
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.core.texts import Texts
@@ -55,8 +55,8 @@ def service(store: Store, channel: NullChannel) -> VerificationService:
     chosen, _ = settings.read()
     keyring.ensure(chosen)
     keys, index_key = keyring.keys(chosen)
-    names, texts = Names(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
-    return VerificationService(store, [channel], policy=profiles.policy(chosen), keys=keys, names=names, texts=texts,
+    ids, texts = LedgerIds(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
+    return VerificationService(store, [channel], policy=profiles.policy(chosen), keys=keys, ids=ids, texts=texts,
                                clock=system_clock())
 
 
@@ -68,7 +68,7 @@ def main(count: int, live: int, file: Path) -> None:
 
         def send_share(first: int) -> None:
             for n in range(first, count, THREADS):
-                send(number(n), Wish())
+                send(number(n), SendRequest())
 
         list(pool.map(send_share, range(THREADS)))
     last = list(channel.codes.items())[-live:]

@@ -29,11 +29,11 @@ from store_tables import OPERATIONS, Measured, tables
 from turns import number, wrong
 
 from otp_app.clock import system_clock
-from otp_app.core.codes import CodeKeys, Names
+from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
 from otp_app.store import MemoryStore, open_store
@@ -59,14 +59,14 @@ def options() -> argparse.Namespace:
 def sample() -> bytes:
     """A record as the server writes it: of a number that got a message, guessed wrong, and then right."""
     store, channel, phone = MemoryStore(), NullChannel(), number(0)
-    names, keys = Names(bytes(32), secrets.token_bytes), CodeKeys("k1", {"k1": bytes(32)})
-    service = VerificationService(store, [channel], policy=Policy(), keys=keys, names=names,
+    ids, keys = LedgerIds(bytes(32), secrets.token_bytes), CodeKeys("k1", {"k1": bytes(32)})
+    service = VerificationService(store, [channel], policy=Policy(), keys=keys, ids=ids,
                                   texts=Texts("{code}", {}, "", ""), clock=system_clock())
-    service.send(phone, Wish())
+    service.send(phone, SendRequest())
     code = channel.codes[phone]
     service.check(wrong(code), phone_number=phone)
     service.check(code, phone_number=phone)
-    record = store.get(names.ledger(phone))
+    record = store.get(ids.ledger(phone))
     assert record is not None
     assert record.count(MARK) == 1
     return record

@@ -42,7 +42,7 @@ def texts(settings: Settings, default: str = "") -> Texts:
 
 def users(settings: Settings) -> tuple[Policy, Texts]:
     """Those of the users face: three guesses, and how a verification ended is told once."""
-    return replace(policy(settings), face_attempts=3, tells_end_once=True), texts(settings, default=USERS_TEXT)
+    return replace(policy(settings), api_attempts=3, report_end_once=True), texts(settings, default=USERS_TEXT)
 
 
 def phone(settings: Settings) -> tuple[Policy, Texts]:
@@ -56,7 +56,7 @@ def phone(settings: Settings) -> tuple[Policy, Texts]:
         ttl=chosen.ttl,
         length=chosen.code_length,
         raised_length=max(usual.raised_length, chosen.code_length),
-        face_attempts=chosen.max_attempts,
+        api_attempts=chosen.max_attempts,
         once_only=chosen.once_only,
     ), words
 
@@ -69,7 +69,7 @@ def verify(settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:
         ttl=usual.max_life,
         length=service.code_length,
         raised_length=max(usual.raised_length, service.code_length),
-        face_attempts=5,
+        api_attempts=5,
         sends_per_verification=5,
         gaps=(),
     )

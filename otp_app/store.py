@@ -78,7 +78,7 @@ def _target(url: str) -> str:
 
 
 class OwnStore(Guarded):
-    """A store of an operator's own: it has the methods of Store, and those of Movable and Advising that it has."""
+    """A store of an operator's own: it has the methods of Store, and those of Movable and ServerChecks that it has."""
 
     get: Any
     swap: Any

@@ -14,7 +14,7 @@ from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.bulkhead import Bulkhead
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, CodeMaker
 from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
@@ -69,7 +69,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         channels,
         policy=profiles.policy(settings),
         keys=keys,
-        names=Names(index_key, secrets.token_bytes),
+        ids=LedgerIds(index_key, secrets.token_bytes),
         texts=profiles.texts(settings),
         clock=clock,
         countries=settings.otp_countries,
@@ -80,11 +80,11 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     return Services(
         settings,
         verifications,
-        users=verifications.under(*profiles.users(settings)),
-        phone=verifications.under(*profiles.phone(settings)),
+        users=verifications.with_profile(*profiles.users(settings)),
+        phone=verifications.with_profile(*profiles.phone(settings)),
         phone_code=_phone_code(settings, channels),
         sessions=SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
-        verify=lambda service: verifications.under(*profiles.verify(settings, service)),
+        verify=lambda service: verifications.with_profile(*profiles.verify(settings, service)),
         verify_services=_verify_services(settings, store, clock),
         proofs=_proofs(settings, clock),
         directory=open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory(),

@@ -14,7 +14,7 @@ from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.background import sweeper
 from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
@@ -103,7 +103,7 @@ def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
     heard = []
     monkeypatch.setitem(sys.modules, "operators", SimpleNamespace(heard=heard.append))
     with closing(built(otp_on_approved="operators:heard")) as services:
-        sent = services.users.send("+14155552671", Wish())
+        sent = services.users.send("+14155552671", SendRequest())
         services.verifications.check(services.channels[0].messages[0].code, phone_number="+14155552671")
     (approval,) = heard
     assert (approval.phone, approval.verification_id) == ("+14155552671", sent.verification_id)
@@ -156,7 +156,7 @@ def test_phone_verify_has_the_figures_of_its_settings():
     }  # fmt: skip
     policy, texts = profiles.phone(Settings.model_validate({"phone_verification": json.dumps(written)}))
     assert (policy.length, policy.raised_length, policy.ttl) == (9, 9, 120)
-    assert (policy.face_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
+    assert (policy.api_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
     assert texts.render("0042", 600) == "Shop 0042"
 
 
@@ -167,13 +167,13 @@ def test_a_short_code_that_another_api_accepts_again_is_at_stake(ends):
     given = {"otp_apis": ("verify_v2", "phone"), "phone_verification": json.dumps(written)}
     with closing(built(**given)) as services:
         verify = services.verify(SERVICE)
-        first = verify.send("+14155552671", Wish("first", code="4321", insists=True)).verification_id
+        first = verify.send("+14155552671", SendRequest("first", code="4321", replace_code=True)).verification_id
         if ends == "by its code":
             assert verify.check("4321", verification_id=first).approved
         else:
             verify.approve(first)
         with pytest.raises(InvalidInput):
-            verify.send("+14155552671", Wish("second", code="4321", insists=True))
+            verify.send("+14155552671", SendRequest("second", code="4321", replace_code=True))
 
 
 def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
@@ -182,14 +182,14 @@ def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
     with closing(built(otp_apis=("verify_v2",), phone_verification=json.dumps(written))) as services:
         verify = services.verify(SERVICE)
         for purpose in ("first", "second"):
-            verify.send("+14155552671", Wish(purpose, code="4321", insists=True))
+            verify.send("+14155552671", SendRequest(purpose, code="4321", replace_code=True))
             assert verify.check("4321", phone_number="+14155552671", purpose=purpose).approved
 
 
 def test_a_sandbox_has_one_code():
     """Which it sends, too."""
     with closing(built(phone_verification=SANDBOX)) as services:
-        services.phone.send("+14155552671", Wish(code=services.phone_code()))
+        services.phone.send("+14155552671", SendRequest(code=services.phone_code()))
         assert services.channels[0].messages[0].code == "123456"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from otp_app.cli.open_store import CannotDo, existing, exit_status, in_folder, whole
 from otp_app.core.moving import Movable
-from otp_app.core.store import Advising
+from otp_app.core.store import ServerChecks
 from otp_app.maintenance import copy as moving
 from otp_app.settings import keyring
 
@@ -71,7 +71,7 @@ def _thaw(args: argparse.Namespace) -> int:
 
 def _look_at_server(target: Movable) -> None:
     """Refuse to move to where no server would start, before anything is frozen; show what could be better."""
-    if isinstance(target, Advising):
+    if isinstance(target, ServerChecks):
         if refusals := target.refusals():
             raise CannotDo("\n".join(f"TO: {line}" for line in refusals))
         for line in target.advice():

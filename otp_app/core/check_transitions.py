@@ -27,7 +27,7 @@ class Verdict:
     verification_id: str = ""
     attempts_left: int = 0
     counted: bool = False  # the guess was looked at
-    told: bool = False  # an earlier check was told of this end already
+    end_reported: bool = False  # an earlier check was told of this end already
     approval: Approval | None = None  # what the accepted guess has shown
 
     @property
@@ -65,7 +65,7 @@ def cancel(ledger: Ledger, now: Instant, policy: Policy, verification: Verificat
 def approve(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
     """End a pending verification as its caller vouches, without a guess. Raises NotPending."""
     over = _ended(now, verification, Status.APPROVED)
-    return pruned(_calmed(ledger.with_verification(over)), now, policy), over
+    return pruned(_reset_backoff(ledger.with_verification(over)), now, policy), over
 
 
 def approval(phone: str, verification: Verification, at: float) -> Approval:
@@ -77,20 +77,20 @@ def approval(phone: str, verification: Verification, at: float) -> Approval:
 def _ended(now: Instant, verification: Verification, status: Status) -> Verification:
     if not verification.is_pending(now):
         raise NotPending("The verification is over already")
-    return replace(verification, status=status, over=now.wall)
+    return replace(verification, status=status, ended_at=now.wall)
 
 
 def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) -> tuple[Ledger | None, Verdict]:
-    verdict = Verdict(status, target.id, told=target.told)
-    if target.told or not policy.tells_end_once:
+    verdict = Verdict(status, target.id, end_reported=target.end_reported)
+    if target.end_reported or not policy.report_end_once:
         return None, verdict
-    return ledger.with_verification(replace(target, told=True)), verdict
+    return ledger.with_verification(replace(target, end_reported=True)), verdict
 
 
 def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    over = replace(target, status=Status.APPROVED, over=now.wall, again=not policy.once_only)
+    over = replace(target, status=Status.APPROVED, ended_at=now.wall, again=not policy.once_only)
     verdict = _accepted(ledger, now, policy, target)
-    ledger = _calmed(ledger.with_verification(over))
+    ledger = _reset_backoff(ledger.with_verification(over))
     if target.attempts and len(ledger.given_back) < policy.give_back_limit:
         ledger = add_risk(ledger, now, -guess_weight(target.longest))
         ledger = replace(ledger, given_back=(*ledger.given_back, int(now.wall // DAY)))
@@ -102,15 +102,15 @@ def _accepted(ledger: Ledger, now: Instant, policy: Policy, target: Verification
     return Verdict(Status.APPROVED, target.id, left, counted=True, approval=shown)
 
 
-def _calmed(ledger: Ledger) -> Ledger:
+def _reset_backoff(ledger: Ledger) -> Ledger:
     """Somebody proved to have the phone: gaps and cool-downs begin anew."""
-    return replace(ledger, streak=min(ledger.streak, 1), deaths=0)
+    return replace(ledger, streak=min(ledger.streak, 1), exhaustions=0)
 
 
-def died(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
+def exhausted(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
     """Of wrong guesses."""
-    dead = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, over=now.wall)
-    return ledger.with_verification(dead, deaths=ledger.deaths + 1, died=now.wall), dead
+    dead = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, ended_at=now.wall)
+    return ledger.with_verification(dead, exhaustions=ledger.exhaustions + 1, exhausted_at=now.wall), dead
 
 
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
@@ -118,6 +118,6 @@ def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -
     ledger, status = ledger.with_verification(tried), Status.PENDING
     # What was approved stays so: its caller is told of another wrong guess, and that is all.
     if tried.attempts >= policy.max_attempts and target.status == Status.PENDING:
-        (ledger, tried), status = died(ledger, now, tried), Status.MAX_ATTEMPTS_REACHED
+        (ledger, tried), status = exhausted(ledger, now, tried), Status.MAX_ATTEMPTS_REACHED
     ledger = add_risk(ledger, now, guess_weight(target.digits))
     return ledger, Verdict(status, target.id, policy.attempts_left(tried.attempts), counted=True)

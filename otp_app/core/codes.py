@@ -75,18 +75,18 @@ def as_typed(text: str) -> str:
     return code if None not in digits and CODE.fullmatch(code) else ""
 
 
-def moved(code: str, distance: int) -> str:
-    """Return the code that lies so far from this one, of as many digits."""
+def shift_code(code: str, offset: int) -> str:
+    """Return the code that lies `offset` after this one, with as many digits."""
     length = len(code)
-    return f"{(int(code) + distance) % 10**length:0{length}d}"
+    return f"{(int(code) + offset) % 10**length:0{length}d}"
 
 
-def distance(code: str, derived: str) -> int:
-    """Return what `moved` needs to make `code` of `derived`. Alone it tells nothing about either."""
+def code_offset(code: str, derived: str) -> int:
+    """Return the offset with which `shift_code` makes `code` of `derived`. Alone it says nothing about either."""
     return int((int(code) - int(derived)) % 10 ** len(derived))
 
 
-class Names:
+class LedgerIds:
     """Names of ledgers and ids of verifications, made with the index key."""
 
     def __init__(self, index_key: bytes, random_bytes: RandomBytes) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from otp_app.core import send_transitions as transitions
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, Delivery, Message, Outcome
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
@@ -18,7 +18,7 @@ from otp_app.core.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Dispatch:
     """One message on its way."""
 
     phone: Phone
@@ -39,63 +39,68 @@ class Courier:
         channels: Sequence[Channel],
         ledgers: Ledgers,
         *,
-        names: Names,
+        ids: LedgerIds,
         clock: Clock,
-        tell: Callable[[Event], None],
+        notify: Callable[[Event], None],
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
-        self._ledgers, self._names = ledgers, names
-        self._clock, self._tell = clock, tell
+        self._ledgers, self._ids = ledgers, ids
+        self._clock, self._notify = clock, notify
 
-    def deliver(self, parcel: Parcel) -> tuple[Send, Delivery]:
+    def deliver(self, dispatch: Dispatch) -> tuple[Send, Delivery]:
         """Return the last step and what became of it; every step before it was refused.
 
         A step is in the ledger before its message leaves. Raises StoreUnavailable only where nothing was sent.
         """
-        send: Send | None = parcel.send
+        send: Send | None = dispatch.send
         while send:
-            step, delivery = send, self._hand_over(parcel, send)
-            rest = parcel.channels[parcel.channels.index(step.channel) + 1 :]
+            step, delivery = send, self._hand_over(dispatch, send)
+            rest = dispatch.channels[dispatch.channels.index(step.channel) + 1 :]
             if delivery.outcome == Outcome.REFUSED and rest:
-                send = self._settle_and_go_on(parcel, step, delivery, rest)
+                send = self._settle_and_go_on(dispatch, step, delivery, rest)
             else:
-                self._settle(parcel, step, delivery)
+                self._settle(dispatch, step, delivery)
                 send = None
         return step, delivery
 
-    def _hand_over(self, parcel: Parcel, send: Send) -> Delivery:
-        verification = parcel.verification
+    def _hand_over(self, dispatch: Dispatch, send: Send) -> Delivery:
+        verification = dispatch.verification
         left = verification.left(self._clock())
-        text = parcel.texts.render(parcel.code, left, parcel.locale)
-        message = Message(parcel.phone.e164, parcel.code, text, left, send.id)
+        text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
+        message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id)
         delivery = self._channels[send.channel].deliver(message)
-        self._tell(_event(parcel, send, delivery))
+        self._notify(_event(dispatch, send, delivery))
         return delivery
 
-    def _settle_and_go_on(self, parcel: Parcel, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
+    def _settle_and_go_on(self, dispatch: Dispatch, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
             if ledger is None:
                 return None, None
             channel = transitions.next_channel(ledger, now, send.id, rest)
-            following = Send(self._names.new_send(), channel, now.wall) if channel else None
+            following = Send(self._ids.new_send(), channel, now.wall) if channel else None
             return transitions.settle(ledger, now, send.id, delivery, following), following
 
-        return self._ledgers.change(parcel.key, transition)
+        return self._ledgers.change(dispatch.key, transition)
 
-    def _settle(self, parcel: Parcel, send: Send, delivery: Delivery) -> None:
+    def _settle(self, dispatch: Dispatch, send: Send, delivery: Delivery) -> None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, None]:
             return ledger and transitions.settle(ledger, now, send.id, delivery), None
 
         try:
-            self._ledgers.change(parcel.key, transition)
+            self._ledgers.change(dispatch.key, transition)
         except (Busy, StoreUnavailable):
             # The message has gone, or was refused, whatever the store says: the caller is told the truth about it.
             # The ledger goes on showing a send without an outcome, which no rule takes for a refusal.
-            self._tell(OutcomeLost(parcel.verification.id, parcel.phone.masked, parcel.verification.purpose, send.id))
+            self._notify(OutcomeLost(*_subject(dispatch), send.id))
 
 
-def _event(parcel: Parcel, send: Send, delivery: Delivery) -> Event:
-    about = parcel.verification.id, parcel.phone.masked, parcel.verification.purpose
+def _event(dispatch: Dispatch, send: Send, delivery: Delivery) -> Event:
+    subject = _subject(dispatch)
     if delivery.outcome == Outcome.REFUSED:
-        return Refused(*about, send.id, send.channel, delivery.reason or "", delivery.provider_code)
-    return Sent(*about, send.id, send.channel, delivery.outcome, delivery.provider_id)
+        return Refused(*subject, send.id, send.channel, delivery.reason or "", delivery.provider_code)
+    return Sent(*subject, send.id, send.channel, delivery.outcome, delivery.provider_id)
+
+
+def _subject(dispatch: Dispatch) -> tuple[str, str, str]:
+    """The fields that every event has."""
+    return dispatch.verification.id, dispatch.phone.masked, dispatch.verification.purpose

@@ -21,7 +21,7 @@ from otp_app.core.errors import (
 )
 from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
-from otp_app.core.results import Sending
+from otp_app.core.results import SendResult
 from otp_app.core.store import Store
 
 LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
@@ -54,7 +54,7 @@ class Entry:
 
     request: str  # fingerprint
     at: float  # wall clock of the call that took the key
-    answer: Sending | None = None
+    answer: SendResult | None = None
     done: bool = False  # the answer is the final one
     format: int = FORMAT
 
@@ -65,14 +65,14 @@ class IdempotentSends:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
 
-    def once(self, key: Key, send: Callable[[Callable[[Sending], None]], Sending]) -> Sending:
+    def once(self, key: Key, send: Callable[[Callable[[SendResult], None]], SendResult]) -> SendResult:
         """Return the answer of `send`, which is called with its `begun` hook: of all calls with a key only one sends.
 
         A call that died with its process is answered from what it noted before its message left: outcome unknown.
         Raises IdempotencyMismatch, IdempotencyInProgress, and what `send` raises.
         """
         held = self._claim(key)
-        if isinstance(held, Sending):
+        if isinstance(held, SendResult):
             return held
         turn = _Turn(self._store, key, held)
         try:
@@ -87,7 +87,7 @@ class IdempotentSends:
         turn.finish(answer)
         return answer
 
-    def _claim(self, key: Key) -> bytes | Sending:
+    def _claim(self, key: Key) -> bytes | SendResult:
         """Take the key for this call, or return the answer that it already has."""
         mine = _written(Entry(key.fingerprint, self._clock().wall))
         swap = self._store.swap(key.entry, None, mine, MEMORY)
@@ -111,13 +111,13 @@ class _Turn:
         self._store, self._key, self._held, self.begun = store, key, held, False
         self._put_last = held  # there too, where the store's answer to it was lost
 
-    def note(self, provisional: Sending) -> None:
+    def note(self, provisional: SendResult) -> None:
         """Keep, before the message leaves, what to answer if nothing more is heard of it."""
         if not self._put(replace(_read(self._held), answer=provisional)):
             raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
         self.begun = True
 
-    def finish(self, answer: Sending) -> None:
+    def finish(self, answer: SendResult) -> None:
         """Keep the answer. Should the store fail now, the provisional one stays, which is true as well."""
         try:
             self._put(replace(_read(self._held), answer=answer, done=True))
@@ -148,8 +148,8 @@ def _read(data: bytes | None) -> Entry:
     try:
         plain = json.loads(data or b"")
         if plain["answer"]:
-            known = {field.name: plain["answer"][field.name] for field in fields(Sending)}
-            plain["answer"] = Sending(**known | {"outcome": Outcome(known["outcome"])})
+            known = {field.name: plain["answer"][field.name] for field in fields(SendResult)}
+            plain["answer"] = SendResult(**known | {"outcome": Outcome(known["outcome"])})
         return Entry(**{field.name: plain[field.name] for field in fields(Entry) if field.name in plain})
     except (ValueError, LookupError, TypeError) as error:
         raise StoreUnavailable("A record in the store cannot be read") from error

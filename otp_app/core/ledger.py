@@ -69,8 +69,8 @@ class Verification:
     newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
     replaces: str = ""  # id of the verification that its beginning ended
     again: bool = False  # approved by an API that accepts codes again, so guesses still count; see Policy.once_only
-    told: bool = False  # a check was told that it is over; see Policy.tells_end_once
-    over: float | None = None  # wall clock when it was approved, canceled or died
+    end_reported: bool = False  # a check has reported that it ended; see Policy.report_end_once
+    ended_at: float | None = None  # wall clock when it was approved, canceled or died
     sends: tuple[Send, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -91,7 +91,7 @@ class Verification:
         return max(lengths if len(lengths) > self.generation else [*lengths, self.length])
 
     @property
-    def distance(self) -> int:
+    def code_offset(self) -> int:
         """How far the code that it has now is from the derived one; see codes.moved."""
         return self._choice[2] if self._choice else 0
 
@@ -130,11 +130,11 @@ class Verification:
         """Whether a code can still be checked."""
         return self.status_at(now) == Status.PENDING
 
-    def over_for(self, now: Instant) -> float:
+    def ended_for(self, now: Instant) -> float:
         """Seconds since it was over; negative while it is pending."""
-        if self.over is None:
+        if self.ended_at is None:
             return self.age(now) - self.life
-        return max(now.wall - self.over, 0.0)
+        return max(now.wall - self.ended_at, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,8 @@ class Ledger:
     sent: tuple[float, ...] = ()  # wall clock of the messages that count for the caps
     last_send: float = 0.0  # wall clock of the message that the gap runs from
     streak: int = 0  # messages without an approval between them
-    deaths: int = 0  # verifications in a row that died of wrong codes
-    died: float = 0.0  # wall clock of the last such death
+    exhaustions: int = 0  # verifications in a row that died of wrong codes
+    exhausted_at: float = 0.0  # wall clock of the last such death
     risk: tuple[tuple[int, int], ...] = ()  # (day, chance spent on wrong guesses that day in units of 1e-10)
     raised: bool = False  # new codes are longer
     given_back: tuple[int, ...] = ()  # days on which a wrong guess was forgiven
@@ -226,16 +226,20 @@ def _verification(plain: dict[str, Any]) -> Verification:
 
 def _record(kind: type[Record], plain: dict[str, Any]) -> Record:
     known = _KNOWN[kind]
+    for name, stored in _STORED_AS[kind].items():
+        if stored in plain:
+            plain[name] = plain.pop(stored)
     if unknown := plain.keys() - known.keys():
         plain["extra"] = {name: plain.pop(name) for name in unknown}
     return kind(**plain)
 
 
 def _plain(record: Send | Verification | Ledger) -> dict[str, Any]:
-    plain = {}
+    plain, stored_as = {}, _STORED_AS[type(record)]
     for name, default in _KNOWN[type(record)].items():
         if (value := getattr(record, name)) != default:
-            plain[name] = [_plain(v) for v in value] if name in ("verifications", "sends") else value
+            value = [_plain(v) for v in value] if name in ("verifications", "sends") else value
+            plain[stored_as.get(name, name)] = value
     plain.pop("extra", None)
     return plain | dict(record.extra)
 
@@ -244,4 +248,10 @@ def _plain(record: Send | Verification | Ledger) -> dict[str, Any]:
 _KNOWN: dict[type, dict[str, Any]] = {
     kind: {f.name: MISSING if f.name == "format" else f.default for f in fields(kind)}
     for kind in (Send, Verification, Ledger)
+}
+#: field -> its name in what is stored, where that is another
+_STORED_AS: dict[type, dict[str, str]] = {
+    Send: {},
+    Verification: {"ended_at": "over", "end_reported": "told"},
+    Ledger: {"exhausted_at": "died", "exhaustions": "deaths"},
 }

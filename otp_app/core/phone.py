@@ -55,7 +55,7 @@ class Phone:
         return mask(self.e164)
 
 
-def parse(text: str, countries: frozenset[str] = frozenset(), *, listed: bool = False) -> Phone:
+def parse(text: str, countries: frozenset[str] = frozenset(), *, from_directory: bool = False) -> Phone:
     """Return the number that a text names, if a code can be sent to its kind of number.
 
     `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. A `listed` number is from the operator's
@@ -64,7 +64,7 @@ def parse(text: str, countries: frozenset[str] = frozenset(), *, listed: bool = 
     """
     number = _read(text)
     kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
-    if kind == PhoneNumberType.UNKNOWN and listed:
+    if kind == PhoneNumberType.UNKNOWN and from_directory:
         return _not_in_use(number, countries)
     if kind == PhoneNumberType.UNKNOWN:
         raise InvalidPhone("phone_number is not a number in use")

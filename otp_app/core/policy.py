@@ -18,7 +18,7 @@ class Policy:
     length: int = 6
     raised_length: int = 8  # for a number under attack
     max_attempts: int = 5  # guesses looked at per verification, whatever the resends and restarts
-    face_attempts: int = 10  # guesses after which a face looks at no more, though others may: each counts all of them
+    api_attempts: int = 10  # guesses after which a face looks at no more, though others may: each counts all of them
 
     gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
     sends_per_hour: int = 5  # per number, over all purposes, channels and faces; 0: no limit
@@ -40,12 +40,12 @@ class Policy:
     new_code_on_resend: bool = False
     once_only: bool = True  # an approved code is no good any more; False: it is, until its life is over
     reused: bool = False  # an API of this server accepts approved codes again, so until then they are at stake
-    tells_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
+    report_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
 
     @property
     def allowed_attempts(self) -> int:
         """Guesses that may have been made when another one is looked at."""
-        return min(self.max_attempts, self.face_attempts)
+        return min(self.max_attempts, self.api_attempts)
 
     def attempts_left(self, attempts: int) -> int:
         """Guesses that are looked at after so many wrong ones."""
@@ -55,6 +55,6 @@ class Policy:
         """Seconds to wait after the last of `streak` messages without an approval between them."""
         return self.gaps[min(streak, len(self.gaps)) - 1] if self.gaps and streak else 0.0
 
-    def cool_down_after(self, deaths: int) -> float:
+    def cool_down_after(self, exhaustions: int) -> float:
         """Seconds without public sends after the last of `deaths` verifications that died in a row."""
-        return self.cool_downs[min(deaths, len(self.cool_downs)) - 1] if self.cool_downs and deaths else 0.0
+        return self.cool_downs[min(exhaustions, len(self.cool_downs)) - 1] if self.cool_downs and exhaustions else 0.0

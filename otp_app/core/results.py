@@ -10,7 +10,7 @@ from otp_app.core.phone import mask
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SendResult:
     """The answer to a send."""
 
     verification_id: str
@@ -23,7 +23,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationView:
     """What is known of a verification but its code. `phone` is for who may see it whole, `to` for everybody."""
 
     verification: Verification

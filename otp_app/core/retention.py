@@ -23,7 +23,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
         verifications=_remembered(ledger.verifications, now, policy),
         sent=tuple(stamp for stamp in ledger.sent if wall - stamp < DAY)[-MOST_SENT:],
         streak=ledger.streak if wall - ledger.last_send < DAY else 0,
-        deaths=ledger.deaths if wall - ledger.died < DAY else 0,
+        exhaustions=ledger.exhaustions if wall - ledger.exhausted_at < DAY else 0,
         risk=tuple((min(day, latest), units) for day, units in ledger.risk if units and day >= oldest),
         given_back=tuple(min(day, latest) for day in ledger.given_back if day >= oldest),
         refusals=tuple(refusal for refusal in ledger.refusals if wall - refusal[1] < policy.refusal_memory),
@@ -32,9 +32,9 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
 
 def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
     """Seconds after which nothing in the ledger matters any more: the longest need in it."""
-    needs = [policy.tombstone - v.over_for(now) for v in ledger.verifications]
-    if ledger.sent or ledger.streak or ledger.deaths:
-        needs.append(DAY + max(ledger.last_send - now.wall, ledger.died - now.wall, 0.0))
+    needs = [policy.tombstone - v.ended_for(now) for v in ledger.verifications]
+    if ledger.sent or ledger.streak or ledger.exhaustions:
+        needs.append(DAY + max(ledger.last_send - now.wall, ledger.exhausted_at - now.wall, 0.0))
     if ledger.risk or ledger.given_back:
         needs.append((policy.risk_days + 1) * DAY)
     if ledger.refusals:
@@ -43,6 +43,6 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
 
 
 def _remembered(verifications: tuple[Verification, ...], now: Instant, policy: Policy) -> tuple[Verification, ...]:
-    kept = [v for v in verifications if v.over_for(now) < policy.tombstone]
+    kept = [v for v in verifications if v.ended_for(now) < policy.tombstone]
     surplus = [v for v in kept if not v.is_pending(now)][:-MAX_TOMBSTONES]
     return tuple(v for v in kept if v not in surplus)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.phone import spelling
@@ -25,11 +25,11 @@ class Selector:
         """Take what a caller said. Raises InvalidPhone."""
         return cls(verification_id, spelling(phone_number) if phone_number is not None else None, purpose)
 
-    def key(self, names: Names) -> str | None:
+    def key(self, ids: LedgerIds) -> str | None:
         """Return the store's key of the ledger that it is in; None where nothing was said that names one."""
         if self.verification_id is not None:
-            return names.ledger_of(self.verification_id)
-        return names.ledger(self.phone) if self.phone else None
+            return ids.ledger_of(self.verification_id)
+        return ids.ledger(self.phone) if self.phone else None
 
     def find(self, ledger: Ledger | None, now: Instant, policy: Policy) -> Verification | None:
         """Return it, unless there is none that fits or it has been over for so long that it is forgotten."""
@@ -37,5 +37,5 @@ class Selector:
             return None
         by_id, purpose = self.verification_id, self.purpose or DEFAULT_PURPOSE
         found = ledger.by_id(by_id) if by_id else ledger.latest(now, purpose)
-        fits = found and self.purpose in (None, found.purpose) and found.over_for(now) < policy.tombstone
+        fits = found and self.purpose in (None, found.purpose) and found.ended_for(now) < policy.tombstone
         return found if fits else None

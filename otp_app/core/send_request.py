@@ -14,16 +14,16 @@ DEFAULT_PURPOSE = "login"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SendRequest:
     """One caller's choice. Raises InvalidInput where that is nothing anybody can choose."""
 
     purpose: str = DEFAULT_PURPOSE
     channel: str | None = None  # the only one to use; None: the configured ones in order
     locale: str = ""  # language tag of the text
-    keyed: bool = False  # the caller showed an API key
-    listed: bool = False  # the number is from the operator's own directory: it need not be in use
+    authenticated: bool = False  # the caller showed an API key
+    from_directory: bool = False  # the number is from the operator's own directory: it need not be in use
     code: str = ""  # of the caller's own choice, for a verification that begins; 4 to 10 digits
-    insists: bool = False  # that code, in place of a pending verification's too
+    replace_code: bool = False  # that code, in place of a pending verification's too
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from otp_app.core.check_transitions import CodeOf, died
-from otp_app.core.codes import distance, matches
+from otp_app.core.check_transitions import CodeOf, exhausted
+from otp_app.core.codes import code_offset, matches
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
@@ -32,22 +32,22 @@ LONGEST_PROVIDER_ID = 64  # Twilio's have 34
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class SendPlan:
     """What a caller wants sent."""
 
     purpose: str
     channels: Sequence[str]  # in the order to try
-    keyed: bool  # the caller showed an API key
+    authenticated: bool  # the caller showed an API key
     verification_id: str  # for the verification, should a new one begin
     send_id: str
     key: str  # id of the code key for a new verification
     test_code: str | None = None  # a test number: this code, no message, no limits of sends
     code: str = ""  # chosen by the caller for a verification that begins
-    insists: bool = False  # ... and for one that is pending, in place of the code that it has
+    replace_code: bool = False  # ... and for one that is pending, in place of the code that it has
 
 
 def begin(
-    ledger: Ledger, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+    ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
 ) -> tuple[Ledger, Verification, Send]:
     """Count a message and note it as about to be sent, in the pending verification or a new one.
 
@@ -55,15 +55,15 @@ def begin(
     time ago, and what `code_of` raises. A pending verification is never harmed by that.
     """
     ledger = pruned(ledger, now, policy)
-    if not opening.test_code:
-        refuse_send(ledger, now, policy, keyed=opening.keyed)
-    channel = _untried_channel(ledger, opening.channels)
-    ledger, verification = _to_send_in(ledger, now, policy, opening, code_of)
-    state = Outcome.SENT if opening.test_code else "pending"
-    send = Send(opening.send_id, channel, now.wall, state, verification.generation)
+    if not plan.test_code:
+        refuse_send(ledger, now, policy, authenticated=plan.authenticated)
+    channel = _untried_channel(ledger, plan.channels)
+    ledger, verification = _to_send_in(ledger, now, policy, plan, code_of)
+    state = Outcome.SENT if plan.test_code else "pending"
+    send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
     verification = replace(verification, sends=(*verification.sends, send), messages=messages)
-    if opening.test_code:
+    if plan.test_code:
         return ledger.with_verification(verification), verification, send
     sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
     ledger = ledger.with_verification(verification, sent=sent, last_send=now.wall, streak=streak)
@@ -93,8 +93,8 @@ def settle(
     if reason in ABOUT_THE_NUMBER:
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
     if reason and next_send:
-        return _handed_on(ledger, verification, send, next_send)
-    return _given_up(ledger, now, verification, send, reason) if reason else ledger
+        return _pass_slot_on(ledger, verification, send, next_send)
+    return _release_slot(ledger, now, verification, send, reason) if reason else ledger
 
 
 def next_channel(ledger: Ledger, now: Instant, send_id: str, channels: Sequence[str]) -> str | None:
@@ -117,75 +117,75 @@ def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
 
 
 def _to_send_in(
-    ledger: Ledger, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+    ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
 ) -> tuple[Ledger, Verification]:
-    current = next((v for v in ledger.pending(now) if v.purpose == opening.purpose), None)
+    current = next((v for v in ledger.pending(now) if v.purpose == plan.purpose), None)
     if current and current.attempts >= policy.allowed_attempts:
-        ledger, _ = died(ledger, now, current)  # its message would bring a code that this face does not look at
+        ledger, _ = exhausted(ledger, now, current)  # its message would bring a code that this face does not look at
     elif current and policy.max_life - current.age(now) < policy.min_life:
         # Too little life is left for a message to arrive in: the code would be dead on its arrival.
-        ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, over=now.wall))
+        ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, ended_at=now.wall))
     elif current:
-        return _sent_again(ledger, current, now, policy, opening, code_of)
-    ledger, begun = _begun(ledger, now, policy, opening)
+        return _sent_again(ledger, current, now, policy, plan, code_of)
+    ledger, begun = _begun(ledger, now, policy, plan)
     if current and (ended := ledger.by_id(current.id)) and ended.status == Status.MAX_ATTEMPTS_REACHED:
         begun = replace(begun, replaces=current.id)
-    return _with_choice(ledger, now, policy, begun, opening, code_of)
+    return _with_choice(ledger, now, policy, begun, plan, code_of)
 
 
 def _sent_again(
-    ledger: Ledger, current: Verification, now: Instant, policy: Policy, opening: Opening, code_of: CodeOf
+    ledger: Ledger, current: Verification, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
 ) -> tuple[Ledger, Verification]:
-    if 0 < policy.sends_per_verification <= current.messages and not opening.test_code:
+    if 0 < policy.sends_per_verification <= current.messages and not plan.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
         raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
     life = max(current.life, min(current.age(now) + policy.ttl, policy.max_life))
     out = current.out or any(s.state == "pending" for s in current.sends)
     current = replace(current, life=life, out=out)
-    other = opening.insists and opening.code and not matches(opening.code, code_of(current))
+    other = plan.replace_code and plan.code and not matches(plan.code, code_of(current))
     if not (policy.new_code_on_resend or other):
         return ledger, current
     possible = {current.generation, *(send.generation for send in current.sends if send.state != Outcome.REFUSED)}
     possible |= {current.newest_out} if current.out else set()
     kept = tuple(choice for choice in current.chosen if choice[0] in possible)
     renewed = replace(current, generation=current.generation + 1, chosen=kept)
-    return _with_choice(ledger, now, policy, renewed, opening, code_of)
+    return _with_choice(ledger, now, policy, renewed, plan, code_of)
 
 
 def _with_choice(
-    ledger: Ledger, now: Instant, policy: Policy, verification: Verification, opening: Opening, code_of: CodeOf
+    ledger: Ledger, now: Instant, policy: Policy, verification: Verification, plan: SendPlan, code_of: CodeOf
 ) -> tuple[Ledger, Verification]:
     """The verification with the code that the caller chose, kept as its distance from the derived one.
 
     While spent risk and the other pending codes ask for long codes, a choice that is shorter than the verification's
     own codes is not taken, and an insisting caller gets InvalidInput.
     """
-    if not opening.code or opening.test_code:
+    if not plan.code or plan.test_code:
         return ledger, verification
     others = tuple(v for v in ledger.verifications if v.id != verification.id)
     raised = code_length(replace(ledger, verifications=others), now, policy)[0].raised
     ledger = replace(ledger, raised=raised)
-    if raised and len(opening.code) < verification.shortest:
-        if opening.insists:
+    if raised and len(plan.code) < verification.shortest:
+        if plan.replace_code:
             raise InvalidInput(f"code: this number needs {verification.shortest} digits for a while")
         return ledger, verification
-    generation, length = verification.generation, len(opening.code)
+    generation, length = verification.generation, len(plan.code)
     derived = code_of(replace(verification, chosen=((generation, length, 0),)))
-    choice = (generation, length, distance(opening.code, derived))
+    choice = (generation, length, code_offset(plan.code, derived))
     return ledger, replace(verification, chosen=(*verification.chosen, choice))
 
 
-def _begun(ledger: Ledger, now: Instant, policy: Policy, opening: Opening) -> tuple[Ledger, Verification]:
+def _begun(ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan) -> tuple[Ledger, Verification]:
     pending = list(ledger.pending(now))
     if len(pending) >= policy.max_purposes:
         wait = min(v.left(now) for v in pending)
         raise TooManyPending("Too many verifications of this number are pending", wait, policy.max_purposes, policy.ttl)
     ledger, length = code_length(ledger, now, policy)
-    length = len(opening.test_code) if opening.test_code else length
-    return ledger, Verification(opening.verification_id, opening.purpose, opening.key, length, now, policy.ttl)
+    length = len(plan.test_code) if plan.test_code else length
+    return ledger, Verification(plan.verification_id, plan.purpose, plan.key, length, now, policy.ttl)
 
 
-def _handed_on(ledger: Ledger, verification: Verification, send: Send, next_send: Send) -> Ledger:
+def _pass_slot_on(ledger: Ledger, verification: Verification, send: Send, next_send: Send) -> Ledger:
     """Let the next step take over the slot and the gap of a refused one."""
     next_send = replace(next_send, generation=send.generation)
     ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
@@ -197,7 +197,7 @@ def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
     return stamps[:at] + stamps[at + 1 :]
 
 
-def _given_up(ledger: Ledger, now: Instant, verification: Verification, send: Send, reason: Reason) -> Ledger:
+def _release_slot(ledger: Ledger, now: Instant, verification: Verification, send: Send, reason: Reason) -> Ledger:
     """Take back what a refused send had counted, and the verification if no message of it can have arrived.
 
     The answer may be late. A step is taken back only where nothing happened since: a verification that has ended
@@ -210,7 +210,7 @@ def _given_up(ledger: Ledger, now: Instant, verification: Verification, send: Se
         ledger = _counted_less(ledger, verification, send, reason)
     none_left = not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends)
     if none_left and verification.status == Status.PENDING:
-        ledger = _revived(ledger, now, verification)
+        ledger = _restore_previous(ledger, now, verification)
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
     return ledger.with_verification(replace(verification, generation=_generation_out(verification)))
 
@@ -225,7 +225,7 @@ def _counted_less(ledger: Ledger, verification: Verification, send: Send, reason
         kept = (at for _, at, _ in ledger.refusals)  # those about the number keep their gap, though not their slot
         ledger = replace(ledger, last_send=max((*ledger.sent, *kept), default=0.0))
     since = _first_step(verification, send)
-    if any(v.status == Status.APPROVED and (v.over or 0.0) >= since for v in ledger.verifications):
+    if any(v.status == Status.APPROVED and (v.ended_at or 0.0) >= since for v in ledger.verifications):
         return ledger  # the approval began the streak anew, this send's part of it included
     return replace(ledger, streak=max(ledger.streak - 1, min(len(ledger.sent), 1)))
 
@@ -246,7 +246,7 @@ def _generation_out(verification: Verification) -> int:
     return max(verification.newest_out, *possible, 0)
 
 
-def _revived(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
+def _restore_previous(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
     """Take back that the send which began `gone` ended the one before it: nothing came to the user in its place.
 
     Only where nothing happened to the purpose since: no guess, no end, no other verification.
@@ -255,5 +255,6 @@ def _revived(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
     before = mine[-2] if len(mine) > 1 and mine[-1].id == gone.id else None
     if before is None or before.id != gone.replaces or gone.attempts or not gone.is_pending(now):
         return ledger
-    deaths = ledger.deaths - 1 if ledger.deaths and ledger.died == before.over else ledger.deaths
-    return ledger.with_verification(replace(before, status=Status.PENDING, over=None), deaths=deaths)
+    was_exhausted = ledger.exhaustions and ledger.exhausted_at == before.ended_at
+    exhaustions = ledger.exhaustions - 1 if was_exhausted else ledger.exhaustions
+    return ledger.with_verification(replace(before, status=Status.PENDING, ended_at=None), exhaustions=exhaustions)

@@ -21,8 +21,8 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     shift = _clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
         ledger = _moved(ledger, shift, now.boot)
-    latest = max(ledger.last_send, ledger.died, *ledger.sent, *(at for _, at, _ in ledger.refusals))
-    return ledger if latest <= now.wall + MOST_AHEAD else _clamped(ledger, now)
+    latest = max(ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals))
+    return ledger if latest <= now.wall + MOST_AHEAD else _clamp_future_stamps(ledger, now)
 
 
 def _clock_set_by(seen: Instant | None, now: Instant) -> float:
@@ -39,7 +39,7 @@ def _moved(ledger: Ledger, shift: float, boot: str) -> Ledger:
         verifications=tuple(_moved_verification(verification, shift, boot) for verification in ledger.verifications),
         sent=tuple(stamp + shift for stamp in ledger.sent),
         last_send=ledger.last_send + shift if ledger.last_send else 0.0,
-        died=ledger.died + shift if ledger.died else 0.0,
+        exhausted_at=ledger.exhausted_at + shift if ledger.exhausted_at else 0.0,
         risk=tuple((day + days, units) for day, units in ledger.risk),
         given_back=tuple(day + days for day in ledger.given_back),
         refusals=tuple((channel, at + shift, reason) for channel, at, reason in ledger.refusals),
@@ -55,12 +55,12 @@ def _moved_verification(verification: Verification, shift: float, boot: str) -> 
     return replace(
         verification,
         begun=begun._replace(wall=begun.wall + younger),
-        over=verification.over + shift if verification.over is not None else None,
+        ended_at=verification.ended_at + shift if verification.ended_at is not None else None,
         sends=tuple(replace(send, at=send.at + shift) for send in verification.sends),
     )
 
 
-def _clamped(ledger: Ledger, now: Instant) -> Ledger:
+def _clamp_future_stamps(ledger: Ledger, now: Instant) -> Ledger:
     def believed(stamp: float) -> float:
         return stamp if stamp <= now.wall + MOST_AHEAD else now.wall
 
@@ -68,6 +68,6 @@ def _clamped(ledger: Ledger, now: Instant) -> Ledger:
         ledger,
         sent=tuple(believed(stamp) for stamp in ledger.sent),
         last_send=believed(ledger.last_send),
-        died=believed(ledger.died),
+        exhausted_at=believed(ledger.exhausted_at),
         refusals=tuple((channel, believed(at), reason) for channel, at, reason in ledger.refusals),
     )

@@ -47,7 +47,7 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class Advising(Protocol):
+class ServerChecks(Protocol):
     """A store whose server has settings of its own, on which safety depends."""
 
     def refusals(self) -> list[str]:

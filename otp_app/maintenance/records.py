@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from otp_app.core.codes import LEDGER, Names
+from otp_app.core.codes import LEDGER, LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification, decode
 from otp_app.core.moving import Item, Movable
@@ -82,21 +82,21 @@ def last_event(ledger: Ledger) -> float:
     Of wrong guesses the day alone is known: they count as made when it ended. So this may be up to a day late and
     is never early.
     """
-    stamps = [ledger.last_send, ledger.died, *ledger.sent, *(at for _, at, _ in ledger.refusals)]
+    stamps = [ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals)]
     stamps += [(day + 1) * DAY for day in (*(day for day, _ in ledger.risk), *ledger.given_back)]
     for verification in ledger.verifications:
-        stamps += [verification.begun.wall + verification.life, verification.over or 0.0]
+        stamps += [verification.begun.wall + verification.life, verification.ended_at or 0.0]
         stamps += [send.at for send in verification.sends]
     return max(stamps)
 
 
-def owners(store: Movable, names: Names) -> Owners:
+def owners(store: Movable, ids: LedgerIds) -> Owners:
     """Return whose the first records of a store are. Raises StoreUnavailable.
 
     Nothing finds a record that was named with another index key: its number has its limits and wrong guesses anew.
     """
     found = _records(islice(store.scan(), MOST_LOOKED_AT))
-    own = [names.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]
+    own = [ids.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]
     return Owners(sum(own), len(own) - sum(own))
 
 

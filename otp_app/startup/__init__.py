@@ -9,11 +9,11 @@ from secrets import token_bytes
 
 from otp_app import channels, profiles
 from otp_app.apis.users.directories import Pingable, open_directory
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
 from otp_app.core.moving import Movable
 from otp_app.core.risk import yearly_chance
-from otp_app.core.store import Advising, Store
+from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, read, strangers
 from otp_app.settings.exposure import is_open
@@ -97,7 +97,7 @@ def prepare(settings: Settings) -> list[str]:
         if faults := _readable_by_others(settings):
             raise BadSettings(faults)
         lines = _other_keys(settings, store)
-        if not isinstance(store, Advising):
+        if not isinstance(store, ServerChecks):
             return lines
         if refusals := store.refusals():
             raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
@@ -137,7 +137,7 @@ def _other_keys(settings: Settings, store: Store) -> list[str]:
     """
     if not isinstance(store, Movable):
         return []
-    own, others = owners(store, Names(keyring.keys(settings)[1], token_bytes))
+    own, others = owners(store, LedgerIds(keyring.keys(settings)[1], token_bytes))
     if others and not own:
         raise BadSettings([OTHER_KEYS])
     return [SOME_OTHER_KEYS] if others else []

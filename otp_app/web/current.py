@@ -20,14 +20,14 @@ class Caller:
     account: str = ""  # AC…, where Basic credentials were shown
 
     @property
-    def keyed(self) -> bool:
+    def authenticated(self) -> bool:
         """Whether an API key, or credentials of an account, were shown and known."""
         return bool(self.name)
 
     @property
     def scope(self) -> str:
         """Who asks, as one text: no key, account or address has that of another kind, whatever they are named."""
-        if not self.keyed:
+        if not self.authenticated:
             return f"address:{self.address}"
         return f"account:{self.name}" if self.account else f"key:{self.name}"
 

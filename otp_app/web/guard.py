@@ -84,7 +84,7 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
     limiter.init_app(app)
     for operation, text, blueprints in limits:
         for blueprint in blueprints if text else ():
-            limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().keyed)(blueprint)
+            limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().authenticated)(blueprint)
 
     def too_many(_: RateLimitExceeded) -> Response:
         limit = limiter.current_limit.limit if limiter.current_limit else None
@@ -202,9 +202,9 @@ def _count_wrong_key(address: str) -> None:
 
 
 def _authorize(need: Need | None, who: Caller, settings: Settings) -> None:
-    if need is None or (who.keyed and need.scope and need.scope not in who.scopes):
+    if need is None or (who.authenticated and need.scope and need.scope not in who.scopes):
         raise Forbidden("This API key may not do that")
-    if not who.keyed and not _open_to(need, settings):
+    if not who.authenticated and not _open_to(need, settings):
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
 
 

@@ -10,15 +10,15 @@ from flask import request
 from pydantic import BaseModel
 
 from otp_app.core.idempotency import Key
-from otp_app.core.results import Sending
-from otp_app.core.service import Begun
+from otp_app.core.results import SendResult
+from otp_app.core.service import BeforeDelivery
 from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def once(fields: BaseModel, send: Callable[[Begun | None], Sending]) -> Sending:
+def once(fields: BaseModel, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
     text = request.headers.get("Idempotency-Key")
     if text is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from otp_app.core.idempotency import IdempotentSends, Key
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from tests.core.fakes import PHONE, World
 
 KEY = Key("client", "key-1", "send +14155552671")
@@ -22,9 +22,9 @@ class Caller:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def send(self, key: Key = KEY, phone: str = PHONE) -> Sending:
+    def send(self, key: Key = KEY, phone: str = PHONE) -> SendResult:
         sends = IdempotentSends(self.world.store, self.world.clock)
-        return sends.once(key, lambda begun: self.world.service().send(phone, Wish(), begun))
+        return sends.once(key, lambda begun: self.world.service().send(phone, SendRequest(), begun))
 
 
 def die(*_: Any) -> None:

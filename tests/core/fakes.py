@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from otp_app.core.codes import CodeKeys, Names
+from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, decode
 from otp_app.core.policy import Policy
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import FixedCode, VerificationService
 from otp_app.core.store import Swap
 from otp_app.core.texts import Texts
@@ -166,7 +166,7 @@ class World:
         self.channels = self.channels or (FakeChannel(),)
         self.listeners: list[Listener] = [self.events.append]
         self.on_approved: list[ApprovalListener] = []
-        self.names = Names(INDEX_KEY, self.random.randbytes)
+        self.ids = LedgerIds(INDEX_KEY, self.random.randbytes)
 
     def service(self) -> VerificationService:
         """A fresh process over the same store."""
@@ -175,7 +175,7 @@ class World:
             self.channels,
             policy=self.policy,
             keys=self.keys,
-            names=self.names,
+            ids=self.ids,
             texts=self.texts,
             clock=self.clock,
             countries=self.countries,
@@ -189,9 +189,9 @@ class World:
         """The first channel."""
         return self.channels[0]
 
-    def send(self, phone: str = PHONE, **wish: Any) -> Sending:
-        """Send with the fields of a Wish."""
-        return self.service().send(phone, Wish(**wish))
+    def send(self, phone: str = PHONE, **request: Any) -> SendResult:
+        """Send with the fields of a SendRequest."""
+        return self.service().send(phone, SendRequest(**request))
 
     def code(self) -> str:
         """What stands in the last message of any channel (the first one's, should two be as late)."""
@@ -203,7 +203,7 @@ class World:
 
     def ledger(self, phone: str = PHONE) -> Ledger:
         """What the store holds of a number."""
-        return decode(self.store.values[self.names.ledger(phone)][0])
+        return decode(self.store.values[self.ids.ledger(phone)][0])
 
 
 def wrong(code: str) -> str:

@@ -13,23 +13,23 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from otp_app.core import check_transitions as checks
-from otp_app.core.codes import moved
+from otp_app.core.codes import shift_code
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import OtpError
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.risk import risk_at_stake, risk_spent
-from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, Opening, begin, next_channel, settle
+from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, SendPlan, begin, next_channel, settle
 from otp_app.core.stamps import corrected
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
 
 #: Fewer gaps and more sends than the default: a search finds more where each step may be a send.
 OFTEN = Policy(gaps=(), sends_per_hour=20, sends_per_day=30, reused=True)  # the phone API may accept codes again
-VERIFY = replace(OFTEN, ttl=600.0, face_attempts=5, sends_per_verification=5)
+VERIFY = replace(OFTEN, ttl=600.0, api_attempts=5, sends_per_verification=5)
 POLICIES = {
     "native": replace(OFTEN, gaps=(30.0, 60.0)),
-    "users": replace(OFTEN, face_attempts=3, tells_end_once=True),
+    "users": replace(OFTEN, api_attempts=3, report_end_once=True),
     "phone": replace(OFTEN, ttl=600.0, once_only=False),
     "new codes": replace(OFTEN, new_code_on_resend=True),
     "verify": VERIFY,
@@ -50,14 +50,14 @@ def walk(seed: int, *, clocks: bool) -> Steps:
     """Return steps in an order of its own. Each has few APIs and answers, or those that matter together seldom meet."""
     luck = random.Random(seed)
     policies, answers = luck.sample(sorted(POLICIES), 2), luck.choices(REFUSALS, k=2)
-    code, insists = luck.choice(["", "4321", "4321", "7654321", "87654321"]), luck.choice([[True], [True, False]])
+    code, replace_code = luck.choice(["", "4321", "4321", "7654321", "87654321"]), luck.choice([[True], [True, False]])
     choices: dict[str, dict[str, Sequence[Any]]] = {
         "send": {
             "policy": policies,
             "purpose": ["login", "login", "pay"],
             "code": ["", code],
-            "insists": insists,
-            "keyed": [True, False],
+            "replace_code": replace_code,
+            "authenticated": [True, False],
             "answer": [None, SENT, *answers],
         },
         "hear": {"which": range(4), "answer": [SENT, UNKNOWN, *answers, *answers], "hand_on": [True, False]},
@@ -76,7 +76,7 @@ def code_of(verification: Verification) -> str:
     """A code of each verification's and generation's own, or the chosen one."""
     what = f"{verification.id} {verification.generation} {verification.digits}"
     derived = int(hashlib.sha256(what.encode()).hexdigest(), 16) % 10**verification.digits
-    return moved(f"{derived:0{verification.digits}d}", verification.distance)
+    return shift_code(f"{derived:0{verification.digits}d}", verification.code_offset)
 
 
 def _nth_last(some: Sequence[Chosen], which: int) -> Sequence[Chosen]:
@@ -109,16 +109,17 @@ class Interleaved:
     # ---- calls
 
     def send(
-        self, policy: str, purpose: str, code: str, insists: bool, keyed: bool, answer: Delivery | None
+        self, policy: str, purpose: str, code: str, replace_code: bool, authenticated: bool, answer: Delivery | None
     ) -> None:
         """Begin a send under one API's figures; without an answer the outcome comes later, or never."""
         now, n = self._now(), f"{len(self.messages):032x}"
-        opening = Opening(purpose, ("a", "b"), keyed, "VE" + n, "VL" + n, "k1", code=code, insists=insists)
+        channels, ids = ("a", "b"), ("VE" + n, "VL" + n)
+        plan = SendPlan(purpose, channels, authenticated, *ids, "k1", code=code, replace_code=replace_code)
         try:
-            ledger, verification, send = begin(self.ledger, now, POLICIES[policy], opening, code_of)
+            ledger, verification, send = begin(self.ledger, now, POLICIES[policy], plan, code_of)
         except OtpError:
             return
-        self._gap_and_caps_held(POLICIES[policy], keyed)
+        self._gap_and_caps_held(POLICIES[policy], authenticated)
         self._keep(ledger)
         self.messages.append(Sent(send, verification.id, code_of(verification), self.time, self._offset))
         if answer:
@@ -194,21 +195,21 @@ class Interleaved:
 
     def counts_are_true(self) -> None:
         ledger = self.ledger
-        assert min(ledger.streak, ledger.deaths) >= 0
+        assert min(ledger.streak, ledger.exhaustions) >= 0
         assert all(0 <= v.attempts <= Policy().max_attempts and v.messages >= 0 for v in ledger.verifications)
 
     def spent_and_pending_risk_stay_within_the_bound(self) -> None:
         ledger = corrected(self.ledger, self.clock())
         assert risk_spent(ledger) + risk_at_stake(ledger, self.clock(), OFTEN) <= MOST_RISK
 
-    def _gap_and_caps_held(self, policy: Policy, keyed: bool) -> None:
+    def _gap_and_caps_held(self, policy: Policy, authenticated: bool) -> None:
         """A send that was allowed comes after the gap, and within the caps with those before it.
 
         Messages whose stamp is behind the clock of now do not count: it is another boot's, whose clock was behind.
         """
         known = [m for m in self.messages if m.ahead >= self._offset - BACKWARDS]
         assert not policy.gaps or all(self.time - m.at >= policy.gaps[0] - BACKWARDS for m in known if m.gap)
-        day = policy.sends_per_day + policy.keyed_reserve * keyed
+        day = policy.sends_per_day + policy.keyed_reserve * authenticated
         for quota, window in ((policy.sends_per_hour, HOUR), (day, DAY)):
             assert sum(m.slot and self.time - m.at < window - BACKWARDS for m in known) < quota
 

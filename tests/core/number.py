@@ -9,7 +9,7 @@ from otp_app.core.delivery import Reason
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.policy import Policy
-from otp_app.core.send_transitions import Opening, begin, settle
+from otp_app.core.send_transitions import SendPlan, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock, refused
 
 POLICY = Policy()
@@ -29,23 +29,28 @@ class Number:
         return self.clock()
 
     def begin(
-        self, purpose: str = "login", channels: tuple[str, ...] = ("sms",), *, keyed: bool = False, test_code: str = ""
+        self,
+        purpose: str = "login",
+        channels: tuple[str, ...] = ("sms",),
+        *,
+        authenticated: bool = False,
+        test_code: str = "",
     ) -> tuple[Verification, Send]:
         """Count a message, as a send does before it leaves."""
         n = next(self._ids)
-        opening = Opening(purpose, channels, keyed, f"VE{n:032x}", f"VL{n:032x}", "k1", test_code or None)
-        self.ledger, verification, send = begin(self.ledger, self.now, self.policy, opening, lambda v: CODE)
+        plan = SendPlan(purpose, channels, authenticated, f"VE{n:032x}", f"VL{n:032x}", "k1", test_code or None)
+        self.ledger, verification, send = begin(self.ledger, self.now, self.policy, plan, lambda v: CODE)
         return verification, send
 
-    def send(self, **opening: Any) -> Verification:
+    def send(self, **plan: Any) -> Verification:
         """Begin, and have it sent."""
-        verification, send = self.begin(**opening)
+        verification, send = self.begin(**plan)
         self.ledger = settle(self.ledger, self.now, send.id, SENT)
         return verification
 
-    def refuse(self, reason: Reason, **opening: Any) -> Verification:
+    def refuse(self, reason: Reason, **plan: Any) -> Verification:
         """Begin, and have it refused."""
-        verification, send = self.begin(**opening)
+        verification, send = self.begin(**plan)
         self.ledger = settle(self.ledger, self.now, send.id, refused(reason))
         return verification
 
@@ -56,9 +61,9 @@ class Number:
         self.ledger = new or self.ledger
         return verdict
 
-    def kill(self, **opening: Any) -> Verification:
+    def kill(self, **plan: Any) -> Verification:
         """Send, and use up all tries."""
-        verification = self.send(**opening)
+        verification = self.send(**plan)
         for _ in range(self.policy.max_attempts):
             self.check(verification, WRONG)
         return verification

@@ -37,10 +37,10 @@ def _verification(number: int = 0, age: float = 0.0, **fields: Any) -> Verificat
 
 
 def _refusal(
-    ledger: Ledger, now: Instant = NOW, *, keyed: bool = False, policy: Policy = POLICY
+    ledger: Ledger, now: Instant = NOW, *, authenticated: bool = False, policy: Policy = POLICY
 ) -> LimitReached | None:
     try:
-        refuse_send(ledger, now, policy, keyed=keyed)
+        refuse_send(ledger, now, policy, authenticated=authenticated)
     except LimitReached as reached:
         return reached
     return None
@@ -58,18 +58,20 @@ def test_the_gap_is_kept_and_ends_on_time(streak: int, gap: float) -> None:
     assert _refusal(ledger, _later(gap)) is None
 
 
-@pytest.mark.parametrize(("deaths", "wait"), [(1, 30.0), (2, 60.0), (3, 300.0), (4, 900.0), (5, 3600.0), (50, 3600.0)])
-def test_the_cool_down_holds_for_callers_without_a_key(deaths: int, wait: float) -> None:
-    ledger = _ledger(deaths=deaths, died=WALL)
+@pytest.mark.parametrize(
+    ("exhaustions", "wait"), [(1, 30.0), (2, 60.0), (3, 300.0), (4, 900.0), (5, 3600.0), (50, 3600.0)]
+)
+def test_the_cool_down_holds_for_callers_without_a_key(exhaustions: int, wait: float) -> None:
+    ledger = _ledger(exhaustions=exhaustions, exhausted_at=WALL)
     reached = _refusal(ledger, _later(wait - 1))
     assert isinstance(reached, CoolingDown)
     assert reached.retry_after == 1
     assert _refusal(ledger, _later(wait)) is None
-    assert _refusal(ledger, NOW, keyed=True) is None
+    assert _refusal(ledger, NOW, authenticated=True) is None
 
 
 @pytest.mark.parametrize(
-    ("sent", "keyed", "window", "wait"),
+    ("sent", "authenticated", "window", "wait"),
     [
         ([0, 1, 2, 3, 4], False, HOUR, HOUR - 4),
         ([0, 1, 2, 3, 4], True, HOUR, HOUR - 4),
@@ -77,39 +79,39 @@ def test_the_cool_down_holds_for_callers_without_a_key(deaths: int, wait: float)
         ([HOUR * n for n in range(1, 16)], True, DAY, DAY - 15 * HOUR),
     ],
 )
-def test_the_caps_of_the_hour_and_the_day(sent: list[float], keyed: bool, window: float, wait: float) -> None:
+def test_the_caps_of_the_hour_and_the_day(sent: list[float], authenticated: bool, window: float, wait: float) -> None:
     ledger = _ledger(sent=tuple(sorted(WALL - ago for ago in sent)))
-    reached = _refusal(ledger, keyed=keyed)
+    reached = _refusal(ledger, authenticated=authenticated)
     assert isinstance(reached, TooManySends)
     assert (reached.window, reached.retry_after) == (window, wait)
-    assert _refusal(ledger, _later(wait), keyed=keyed) is None
+    assert _refusal(ledger, _later(wait), authenticated=authenticated) is None
 
 
 def test_a_caller_with_a_key_has_a_reserve_beyond_what_strangers_can_use_up() -> None:
     ledger = _ledger(sent=tuple(WALL - HOUR * n for n in range(10, 0, -1)))
     assert isinstance(_refusal(ledger), TooManySends)
-    assert _refusal(ledger, keyed=True) is None
-    assert (sends_left(ledger, NOW, POLICY, keyed=False), sends_left(ledger, NOW, POLICY, keyed=True)) == (0, 5)
+    assert _refusal(ledger, authenticated=True) is None
+    assert [sends_left(ledger, NOW, POLICY, authenticated=shown) for shown in (False, True)] == [0, 5]
 
 
 def test_of_several_limits_the_one_that_lasts_longest_is_told() -> None:
-    ledger = _ledger(sent=(WALL,) * 5, last_send=WALL, streak=5, deaths=1, died=WALL)
+    ledger = _ledger(sent=(WALL,) * 5, last_send=WALL, streak=5, exhaustions=1, exhausted_at=WALL)
     assert isinstance(_refusal(ledger), TooManySends)
-    assert seconds_to_next_send(ledger, NOW, POLICY, keyed=False) == HOUR
+    assert seconds_to_next_send(ledger, NOW, POLICY, authenticated=False) == HOUR
     assert isinstance(_refusal(replace(ledger, sent=())), TooSoon)
 
 
 def test_zero_means_no_limit() -> None:
     free = Policy(gaps=(), cool_downs=(), sends_per_hour=0, sends_per_day=0)
-    ledger = _ledger(sent=(WALL,) * 500, last_send=WALL, streak=500, deaths=3, died=WALL)
+    ledger = _ledger(sent=(WALL,) * 500, last_send=WALL, streak=500, exhaustions=3, exhausted_at=WALL)
     assert _refusal(ledger, policy=free) is None
-    assert sends_left(ledger, NOW, free, keyed=False) is None
-    assert seconds_to_next_send(ledger, NOW, free, keyed=False) == 0
+    assert sends_left(ledger, NOW, free, authenticated=False) is None
+    assert seconds_to_next_send(ledger, NOW, free, authenticated=False) == 0
 
 
 @pytest.mark.parametrize(("sent", "left"), [(0, 5), (3, 2), (5, 0), (7, 0)])
 def test_how_many_messages_are_left(sent: int, left: int) -> None:
-    assert sends_left(_ledger(sent=(WALL,) * sent), NOW, POLICY, keyed=False) == left
+    assert sends_left(_ledger(sent=(WALL,) * sent), NOW, POLICY, authenticated=False) == left
 
 
 # ---- risk
@@ -175,14 +177,14 @@ def test_what_no_rule_asks_for_is_forgotten() -> None:
         sent=(WALL - DAY, WALL - DAY + 1),
         last_send=WALL - DAY,
         streak=4,
-        died=WALL - DAY,
-        deaths=3,
+        exhausted_at=WALL - DAY,
+        exhaustions=3,
         risk=((TODAY - 31, ONE), (TODAY - 30, ONE)),
         given_back=(TODAY - 31, TODAY - 30),
         refusals=(("sms", WALL - 600, "bad_number"), ("whatsapp", WALL - 599, "bad_number")),
     )
     left = pruned(ledger, NOW, POLICY)
-    assert (left.sent, left.streak, left.deaths) == ((WALL - DAY + 1,), 0, 0)
+    assert (left.sent, left.streak, left.exhaustions) == ((WALL - DAY + 1,), 0, 0)
     assert (left.risk, left.given_back) == (((TODAY - 30, ONE),), (TODAY - 30,))
     assert left.refusals == (("whatsapp", WALL - 599, "bad_number"),)
 
@@ -203,8 +205,8 @@ def test_a_day_ahead_is_forgotten_with_the_others() -> None:
 
 
 def test_tombstones_are_kept_for_an_hour_and_at_most_eight() -> None:
-    over = [_verification(n, status=Status.CANCELED, over=WALL - 3599) for n in range(12)]
-    old, expired = _verification(90, status=Status.APPROVED, over=WALL - 3600), _verification(91, age=3899)
+    over = [_verification(n, status=Status.CANCELED, ended_at=WALL - 3599) for n in range(12)]
+    old, expired = _verification(90, status=Status.APPROVED, ended_at=WALL - 3600), _verification(91, age=3899)
     pending = _verification(92)
     left = pruned(_ledger(verifications=(old, expired, *over, pending)), NOW, POLICY).verifications
     assert [v.id for v in left] == [v.id for v in (*over[-MAX_TOMBSTONES:], pending)]
@@ -219,10 +221,10 @@ def test_tombstones_are_kept_for_an_hour_and_at_most_eight() -> None:
     [
         ({}, 1.0),
         ({"verifications": (_verification(),)}, 300 + HOUR),
-        ({"verifications": (_verification(status=Status.APPROVED, over=WALL),)}, HOUR),
+        ({"verifications": (_verification(status=Status.APPROVED, ended_at=WALL),)}, HOUR),
         ({"sent": (WALL,), "last_send": WALL, "streak": 1}, DAY),
         ({"sent": (WALL + HOUR,), "last_send": WALL + HOUR, "streak": 1}, DAY + HOUR),  # of a clock that is ahead
-        ({"deaths": 1, "died": WALL}, DAY),
+        ({"exhaustions": 1, "exhausted_at": WALL}, DAY),
         ({"risk": ((TODAY, ONE),)}, 31 * DAY),
         ({"given_back": (TODAY,)}, 31 * DAY),
         ({"refusals": (("sms", WALL, "bad_number"),)}, 600),

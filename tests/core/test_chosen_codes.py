@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.core.codes import distance, moved
+from otp_app.core.codes import code_offset, shift_code
 from otp_app.core.delivery import Message
 from otp_app.core.errors import DeliveryRefused, InvalidInput
 from otp_app.core.ledger import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.risk import risk_spent
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, World, refused
 
@@ -29,7 +29,7 @@ def test_it_is_not_readable_at_rest(world: World) -> None:
     (verification,) = world.ledger().verifications
     assert "86420" not in encode(world.ledger()).decode()
     assert verification.digits == 5
-    assert moved("13579", distance("86420", "13579")) == "86420"
+    assert shift_code("13579", code_offset("86420", "13579")) == "86420"
 
 
 def test_the_record_is_read_as_it_was_written(world: World) -> None:
@@ -43,7 +43,7 @@ def test_the_record_is_read_as_it_was_written(world: World) -> None:
 @pytest.mark.parametrize("code", ["123", "12345678901", "12a4", "١٢٣٤", " 1234", "-1234"])
 def test_what_cannot_be_a_code_is_refused(code: str) -> None:
     with pytest.raises(InvalidInput):
-        Wish(code=code)
+        SendRequest(code=code)
 
 
 def test_a_resend_brings_the_code_that_was_chosen_first(world: World) -> None:
@@ -73,7 +73,7 @@ def test_who_insists_replaces_the_code_and_gets_no_new_tries(world: World) -> No
     derived = world.code()
     world.service().check("0000", phone_number=PHONE)
     world.clock.forward(30)
-    assert world.send(code="1111", insists=True).verification_id == first.verification_id
+    assert world.send(code="1111", replace_code=True).verification_id == first.verification_id
     assert world.code() == "1111"
     assert not world.service().check(derived, phone_number=PHONE).approved
     verdict = world.service().check("1111", phone_number=PHONE)
@@ -81,16 +81,16 @@ def test_who_insists_replaces_the_code_and_gets_no_new_tries(world: World) -> No
 
 
 def test_a_code_of_another_length_may_replace_one(world: World) -> None:
-    world.send(code="1111", insists=True)
+    world.send(code="1111", replace_code=True)
     world.clock.forward(30)
-    world.send(code="22222222", insists=True)
+    world.send(code="22222222", replace_code=True)
     assert world.service().check("22222222", phone_number=PHONE).approved
 
 
 def test_to_insist_on_the_code_that_there_is_changes_nothing(world: World) -> None:
-    world.send(code="1111", insists=True)
+    world.send(code="1111", replace_code=True)
     world.clock.forward(30)
-    world.send(code="1111", insists=True)
+    world.send(code="1111", replace_code=True)
     assert world.ledger().verifications[0].generation == 0
 
 
@@ -99,18 +99,18 @@ def test_a_code_that_never_left_does_not_replace_the_one_before(world: World) ->
     world.clock.forward(30)
     world.sms.script.append(refused())
     with pytest.raises(DeliveryRefused):
-        world.send(code="2222", insists=True)
+        world.send(code="2222", replace_code=True)
     assert world.service().check("1111", phone_number=PHONE).approved
 
 
 def test_a_code_that_left_once_stays_though_its_resend_was_refused(world: World) -> None:
     world.send(code="1111")
     world.clock.forward(30)
-    world.send(code="2222", insists=True)
+    world.send(code="2222", replace_code=True)
     world.clock.forward(60)
     world.sms.script.append(refused())
     with pytest.raises(DeliveryRefused):
-        world.send(code="2222", insists=True)
+        world.send(code="2222", replace_code=True)
     assert world.service().check("2222", phone_number=PHONE).approved
 
 
@@ -125,11 +125,11 @@ def test_a_choice_stays_though_its_message_was_forgotten(world: World) -> None:
     def another(message: Message) -> None:
         if message.code == "2222":
             with pytest.raises(DeliveryRefused):
-                world.send(code="3333", insists=True)
+                world.send(code="3333", replace_code=True)
 
     world.sms.during, world.sms.script = another, [refused(), refused()]
     with pytest.raises(DeliveryRefused):
-        world.send(code="2222", insists=True)
+        world.send(code="2222", replace_code=True)
     assert world.service().check("1111", verification_id=verification_id).approved
 
 
@@ -157,7 +157,7 @@ def test_with_new_codes_on_resend_each_choice_counts(world: World) -> None:
 
 def test_a_test_number_keeps_its_fixed_code(world: World) -> None:
     world.test_numbers = {PHONE: FixedCode("123456", world.clock.wall + 100)}
-    world.send(code="9999", insists=True)
+    world.send(code="9999", replace_code=True)
     assert world.ledger().verifications[0].chosen == ()
     assert not world.service().check("9999", phone_number=PHONE).approved
     assert world.service().check("123456", phone_number=PHONE).approved
@@ -203,9 +203,9 @@ def test_of_a_number_under_attack_a_short_choice_is_not_taken(world: World) -> N
     world.send(code="4444")
     assert len(world.code()) == 8
     with pytest.raises(InvalidInput, match="8 digits"):
-        world.send(purpose="payment", code="4444", insists=True)
+        world.send(purpose="payment", code="4444", replace_code=True)
     world.clock.forward(700)
-    world.send(code="87654321", insists=True)
+    world.send(code="87654321", replace_code=True)
     assert world.code() == "87654321"
 
 
@@ -219,11 +219,11 @@ def test_of_two_new_codes_that_never_left_none_is_taken(world: World) -> None:
     def overtaken(_: object) -> None:
         world.sms.during = lambda _: None
         with pytest.raises(DeliveryRefused):
-            third.send(PHONE, Wish(code="3333", insists=True))
+            third.send(PHONE, SendRequest(code="3333", replace_code=True))
 
     world.sms.during = overtaken
     with pytest.raises(DeliveryRefused):
-        second.send(PHONE, Wish(code="2222", insists=True))
+        second.send(PHONE, SendRequest(code="2222", replace_code=True))
     assert world.service().check("1111", phone_number=PHONE).approved
 
 
@@ -232,9 +232,9 @@ def test_of_two_pending_six_digit_codes_only_one_becomes_short(world: World) -> 
     world.policy = Policy(gaps=())
     for purpose in ("login", "payment"):
         world.send(purpose=purpose)
-    world.send(code="4321", insists=True)
+    world.send(code="4321", replace_code=True)
     with pytest.raises(InvalidInput, match="6 digits"):
-        world.send(purpose="payment", code="4321", insists=True)
+        world.send(purpose="payment", code="4321", replace_code=True)
     assert [v.digits for v in world.ledger().verifications] == [4, 6]
 
 
@@ -249,7 +249,7 @@ def test_a_short_code_counts_while_the_long_one_in_its_place_may_not_have_left(w
     world.sms.during = choose_elsewhere
     world.sms.script = [SENT, refused()]
     with pytest.raises(DeliveryRefused):
-        world.send(code="87654321", insists=True)
+        world.send(code="87654321", replace_code=True)
     assert [v.digits for v in world.ledger().verifications] == [4, 8]
 
 
@@ -261,6 +261,6 @@ def test_an_approval_gives_back_no_more_than_the_guess_weighed(world: World) -> 
     world.send(purpose="payment")
     world.service().check("00000", phone_number=PHONE, purpose="payment")
     spent = risk_spent(world.ledger())
-    world.send(code="4321", insists=True)
+    world.send(code="4321", replace_code=True)
     assert world.service().check("4321", phone_number=PHONE).approved
     assert risk_spent(world.ledger()) == spent - 100

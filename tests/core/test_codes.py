@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.codes import CODE, CodeKeys, Names, distance, matches, moved, parse_keys, parse_secret
+from otp_app.core.codes import CODE, CodeKeys, LedgerIds, code_offset, matches, parse_keys, parse_secret, shift_code
 from otp_app.core.errors import UnknownKey
 from tests.core.fakes import INDEX_KEY, K1, K2, ONE_KEY, PHONE, World
 
@@ -28,9 +28,9 @@ def drawn() -> list[str]:
 
 
 @pytest.fixture
-def names() -> Names:
+def ids() -> LedgerIds:
     """Names with randomness that is the same in every run."""
-    return Names(INDEX_KEY, random.Random(3).randbytes)
+    return LedgerIds(INDEX_KEY, random.Random(3).randbytes)
 
 
 # 99.99 % of fair draws stay below: chi-square of 9 and of 999 degrees of freedom
@@ -113,33 +113,33 @@ def test_what_is_not_ascii_digits_is_no_guess(text: str) -> None:
     assert CODE.fullmatch(text) is None
 
 
-def test_an_id_names_the_ledger_of_its_number(names: Names) -> None:
+def test_an_id_names_the_ledger_of_its_number(ids: LedgerIds) -> None:
     for phone in (PHONE, "+919876543210"):
-        assert names.ledger_of(names.new_verification(names.ledger(phone))) == names.ledger(phone)
+        assert ids.ledger_of(ids.new_verification(ids.ledger(phone))) == ids.ledger(phone)
 
 
-def test_ledgers_of_two_numbers_have_two_names_and_no_digit_of_the_number(names: Names) -> None:
-    assert names.ledger(PHONE) != names.ledger("+14155552672")
-    assert PHONE[1:] not in names.ledger(PHONE)
+def test_ledgers_of_two_numbers_have_two_names_and_no_digit_of_the_number(ids: LedgerIds) -> None:
+    assert ids.ledger(PHONE) != ids.ledger("+14155552672")
+    assert PHONE[1:] not in ids.ledger(PHONE)
 
 
 def _shared_runs(one: str, other: str, length: int) -> Iterator[str]:
     return (one[i : i + length] for i in range(2, len(one) - length + 1) if one[i : i + length] in other[2:])
 
 
-def test_ids_of_one_number_share_nothing_that_can_be_seen(names: Names) -> None:
+def test_ids_of_one_number_share_nothing_that_can_be_seen(ids: LedgerIds) -> None:
     """Nobody who sees two ids can tell that they belong to one number."""
-    ids = [names.new_verification(names.ledger(PHONE)) for _ in range(50)]
-    assert len(set(ids)) == 50
-    hidden = names.ledger(PHONE).removeprefix("n:")
-    for one, other in pairwise(ids):
+    made = [ids.new_verification(ids.ledger(PHONE)) for _ in range(50)]
+    assert len(set(made)) == 50
+    hidden = ids.ledger(PHONE).removeprefix("n:")
+    for one, other in pairwise(made):
         assert not list(_shared_runs(one, other, 6))
         assert not list(_shared_runs(one, "VE" + hidden, 6))
 
 
-def test_an_id_made_with_another_index_key_names_no_ledger_of_ours(names: Names) -> None:
-    theirs = Names(b"j" * 32, random.Random(3).randbytes)
-    assert names.ledger_of(theirs.new_verification(theirs.ledger(PHONE))) != names.ledger(PHONE)
+def test_an_id_made_with_another_index_key_names_no_ledger_of_ours(ids: LedgerIds) -> None:
+    theirs = LedgerIds(b"j" * 32, random.Random(3).randbytes)
+    assert ids.ledger_of(theirs.new_verification(theirs.ledger(PHONE))) != ids.ledger(PHONE)
 
 
 @pytest.mark.parametrize(
@@ -148,18 +148,18 @@ def test_an_id_made_with_another_index_key_names_no_ledger_of_ours(names: Names)
      "VE" + "0" * 32 + "\n", "VE" + "\u0660" * 32, "\ud800", "0" * 1_000_000],
     ids=lambda odd: ascii(odd[:8]),
 )  # fmt: skip
-def test_what_is_no_id_names_nothing(names: Names, odd: str) -> None:
-    assert names.ledger_of(odd) is None
+def test_what_is_no_id_names_nothing(ids: LedgerIds, odd: str) -> None:
+    assert ids.ledger_of(odd) is None
 
 
-def test_an_id_that_was_made_up_names_some_other_ledger(names: Names) -> None:
-    assert names.ledger_of("VE" + "0" * 32) not in (None, names.ledger(PHONE))
+def test_an_id_that_was_made_up_names_some_other_ledger(ids: LedgerIds) -> None:
+    assert ids.ledger_of("VE" + "0" * 32) not in (None, ids.ledger(PHONE))
 
 
-def test_sends_have_ids_of_their_own(names: Names) -> None:
-    ids = {names.new_send() for _ in range(100)}
-    assert len(ids) == 100
-    assert all(i.startswith("VL") and len(i) == 34 for i in ids)
+def test_sends_have_ids_of_their_own(ids: LedgerIds) -> None:
+    made = {ids.new_send() for _ in range(100)}
+    assert len(made) == 100
+    assert all(i.startswith("VL") and len(i) == 34 for i in made)
 
 
 def _b64(secret: bytes) -> str:
@@ -194,12 +194,12 @@ def test_a_secret_of_32_bytes_is_long_enough() -> None:
 
 def test_a_distance_leads_from_one_code_to_another() -> None:
     for derived, chosen in [("000000", "999999"), ("999999", "000000"), ("0042", "0042"), ("5", "3")]:
-        assert moved(derived, distance(chosen, derived)) == chosen
+        assert shift_code(derived, code_offset(chosen, derived)) == chosen
 
 
 def test_a_distance_is_as_long_as_the_code() -> None:
     """As far round as digits go: it is what a one-time pad would leave."""
-    assert distance("0000", "0001") == 9999
+    assert code_offset("0000", "0001") == 9999
 
 
 def test_keys_for_another_use_are_others() -> None:

@@ -8,7 +8,7 @@ from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, StoreUnavailable
 from otp_app.core.events import OutcomeLost, Refused, Sent
 from otp_app.core.ledger import Status
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.store import Swap
 from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, SENT, UNKNOWN, World, refused, wrong
@@ -229,5 +229,5 @@ def test_a_listener_that_fails_does_not_undo_a_send(world: World) -> None:
 
     world.listeners = [fail]
     service = world.service()
-    assert service.send(PHONE, Wish()).outcome == Outcome.SENT
+    assert service.send(PHONE, SendRequest()).outcome == Outcome.SENT
     assert service.check(world.code(), phone_number=PHONE).status == Status.APPROVED

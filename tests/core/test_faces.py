@@ -11,14 +11,14 @@ from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, 
 from otp_app.core.events import Approval, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.send_transitions import settle
 from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, World, refused
 from tests.core.number import Number
 
 TEN_MINUTES = Policy(
-    ttl=600, gaps=(), sends_per_verification=3, sends_per_hour=50, sends_per_day=50, face_attempts=5
+    ttl=600, gaps=(), sends_per_verification=3, sends_per_hour=50, sends_per_day=50, api_attempts=5
 )  # fmt: skip
 AGAIN = Policy(once_only=False, gaps=())
 
@@ -113,7 +113,7 @@ def test_guesses_at_a_used_code_are_counted(world: World) -> None:
     assert [guess(world, wrong)[2] for _ in range(6)] == [True] * 5 + [False]
     assert guess(world, world.code()) == (False, Status.MAX_ATTEMPTS_REACHED, False)
     (verification,) = world.ledger().verifications
-    assert (verification.status, world.ledger().deaths) == (Status.APPROVED, 0)  # that it was approved stays on record
+    assert (verification.status, world.ledger().exhaustions) == (Status.APPROVED, 0)  # it stays approved
 
 
 def test_an_approval_says_what_was_shown(world: World) -> None:
@@ -158,7 +158,7 @@ def test_a_look_tells_what_there_was_before(world: World) -> None:
 
 def test_tries_are_told_as_the_face_counts_them(world: World) -> None:
     """Three at most for one that looks at three."""
-    world.policy = Policy(face_attempts=3)
+    world.policy = Policy(api_attempts=3)
     sending = world.send()
     assert world.service().status(sending.verification_id).attempts_left == 3
     assert world.service().check("0000", phone_number=PHONE).attempts_left == 2
@@ -237,8 +237,8 @@ def test_a_verification_is_found_by_what_is_known_of_it(world: World) -> None:
 
 def test_other_figures_are_over_the_same_ledgers(world: World) -> None:
     service = world.service()
-    strict = service.under(replace(world.policy, face_attempts=1), Texts("Code {code}"))
-    strict.send(PHONE, Wish())
+    strict = service.with_profile(replace(world.policy, api_attempts=1), Texts("Code {code}"))
+    strict.send(PHONE, SendRequest())
     assert world.sms.messages[-1].text.startswith("Code ")
     assert strict.check("0000", phone_number=PHONE).counted
     assert not strict.check(world.code(), phone_number=PHONE).counted

@@ -15,8 +15,8 @@ from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.ledger import MAX_BYTES, Status, decode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong
 from tests.core.witness import Witness
@@ -52,19 +52,27 @@ class Histories(RuleBasedStateMachine):
         server=servers,
         number=numbers,
         purpose=purposes,
-        keyed=st.booleans(),
+        authenticated=st.booleans(),
         moods=st.lists(st.sampled_from(DELIVERIES), min_size=2, max_size=2),
         slow=st.sampled_from([0.0, 0.0, 3.5]),
         wait=st.sampled_from([0.0, 30.0, 60.0, 60.0, 120.0, 300.0]),
     )
     def send(
-        self, server: int, number: str, purpose: str, keyed: bool, moods: list[Delivery], slow: float, wait: float
+        self,
+        server: int,
+        number: str,
+        purpose: str,
+        authenticated: bool,
+        moods: list[Delivery],
+        slow: float,
+        wait: float,
     ) -> None:
         """Send, after a wait that may be long enough. A refused send never kills the pending verification."""
         self.world.clock.forward(wait)
         pending = self.witness.pending(self.servers[server], number, purpose)
-        wish = Wish(purpose, keyed=keyed)
-        sent = self._send(number, purpose, lambda: self.servers[server].send(number, wish), moods, slow, keyed=keyed)
+        request = SendRequest(purpose, authenticated=authenticated)
+        send = partial(self.servers[server].send, number, request)
+        sent = self._send(number, purpose, send, moods, slow, authenticated=authenticated)
         if pending and not sent:
             assert self.servers[server].status(pending).status == Status.PENDING, "a refused send killed it"
 
@@ -72,7 +80,7 @@ class Histories(RuleBasedStateMachine):
     def resend(self, server: int, number: str, purpose: str) -> None:
         """Ask again by id."""
         if known := self.witness.latest(number, purpose):
-            self._send(number, purpose, lambda: self.servers[server].resend(known, Wish()))
+            self._send(number, purpose, lambda: self.servers[server].resend(known, SendRequest()))
 
     @rule(turn=st.integers(0, 3), moment=st.sampled_from(["before", "after"]), number=numbers)
     def send_with_a_failing_store(self, turn: int, moment: str, number: str) -> None:
@@ -84,7 +92,7 @@ class Histories(RuleBasedStateMachine):
                 raise StoreUnavailable
 
         setattr(self.world.store, moment, fail)
-        self._send(number, "login", lambda: self.servers[0].send(number, Wish()))
+        self._send(number, "login", lambda: self.servers[0].send(number, SendRequest()))
 
     @rule(
         server=servers,
@@ -118,21 +126,23 @@ class Histories(RuleBasedStateMachine):
             for _ in range(4):
                 self._guess(server, number, "login", right=False)
             self.world.clock.forward(60)
-            self._send(number, "login", lambda: self.servers[server].send(number, Wish(keyed=True)), keyed=True)
+            send = partial(self.servers[server].send, number, SendRequest(authenticated=True))
+            self._send(number, "login", send, authenticated=True)
         self._guess(server, number, "login", right)
 
     @rule(number=numbers, times=st.integers(2, 20), wait=st.sampled_from([300.0, 300.0, 1500.0, HOUR]))
     def flood(self, number: str, times: int, wait: float) -> None:
         """Send at every chance."""
         for n in range(times):
-            wish = Wish(keyed=n % 3 == 0)
-            self._send(number, "login", partial(self.servers[0].send, number, wish), keyed=wish.keyed)
+            request = SendRequest(authenticated=n % 3 == 0)
+            send = partial(self.servers[0].send, number, request)
+            self._send(number, "login", send, authenticated=request.authenticated)
             self.world.clock.forward(wait)
 
     @rule(number=numbers, back=st.sampled_from([-300.0, 0.0, 300.0]), wait=st.sampled_from([290.0, 301.0, 601.0]))
     def guess_late(self, number: str, back: float, wait: float) -> None:
         """Send, set the clock, and come at the end of the code's life."""
-        self._send(number, "login", lambda: self.servers[0].send(number, Wish()))
+        self._send(number, "login", lambda: self.servers[0].send(number, SendRequest()))
         self.set_clock(back)
         self.world.clock.forward(wait)
         self._guess(1, number, "login", right=True)
@@ -190,11 +200,11 @@ class Histories(RuleBasedStateMachine):
         self,
         number: str,
         purpose: str,
-        call: Callable[[], Sending],
+        call: Callable[[], SendResult],
         moods: list[Delivery] | None = None,
         slow: float = 0.0,
         *,
-        keyed: bool = False,
+        authenticated: bool = False,
     ) -> bool:
         before, called = [len(c.messages) for c in self.world.channels], self.world.clock()
         for channel, mood in zip(self.world.channels, moods or (SENT, SENT), strict=True):
@@ -206,7 +216,7 @@ class Histories(RuleBasedStateMachine):
         self.world.store.before = self.world.store.after = _nothing
         if sending:
             self.witness.heard(sending, number, purpose, called)
-        self.witness.look_at_messages(number, before, called, keyed=keyed)
+        self.witness.look_at_messages(number, before, called, authenticated=authenticated)
         return sending is not None
 
     def _guess(self, server: int, number: str, purpose: str, right: bool, *, by_id: bool = False) -> None:

@@ -12,7 +12,7 @@ from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, IdempotencyInProgress, OtpError, StoreUnavailable, TooSoon
 from otp_app.core.idempotency import LEASE
 from otp_app.core.policy import DAY, Policy
-from otp_app.core.results import Sending
+from otp_app.core.results import SendResult
 from tests.core.caller import Caller, Dead, die
 from tests.core.fakes import World, refused
 
@@ -84,7 +84,7 @@ def test_a_paused_call_that_wakes_after_the_take_over_sends_nothing(
 
 
 def test_a_call_that_sleeps_after_its_note_sends_the_only_message(caller: Caller) -> None:
-    answers: list[Sending] = []
+    answers: list[SendResult] = []
 
     def later(_: Any) -> None:
         caller.world.sms.during = lambda message: None

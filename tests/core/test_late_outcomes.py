@@ -18,7 +18,7 @@ from tests.core.number import WRONG, Number
 
 NATIVE = Policy()
 WALKS = 300
-USERS = replace(NATIVE, face_attempts=3, tells_end_once=True)
+USERS = replace(NATIVE, api_attempts=3, report_end_once=True)
 
 
 @pytest.fixture

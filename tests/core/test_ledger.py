@@ -17,7 +17,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.retention import MOST_SENT
-from otp_app.core.send_transitions import Opening
+from otp_app.core.send_transitions import SendPlan
 from tests.core.fakes import PHONE, SENT
 
 SAMPLE = Path(__file__).parent / "samples" / "ledger-format-1.json"
@@ -38,13 +38,13 @@ def _later(seconds: float) -> Instant:
 
 def test_a_stored_ledger_of_format_1_is_read_whole() -> None:
     ledger = decode(SAMPLE.read_bytes())
-    assert (ledger.phone, ledger.streak, ledger.deaths, ledger.raised, ledger.format) == (PHONE, 2, 1, True, 1)
+    assert (ledger.phone, ledger.streak, ledger.exhaustions, ledger.raised, ledger.format) == (PHONE, 2, 1, True, 1)
     assert ledger.sent == (1799999000.0, 1799999100.5)
     assert ledger.risk == ((20832, 50000), (20833, 10000))
     assert ledger.given_back == (20832,)
     assert ledger.refusals == (("whatsapp", 1799999100.5, "bad_number"),)
     died, pending = ledger.verifications
-    assert (died.status, died.attempts, died.over) == (Status.MAX_ATTEMPTS_REACHED, 5, 1799999050.0)
+    assert (died.status, died.attempts, died.ended_at) == (Status.MAX_ATTEMPTS_REACHED, 5, 1799999050.0)
     assert (pending.status, pending.purpose, pending.generation) == (Status.PENDING, "payment", 1)
     assert pending.begun == Instant(1799999100.5, "0a1b2c3d", 5000.25)
     assert [s.state for s in pending.sends] == ["refused", "sent"]
@@ -81,8 +81,8 @@ def test_unknown_fields_survive_every_transition() -> None:
     """Two versions run side by side during an update; the older one must not lose what the newer one wrote."""
     ledger, policy = _with_unknown_fields(), Policy(gaps=(), cool_downs=())
     now = Instant(1799999110.0, "0a1b2c3d", 5010.0)
-    opening = Opening("payment", ["sms"], keyed=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
-    ledger, verification, _ = transitions.begin(ledger, now, policy, opening, lambda v: "111111")
+    plan = SendPlan("payment", ["sms"], authenticated=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
+    ledger, verification, _ = transitions.begin(ledger, now, policy, plan, lambda v: "111111")
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
     ledger = transitions.settle(ledger, now, "VL1", SENT)
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
@@ -130,8 +130,8 @@ def _full(verifications: tuple[Verification, ...], sends: int = 15) -> Ledger:
         sent=tuple(NOW.wall + n / 1000 for n in range(sends)),
         last_send=NOW.wall,
         streak=15,
-        deaths=9,
-        died=NOW.wall,
+        exhaustions=9,
+        exhausted_at=NOW.wall,
         risk=tuple((20803 + n, 550_000) for n in range(31)),
         raised=True,
         given_back=(20803,) * 5,
@@ -144,7 +144,7 @@ def _named(number: int, **fields: Any) -> Verification:
 
 
 def test_history_is_dropped_before_a_ledger_outgrows_8_kib() -> None:
-    tombstones = tuple(_named(n, status=Status.CANCELED, over=NOW.wall, sends=_sends(5)) for n in range(8))
+    tombstones = tuple(_named(n, status=Status.CANCELED, ended_at=NOW.wall, sends=_sends(5)) for n in range(8))
     pending = _named(9, sends=_sends(5))
     ledger = decode(encode(_full((*tombstones, pending))))
     assert len(encode(ledger)) <= MAX_BYTES
@@ -164,7 +164,7 @@ def test_the_largest_caps_that_settings_allow_leave_room_for_all_pending_verific
     on_its_way = Send("VL" + "0" * 32, "whatsapp", NOW.wall + 0.123, generation=3)
     chosen = tuple((generation, 10, 9_876_543_210) for generation in range(4))
     fields = {"attempts": 4, "life": 512.345, "generation": 3, "chosen": chosen, "messages": 5, "out": True}
-    over = (_named(9, status=Status.EXPIRED), _named(10, status=Status.CANCELED, over=NOW.wall))
+    over = (_named(9, status=Status.EXPIRED), _named(10, status=Status.CANCELED, ended_at=NOW.wall))
     pending = tuple(_named(n, **fields, sends=(*_sends(3), on_its_way)) for n in range(8))
     again = decode(encode(_full((*over, *pending), sends=MOST_SENT)))
     assert len(again.sent) == MOST_SENT
@@ -214,15 +214,15 @@ def test_a_verification_expires_at_the_end_of_its_life(after: float, status: Sta
 
 
 def test_what_is_over_does_not_expire() -> None:
-    assert _verification(status=Status.APPROVED, over=NOW.wall).status_at(_later(9000)) == Status.APPROVED
+    assert _verification(status=Status.APPROVED, ended_at=NOW.wall).status_at(_later(9000)) == Status.APPROVED
 
 
 @pytest.mark.parametrize(
     ("fields", "seconds"),
-    [({}, -200.0), ({"status": Status.CANCELED, "over": NOW.wall + 40}, 60.0), ({"life": 60.0}, 40.0)],
+    [({}, -200.0), ({"status": Status.CANCELED, "ended_at": NOW.wall + 40}, 60.0), ({"life": 60.0}, 40.0)],
 )
 def test_how_long_it_has_been_over(fields: dict[str, Any], seconds: float) -> None:
-    assert _verification(**fields).over_for(_later(100)) == seconds
+    assert _verification(**fields).ended_for(_later(100)) == seconds
 
 
 # ---- looking things up

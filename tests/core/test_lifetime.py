@@ -11,7 +11,7 @@ from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import LimitReached, OtpError
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from tests.core.fakes import PHONE, SENT, World, refused, wrong
 
 WAITS = [0.0, 30.0, 60.0, 300.0, 599.0, 600.0, 3599.0, HOUR, 6 * HOUR, DAY - 1, DAY, 29 * DAY, 30 * DAY, 31 * DAY]
@@ -45,7 +45,7 @@ class Twin:
     def _send(self, delivery: Delivery) -> object:
         self.world.sms.script = [delivery]
         try:
-            sending = self.service.send(PHONE, Wish())
+            sending = self.service.send(PHONE, SendRequest())
         except LimitReached as limit:
             return type(limit), limit.retry_after
         except OtpError as error:

@@ -66,7 +66,7 @@ def test_every_spelling_is_one_number(text: str, e164: str) -> None:
 def test_a_line_with_two_numbers_counts_as_one(texts: list[str], e164: str) -> None:
     """Argentina's mobile 9 and Mexico's old 1 are no second number with codes and limits of its own."""
     assert {spelling(text) for text in texts} == {e164}
-    assert {parse(text, listed=True).e164 for text in texts} == {e164}
+    assert {parse(text, from_directory=True).e164 for text in texts} == {e164}
 
 
 @pytest.mark.parametrize("text", ["+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"])
@@ -134,7 +134,9 @@ NO_GROUPS = [
 ]
 
 
-@pytest.mark.parametrize("read", [parse, partial(parse, listed=True), spelling], ids=["parse", "listed", "spelling"])
+@pytest.mark.parametrize(
+    "read", [parse, partial(parse, from_directory=True), spelling], ids=["parse", "from_directory", "spelling"]
+)
 @pytest.mark.parametrize("text", DECIMALS + NO_GROUPS)
 def test_separators_never_change_which_number_is_meant(read: Callable[[str], object], text: str) -> None:
     """What a spreadsheet makes of a number, and what may be an extension, is no number: nothing is joined."""
@@ -200,15 +202,15 @@ def test_two_countries_with_one_calling_code_are_two() -> None:
 
 def test_a_listed_number_need_not_be_in_use() -> None:
     """It is from the operator's own directory; of what kind it is, and where, matters all the same."""
-    assert parse("+11111111111", listed=True).e164 == "+11111111111"
-    assert parse("+11111111111", frozenset({"US"}), listed=True).country == "US"
+    assert parse("+11111111111", from_directory=True).e164 == "+11111111111"
+    assert parse("+11111111111", frozenset({"US"}), from_directory=True).country == "US"
     with pytest.raises(CountryNotAllowed):
-        parse("+11111111111", frozenset({"DE"}), listed=True)
+        parse("+11111111111", frozenset({"DE"}), from_directory=True)
     with pytest.raises(CountryNotAllowed):
-        parse("+4915112345678", frozenset({"US"}), listed=True)
+        parse("+4915112345678", frozenset({"US"}), from_directory=True)
     for premium_or_satellite in ("+19005551234", "+88299999999"):
         with pytest.raises(InvalidPhone):
-            parse(premium_or_satellite, listed=True)
+            parse(premium_or_satellite, from_directory=True)
 
 
 def test_a_number_that_is_not_in_use_has_a_spelling() -> None:

@@ -12,9 +12,9 @@ def test_the_gap_grows_with_each_message_and_the_last_one_repeats(streak: int, g
     assert Policy().gap_after(streak) == gap
 
 
-@pytest.mark.parametrize(("deaths", "wait"), [(0, 0), (1, 30), (2, 60), (3, 300), (4, 900), (5, 3600), (9, 3600)])
-def test_the_cool_down_grows_with_each_death_up_to_an_hour(deaths: int, wait: float) -> None:
-    assert Policy().cool_down_after(deaths) == wait
+@pytest.mark.parametrize(("exhaustions", "wait"), [(0, 0), (1, 30), (2, 60), (3, 300), (4, 900), (5, 3600), (9, 3600)])
+def test_the_cool_down_grows_with_each_death_up_to_an_hour(exhaustions: int, wait: float) -> None:
+    assert Policy().cool_down_after(exhaustions) == wait
 
 
 def test_empty_lists_mean_no_gap_and_no_cool_down() -> None:

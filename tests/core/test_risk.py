@@ -18,7 +18,7 @@ from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.retention import pruned
 from otp_app.core.risk import code_length, risk_spent, yearly_chance
 from otp_app.core.send_limits import seconds_to_next_send
-from otp_app.core.send_transitions import Opening, begin, settle
+from otp_app.core.send_transitions import SendPlan, begin, settle
 from tests.core.fakes import PHONE, SENT, FakeClock
 
 BOUND = 9.9e-4
@@ -29,8 +29,8 @@ LIMIT = round(POLICY.risk_raise * 1e10)
 class Siege:
     """One number under attack by somebody who may send with a key, which is the most that anybody may."""
 
-    def __init__(self, *, keyed: bool = True) -> None:
-        self.clock, self.ledger, self.keyed = FakeClock(wall=20_000 * DAY), Ledger(PHONE), keyed
+    def __init__(self, *, authenticated: bool = True) -> None:
+        self.clock, self.ledger, self.authenticated = FakeClock(wall=20_000 * DAY), Ledger(PHONE), authenticated
         self.begun, self.looked_at, self.sends, self.forgiven = self.clock.wall, 0.0, 0, 0
 
     @property
@@ -41,9 +41,9 @@ class Siege:
     def send(self, purpose: str = "login") -> Verification | None:
         """Send where the limits allow it."""
         number = f"{self.sends:032x}"
-        opening = Opening(purpose, ("sms",), self.keyed, "VE" + number, "VL" + number, "k1")
+        plan = SendPlan(purpose, ("sms",), self.authenticated, "VE" + number, "VL" + number, "k1")
         try:
-            self.ledger, verification, send = begin(self.ledger, self.clock(), POLICY, opening, lambda v: "012345")
+            self.ledger, verification, send = begin(self.ledger, self.clock(), POLICY, plan, lambda v: "012345")
         except LimitReached:
             return None
         self.ledger = settle(self.ledger, self.clock(), send.id, SENT)
@@ -54,7 +54,8 @@ class Siege:
 
     def send_when_allowed(self, purpose: str = "login") -> Verification:
         """Wait for the end of all limits, then send."""
-        wait = seconds_to_next_send(pruned(self.ledger, self.clock(), POLICY), self.clock(), POLICY, keyed=self.keyed)
+        now = self.clock()
+        wait = seconds_to_next_send(pruned(self.ledger, now, POLICY), now, POLICY, authenticated=self.authenticated)
         self.clock.forward(wait + 0.001)
         verification = self.send(purpose)
         assert verification
@@ -226,7 +227,7 @@ def test_a_year_of_guesses_stays_below_the_bound(
 
 
 def test_a_stranger_without_a_key_gets_less() -> None:
-    siege = Siege(keyed=False)
+    siege = Siege(authenticated=False)
     greedy(siege)
     assert siege.looked_at < 7e-4
 

@@ -15,8 +15,8 @@ from otp_app.core.errors import (
     UnknownChannel,
 )
 from otp_app.core.policy import Policy
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from tests.core.fakes import PHONE, UNKNOWN, World
 
 ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]
@@ -37,7 +37,7 @@ def test_a_send_answers_with_what_the_caller_may_know(world: World) -> None:
 def test_a_resend_is_the_same_code_and_verification(world: World) -> None:
     first = world.send()
     world.clock.forward(30)
-    again = world.service().resend(first.verification_id, Wish())
+    again = world.service().resend(first.verification_id, SendRequest())
     assert again.verification_id == first.verification_id
     assert len({m.code for m in world.sms.messages}) == 1
     assert len({m.send_id for m in world.sms.messages}) == 2
@@ -46,7 +46,7 @@ def test_a_resend_is_the_same_code_and_verification(world: World) -> None:
 def test_a_resend_keeps_the_purpose_of_its_verification(world: World) -> None:
     first = world.send(purpose="payment")
     world.clock.forward(30)
-    assert world.service().resend(first.verification_id, Wish("login")).verification_id == first.verification_id
+    assert world.service().resend(first.verification_id, SendRequest("login")).verification_id == first.verification_id
 
 
 def test_with_new_codes_on_resend_only_the_last_one_counts(world: World) -> None:
@@ -113,13 +113,13 @@ def test_only_channels_that_are_served_can_be_asked_for(world: World, channel: s
 @pytest.mark.parametrize("purpose", ["", "Login", "a b", "é", "p" * 33, "p\n", "\ud800", "a" * 1_000_000], ids=_short)
 def test_a_purpose_is_a_short_word(purpose: str) -> None:
     with pytest.raises(InvalidInput):
-        Wish(purpose)
+        SendRequest(purpose)
 
 
 @pytest.mark.parametrize("locale", [" en", "é", "\ud800", "en\n", "../etc", "en,de", "a" * 1_000_000], ids=_short)
 def test_a_locale_has_the_characters_of_a_language_tag(locale: str) -> None:
     with pytest.raises(InvalidInput):
-        Wish(locale=locale)
+        SendRequest(locale=locale)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=_short)
@@ -137,8 +137,8 @@ def test_an_unknown_outcome_is_told_and_the_code_is_good(world: World) -> None:
 
 
 def test_the_caller_hears_of_a_send_before_it_leaves(world: World) -> None:
-    seen: list[tuple[Sending, int]] = []
-    sending = world.service().send(PHONE, Wish(), lambda s: seen.append((s, len(world.messages()))))
+    seen: list[tuple[SendResult, int]] = []
+    sending = world.service().send(PHONE, SendRequest(), lambda s: seen.append((s, len(world.messages()))))
     provisional, messages = seen[0]
     assert messages == 0
     assert provisional.outcome == Outcome.UNKNOWN
@@ -146,19 +146,19 @@ def test_the_caller_hears_of_a_send_before_it_leaves(world: World) -> None:
 
 
 def test_a_caller_that_stops_a_send_stops_its_message(world: World) -> None:
-    def stop(_: Sending) -> None:
+    def stop(_: SendResult) -> None:
         raise StoreUnavailable
 
     with pytest.raises(StoreUnavailable):
-        world.service().send(PHONE, Wish(), stop)
+        world.service().send(PHONE, SendRequest(), stop)
     assert world.messages() == []
 
 
 def test_a_ledger_under_the_same_name_of_another_number_gives_way(world: World) -> None:
     world.send()
-    key = world.names.ledger(PHONE)
+    key = world.ids.ledger(PHONE)
     entry = world.store.values.pop(key)
-    world.store.values[world.names.ledger("+14155552672")] = entry
+    world.store.values[world.ids.ledger("+14155552672")] = entry
     assert not world.service().check(world.code(), phone_number="+14155552672").approved
     world.send("+14155552672")
     assert world.ledger("+14155552672").phone == "+14155552672"

@@ -8,7 +8,7 @@ from otp_app.core.errors import NotPending, VerificationNotFound
 from otp_app.core.events import Canceled, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import HOUR, Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from tests.core.fakes import PHONE, World, wrong, wrongs
 
 ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]
@@ -81,15 +81,15 @@ def test_what_cannot_be_a_code_spends_nothing(world: World, guess: str) -> None:
 def test_an_odd_id_is_not_found(world: World, odd: str) -> None:
     service = world.service()
     assert service.check("123456", verification_id=odd).status is None
-    for call in (service.status, service.cancel, lambda text: service.resend(text, Wish())):
+    for call in (service.status, service.cancel, lambda text: service.resend(text, SendRequest())):
         with pytest.raises(VerificationNotFound):
             call(odd)
 
 
 def test_an_id_that_shares_its_ledger_but_not_its_nonce_is_not_found(world: World) -> None:
     world.send()
-    other = world.names.new_verification(world.names.ledger(PHONE))
-    assert world.names.ledger_of(other) == world.names.ledger(PHONE)
+    other = world.ids.new_verification(world.ids.ledger(PHONE))
+    assert world.ids.ledger_of(other) == world.ids.ledger(PHONE)
     assert world.service().check(world.code(), verification_id=other).status is None
     with pytest.raises(VerificationNotFound):
         world.service().status(other)
@@ -177,7 +177,7 @@ def test_a_cancel_is_told_and_ends_the_code(world: World) -> None:
 def test_only_an_api_that_accepts_codes_again_does(world: World) -> None:
     """One that was used where codes are good once too, as when its operator changed the setting since."""
     world.send()
-    again = world.service().under(Policy(once_only=False), world.texts)
+    again = world.service().with_profile(Policy(once_only=False), world.texts)
     assert world.service().check(world.code(), phone_number=PHONE).approved
     assert again.check(world.code(), phone_number=PHONE).approved
     assert world.service().check(world.code(), phone_number=PHONE).approved is False
@@ -185,8 +185,8 @@ def test_only_an_api_that_accepts_codes_again_does(world: World) -> None:
 
 def test_guesses_that_a_code_in_repeated_use_allows_count_as_spent(world: World) -> None:
     """Whichever API makes the next code: one of four digits that is good again makes the others longer."""
-    again = world.service().under(Policy(once_only=False, gaps=()), world.texts)
-    again.send(PHONE, Wish(code="1111"))
+    again = world.service().with_profile(Policy(once_only=False, gaps=()), world.texts)
+    again.send(PHONE, SendRequest(code="1111"))
     assert again.check("1111", phone_number=PHONE).approved
     world.clock.forward(30)
     world.send(purpose="payment")

@@ -8,8 +8,8 @@ from otp_app.core.codes import CodeKeys
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import InvalidPhone, UnknownKey
 from otp_app.core.policy import DAY
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from otp_app.core.service import FixedCode
 from tests.core.fakes import K1, K2, PHONE, World, wrong
 
@@ -60,9 +60,9 @@ def test_a_send_that_needs_a_lost_key_changes_nothing(world: World) -> None:
     before = world.store.values.copy()
     world.keys = CodeKeys("k2", {"k2": K2})
     world.clock.forward(30)
-    begun: list[Sending] = []
+    begun: list[SendResult] = []
     with pytest.raises(UnknownKey):
-        world.service().send(PHONE, Wish(), begun.append)
+        world.service().send(PHONE, SendRequest(), begun.append)
     assert begun == []
     assert world.store.values == before
 

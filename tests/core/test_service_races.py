@@ -11,7 +11,7 @@ import pytest
 from otp_app.core.delivery import Outcome, Reason
 from otp_app.core.errors import Busy, DeliveryRefused, LimitReached, OtpError, StoreUnavailable, TooManySends, TooSoon
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.core.store import Swap
 from tests.core.fakes import PHONE, FakeChannel, FakeClock, World, refused, wrong, wrongs
 
@@ -32,7 +32,7 @@ def test_of_parallel_wrong_codes_five_are_looked_at(world: World) -> None:
 
 def test_of_parallel_sends_one_makes_a_message(world: World) -> None:
     services = [world.service() for _ in range(4)]
-    _in_parallel(24, lambda n: services[n % 4].send(PHONE, Wish()))
+    _in_parallel(24, lambda n: services[n % 4].send(PHONE, SendRequest()))
     assert len(world.messages()) == 1
 
 
@@ -100,7 +100,7 @@ def test_after_16_lost_races_a_caller_is_told_that_the_number_is_busy(world: Wor
 
 @pytest.mark.parametrize("bytes_", [b"", b"{}", b"\xff", b"[1]", b"null"])
 def test_a_record_that_cannot_be_read_is_a_store_fault_and_stays(world: World, bytes_: bytes) -> None:
-    key = world.names.ledger(PHONE)
+    key = world.ids.ledger(PHONE)
     world.store.values[key] = (bytes_, world.clock.wall + DAY)
     for call in (world.send, lambda: world.service().check("123456", phone_number=PHONE)):
         with pytest.raises(StoreUnavailable):
@@ -122,7 +122,7 @@ def test_a_stranger_who_burns_tries_cannot_shut_out_a_caller_with_a_key(world: W
                 world.service().check(guess, phone_number=PHONE)
             world.clock.forward(60)
         world.clock.forward(HOUR)
-        world.send(keyed=True, purpose="app")
+        world.send(authenticated=True, purpose="app")
         assert world.service().check(world.code(), phone_number=PHONE, purpose="app").approved
         world.clock.forward(DAY - HOUR)
 
@@ -134,7 +134,7 @@ def test_strangers_cannot_use_up_the_reserve_of_the_day(world: World) -> None:
         world.clock.forward(300)
     assert len(world.messages()) == 10
     world.clock.forward(HOUR)
-    assert world.send(keyed=True).outcome == Outcome.SENT
+    assert world.send(authenticated=True).outcome == Outcome.SENT
 
 
 def test_a_refusing_provider_is_asked_by_each_send_at_most_once(clock: FakeClock) -> None:

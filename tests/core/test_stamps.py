@@ -73,16 +73,16 @@ def test_within_a_boot_a_cool_down_and_a_gap_last_their_real_time() -> None:
 
 def test_all_stamps_of_a_ledger_move_together() -> None:
     """So the send that gives its slot back is still found, and a verification that was ended for another one too."""
-    verification = Verification("VE1", "login", "k1", 6, NOW, 300.0, Status.CANCELED, over=NOW.wall,
+    verification = Verification("VE1", "login", "k1", 6, NOW, 300.0, Status.CANCELED, ended_at=NOW.wall,
                                 sends=(Send("VL1", "sms", NOW.wall),))  # fmt: skip
     ledger = Ledger(
-        PHONE, (verification,), sent=(NOW.wall,), last_send=NOW.wall, died=NOW.wall, risk=((TODAY, 1),),
+        PHONE, (verification,), sent=(NOW.wall,), last_send=NOW.wall, exhausted_at=NOW.wall, risk=((TODAY, 1),),
         given_back=(TODAY,), refusals=(("sms", NOW.wall, "bad_number"),), seen=NOW,
     )  # fmt: skip
     ahead = 3 * DAY + 0.5
     left = corrected(ledger, Instant(NOW.wall + ahead, NOW.boot, NOW.uptime))
     (moved,), at = left.verifications, NOW.wall + ahead
-    assert {moved.begun.wall, moved.over, moved.sends[0].at, *left.sent, left.last_send, left.died} == {at}
+    assert {moved.begun.wall, moved.ended_at, moved.sends[0].at, *left.sent, left.last_send, left.exhausted_at} == {at}
     assert (left.risk, left.given_back) == (((TODAY + 3, 1),), (TODAY + 3,))
     assert left.refusals == (("sms", at, "bad_number"),)
     assert moved.begun.uptime == NOW.uptime
@@ -125,7 +125,7 @@ def test_without_a_change_in_this_boot_stamps_stay(seen: Instant | None) -> None
     """A day ahead at most: more was written by a clock that was wrong, and becomes now."""
     def at(wall: float) -> dict[str, Any]:
         refusals = (("sms", wall, "bad_number"),)
-        return {"sent": (wall,), "last_send": wall, "died": wall, "refusals": refusals, "seen": seen}
+        return {"sent": (wall,), "last_send": wall, "exhausted_at": wall, "refusals": refusals, "seen": seen}
 
     near = Ledger(PHONE, **at(NOW.wall + DAY))
     assert corrected(near, NOW) is near

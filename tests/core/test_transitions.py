@@ -61,7 +61,7 @@ def test_a_code_that_cannot_be_derived_costs_no_try(number: Number) -> None:
 
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.CANCELED, Status.MAX_ATTEMPTS_REACHED, Status.EXPIRED])
 def test_what_is_over_looks_at_no_guess_and_changes_nothing(number: Number, status: Status) -> None:
-    over = replace(number.send(), status=status, over=number.clock.wall)
+    over = replace(number.send(), status=status, ended_at=number.clock.wall)
     ledger = number.ledger.with_verification(over)
     new, verdict = check(ledger, number.now, POLICY, over, CODE, lambda v: CODE)
     assert (new, verdict.counted, verdict.status) == (None, False, status)
@@ -105,9 +105,9 @@ def test_an_approval_ends_the_row_of_deaths_and_shortens_the_gap(number: Number)
     for seconds in (30, 60):
         number.clock.forward(seconds)
         last = number.send()
-    assert (number.ledger.deaths, number.ledger.streak) == (1, 3)
+    assert (number.ledger.exhaustions, number.ledger.streak) == (1, 3)
     number.check(last)
-    assert (number.ledger.deaths, number.ledger.streak) == (0, 1)
+    assert (number.ledger.exhaustions, number.ledger.streak) == (0, 1)
     number.clock.forward(30)
     number.send()
 
@@ -128,7 +128,7 @@ def test_deaths_in_a_row_make_the_cool_down_longer(number: Number) -> None:
 def test_a_canceled_verification_accepts_nothing(number: Number) -> None:
     verification = number.send()
     number.ledger, over = cancel(number.ledger, number.now, POLICY, number.of(verification))
-    assert (over.status, over.over) == (Status.CANCELED, number.clock.wall)
+    assert (over.status, over.ended_at) == (Status.CANCELED, number.clock.wall)
     assert number.check(verification).status == Status.CANCELED
 
 
@@ -155,7 +155,7 @@ def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
 
 # ---- under the policy of a face that allows fewer guesses and tells an end once
 
-FEWER = replace(POLICY, face_attempts=3, tells_end_once=True)
+FEWER = replace(POLICY, api_attempts=3, report_end_once=True)
 
 
 def test_how_it_died_is_told_once(number: Number) -> None:
@@ -164,7 +164,7 @@ def test_how_it_died_is_told_once(number: Number) -> None:
     guesses = [number.check(verification, WRONG) for _ in range(3)]
     assert [(v.counted, v.attempts_left) for v in guesses] == [(True, 2), (True, 1), (True, 0)]
     told = [number.check(verification) for _ in range(3)]
-    assert [(v.status, v.counted, v.told) for v in told] == [
+    assert [(v.status, v.counted, v.end_reported) for v in told] == [
         (Status.MAX_ATTEMPTS_REACHED, False, already) for already in (False, True, True)
     ]
 
@@ -174,7 +174,7 @@ def test_that_it_expired_is_told_once(number: Number) -> None:
     verification = number.send()
     number.clock.forward(301)
     told = [number.check(verification) for _ in range(2)]
-    assert [(v.status, v.told) for v in told] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
+    assert [(v.status, v.end_reported) for v in told] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
 
 
 def test_guesses_under_another_policy_count(number: Number) -> None:
@@ -196,7 +196,7 @@ def test_a_refused_send_leaves_the_code_that_the_user_has(number: Number) -> Non
     number.clock.forward(31)
     number.policy = FEWER
     number.refuse(Reason.UNREACHABLE)
-    assert number.ledger.deaths == 0
+    assert number.ledger.exhaustions == 0
     number.policy = POLICY
     assert number.check(verification).approved
 
@@ -211,4 +211,4 @@ def test_a_send_where_no_guess_is_left_begins_a_new_verification(number: Number)
     again = number.send()
     assert again.id != verification.id
     assert number.of(verification).status == Status.MAX_ATTEMPTS_REACHED  # type: ignore[union-attr]
-    assert number.ledger.deaths == 1
+    assert number.ledger.exhaustions == 1

@@ -85,7 +85,7 @@ def test_a_limit_changes_nothing_and_harms_no_pending_verification(kind: type[Ex
     number = Number(Policy(gaps=(30,) if kind is TooSoon else (), sends_per_hour=1 if kind is TooManySends else 5))
     if kind is CoolingDown:
         number.kill()
-    pending = number.send(keyed=True, purpose="payment")
+    pending = number.send(authenticated=True, purpose="payment")
     before = number.ledger
     with pytest.raises(kind):
         number.begin(purpose="payment")

@@ -10,7 +10,7 @@ from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Status, Verification, decode
 from otp_app.core.policy import DAY, HOUR
-from otp_app.core.results import Sending
+from otp_app.core.results import SendResult
 from otp_app.core.service import VerificationService
 from tests.core.fakes import World
 
@@ -60,7 +60,7 @@ class Witness:
                 return verification.id
         return None
 
-    def heard(self, sending: Sending, number: str, purpose: str, called: Instant) -> None:
+    def heard(self, sending: SendResult, number: str, purpose: str, called: Instant) -> None:
         """A caller heard that a send went well."""
         now, id_ = self._world.clock(), sending.verification_id
         self._latest[number, purpose] = id_
@@ -72,7 +72,7 @@ class Witness:
             assert now.uptime + sending.expires_in <= story.begun.uptime + 600 + EPSILON, "more than 600 s of life"
             story.alive_until = max(story.alive_until, called.uptime + 300)
 
-    def look_at_messages(self, number: str, before: list[int], called: Instant, *, keyed: bool) -> None:
+    def look_at_messages(self, number: str, before: list[int], called: Instant, *, authenticated: bool) -> None:
         """Compare the channels with what they had before a send, whatever came of it."""
         fresh: list[Message] = []
         taken: list[Delivery] = []
@@ -88,7 +88,7 @@ class Witness:
         if fresh:
             self._may_live_longer(number, called)
         if taken:
-            self._keep_times(self._seen[number], called.wall, keyed)
+            self._keep_times(self._seen[number], called.wall, authenticated)
 
     def looked_at(self, verdict: Verdict, number: str, purpose: str, guess: str, asked: Instant) -> None:
         """A guess was answered."""
@@ -127,12 +127,12 @@ class Witness:
             length=target.length,
         )
 
-    def _keep_times(self, seen: Seen, called: float, keyed: bool) -> None:
+    def _keep_times(self, seen: Seen, called: float, authenticated: bool) -> None:
         if seen.messages:
             assert called - seen.messages[-1] >= 30 - EPSILON, "the gap was not kept"
         seen.messages.append(called)
         assert sum(called - at < HOUR for at in seen.messages) <= 5, "more than five messages in an hour"
-        assert sum(called - at < DAY for at in seen.messages) <= (15 if keyed else 10), "too many messages in a day"
+        assert sum(called - at < DAY for at in seen.messages) <= (15 if authenticated else 10), "too many in a day"
 
     def _note_new(self, number: str, called: Instant) -> None:
         """Even of a send that broke off, the ledger may have a new verification."""
@@ -147,5 +147,5 @@ class Witness:
                 story.alive_until = max(story.alive_until, called.uptime + 300)
 
     def _stored(self, number: str) -> tuple[Verification, ...]:
-        data = self._world.store.peek(self._world.names.ledger(number))
+        data = self._world.store.peek(self._world.ids.ledger(number))
         return decode(data).verifications if data else ()

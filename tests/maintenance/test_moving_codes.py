@@ -17,13 +17,13 @@ from itertools import permutations
 import pytest
 
 from otp_app.clock import system_clock
-from otp_app.core.codes import CodeKeys, Names
+from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Ledger, encode
 from otp_app.core.moving import Item
 from otp_app.core.policy import Policy
-from otp_app.core.send_transitions import Opening, begin, settle
+from otp_app.core.send_transitions import SendPlan, begin, settle
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
 from otp_app.store import open_store
@@ -50,13 +50,13 @@ def number(n: int) -> str:
 
 def ledgers(codes: dict[str, str]) -> Iterator[Item]:
     """A ledger for each number, as a send leaves it; the codes go to `codes`. Every tenth has a past too."""
-    names, now = Names(INDEX_KEY, random.Random(5).randbytes), system_clock()()
+    ids, now = LedgerIds(INDEX_KEY, random.Random(5).randbytes), system_clock()()
     for n in range(NUMBERS):
         phone = number(n)
-        key, ledger = names.ledger(phone), Ledger(phone)
+        key, ledger = ids.ledger(phone), Ledger(phone)
         for purpose in ("login", "order")[: 1 + (n % 10 == 0)]:
-            opening = Opening(purpose, ("sms",), False, names.new_verification(key), names.new_send(), "k1")
-            ledger, verification, send = begin(ledger, now, Policy(gaps=()), opening, lambda v: "")
+            plan = SendPlan(purpose, ("sms",), False, ids.new_verification(key), ids.new_send(), "k1")
+            ledger, verification, send = begin(ledger, now, Policy(gaps=()), plan, lambda v: "")
             ledger = settle(ledger, now, send.id, Delivery(Outcome.SENT, "SM" + f"{n:032x}"))
             if purpose == "login":
                 codes[phone] = KEYS.derive("k1", verification_id=verification.id, phone=phone, purpose=purpose,
@@ -90,7 +90,7 @@ def approved(url: str, codes: dict[str, str], channel: Mute) -> int:
     """How many codes are accepted there once, and not twice."""
     with closing(open_store(url)) as store:
         service = VerificationService(store, [channel], policy=POLICY, keys=KEYS, texts=Texts(), clock=system_clock(),
-                                      names=Names(INDEX_KEY, os.urandom))  # fmt: skip
+                                      ids=LedgerIds(INDEX_KEY, os.urandom))  # fmt: skip
         once = sum(service.check(code, phone_number=phone).approved for phone, code in codes.items())
         some = random.Random(6).sample(sorted(codes), min(len(codes), 100))
         assert not any(service.check(codes[phone], phone_number=phone).approved for phone in some)

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.moving import Item
@@ -31,7 +31,7 @@ def ledger(*verifications, **more):
 def quiet(days):
     """The ledger of a number that guessed wrong and was approved so many days ago."""
     at = NOW.wall - days * DAY
-    over = verification(age=days * DAY, status=Status.APPROVED, over=at)
+    over = verification(age=days * DAY, status=Status.APPROVED, ended_at=at)
     return ledger(over, sent=(at,), last_send=at, risk=((int(at // DAY) - 1, 10_000),))
 
 
@@ -53,7 +53,7 @@ def keys(store):
 
 # ---- which key it was used with
 
-NAMES, OTHERS = Names(b"1" * 32, bytes), Names(b"2" * 32, bytes)
+NAMES, OTHERS = LedgerIds(b"1" * 32, bytes), LedgerIds(b"2" * 32, bytes)
 
 
 @EVERY_STORE
@@ -75,12 +75,12 @@ def test_records_of_another_index_key_are_noticed(store):
     ("remembered", "at"),
     [
         (ledger(), 0.0),
-        (ledger(last_send=5.0, died=3.0), 5.0),
-        (ledger(last_send=3.0, died=5.0), 5.0),
+        (ledger(last_send=5.0, exhausted_at=3.0), 5.0),
+        (ledger(last_send=3.0, exhausted_at=5.0), 5.0),
         (ledger(sent=(1.0, 7.0)), 7.0),
         (ledger(refusals=(("sms", 9.0, "blocked"), ("whatsapp", 8.0, "blocked"))), 9.0),
         (ledger(verification(age=100)), NOW.wall + 200),
-        (ledger(verification(age=100, over=NOW.wall + 900)), NOW.wall + 900),
+        (ledger(verification(age=100, ended_at=NOW.wall + 900)), NOW.wall + 900),
         (ledger(verification(sends=(Send("VL1", "sms", NOW.wall + 400),))), NOW.wall + 400),
         (ledger(verification(age=DAY), verification(age=0)), NOW.wall + 300),
     ],
@@ -151,7 +151,7 @@ def test_pending_ones_are_listed_first(store):
     keep(
         store,
         a=ledger(verification(1, 400), verification(2, 100)),
-        b=ledger(verification(3, 50, status=Status.APPROVED, over=NOW.wall), verification(4, 20)),
+        b=ledger(verification(3, 50, status=Status.APPROVED, ended_at=NOW.wall), verification(4, 20)),
     )
     found, unreadable = records.listing(store, NOW)
     order = [(4, "pending"), (2, "pending"), (3, "approved"), (1, "expired")]

@@ -11,7 +11,7 @@ import pytest
 from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.settings import Settings, read
 from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import refusals
@@ -404,7 +404,7 @@ def test_prepare_refuses_keys_of_a_file_that_are_no_secrets(code, index, proof, 
 def send(settings):
     """Leave a record in the store."""
     services = build(settings)
-    services.verifications.send("+919812345678", Wish())
+    services.verifications.send("+919812345678", SendRequest())
     services.close()
 
 
@@ -430,7 +430,7 @@ def test_prepare_tells_of_servers_with_different_keys_on_one_store(tmp_path):
         assert line.startswith("OTP_INDEX_KEY: some records in the store are of another key")
 
 
-class Advising(MemoryStore):
+class ServerChecks(MemoryStore):
     """A store whose server could be set up better; `?refuse` is one that nobody should use."""
 
     def __init__(self, url, clock):

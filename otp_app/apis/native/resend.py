@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from otp_app.apis.native.send import answer, wish_of
+from otp_app.apis.native.send import answer, send_request
 from otp_app.web.body import BadRequest, SendFields, read
 from otp_app.web.current import services
 from otp_app.web.idempotency import once
@@ -18,9 +18,9 @@ bp = Blueprint("resend", __name__)
 def resend_otp() -> Response:
     """Send again by verification_id, or by phone_number; where nothing is pending a new code is sent."""
     fields, verifications = read(SendFields), services().verifications
-    wish, number, verification_id = wish_of(fields), fields.phone_number or None, fields.verification_id
+    request, number, verification_id = send_request(fields), fields.phone_number or None, fields.verification_id
     if verification_id:
-        return answer(once(fields, lambda begun: verifications.resend(verification_id, wish, begun, number)))
+        return answer(once(fields, lambda before: verifications.resend(verification_id, request, before, number)))
     if not number:
         raise BadRequest("Phone number is required")
-    return answer(once(fields, lambda begun: verifications.send(number, wish, begun)))
+    return answer(once(fields, lambda before: verifications.send(number, request, before)))

@@ -7,8 +7,8 @@ import math
 from flask import Blueprint, Response, jsonify
 
 from otp_app.core.delivery import Outcome
-from otp_app.core.results import Sending
-from otp_app.core.send_request import DEFAULT_PURPOSE, Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import DEFAULT_PURPOSE, SendRequest
 from otp_app.web.body import BadRequest, SendFields, read
 from otp_app.web.current import caller, services
 from otp_app.web.idempotency import once
@@ -24,32 +24,32 @@ def send_otp() -> Response:
     fields = read(SendFields)
     if not fields.phone_number:
         raise BadRequest("Phone number is required")
-    number, wish = fields.phone_number, wish_of(fields)
-    return answer(once(fields, lambda begun: services().verifications.send(number, wish, begun)))
+    number, request = fields.phone_number, send_request(fields)
+    return answer(once(fields, lambda before: services().verifications.send(number, request, before)))
 
 
-def wish_of(fields: SendFields) -> Wish:
+def send_request(fields: SendFields) -> SendRequest:
     """What the caller chose."""
-    return Wish(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().keyed)
+    return SendRequest(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().authenticated)
 
 
-def answer(sending: Sending) -> Response:
+def answer(result: SendResult) -> Response:
     """The words that old clients compare, and what a program needs beside them; 202 when nobody knows if it went."""
-    known = sending.outcome == Outcome.SENT
+    known = result.outcome == Outcome.SENT
     body = {
         "success": True,
         "message": "OTP sent successfully!" if known else "OTP sent, but the provider has not confirmed it.",
-        "verification_id": sending.verification_id,
+        "verification_id": result.verification_id,
         "status": "pending",
-        "to": sending.to,
-        "channel": sending.channel,
-        "expires_in": round(sending.expires_in),
-        "resend_in": math.ceil(sending.resend_in),
+        "to": result.to,
+        "channel": result.channel,
+        "expires_in": round(result.expires_in),
+        "resend_in": math.ceil(result.resend_in),
     }
-    if caller().keyed and sending.sends_left is not None:
-        body["sends_left"] = sending.sends_left
+    if caller().authenticated and result.sends_left is not None:
+        body["sends_left"] = result.sends_left
     if not known:
-        body["delivery"] = sending.outcome
+        body["delivery"] = result.outcome
     response = jsonify(body)
     response.status_code = 200 if known else 202
     return response

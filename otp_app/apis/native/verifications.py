@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.core.results import Report
+from otp_app.core.results import VerificationView
 from otp_app.web.current import services
 from otp_app.web.needs import needs
 
@@ -27,9 +27,9 @@ def cancel(verification_id: str) -> Response:
     return answer(services().verifications.cancel(verification_id))
 
 
-def answer(report: Report) -> Response:
+def answer(view: VerificationView) -> Response:
     """Everything that may be told of a verification."""
-    verification = report.verification
+    verification = view.verification
     sends = [
         {"id": s.id, "channel": s.channel, "at": _time(s.at), "delivery": s.state, "reason": s.reason or None}
         for s in verification.sends
@@ -37,12 +37,12 @@ def answer(report: Report) -> Response:
     return jsonify(
         {
             "verification_id": verification.id,
-            "status": report.status,
-            "to": report.to,
+            "status": view.status,
+            "to": view.to,
             "purpose": verification.purpose,
             "created_at": _time(verification.begun.wall),
-            "expires_in": round(report.expires_in),
-            "attempts_left": report.attempts_left,
+            "expires_in": round(view.expires_in),
+            "attempts_left": view.attempts_left,
             "sends": sends,
         }
     )

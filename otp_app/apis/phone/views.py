@@ -18,8 +18,8 @@ from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.results import Sending
-from otp_app.core.send_request import Wish
+from otp_app.core.results import SendResult
+from otp_app.core.send_request import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.current import caller, services
 from otp_app.web.errors import native
@@ -49,8 +49,8 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?",
 def register() -> Response:
     """Send a code, or the same code again while one is pending, and give a new token for it."""
     fields = read(RegisterFields)
-    wish = Wish(locale=_locale(), keyed=caller().keyed, code=services().phone_code())
-    token = services().sessions.issue(fields.phone_number, _verification(fields, wish))
+    send_request = SendRequest(locale=_locale(), authenticated=caller().authenticated, code=services().phone_code())
+    token = services().sessions.issue(fields.phone_number, _verification(fields, send_request))
     return jsonify({"session_token": token})
 
 
@@ -77,20 +77,20 @@ def _fault(fields: VerifyFields) -> str:
     return "" if verdict.approved else _failure(verdict)
 
 
-def _verification(fields: RegisterFields, wish: Wish) -> str:
+def _verification(fields: RegisterFields, send_request: SendRequest) -> str:
     """Send, and return the id of the verification that the code is of.
 
     A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or "".
     """
     begun = [""]
 
-    def send(note: Callable[[Sending], None] | None) -> Sending:
-        def remember(sending: Sending) -> None:
-            begun.append(sending.verification_id)
+    def send(note: Callable[[SendResult], None] | None) -> SendResult:
+        def remember(result: SendResult) -> None:
+            begun.append(result.verification_id)
             if note:
-                note(sending)
+                note(result)
 
-        return services().phone.send(fields.phone_number, wish, remember)
+        return services().phone.send(fields.phone_number, send_request, remember)
 
     try:
         return once(fields, send).verification_id

@@ -18,7 +18,7 @@ from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
 from otp_app.web.errors import RETRY_AFTER, native
@@ -75,16 +75,16 @@ def send_code() -> Response:
     number, user_id = _number(fields.user_id), fields.user_id
     if not number:
         return _detail(404, "User not found" if number is None else "Phone number not found for user")
-    wish = Wish(keyed=caller().keyed, listed=True)
+    request = SendRequest(authenticated=caller().authenticated, from_directory=True)
     try:
-        sending = once(fields, lambda begun: services().users.send(number, wish, begun))
+        result = once(fields, lambda before: services().users.send(number, request, before))
     except DeliveryRefused:
         return _detail(500, "Failed to send OTP via SMS")
-    known = sending.outcome == Outcome.SENT
+    known = result.outcome == Outcome.SENT
     message = "OTP sent successfully via SMS" if known else "OTP sent, but the provider has not confirmed it"
     # A repeated request gets the first answer, though the directory may have another number by now.
-    whole = services().settings.otp_users_expose_phone and mask(number) == sending.to
-    shown = number if whole else sending.to
+    whole = services().settings.otp_users_expose_phone and mask(number) == result.to
+    shown = number if whole else result.to
     response = jsonify({"message": message, "user_id": user_id, "phone": shown})
     response.status_code = 200 if known else 202
     return response
@@ -127,7 +127,7 @@ def _number(user_id: str) -> str | None:
 def _failure(verdict: Verdict) -> tuple[int, str, str]:
     if verdict.counted:
         return WRONG
-    return NOTHING if verdict.told or verdict.status is None else OVER.get(verdict.status, NOTHING)
+    return NOTHING if verdict.end_reported or verdict.status is None else OVER.get(verdict.status, NOTHING)
 
 
 def _read(model: type[Any]) -> Any:

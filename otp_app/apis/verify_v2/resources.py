@@ -11,7 +11,7 @@ from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.core.delivery import Outcome
 from otp_app.core.events import Approval
 from otp_app.core.ledger import Send, Status
-from otp_app.core.results import Report
+from otp_app.core.results import VerificationView
 from otp_app.web.current import caller
 
 #: Twilio's words, RCS under both of its names; ours have the same where they are the same
@@ -38,17 +38,17 @@ _NOT_DONE = {
 }
 
 
-def verification(service: VerifyService, report: Report, asked: str = "") -> dict[str, Any]:
+def verification(service: VerifyService, view: VerificationView, asked: str = "") -> dict[str, Any]:
     """A verification. `asked`: the channel that was asked for, told where another one stands in for it."""
     attempts = [
         {"time": _date(send.at), "channel": _channel(send, asked).upper(), "attempt_sid": send.id}
-        for send in _sends(report)
+        for send in _sends(view)
     ]
-    url = f"{_url(service)}/Verifications/{report.verification.id}"
-    return _common(service, report, asked) | {"lookup": {}, "send_code_attempts": attempts, "sna": None, "url": url}
+    url = f"{_url(service)}/Verifications/{view.verification.id}"
+    return _common(service, view, asked) | {"lookup": {}, "send_code_attempts": attempts, "sna": None, "url": url}
 
 
-def check(service: VerifyService, before: Report, approval: Approval | None) -> dict[str, Any]:
+def check(service: VerifyService, before: VerificationView, approval: Approval | None) -> dict[str, Any]:
     """What a check found, of a verification as it was before."""
     found = _common(service, before) | {"sna_attempts_error_codes": []}
     if approval:
@@ -93,17 +93,17 @@ def page_of_services(known: list[VerifyService], page: int, size: int) -> dict[s
     return {"services": [verify_service(service) for service in known[start : start + size]], "meta": meta}
 
 
-def _common(service: VerifyService, report: Report, asked: str = "") -> dict[str, Any]:
-    verification, sends = report.verification, _sends(report)
-    changes = [verification.begun.wall, *(send.at for send in sends), verification.over or 0]
+def _common(service: VerifyService, view: VerificationView, asked: str = "") -> dict[str, Any]:
+    verification, sends = view.verification, _sends(view)
+    changes = [verification.begun.wall, *(send.at for send in sends), verification.ended_at or 0]
     return {
         "sid": verification.id,
         "service_sid": service.sid,
         "account_sid": caller().account,
-        "to": report.phone,
+        "to": view.phone,
         "channel": _channel(sends[-1] if sends else None, asked),
-        "status": report.status,
-        "valid": report.status == Status.APPROVED,
+        "status": view.status,
+        "valid": view.status == Status.APPROVED,
         "amount": None,
         "payee": None,
         "date_created": _date(verification.begun.wall),
@@ -111,8 +111,8 @@ def _common(service: VerifyService, report: Report, asked: str = "") -> dict[str
     }
 
 
-def _sends(report: Report) -> list[Send]:
-    return [send for send in report.verification.sends if send.state != Outcome.REFUSED]
+def _sends(view: VerificationView) -> list[Send]:
+    return [send for send in view.verification.sends if send.state != Outcome.REFUSED]
 
 
 def _channel(send: Send | None, asked: str) -> str:

@@ -12,7 +12,7 @@ from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.send_request import Wish
+from otp_app.core.send_request import SendRequest
 from otp_app.web.current import caller, services
 from otp_app.web.form import fields
 from otp_app.web.needs import needs
@@ -34,10 +34,11 @@ def start(service_sid: str) -> tuple[Response, int]:
     if code and not _takes_codes(service):
         raise Refused(60204, "CustomCode")
     channel = parameters.channel(asked, {channel.name for channel in services().channels})
-    wish = Wish(service.purpose, channel, form.get("Locale", ""), caller().keyed, code=code, insists=bool(code))
-    begun = (lambda _: own_services().note_use(service)) if service.unnoted else None
-    _, report = services().verify(service).start(form.get("To", ""), wish, begun)
-    return jsonify(answers.verification(service, report, asked)), 201
+    locale, authenticated = form.get("Locale", ""), caller().authenticated
+    request = SendRequest(service.purpose, channel, locale, authenticated, code=code, replace_code=bool(code))
+    before_delivery = (lambda _: own_services().note_use(service)) if service.unnoted else None
+    _, view = services().verify(service).start(form.get("To", ""), request, before_delivery)
+    return jsonify(answers.verification(service, view, asked)), 201
 
 
 @checks.post("/VerificationCheck")
@@ -65,10 +66,10 @@ def check(service_sid: str) -> Response:
 def fetch(service_sid: str, name: str) -> Response:
     """Tell of a verification, by its SID or number, until it is over."""
     service = _service(service_sid)
-    report = services().verify(service).status(**_named(name), purpose=service.purpose)
-    if report.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
+    view = services().verify(service).status(**_named(name), purpose=service.purpose)
+    if view.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
         raise Refused(20404)
-    return jsonify(answers.verification(service, report))
+    return jsonify(answers.verification(service, view))
 
 
 @others.post("/Verifications/<name>")

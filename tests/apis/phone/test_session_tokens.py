@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otp_app.apis.phone.session_tokens import MAX_LENGTH, SessionTokens
-from otp_app.core.codes import Names
+from otp_app.core.codes import LedgerIds
 
 KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}
 PHONE = "+14155552671"
-ID = Names(b"i" * 32, lambda n: b"r" * n).new_verification("n:" + "00" * 9)
+ID = LedgerIds(b"i" * 32, lambda n: b"r" * n).new_verification("n:" + "00" * 9)
 
 
 def tokens(current="k1", keys=KEYS):

@@ -68,10 +68,10 @@ class FileDirectory:
             self._users = self._read(self._content(state))
             self._seen, self._fault, self._told = seen, "", ""
         except OSError as error:  # may go by itself, so the next look-up tries again
-            self._tell(errno.errorcode.get(error.errno or 0, "OSError"))
+            self._notify(errno.errorcode.get(error.errno or 0, "OSError"))
         except ValueError as error:
             self._seen = seen
-            self._tell(str(error))
+            self._notify(str(error))
 
     def _content(self, state: os.stat_result) -> bytes:
         if not stat.S_ISREG(state.st_mode):
@@ -82,7 +82,7 @@ class FileDirectory:
             raise ValueError(f"it has more than {self._max_size} bytes")
         return content
 
-    def _tell(self, fault: str) -> None:
+    def _notify(self, fault: str) -> None:
         self._fault = fault
         if fault != self._told:
             kept = "there are no users" if self._users is None else "the users read before stay"
