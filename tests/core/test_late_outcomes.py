@@ -55,6 +55,15 @@ def test_a_late_refusal_revives_nothing_once_the_new_code_was_guessed_at(number:
     assert number.of(before).status == Status.MAX_ATTEMPTS_REACHED  # type: ignore[union-attr]
 
 
+def test_a_verification_that_ended_for_want_of_life_stays_ended(number: Number) -> None:
+    """Its code would be dead before it could be typed."""
+    number.policy = replace(NATIVE, ttl=600.0)
+    before = number.send()
+    number.clock.forward(545)
+    number.refuse(Reason.UNREACHABLE)
+    assert number.of(before).status == Status.EXPIRED  # type: ignore[union-attr]
+
+
 def test_a_verification_that_ended_while_its_message_was_on_its_way_stays_as_it_ended(number: Number) -> None:
     verification, send = number.begin()
     number.ledger, _ = cancel(number.ledger, number.now, number.policy, verification)
