@@ -86,6 +86,15 @@ def test_one_wrong_guess_is_forgiven_at_approval(number: Number) -> None:
     assert sum(units for _, units in number.ledger.risk) == 20_000
 
 
+def test_an_approval_forgives_no_guess_at_another_verification(number: Number) -> None:
+    """An owner who types the code at once takes nothing off the account of who guessed before."""
+    number.kill()
+    before = number.ledger.risk
+    number.clock.forward(31)
+    assert number.check(number.send()).approved
+    assert (number.ledger.risk, number.ledger.given_back) == (before, ())
+
+
 def test_at_most_five_guesses_are_forgiven_in_30_days(number: Number) -> None:
     for _ in range(7):
         verification = number.send()
