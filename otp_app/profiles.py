@@ -35,8 +35,7 @@ def policy(settings: Settings) -> Policy:
 
 def texts(settings: Settings, default: str = "") -> Texts:
     """Return the words of messages; `default` is a face's own for where the operator chose none."""
-    chosen = "otp_message" in settings.model_fields_set or not default
-    message = settings.otp_message if chosen else default
+    message = settings.otp_message or default or Texts().default
     return Texts(message, settings.otp_messages, settings.otp_app_name, settings.otp_origin)
 
 

@@ -18,6 +18,7 @@ from otp_app.core.send_request import SendRequest
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
+from tests.configuration import make_settings
 from tests.startup.test_startup import SANDBOX
 from tests.web.house import RecordingChannel
 
@@ -45,7 +46,7 @@ def test_the_defaults_are_the_policys():
 @pytest.mark.parametrize(("setting", "field", "value"), [(name, *what) for name, what in POLICY.items()])
 def test_each_setting_moves_its_rule(setting, field, value):
     """And no other."""
-    policy = profiles.policy(Settings.model_validate({setting: value}))
+    policy = profiles.policy(make_settings(**{setting: value}))
     changed = {name for name in Policy.__dataclass_fields__ if getattr(policy, name) != getattr(Policy(), name)}
     assert (getattr(policy, field), changed) == (value, {field})
 
@@ -95,7 +96,7 @@ def test_close_gives_everything_back(monkeypatch):
 def built(**given):
     """Services over a memory store and a channel that keeps its messages; close them."""
     channels = ("tests.web.house:RecordingChannel",)
-    return wiring.build(Settings.model_validate({"otp_store_url": "memory://", "otp_channels": channels} | given))
+    return wiring.build(make_settings(**{"otp_store_url": "memory://", "otp_channels": channels} | given))
 
 
 def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
@@ -154,7 +155,7 @@ def test_phone_verify_has_the_figures_of_its_settings():
         "TOKEN_LENGTH": 9, "MAX_FAILED_ATTEMPTS": 3, "VERIFY_SECURITY_CODE_ONLY_ONCE": False,
         "SECURITY_CODE_EXPIRATION_SECONDS": 120,
     }  # fmt: skip
-    policy, texts = profiles.phone(Settings.model_validate({"phone_verification": json.dumps(written)}))
+    policy, texts = profiles.phone(make_settings(phone_verification=json.dumps(written)))
     assert (policy.length, policy.raised_length, policy.ttl) == (9, 9, 120)
     assert (policy.api_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
     assert texts.render("0042", 600) == "Shop 0042"

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from otp_app import settings
 from otp_app.cli.open_store import CannotDo, existing, exit_status, whole
 from otp_app.clock import system_clock
 from otp_app.core.errors import StoreUnavailable
@@ -18,6 +17,8 @@ from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed, WholeStore
+from otp_app.settings import Settings
+from otp_app.startup.reader import READER
 
 LISTING = """\
 List the verifications that the store of OTP_STORE_URL remembers, the pending ones first, each kind newest first. It is
@@ -28,7 +29,7 @@ by itself, a day after the last message, or 31 days after a wrong code. Whoever 
 codes, and their sum over 30 days is what bounds guessing. A number that becomes busy meanwhile is kept; idempotency
 keys and counters are not touched. Servers may run."""
 #: what names the store in use: with a fault there the wrong one might be looked at
-NAMING = {".env", "OTP_STORE_URL", "OTP_STORE_URL_FILE", "REDIS_PORT", "REDIS_DB"}
+NAMING = {".env", "OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "BEGUN", "SENDS", "WRONG")
 
 
@@ -85,10 +86,11 @@ def _purge(args: argparse.Namespace) -> int:
 @contextmanager
 def _store_in_use() -> Iterator[WholeStore]:
     """Open the store that the settings name; the other settings need not be fit to run with."""
-    chosen, faults = settings.read()
-    if lines := [f"{variable}: {line}" for variable, line in faults.items() if variable in NAMING]:
-        raise CannotDo("\n".join(lines))
-    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", chosen.otp_store_url)) as store:
+    found, faults = READER.read()
+    naming = [f"{name}: {line}" for name, line in faults.items() if name.removesuffix("_FILE") in NAMING]
+    if naming:
+        raise CannotDo("\n".join(naming))
+    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", found.of(Settings).otp_store_url)) as store:
         yield store
 
 

@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.settings import Settings
 from otp_app.settings.env_file import FileFault, read_lines
@@ -63,7 +65,7 @@ def held(settings: Settings) -> Settings:
     if path is None:
         return settings
     _, _, given = _checked(path)
-    return settings.model_copy(update={name.lower(): given[name] for name in ("OTP_SECRET_KEYS", "OTP_INDEX_KEY")})
+    return replace(settings, otp_secret_keys=given["OTP_SECRET_KEYS"], otp_index_key=given["OTP_INDEX_KEY"])
 
 
 def database(url: str) -> Path | None:

@@ -8,17 +8,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
 
 import phonenumbers
 from limits import parse_many
-from pydantic import PlainValidator
 
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
 from otp_app.core.send_request import PURPOSE
 from otp_app.core.texts import LANGUAGE_TAG, language_tag, template_fault
+from otp_app.settings.model import number
 from otp_app.settings.weak_secrets import DIGESTS_OF_NONE
 
 _HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
@@ -66,21 +65,30 @@ class FixedUntil:
         return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
 
 
-def names(text: Any) -> Any:
+def names(text: str) -> tuple[str, ...]:
     """Read a list with commas; empty text is an empty list, and commas alone are none."""
-    if not isinstance(text, str):
-        return text
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if text.strip() and not found:
         raise ValueError("write a list with commas between its items")
     return found
 
 
-def channels(text: Any) -> Any:
+def seconds(text: str) -> tuple[float, ...]:
+    """Read a list of times, each above 0 and at most a day; empty text is an empty list."""
+    try:
+        found = tuple(number(item) for item in names(text))
+    except ValueError:
+        found = (0.0,)
+    if not all(0 < item <= 86_400 for item in found):
+        raise ValueError("write numbers of seconds with commas, such as 30,60: each above 0 and at most 86400")
+    return found
+
+
+def channels(text: str) -> tuple[str, ...]:
     """Read the names of channels in the order to try."""
     found = names(text)
     if len(set(found)) < len(found):
-        raise ValueError("a channel stands twice")
+        raise ValueError("a channel is named twice")
     return found
 
 
@@ -95,7 +103,7 @@ def bind_host(text: str) -> str:
     raise ValueError("write an address such as 127.0.0.1 or ::1, or a host name, without a port")
 
 
-def hosts(text: Any) -> Any:
+def hosts(text: str) -> tuple[str, ...]:
     """Read host names; one that begins with a dot stands for all below it."""
     found = tuple(name.lower() for name in names(text))
     if not all(_HOST.fullmatch(name) for name in found):
@@ -110,12 +118,10 @@ def template(text: str) -> str:
     return text
 
 
-def templates(text: Any) -> Any:
+def templates(text: str) -> dict[str, str]:
     """Read templates by language, a JSON object."""
-    if not isinstance(text, str) or not text:
-        return text or {}
     try:
-        found = json.loads(text, object_pairs_hook=tuple)  # a tag that stands twice would be lost
+        found = json.loads(text, object_pairs_hook=tuple)  # of a repeated tag the first text would be lost
     except (ValueError, RecursionError):
         raise ValueError('write a JSON object, such as {"es": "Tu código es: {code}"}') from None
     tags = isinstance(found, tuple) and all(LANGUAGE_TAG.fullmatch(tag) for tag, _ in found)
@@ -127,15 +133,15 @@ def templates(text: Any) -> Any:
     return texts
 
 
-def api_keys(text: Any) -> Any:
+def api_keys(text: str) -> tuple[ApiKey, ...]:
     """Read `name:scope+scope:sha256hex`, several with commas."""
-    keys = [api_key(item) for item in names(text)] if isinstance(text, str) else text
+    keys = tuple(api_key(item) for item in names(text))
     if len({key.name for key in keys}) < len(keys):
-        raise ValueError("a name stands twice; give each key a name of its own")
+        raise ValueError("a name is used twice: give each key its own")
     if len({key.digest for key in keys}) < len(keys):
-        raise ValueError("one secret stands twice; make a key for each caller")
-    _refuse_known(key.digest for key in keys)
-    return tuple(keys)
+        raise ValueError("a secret is used twice: make a key for each caller")
+    _reject_known(key.digest for key in keys)
+    return keys
 
 
 def api_key(item: str) -> ApiKey:
@@ -148,16 +154,16 @@ def api_key(item: str) -> ApiKey:
     return ApiKey(match[1], scopes, match[3])
 
 
-def verify_accounts(text: Any) -> Any:
+def verify_accounts(text: str) -> tuple[VerifyAccount, ...]:
     """Read `AC…:sha256hex` (its token) and `AC…/SK…:sha256hex` (an API key's secret), several with commas."""
-    accounts = [verify_account(item) for item in names(text)] if isinstance(text, str) else text
+    accounts = tuple(verify_account(item) for item in names(text))
     if len({account.user for account in accounts}) < len(accounts):
-        raise ValueError("an account or key stands twice")
-    _refuse_known(account.digest for account in accounts)
-    return tuple(accounts)
+        raise ValueError("an account or key is listed twice")
+    _reject_known(account.digest for account in accounts)
+    return accounts
 
 
-def _refuse_known(digests: Iterable[str]) -> None:
+def _reject_known(digests: Iterable[str]) -> None:
     if not DIGESTS_OF_NONE.isdisjoint(digests):
         raise ValueError("a secret of it is empty or a placeholder: make one with `python -m otp_app keys`")
 
@@ -170,10 +176,8 @@ def verify_account(item: str) -> VerifyAccount:
     return VerifyAccount(match[1], match[2] or match[1], match[3])
 
 
-def verify_services(text: Any) -> Any:
+def verify_services(text: str) -> dict[str, ConfiguredService]:
     """Read `VA…:purpose` and `VA…:purpose:custom_code`, several with commas."""
-    if not isinstance(text, str):
-        return text
     form = rf"(VA{SID_DIGITS}):({PURPOSE.pattern})(:custom_code)?"
     services = [re.fullmatch(form, item) for item in names(text)]
     found = {match[1]: ConfiguredService(match[2], bool(match[3])) for match in services if match}
@@ -187,10 +191,8 @@ def verify_services(text: Any) -> Any:
     return found
 
 
-def test_numbers(text: Any) -> Any:
+def test_numbers(text: str) -> tuple[FixedUntil, ...]:
     """Read `+15005550006=123456@2026-12-31`, several with commas."""
-    if not isinstance(text, str):
-        return text
     found = tuple(_test_number(item) for item in names(text))
     if len({test.phone for test in found}) < len(found):
         raise ValueError("write each number once; a line with two ways to write its number is one")
@@ -207,10 +209,10 @@ def _test_number(item: str) -> FixedUntil:
     raise ValueError("write each as +15005550006=123456@2026-12-31: number, code of 6 to 10 digits, last day")
 
 
-def countries(text: Any) -> Any:
+def countries(text: str) -> frozenset[str]:
     """Read ISO 3166 country codes with commas; empty or `all`: every country."""
-    if not isinstance(text, str) or text.lower() in ("", "all"):
-        return frozenset() if isinstance(text, str) else text
+    if text.lower() in ("", "all"):
+        return frozenset()
     found = frozenset(code.upper() for code in names(text))
     if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
         raise ValueError(f"{len(unknown)} of them are no country codes of two letters, such as US or IN")
@@ -235,7 +237,22 @@ def rate_limits(text: str) -> str:
     return text
 
 
-def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
+UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
+TrustedProxy = ipaddress.IPv4Network | ipaddress.IPv6Network | str
+
+
+def proxies(text: str) -> tuple[TrustedProxy, ...]:
+    """Read addresses, networks and `unix`, several with commas; all addresses of a kind, in pieces too, are a fault."""
+    found = tuple(proxy(item) for item in names(text))
+    networks = [item for item in found if not isinstance(item, str)]
+    v4 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv4Network))
+    v6 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv6Network))
+    if any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
+        raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
+    return found
+
+
+def proxy(text: str) -> TrustedProxy:
     """Read an address or a network, IPv4 in IPv6 as IPv4, or `unix` for the peers of a Unix socket."""
     if text == UNIX:
         return UNIX
@@ -247,19 +264,3 @@ def network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | str:
     if mapped and found.prefixlen >= 96:
         found = ipaddress.ip_network((mapped, found.prefixlen - 96))
     return found
-
-
-def not_all(
-    found: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...],
-) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | str, ...]:
-    """Return the networks, unless they are all addresses of a kind, in one piece or in several."""
-    networks = [item for item in found if not isinstance(item, str)]
-    v4 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv4Network))
-    v6 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv6Network))
-    if any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
-        raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
-    return found
-
-
-UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
-TrustedProxy = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network | str, PlainValidator(network)]

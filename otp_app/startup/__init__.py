@@ -15,8 +15,9 @@ from otp_app.core.moving import Movable
 from otp_app.core.risk import yearly_chance
 from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
-from otp_app.settings import Settings, keyring, read, strangers
+from otp_app.settings import Settings, keyring
 from otp_app.settings.exposure import is_open
+from otp_app.startup.reader import READER
 from otp_app.startup.refusals import REFUSALS, secret_faults
 from otp_app.store import open_or_memory, open_store
 
@@ -59,7 +60,8 @@ class BadSettings(Exception):
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
-    settings, faults = read(environ, folder)
+    found, faults = READER.read(environ, folder)
+    settings = found.of(Settings)
     lines = [f"{variable}: {line}" for variable, text in faults.items() for line in text.splitlines()]
     if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
         raise BadSettings(lines)
@@ -164,7 +166,7 @@ def advice(settings: Settings) -> list[str]:
         if getattr(settings, name) and face not in settings.otp_apis
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
-    own = strangers() + _proxies(settings) + _guessing(settings)
+    own = READER.unknown_names() + _proxies(settings) + _guessing(settings)
     return own + without_face + phone_verification + channels.warnings(settings)
 
 

@@ -6,15 +6,18 @@ worker that is replaced later must not read settings that were refused since.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from otp_app.settings import Settings, read, sets_something, texts
+from msgspec.structs import replace
+
+from otp_app.settings import Settings
 from otp_app.settings.exposure import is_open
 from otp_app.settings.types import ApiKey, VerifyAccount, api_key, verify_account
+from otp_app.startup.reader import READER
 from otp_app.startup.refusals import needs_one_process
 
 NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
@@ -32,7 +35,7 @@ _with_file = False  # whether `.env` has set something since the start
 def accept(settings: Settings, folder: Path | None = None) -> None:
     """Hand these settings to the workers that are forked from now on."""
     global _accepted, _with_file
-    _accepted, _with_file = settings, _with_file or sets_something(folder)
+    _accepted, _with_file = settings, _with_file or READER.sets_something(folder)
 
 
 def accepted() -> Settings | None:
@@ -64,7 +67,7 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
     if is_open(running) and not is_open(new):
         variable = "OTP_VERIFY_ACCOUNTS" if running.otp_apis == ("verify_v2",) else "OTP_API_KEYS"
         found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
-    if _with_file and not sets_something(folder):
+    if _with_file and not READER.sets_something(folder):
         found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
     if (running.host, running.port) != (new.host, new.port):
         found.append("HOST, PORT: another address takes a restart")
@@ -89,24 +92,24 @@ def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder
     What cannot be read names nobody; of a list with a faulty item the others count.
     """
     try:
-        given, public = texts(environ, folder)[0], read(environ, folder)[0].otp_public
+        given = READER.texts(environ, folder)[0]
+        public = READER.read(environ, folder)[0].of(Settings).otp_public
     except Exception:  # a defect, which must not keep a revoked caller in
         log.exception("unexpected error")
         given, public = {}, False
     keys = {(key.name, key.digest): key.scopes for key in _readable(api_key, given.get("otp_api_keys", ""))}
     accounts = set(_readable(verify_account, given.get("otp_verify_accounts", "")))
-    found = running.model_copy(
-        update={
-            "otp_api_keys": tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
-            "otp_verify_accounts": tuple(
-                account if account in accounts else replace(account, digest=NO_DIGEST)
-                for account in running.otp_verify_accounts
-            ),
-            "otp_public": running.otp_public and public,
-        }
+    found = replace(
+        running,
+        otp_api_keys=tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
+        otp_verify_accounts=tuple(
+            account if account in accounts else dataclasses.replace(account, digest=NO_DIGEST)
+            for account in running.otp_verify_accounts
+        ),
+        otp_public=running.otp_public and public,
     )
     if is_open(running) and not is_open(found):  # it must not be taken for one that never had callers
-        return found.model_copy(update={"otp_api_keys": (NOBODY,)})
+        return replace(found, otp_api_keys=(NOBODY,))
     return found
 
 
@@ -127,8 +130,8 @@ def revoked(before: Settings, after: Settings) -> list[str]:
 
 def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:
     if scopes is None:
-        return replace(key, digest=NO_DIGEST, scopes=frozenset())
-    return replace(key, scopes=key.scopes & scopes)
+        return dataclasses.replace(key, digest=NO_DIGEST, scopes=frozenset())
+    return dataclasses.replace(key, scopes=key.scopes & scopes)
 
 
 def _readable(parse: Callable[[str], Item], text: str) -> Iterable[Item]:

@@ -11,6 +11,7 @@ from otp_app.channels.twilio.client import TwilioClient, connect_sdk
 from otp_app.channels.twilio.transport import Transport
 from otp_app.settings import Settings
 from tests.channels.messages import ACCOUNT, NUMBER, SANDBOX
+from tests.configuration import make_settings
 from tests.twilio.fixtures import broken, twilio
 
 __all__ = ["broken", "open_client", "settings_for", "twilio"]
@@ -23,7 +24,7 @@ def settings_for() -> Callable[..., Settings]:
     def make(url: str, **given: Any) -> Settings:
         base = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "faketoken", "twilio_api_base_url": url}
         senders = {"twilio_phone_number": NUMBER, "twilio_whatsapp_number": SANDBOX}
-        return Settings.model_validate({**base, **senders, "otp_channels": ("sms", "whatsapp"), **given})
+        return make_settings(**{**base, **senders, "otp_channels": ("sms", "whatsapp"), **given})
 
     return make
 

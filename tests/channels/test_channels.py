@@ -7,8 +7,8 @@ import pytest
 
 from otp_app import channels
 from otp_app.channels.console import ConsoleChannel
-from otp_app.settings import Settings
 from tests.channels.messages import ACCOUNT, SANDBOX, SERVICE, TEMPLATE
+from tests.configuration import make_settings
 
 KEY = {"twilio_api_key_sid": "SK" + "1" * 32, "twilio_api_key_secret": "s"}
 OPEN = {"twilio_account_sid": ACCOUNT, **KEY}
@@ -25,7 +25,7 @@ class OwnChannel(ConsoleChannel):
 
 
 def settings(*names, **given):
-    return Settings.model_validate({"otp_channels": names, **given})
+    return make_settings(otp_channels=names, **given)
 
 
 def test_channels_come_in_the_order_of_their_names():

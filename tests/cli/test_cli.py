@@ -11,6 +11,7 @@ import pytest
 from otp_app import startup
 from otp_app.settings import Settings, keyring
 from tests.command import run
+from tests.configuration import VARIABLES
 from tests.running import ROOT
 from tests.web.house import House
 
@@ -19,8 +20,8 @@ from tests.web.house import House
 def folder(tmp_path, monkeypatch):
     """Commands run in a folder of their own, with nothing set."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 

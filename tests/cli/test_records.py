@@ -14,9 +14,9 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.core.policy import DAY
-from otp_app.settings import Settings
 from otp_app.store import open_store
 from tests.command import run
+from tests.configuration import VARIABLES
 from tests.running import ROOT
 
 URL = "sqlite:///otp.db"
@@ -28,8 +28,8 @@ COMMANDS = pytest.mark.parametrize("command", [("verifications",), ("purge", "--
 def folder(tmp_path, monkeypatch):
     """Commands run in a folder of their own, on a store there."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("OTP_STORE_URL", URL)
     return tmp_path
 

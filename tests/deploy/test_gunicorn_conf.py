@@ -137,7 +137,7 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
         raise RecursionError("a number such as +14155552671")
 
     monkeypatch.setattr(startup, "load", fail)
-    monkeypatch.setattr(reloading, "read", fail)
+    monkeypatch.setattr(reloading.READER, "read", fail)
     said: list[str] = []
     server = SimpleNamespace(
         cfg=SimpleNamespace(address=[]), num_workers=1, spawn_worker=lambda: spawned.append(1),

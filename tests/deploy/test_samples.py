@@ -11,6 +11,8 @@ import pytest
 
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, load
+from otp_app.startup.reader import READER
+from tests.configuration import VARIABLES
 from tests.conftest import require
 from tests.deploy.conftest import Conf
 from tests.running import ROOT
@@ -18,7 +20,6 @@ from tests.running import ROOT
 DEPLOY = ROOT / "deploy"
 SAMPLES = sorted(file.name for file in DEPLOY.iterdir() if file.is_file())
 COMPOSE = ("compose.yaml", "compose.scaled.yaml")
-VARIABLES = {name.upper() for name in Settings.model_fields}
 #: Those that an image can be made with.
 EXTRAS = ["eddsa", "redis", "postgres"]
 LISTS_OF_PACKAGES = ["requirements.txt", *(f"requirements-{extra}.txt" for extra in EXTRAS)]
@@ -39,12 +40,12 @@ def figure(name: str, pattern: str) -> int:
 def test_every_variable_is_a_setting(name: str) -> None:
     """A misspelt one would be ignored."""
     used = set(re.findall(r"\b(?:OTP|TWILIO)_[A-Z0-9_]+", text(name)))
-    assert {variable.removesuffix("_FILE") for variable in used} - VARIABLES == set()
+    assert {variable.removesuffix("_FILE") for variable in used} - set(VARIABLES) == set()
 
 
 def test_there_is_one_port() -> None:
     """The default; in every file that names one."""
-    port = Settings.model_fields["port"].default
+    port = Settings().port
     assert figure("nginx.conf", r"server 127\.0\.0\.1:(\d+)") == port
     assert figure("otp-app.service", r"^SocketBindAllow=ipv4:tcp:(\d+)") == port
     assert figure("Dockerfile", r"\bPORT=(\d+)") == figure("Dockerfile", r"^EXPOSE (\d+)") == port
@@ -53,7 +54,7 @@ def test_there_is_one_port() -> None:
 
 def test_nginx_waits_longer_than_a_send_and_less_than_gunicorn(conf: Conf) -> None:
     """For an answer longer than the slowest provider; with an idle connection shorter than gunicorn keeps it."""
-    slowest = next(limit.le for limit in Settings.model_fields["twilio_timeout"].metadata if hasattr(limit, "le"))
+    slowest = READER.fields["twilio_timeout"].bounds.le
     assert figure("nginx.conf", r"proxy_read_timeout (\d+)s") > slowest
     assert figure("nginx.conf", r"^    keepalive_timeout (\d+)s; # shorter") < conf()["keepalive"]
 
@@ -68,7 +69,7 @@ def test_whoever_stops_it_waits_for_gunicorn(conf: Conf) -> None:
 
 def test_threads_fit_into_the_service() -> None:
     """The default number of threads is below the limit of tasks."""
-    tasks = Settings.model_fields["otp_threads"].default + 50
+    tasks = Settings().otp_threads + 50
     assert figure("otp-app.service", r"^TasksMax=(\d+)") > tasks
     assert figure("compose.yaml", r"pids_limit: (\d+)") > tasks
     assert figure("compose.scaled.yaml", r"pids_limit: (\d+) # more") > tasks

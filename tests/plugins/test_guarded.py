@@ -50,7 +50,7 @@ def operators(monkeypatch):
 def channel(operators, **methods):
     parts = dict.fromkeys(("deliver", "ping", "close"), returning(None)) | {"name": "own", "landlines": False}
     operators(SimpleNamespace(**parts | methods))
-    return open_channels(Settings.model_construct(otp_channels=("operators:Channel",)))[0]
+    return open_channels(Settings(otp_channels=("operators:Channel",)))[0]
 
 
 def directory(operators, **methods):
@@ -171,7 +171,7 @@ def test_a_method_that_cannot_be_called_is_found_at_the_start(operators, method,
     """In one line that names the class; `check` shows it."""
     with pytest.raises(ValueError, match=says) as caught:
         channel(operators, deliver=method)
-    assert unopened(Settings.model_construct(otp_channels=("operators:Channel",))) == [str(caught.value)]
+    assert unopened(Settings(otp_channels=("operators:Channel",))) == [str(caught.value)]
 
 
 @pytest.mark.parametrize("given", [{"name": ""}, {"name": 7}, {"landlines": None}], ids=str)

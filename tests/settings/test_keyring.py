@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.settings import Settings, keyring
 from otp_app.store import open_store
@@ -194,7 +195,7 @@ def test_the_file_can_be_moved_into_the_settings(settings, key_file):
     keyring.ensure(settings)
     lines = dict(line.split("=", 1) for line in key_file.read_text(encoding="ascii").splitlines())
     given = {name.lower(): text for name, text in lines.items()}
-    assert keyring.keys(settings.model_copy(update=given)) == keyring.keys(settings)
+    assert keyring.keys(replace(settings, **given)) == keyring.keys(settings)
 
 
 def test_memory_has_keys_for_its_life():
@@ -241,7 +242,7 @@ def test_a_new_secret_has_32_random_bytes():
 def test_what_is_printed_is_what_is_read():
     """`keys secret` prints two lines for the settings."""
     lines = dict(line.split("=", 1) for line in keyring.new_lines().splitlines())
-    settings = Settings.model_validate({name.lower(): text for name, text in lines.items()})
+    settings = Settings(**{name.lower(): text for name, text in lines.items()})
     assert json.dumps(sorted(lines)) == '["OTP_INDEX_KEY", "OTP_SECRET_KEYS"]'
     assert keyring.keys(settings)
 
@@ -262,7 +263,7 @@ def test_lost_keys_are_not_replaced_beside_a_database(tmp_path):
 def test_a_key_file_that_is_no_file_is_a_fault(tmp_path, make):
     """It is not opened: a FIFO would hold the start for ever."""
     make(tmp_path / "otp.keys", 0o600)
-    settings = Settings.model_construct(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
+    settings = Settings(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
     with pytest.raises(keyring.BadKeyFile, match="is not a regular file"):
         keyring.ensure(settings)
 
@@ -274,7 +275,7 @@ def test_a_full_disk_leaves_no_part_of_a_key_file(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(keyring.os, "fsync", full)
-    settings = Settings.model_construct(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
+    settings = Settings(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys="")
     with pytest.raises(keyring.BadKeyFile, match="No space left"):
         keyring.ensure(settings)
     assert list(tmp_path.iterdir()) == []

@@ -4,19 +4,18 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
 
-from otp_app.settings import Settings, types
+from otp_app.settings import types
 
 DIGEST = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("", ()), ("a", ("a",)), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b")), (("a",), ("a",))],
+    [("", ()), ("a", ("a",)), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b"))],
 )
 def test_a_list_has_commas(text, found):
-    """Blanks around names and empty places do not count; a list that is one already stays."""
+    """Blanks around names and empty places do not count."""
     assert types.names(text) == found
 
 
@@ -103,7 +102,7 @@ def test_a_test_number_is_the_one_that_counts():
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"}), (frozenset("X"), {"X"})],
+    [("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"})],
 )
 def test_countries_are_iso_codes(text, found):
     """In either case; all of them is an empty list."""
@@ -169,7 +168,6 @@ def test_texts_by_language_are_a_json_object():
     """Tags in lower case, since clients spell them as they like."""
     found = types.templates('{"es": "Tu código es: {code}", "pt-BR": "Seu código: {code}"}')
     assert found == {"es": "Tu código es: {code}", "pt-br": "Seu código: {code}"}
-    assert types.templates("") == {}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +187,6 @@ def test_what_is_no_text_by_language_is_refused(text):
         ("127.0.0.1", IPv4Network("127.0.0.1/32")),
         ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
         ("2001:db8::1", IPv6Network("2001:db8::1/128")),
-        (IPv4Network("10.0.0.0/8"), IPv4Network("10.0.0.0/8")),
         ("::ffff:10.0.0.0/104", IPv4Network("10.0.0.0/8")),
         ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")),
         ("unix", "unix"),
@@ -197,7 +194,7 @@ def test_what_is_no_text_by_language_is_refused(text):
 )
 def test_a_proxy_is_an_address_or_a_network(text, network):
     """Bits of the host part do not matter, IPv4 in IPv6 is IPv4, and unix is the peer of a Unix socket."""
-    assert TypeAdapter(types.TrustedProxy).validate_python(text) == network
+    assert types.proxies(text) == (network,)
 
 
 @pytest.mark.parametrize("text", [
@@ -205,8 +202,8 @@ def test_a_proxy_is_an_address_or_a_network(text, network):
 ])  # fmt: skip
 def test_what_is_no_network_is_refused(text):
     """A name would be looked up."""
-    with pytest.raises(ValidationError):
-        TypeAdapter(types.TrustedProxy).validate_python(text)
+    with pytest.raises(ValueError, match="such as"):
+        types.proxies(text)
 
 
 @pytest.mark.parametrize("text", [
@@ -214,5 +211,5 @@ def test_what_is_no_network_is_refused(text):
 ])  # fmt: skip
 def test_not_all_addresses_are_proxies(text):
     """In one piece or in several: each client could write its own address."""
-    with pytest.raises(ValidationError, match="a network of all addresses"):
-        Settings(otp_trusted_proxies=text)
+    with pytest.raises(ValueError, match="a network of all addresses"):
+        types.proxies(text)

@@ -12,12 +12,14 @@ from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.send_request import SendRequest
-from otp_app.settings import Settings, read
+from otp_app.settings import Settings
 from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import refusals
+from otp_app.startup.reader import READER
 from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
+from tests.configuration import VARIABLES, make_settings
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
@@ -95,7 +97,7 @@ REFUSALS = {
         {"HOST": "0.0.0.0", "OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "AC…:",
     ),
     "no account that can be": ({"OTP_VERIFY_ACCOUNTS": "AC1:x"}, "OTP_VERIFY_ACCOUNTS", "keys account"),
-    "an account twice": ({"OTP_VERIFY_ACCOUNTS": f"{ACCOUNT},{ACCOUNT}"}, "OTP_VERIFY_ACCOUNTS", "stands twice"),
+    "an account twice": ({"OTP_VERIFY_ACCOUNTS": f"{ACCOUNT},{ACCOUNT}"}, "OTP_VERIFY_ACCOUNTS", "listed twice"),
     "no Verify service that can be": ({"OTP_VERIFY_SERVICES": "VA1:login"}, "OTP_VERIFY_SERVICES", "32 hex digits"),
     "a Verify service twice": (
         {"OTP_VERIFY_SERVICES": f"VA{'1' * 32}:a,VA{'1' * 32}:b"}, "OTP_VERIFY_SERVICES", "each once",
@@ -166,7 +168,7 @@ REFUSALS = {
     "one secret under two ids": (
         KEYS | {"OTP_SECRET_KEYS": f"k2:{SECRET},k1:{SECRET}"}, "OTP_SECRET_KEYS", "stands for two keys",
     ),
-    "one secret of two callers": (SMS | {"OTP_API_KEYS": f"{KEY},b:send:{'0' * 64}"}, "OTP_API_KEYS", "stands twice"),
+    "one secret of two callers": (SMS | {"OTP_API_KEYS": f"{KEY},b:send:{'0' * 64}"}, "OTP_API_KEYS", "used twice"),
     "the digest of nothing": (SMS | {"OTP_API_KEYS": f"a:send:{digest('')}"}, "OTP_API_KEYS", "empty or a placeholder"),
     "the digest of a document's secret": (
         {"OTP_VERIFY_ACCOUNTS": f"AC{'0' * 32}:{digest('your-secret')}"}, "OTP_VERIFY_ACCOUNTS", "a placeholder",
@@ -181,8 +183,8 @@ REFUSALS = {
     "a channel with a secret behind it": (
         {"OTP_CHANNELS": "sms TWILIO_AUTH_TOKEN=a:b"}, "OTP_CHANNELS: a channel is not known", "module:Class",
     ),
-    "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "greater than or equal to 6"),
-    "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "less than or equal to 600"),
+    "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "write a whole number from 6 to 10"),
+    "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "write a number from 60 to 600"),
 }  # fmt: skip
 
 
@@ -238,7 +240,7 @@ def test_every_refusal_has_a_case(tmp_path):
     """A new one needs a row above: each is the reason for at least one line."""
     said = set()
     for environ, _, _ in REFUSALS.values():
-        settings, _ = read(environ, tmp_path)
+        settings = READER.read(environ, tmp_path)[0].of(Settings)
         said |= {refusal for refusal in refusals.REFUSALS if refusal.says(settings)}
     assert said == set(refusals.REFUSALS)
 
@@ -338,7 +340,7 @@ MARKED = [
 
 
 @pytest.mark.parametrize("text", MARKED)
-@pytest.mark.parametrize("variable", [name.upper() for name in Settings.model_fields])
+@pytest.mark.parametrize("variable", VARIABLES)
 def test_no_line_repeats_what_a_setting_was_given(variable, text, tmp_path):
     """No fault and no advice: a secret may stand anywhere. Names in `module:Class` are no secrets."""
     try:
@@ -447,14 +449,14 @@ class ServerChecks(MemoryStore):
 def test_prepare_tells_what_the_server_of_a_store_could_do_better():
     """It starts, and the operator reads it."""
     assert startup.prepare(Settings(otp_store_url="memory://")) == []
-    lines = startup.prepare(Settings(otp_store_url="tests.startup.test_startup:Advising", **OWN_KEYS))
+    lines = startup.prepare(Settings(otp_store_url="tests.startup.test_startup:ServerChecks", **OWN_KEYS))
     assert lines == ["OTP_STORE_URL: it could be faster"]
 
 
 def test_prepare_refuses_a_server_that_nobody_should_use():
     """With all reasons at once."""
     with pytest.raises(startup.BadSettings) as refused:
-        startup.prepare(Settings(otp_store_url="tests.startup.test_startup:Advising?refuse", **OWN_KEYS))
+        startup.prepare(Settings(otp_store_url="tests.startup.test_startup:ServerChecks?refuse", **OWN_KEYS))
     assert refused.value.faults == ["OTP_STORE_URL: it drops what it pleases", "OTP_STORE_URL: it forgets"]
 
 
@@ -546,5 +548,5 @@ def test_what_only_this_machine_can_reach(host, loopback):
 def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
     """It does nothing, and its operator may not know."""
     line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
-    assert line in startup.advice(Settings.model_validate({setting: value}))
-    assert line not in startup.advice(Settings.model_validate({setting: value, "otp_apis": f"native,{face}"}))
+    assert line in startup.advice(make_settings(**{setting: value}))
+    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{face}"}))

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from otp_app.app import create_app
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.instant import Instant
-from otp_app.settings import Settings
 from otp_app.wiring import build
+from tests.configuration import make_settings
 from tests.phones import fresh_numbers
 
 BASE_URL = "http://127.0.0.1:5000"
@@ -75,7 +75,7 @@ class House:
 
     def __init__(self, **given: Any) -> None:
         self.clock = FakeClock()
-        self.services = build(Settings.model_validate(SETTINGS | given), self.clock)
+        self.services = build(make_settings(**SETTINGS | given), self.clock)
         self.app = create_app(services=self.services)
         channel = self.services.channels[0]
         self.channel: Any = getattr(channel, "_plugin", channel)  # without the guard around one of a test's own

@@ -88,6 +88,15 @@ def parse(text: str) -> PhoneVerification:
     return _chosen(written, options, advice)
 
 
+def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings that PHONE_VERIFICATION stands for; where it is faulty, none."""
+    try:
+        found = as_settings(parse(given.get("phone_verification", "")))
+    except ValueError:
+        return {}, {}  # the fault is reported where the setting is read
+    return {variable.lower(): value for variable, value in found.items()}, {}
+
+
 def as_settings(chosen: PhoneVerification) -> dict[str, str]:
     """Return by variable what goes for those that are not set by themselves."""
     if chosen.own_class:

@@ -124,7 +124,7 @@ def module(tmp_path, monkeypatch):
 
 
 def settings_of(dotted, **options):
-    return Settings.model_construct(phone_verification=PhoneVerification(dotted, options))
+    return Settings(phone_verification=PhoneVerification(dotted, options))
 
 
 def test_a_class_by_its_dotted_name(module):
@@ -170,7 +170,7 @@ def test_options_are_not_in_the_line_for_a_class_that_does_not_want_them(module)
 def test_the_channel_needs_a_class(chosen):
     """OTP_CHANNELS=backend alone says what else to set."""
     line = "PHONE_VERIFICATION: channel backend needs a BACKEND of your own, such as package.module.Class"
-    assert BackendChannel.missing(Settings.model_construct(phone_verification=chosen)) == [line]
+    assert BackendChannel.missing(Settings(phone_verification=chosen)) == [line]
 
 
 # ---- messages

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 
 from otp_app.core.events import Approval
-from otp_app.settings import Settings
 from otp_app.wiring import build
+from tests.configuration import make_settings
 from tests.running import ROOT, call, free_port, wait_until
 from tests.web.house import BASE_URL, SETTINGS, FakeClock
 
@@ -33,7 +33,7 @@ class Shop:
     """The example in this process, and what its users do."""
 
     def __init__(self, module, **given):
-        self.services = build(Settings.model_validate(SETTINGS | {"otp_apis": "native,phone"} | given), FakeClock())
+        self.services = build(make_settings(**SETTINGS | {"otp_apis": "native,phone"} | given), FakeClock())
         self.app = module.create_app(services=self.services)
         self.channel = self.services.channels[0]
 

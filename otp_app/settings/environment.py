@@ -1,0 +1,152 @@
+"""Where settings come from: the environment, `.env` in the current folder, and the files that NAME_FILE names.
+
+The environment wins over `.env`. Every fault is found at once, by variable, and none repeats a value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from otp_app.settings.env_file import FileFault, read_lines, read_text
+from otp_app.settings.model import AnyModel, Field, Model, build, fields_of
+
+#: how the names of our settings begin; the environment may have others with the same beginning
+PREFIXES = ("OTP_", "TWILIO_")
+#: names that Twilio's own programs read
+OF_TWILIO = {"TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"}
+
+Texts = dict[str, str]
+#: texts of settings by attribute -> texts of other settings that follow from them, and faults by variable.
+#: A setting that is given wins over one that follows.
+Implied = Callable[[Mapping[str, str]], tuple[Texts, Texts]]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings of one start: an object of each model."""
+
+    models: Mapping[type[Model], Model]
+
+    def of(self, model: type[AnyModel]) -> AnyModel:
+        """Return the settings of this model. Raises KeyError where it was not read."""
+        found = self.models[model]
+        assert isinstance(found, model)  # noqa: S101  each lies under its own class
+        return found
+
+    def changed(self, *models: Model) -> Configuration:
+        """Return the same configuration with these models in the place of those of their classes."""
+        return Configuration({**self.models, **{type(model): model for model in models}})
+
+
+class Reader:
+    """Reads several models together. A name must be a setting of one of them.
+
+    `implied` are asked in their order, each with the texts that were given and those that follow from earlier ones.
+    """
+
+    def __init__(self, models: Iterable[type[Model]], implied: Iterable[Implied] = ()) -> None:
+        self.models, self._implied = tuple(models), tuple(implied)
+        self.fields: dict[str, Field] = {}
+        for field in (field for model in self.models for field in fields_of(model)):
+            if field.name in self.fields:
+                raise ValueError(f"two models have the setting {field.variable}")
+            self.fields[field.name] = field
+
+    def read(
+        self, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> tuple[Configuration, dict[str, str]]:
+        """Return the settings, and the faults by variable, a line each; a faulty setting has its default.
+
+        Each value is looked at alone: startup.load also rejects what is unsafe together.
+        """
+        texts, faults = self.texts(environ, folder)
+        found = {}
+        for model in self.models:
+            found[model], wrong = build(model, texts)
+            faults |= wrong
+        return Configuration(found), faults
+
+    def texts(
+        self, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the text of each setting that is given or implied, by attribute, and the faults by variable."""
+        environ = os.environ if environ is None else environ
+        lines, faults = self._lines(folder or Path())
+        texts: dict[str, str] = {}
+        for field in self.fields.values():
+            text, wrong = _collect(field, environ, lines)
+            texts |= {} if text is None else {field.name: text}
+            faults |= wrong
+        for implied in self._implied:
+            more, wrong = implied(texts)
+            texts, faults = more | texts, faults | wrong
+        return texts, faults
+
+    def sets_something(self, folder: Path | None = None) -> bool:
+        """Return whether there is a `.env` with a setting in it."""
+        return bool(self._lines(folder or Path())[0])
+
+    def unknown_names(self, environ: Mapping[str, str] | None = None) -> list[str]:
+        """Return a line for each variable that looks like one of our settings and is none: it may be misspelt.
+
+        In `.env` such a name is a fault; the environment may have variables of other programs.
+        """
+        given = sorted(os.environ if environ is None else environ)
+        lines = ((name, self._explain(name)) for name in given if name.upper().startswith(PREFIXES))
+        return [f"{name}: {line}" for name, line in lines if line]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        names = {field.variable for field in self.fields.values()} | OF_TWILIO
+        return frozenset(names | {f"{name}_FILE" for name in names})
+
+    def _lines(self, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the values of `.env` by variable, and its faults."""
+        try:
+            found = read_lines(folder / ".env")
+        except FileFault as error:
+            return {}, {".env": str(error)}
+        wrong = [f"line {n} sets {name}: {line}" for name, n in found.numbers.items() if (line := self._explain(name))]
+        faults = found.faults + wrong
+        return found.values, {".env": "\n".join(faults)} if faults else {}
+
+    def _explain(self, name: str) -> str | None:
+        """Return what is wrong with a name that is no setting but may be meant for one; None for any other name."""
+        if name in self._known:
+            return None
+        if name.upper() in self._known:
+            return f"there is no such setting: write {name.upper()}"
+        ours = name.upper().startswith(PREFIXES)
+        likeness = 0.8 if ours else 0.9
+        close = get_close_matches(name.upper(), self._known, 1, likeness)
+        if close or ours:
+            return "there is no such setting" + (f": did you mean {close[0]}?" if close else "")
+        return None
+
+
+def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
+    """Return the text that a setting is given, None where it is not, and the faults by variable."""
+    variable, file, guard = field.variable, f"{field.variable}_FILE", field.setting.guard
+    given = (s for s in (environ, lines) if variable in s or s.get(file) or (file in s and guard))
+    source = next(given, {})
+    text = source.get(variable, "").strip()
+    if path := source.get(file):
+        return _from_file(field, path) if not text else (None, {variable: f"set {variable} or {file}, not both"})
+    if text or (field.setting.empty_is_none and variable in source):
+        return text, {}
+    if source and guard:
+        return None, {variable if variable in source else file: "it is empty: write what it allows, or remove the name"}
+    return None, {}
+
+
+def _from_file(field: Field, path: str) -> tuple[str | None, dict[str, str]]:
+    try:
+        text = read_text(Path(path)).strip()
+    except FileFault as error:
+        return None, {f"{field.variable}_FILE": str(error)}
+    return (text, {}) if text else (None, {f"{field.variable}_FILE": "the file is empty"})

@@ -1,0 +1,153 @@
+"""A model of settings: a class whose fields have a type, bounds, a default and a description, each in one place.
+
+The server has one, and each API has its own. `Reader` in otp_app.settings.environment reads them together;
+docs/settings.md and `.env.example` are generated from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import isfinite
+from typing import Any, TypeVar, get_args
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import fields
+
+_SWITCH = dict.fromkeys(("1", "true", "on", "yes", "t", "y"), True) | dict.fromkeys(
+    ("0", "false", "off", "no", "f", "n"), False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a field says of itself beside its type, its bounds (msgspec.Meta) and its default."""
+
+    meaning: str  # Markdown; `.env.example` has its first sentence
+    group: str = ""  # the heading over this setting and those after it
+    form: str = ""  # what to write, in documents and in faults; "": it follows from the type and the bounds
+    read: Callable[[str], Any] | None = None  # text -> value; raises ValueError, which says what to write and no value
+    default: str = ""  # the default in Markdown, where the value does not show it
+    secret: bool = False  # never shown, nor logged
+    guard: bool = False  # restricts who may do what: a value that is given and empty is a fault
+    empty_is_none: bool = False  # an empty value means none, not the default
+
+
+class Model(Struct, frozen=True):
+    """The base of models. A repr has no secrets, so it may stand in a log."""
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields_of(type(self)) if not f.setting.secret)
+        return f"{type(self).__name__}({shown})"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a model."""
+
+    name: str  # of the attribute; the variable is the same in capitals
+    type: Any  # with its bounds
+    default: Any
+    setting: Setting
+
+    @property
+    def variable(self) -> str:
+        """The name of the environment variable."""
+        return self.name.upper()
+
+    @property
+    def bounds(self) -> Meta | None:
+        """The bounds of the value, None where it has none."""
+        return next((part for part in get_args(self.type) if isinstance(part, Meta)), None)
+
+    @property
+    def form(self) -> str:
+        """What to write, in Markdown; "" for any text."""
+        return self.setting.form or _form(_plain(self.type), self.bounds)
+
+    def value(self, text: str) -> Any:
+        """Return the value that a text stands for. Raises ValueError, which says what to write and repeats no value."""
+        read = self.setting.read or _READERS.get(_plain(self.type), str)
+        found = read(text)
+        if not self.bounds:
+            return found
+        try:
+            return msgspec.convert(found, self.type)
+        except msgspec.ValidationError:
+            raise ValueError(f"write {self.form.replace('`', '')}") from None
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+@cache
+def fields_of(model: type[Model]) -> tuple[Field, ...]:
+    """Return the settings of a model, in its order."""
+    return tuple(
+        Field(
+            found.name,
+            found.type,
+            found.default_factory() if found.default is NODEFAULT else found.default,
+            next(part for part in get_args(found.type) if isinstance(part, Setting)),
+        )
+        for found in fields(model)
+    )
+
+
+def build(model: type[AnyModel], texts: Mapping[str, str]) -> tuple[AnyModel, dict[str, str]]:
+    """Return a model with these texts by attribute, and the faults by variable; a faulty setting has its default."""
+    values, faults = {}, {}
+    for field in fields_of(model):
+        if field.name in texts:
+            try:
+                values[field.name] = field.value(texts[field.name])
+            except ValueError as error:
+                faults[field.variable] = str(error)
+    return model(**values), faults
+
+
+def _plain(annotated: Any) -> Any:
+    """Return the type without what is annotated to it."""
+    return get_args(annotated)[0]
+
+
+def _form(kind: Any, bounds: Meta | None) -> str:
+    if kind is bool:
+        return "1 or 0"
+    if bounds is None:
+        return ""
+    if kind is str:
+        return f"at most {bounds.max_length} characters"
+    low = f"from {bounds.ge}" if bounds.gt is None else f"above {bounds.gt}"
+    high = f"to {bounds.le}" if bounds.gt is None else f"and at most {bounds.le:g}"
+    return f"a {'whole ' * (kind is int)}number {low} {high}"
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("write a whole number") from None
+
+
+def number(text: str) -> float:
+    """Return a number, never infinity or NaN. Raises ValueError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = float("nan")
+    if not isfinite(found):
+        raise ValueError("write a number")
+    return found
+
+
+def _switch(text: str) -> bool:
+    try:
+        return _SWITCH[text.lower()]
+    except KeyError:
+        raise ValueError("write 1 or 0") from None
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {int: _whole, float: number, bool: _switch}

@@ -1,0 +1,30 @@
+"""What is made from the settings models."""
+
+import pytest
+
+from otp_app.startup import reference
+from otp_app.startup.reader import READER
+from tests.running import ROOT
+
+FIELDS = READER.fields.values()
+
+
+def test_the_example_is_made_from_the_models():
+    """A new setting needs no second place: `python -m otp_app.startup.reference` writes the file."""
+    assert (ROOT / reference.EXAMPLE).read_text(encoding="utf-8") == reference.example(FIELDS)
+
+
+def test_the_tables_are_made_from_the_models():
+    """The same for docs/settings.md; the prose around them stays."""
+    shown = (ROOT / reference.DOCUMENT).read_text(encoding="utf-8")
+    assert reference.document(shown, FIELDS) == shown
+    assert reference.document(shown, [])[: shown.index("<!--")] == shown[: shown.index("<!--")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(5000, "5000"), (300.0, "300"), (4e-05, "0.00004"), (True, "1"), ((30, 60), "30,60"), (frozenset(), "")],
+)
+def test_a_default_is_shown_as_one_writes_it(value, text):
+    """Not as Python shows it."""
+    assert reference.text_of(value) == text
