@@ -1,4 +1,4 @@
-"""The command line: make keys, check the settings, look at the records, move a store."""
+"""The command line: create keys, check the settings, list records, move a store."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m otp_app", description="A server of one-time codes: its tools.")
+    parser = argparse.ArgumentParser(prog="python -m otp_app", description="Tools for the otp_app server.")
     commands = parser.add_subparsers(required=True)
-    check = commands.add_parser("check", help="say whether the server would start with these settings")
+    check = commands.add_parser("check", help="check whether the server would start with the current settings")
     check.set_defaults(run=_check)
-    keys.describe(commands.add_parser("keys", help="make keys"))
-    records.describe_listing(commands.add_parser("verifications", help="list the verifications that a store remembers"))
-    records.describe_purge(commands.add_parser("purge", help="forget quiet numbers before they end by themselves"))
-    store.describe(commands.add_parser("store", help="move records to another store"))
+    keys.describe(commands.add_parser("keys", help="create API keys, accounts and secret keys"))
+    records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store"))
+    records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))
+    store.describe(commands.add_parser("store", help="move all records to another store"))
     return parser
 
 
 def _placeholders(settings: Settings) -> list[str]:
-    """What documents say and an operator was to change, and the file that anybody can read."""
+    """Return a line for each placeholder that was not replaced, and for a `.env` that other users can read."""
     env = Path(".env")
-    lines = [f"{env}: others can read it: chmod 600 {env}"] if env.exists() and env.stat().st_mode & 0o077 else []
+    is_shared = env.exists() and env.stat().st_mode & 0o077
+    lines = [f"{env}: other users can read this file. Run: chmod 600 {env}"] if is_shared else []
     sids = ("twilio_account_sid", "twilio_api_key_sid", "twilio_messaging_service_sid", "twilio_content_sid")
     zeros = [name.upper() for name in sids if getattr(settings, name).endswith("0" * 32)]
-    return lines + [f"{name}: it is a placeholder: write what Twilio shows" for name in zeros]
+    return lines + [f"{name}: this is a placeholder. Copy the value from Twilio's console" for name in zeros]
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`keys`: making what callers and the server prove themselves with. What is made is shown once and kept nowhere."""
+"""`keys`: create API keys, accounts, secret keys and proof keys. Each secret is shown once and stored nowhere."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from otp_app.settings.types import KEY_NAME, SCOPES
 
 ACCOUNT = re.compile(f"AC{SID_DIGITS}")
 SECRET_LENGTH = 32  # as Twilio's tokens have; a shorter one could be found from its digest
-LINE = "Its line for the server's settings; several go on one line with commas between:\n"
+LINE = "Add this line to the server's settings (separate several entries with commas, on one line):\n"
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the commands."""
     keys = parser.add_subparsers(required=True)
-    new = keys.add_parser("new", help="make an API key for a caller; it is shown this once")
-    new.add_argument("name", help="who will use it, such as shop")
-    new.add_argument("--scopes", default="send,verify", help=f"what it may do, of {','.join(SCOPES)}")
+    new = keys.add_parser("new", help="create an API key for a client; the key is shown once")
+    new.add_argument("name", help="the name of the client, such as shop")
+    scopes = f"what the key may do: {', '.join(SCOPES)} (default: %(default)s)"
+    new.add_argument("--scopes", default="send,verify", help=scopes)
     new.set_defaults(run=_new_key)
-    secret = keys.add_parser("secret", help="make the secret keys of codes and of the index")
+    secret = keys.add_parser("secret", help="create OTP_SECRET_KEYS and OTP_INDEX_KEY")
     secret.set_defaults(run=_secret)
-    account = keys.add_parser("account", help="make an account for a caller that speaks to Twilio Verify")
+    account = keys.add_parser("account", help="create an account for a Twilio Verify client, instead of an API key")
     account.add_argument(
-        "account", metavar="AC", nargs="?", help="an account it has: its token is read from standard input, unseen"
+        "account", metavar="SID", nargs="?", help="an existing account; reads its token from standard input, hidden"
     )
-    account.add_argument("--api-key", action="store_true", help="make an API key (SK) of the account, not a token")
+    account.add_argument("--api-key", action="store_true", help="create an API key (SK) of the account, not a token")
     account.set_defaults(run=_account)
-    proof = keys.add_parser("proof", help="make a key that signs proofs of an approval")
-    proof.add_argument("--eddsa", action="store_true", help="one whose public half lets others check them")
+    proof = keys.add_parser("proof", help="create a key for OTP_PROOF_KEYS")
+    proof.add_argument("--eddsa", action="store_true", help="Ed25519: its public half checks proofs (default: HS256)")
     proof.set_defaults(run=_proof)
 
 
 def _new_key(args: argparse.Namespace) -> int:
     scopes = args.scopes.split(",")
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        return _refused(f"There is no scope {unknown[0]!r}; choose of {', '.join(SCOPES)}")
+        return _refused(f"Unknown scope {unknown[0]!r}; use {', '.join(SCOPES)}")
     if not KEY_NAME.fullmatch(args.name):
-        return _refused("A name is 1 to 40 letters, digits, '_', '.' and '-'")
+        return _refused("A name must be 1 to 40 letters, digits, '_', '.' and '-', such as shop")
     key = f"otp_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
-    print(f"The key, for the caller (it cannot be shown again):\n\n    {key}\n")
+    print(f"API key for the client (it cannot be shown again):\n\n    {key}\n")
     print(LINE)
     print(f"    OTP_API_KEYS={args.name}:{'+'.join(scopes)}:{_digest(key)}")
     return 0
@@ -61,10 +62,10 @@ def _account(args: argparse.Namespace) -> int:
     has_token = args.account is not None and not args.api_key
     user = f"AC{secrets.token_hex(16)}" if args.account is None else args.account
     if not ACCOUNT.fullmatch(user):
-        return _refused("An account is AC and 32 hex digits in lower case, as Twilio shows it")
+        return _refused("An account SID must be AC and 32 hex digits in lower case, as in Twilio's console")
     secret = _typed_token() if has_token else secrets.token_hex(SECRET_LENGTH // 2)
     if len(secret) < SECRET_LENGTH:
-        return _refused(f"A token has {SECRET_LENGTH} characters or more")
+        return _refused(f"A token must have at least {SECRET_LENGTH} characters")
     user += f"/SK{secrets.token_hex(16)}" if args.api_key else ""
     if not has_token:
         _show_account(user, secret)
@@ -74,7 +75,7 @@ def _account(args: argparse.Namespace) -> int:
 
 
 def _typed_token() -> str:
-    """Read it from a terminal, which does not show it, or from a pipe."""
+    """Read the token from a terminal, hidden, or from a pipe."""
     typed = getpass.getpass("Auth token: ") if sys.stdin.isatty() else sys.stdin.readline()
     return typed.strip()
 
@@ -82,7 +83,7 @@ def _typed_token() -> str:
 def _show_account(user: str, secret: str) -> None:
     account, _, key = user.partition("/")
     shown = {"Account SID:": account, "API key SID:": key, "API key secret:" if key else "Auth token:": secret}
-    print("The account, for the caller (its secret cannot be shown again):\n")
+    print("Account for the client (its secret cannot be shown again):\n")
     print(*(f"    {name:<16}{value}" for name, value in shown.items() if value), sep="\n", end="\n\n")
 
 

@@ -1,4 +1,4 @@
-"""Opening a store for a command; whatever stands against it is told in words."""
+"""Open a store for a command, and report each obstacle in one line."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from otp_app.store import open_store
 
 
 class CannotDo(Exception):
-    """What stands against a command: the text says why, and what to do."""
+    """The command cannot run. The text says why, and what to do."""
 
 
-def exit_status(work: Callable[[], None], given_up: str = "Given up.") -> int:
-    """Do it and return the exit status; say in one line what stands against it."""
+def exit_status(work: Callable[[], None], interrupted: str = "Interrupted.") -> int:
+    """Run `work` and return the exit status: 0, or 1 with one line on standard error, or 130 after Ctrl-C."""
     try:
         work()
     except (CannotDo, CannotMove, StoreUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(given_up, file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return 130
     return 0
 
 
 @contextmanager
 def whole(name: str, url: str) -> Iterator[WholeStore]:
-    """Open the store that an argument or setting names, and see that it can be reached and read as a whole."""
+    """Open the store that an argument or setting names. Raises CannotDo unless it answers and can be scanned."""
     try:
         opened = open_store(url)
     except ValueError as error:
         raise CannotDo(f"{name}: {error}") from None
     with closing(opened) as store:
         if not isinstance(store, Movable):
-            raise CannotDo(f"{name}: this store cannot be read as a whole: use sqlite, redis or postgresql")
+            raise CannotDo(f"{name}: this command cannot scan such a store; use sqlite, redis or postgresql")
         try:
             store.frozen()
         except StoreUnavailable as error:
@@ -49,14 +49,14 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
 
 
 def existing(name: str, url: str) -> str:
-    """Return the URL, unless opening it would make the file."""
+    """Return the URL. Raises CannotDo if it names a SQLite file that does not exist."""
     if (file := keyring.database(url)) and not file.exists():
-        raise CannotDo(f"{name}: there is no file {file.absolute()}")
+        raise CannotDo(f"{name}: the file {file.absolute()} does not exist")
     return url
 
 
 def in_folder(name: str, url: str) -> str:
-    """Return the URL, unless its file would be made in a folder that is not there: its name may be mistyped."""
+    """Return the URL. Raises CannotDo if the directory of its SQLite file does not exist: it may be mistyped."""
     if (file := keyring.database(url)) and not file.absolute().parent.is_dir():
-        raise CannotDo(f"{name}: there is no folder {file.absolute().parent}: make it, or name another file")
+        raise CannotDo(f"{name}: the directory {file.absolute().parent} does not exist; create it, or use another file")
     return url

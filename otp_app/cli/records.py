@@ -1,4 +1,4 @@
-"""`verifications` and `purge`: looking at the records of the store in use, and forgetting some."""
+"""`verifications` and `purge`: list the records of the store in use, and delete some."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from otp_app.settings import Settings
 from otp_app.startup.reader import READER
 
 LISTING = """\
-List the verifications that the store of OTP_STORE_URL remembers, the pending ones first, each kind newest first. It is
-a scan of the store: what changes meanwhile may be missing. Servers may run. It shows no codes and no whole numbers."""
+List the verifications in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list
+contains no codes and no whole numbers. Servers may run; changes made during the scan may be missing."""
 PURGE = """\
-Forget numbers in the store of OTP_STORE_URL to which nothing happened for some days. Nobody needs this: a record ends
-by itself, a day after the last message, or 31 days after a wrong code. Whoever forgets it earlier forgets its wrong
-codes, and their sum over 30 days is what bounds guessing. A number that becomes busy meanwhile is kept; idempotency
-keys and counters are not touched. Servers may run."""
-#: what names the store in use: with a fault there the wrong one might be looked at
+Delete the records of numbers in the store of OTP_STORE_URL that were not used for some days. You need this only if a
+retention rule requires it: records expire by themselves, a day after the last message or 31 days after a wrong code.
+Deleting them earlier deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used
+meanwhile, idempotency keys and counters are kept. Servers may run."""
+#: the settings that select the store: with a fault here, the command might open the wrong one
 NAMING = {".env", "OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
-HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "BEGUN", "SENDS", "WRONG")
+HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 
 
 def describe_listing(parser: argparse.ArgumentParser) -> None:
     """Add what `verifications` takes."""
     parser.description = LISTING
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=_list)
 
 
 def describe_purge(parser: argparse.ArgumentParser) -> None:
     """Add what `purge` takes."""
     parser.description = PURGE
-    parser.add_argument("--days", type=_days, default=30, metavar="N", help="1 or more; 30 if not given")
-    parser.add_argument("--dry-run", action="store_true", help="forget nothing, only say how many it would be")
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="days without use, 1 or more (default: 30)")
+    parser.add_argument("--dry-run", action="store_true", help="delete nothing; print how many numbers it would be")
     parser.set_defaults(run=_purge)
 
 
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 10_000):
-        raise argparse.ArgumentTypeError("write a number of days, 1 to 10000")
+        raise argparse.ArgumentTypeError("must be a number of days from 1 to 10000, such as 30")
     return int(text)
 
 
@@ -62,9 +62,9 @@ def _list(args: argparse.Namespace) -> int:
             found, unreadable = records.listing(store, system_clock()())
         _show([json.dumps(_plain(v)) for v in found] if args.json else _table([HEAD, *map(_cells, found)]))
         pending = sum(v.status == Status.PENDING for v in found)
-        print(f"{len(found)} in all, {pending} pending, as a scan saw them.", file=sys.stderr)
+        print(f"Verifications: {len(found)}. Pending: {pending}.", file=sys.stderr)
         if unreadable:
-            print(f"Records that cannot be read: {unreadable}", file=sys.stderr)
+            print(f"Unreadable records: {unreadable}", file=sys.stderr)
 
     return exit_status(work)
 
@@ -76,16 +76,16 @@ def _purge(args: argparse.Namespace) -> int:
                 raise StoreUnavailable(frozen.says)
             quiet, forgotten = records.purge(store, time.time() - args.days * DAY, dry_run=args.dry_run)
         if args.dry_run:
-            print(f"Numbers that would be forgotten: {quiet}")
+            print(f"Numbers that would be deleted: {quiet}")
         else:
-            print(f"Numbers forgotten: {forgotten}. Busy meanwhile, and kept: {quiet - forgotten}.")
+            print(f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}.")
 
     return exit_status(work)
 
 
 @contextmanager
 def _store_in_use() -> Iterator[WholeStore]:
-    """Open the store that the settings name; the other settings need not be fit to run with."""
+    """Open the store that the settings name. Faults of other settings do not matter."""
     found, faults = READER.read()
     naming = [f"{name}: {line}" for name, line in faults.items() if name.removesuffix("_FILE") in NAMING]
     if naming:
@@ -95,7 +95,7 @@ def _store_in_use() -> Iterator[WholeStore]:
 
 
 def _show(lines: Sequence[str]) -> None:
-    with suppress(BrokenPipeError):  # whoever reads, such as `head`, has seen enough
+    with suppress(BrokenPipeError):  # the reader, such as `head`, has closed the pipe
         print(*lines, sep="\n", end="\n" if lines else "", flush=True)
 
 

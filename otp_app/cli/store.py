@@ -1,4 +1,4 @@
-"""`store`: moving records to another store."""
+"""`store`: move all records to another store."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from otp_app.settings import keyring
 
 LINE_UP = "\x1b[A"
 MOVED = """\
-The first store is frozen for good. Now, on all servers:
+The first store stays frozen. Now, on all servers:
 - set OTP_STORE_URL to the second store{place};
-- keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. Where they were not set, the server made its own: put the
-  two lines of the .keys file beside its SQLite database into the settings of all servers;
-- restart; where OTP_STORE_URL is in .env or in a *_FILE, a reload will do. Until then they answer 503."""
+- keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. If they are not set, copy the two lines of the .keys file
+  beside the SQLite database into the settings of all servers;
+- restart. If OTP_STORE_URL is in .env or in a *_FILE, a reload is enough. Until then the servers answer 503."""
 
-GIVEN_UP = "Given up. Should servers still answer 503, `store thaw` the first store."
+INTERRUPTED = "Interrupted. If servers still answer 503, run `store thaw` on the first store."
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -28,18 +28,18 @@ def describe(parser: argparse.ArgumentParser) -> None:
     store = parser.add_subparsers(required=True)
     copy = store.add_parser(
         "copy",
-        help="copy all records; the first store is frozen then, and servers answer 503 until they use the second",
+        help="copy all records and freeze the first store; servers answer 503 until they use the second store",
     )
     copy.add_argument("source", metavar="FROM", type=_url, help="URL of the store in use; @FILE reads it from a file")
     copy.add_argument("target", metavar="TO", type=_url, help="URL of an empty store; @FILE reads it from a file")
     copy.set_defaults(run=_copy)
-    thaw = store.add_parser("thaw", help="use a store again whose copy was given up")
+    thaw = store.add_parser("thaw", help="unfreeze a store after an interrupted copy")
     thaw.add_argument("store", metavar="URL", type=_url, help="URL of the store; @FILE reads it from a file")
     thaw.set_defaults(run=_thaw)
 
 
 def _url(text: str) -> str:
-    """Return a URL that was given as it is or, so that nobody sees its password, in a file."""
+    """Return a URL that was given directly or, to hide its password from the process list, in a file."""
     if not text.startswith("@"):
         return text
     try:
@@ -57,20 +57,20 @@ def _copy(args: argparse.Namespace) -> int:
         file = keyring.database(target_url)
         print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
 
-    return exit_status(work, GIVEN_UP)
+    return exit_status(work, INTERRUPTED)
 
 
 def _thaw(args: argparse.Namespace) -> int:
     def work() -> None:
         with whole("URL", existing("URL", args.store)) as store:
             moving.thaw(store)
-        print("The store can be used again.")
+        print("The store is usable again.")
 
-    return exit_status(work, GIVEN_UP)
+    return exit_status(work, INTERRUPTED)
 
 
 def _look_at_server(target: Movable) -> None:
-    """Refuse to move to where no server would start, before anything is frozen; show what could be better."""
+    """Raise CannotDo if no server would start on the target, before anything is frozen; print its advice."""
     if isinstance(target, ServerChecks):
         if refusals := target.refusals():
             raise CannotDo("\n".join(f"TO: {line}" for line in refusals))
@@ -79,7 +79,7 @@ def _look_at_server(target: Movable) -> None:
 
 
 def _show_progress(done: int, total: int) -> None:
-    """Draw a bar on a terminal, each time over the last one; elsewhere print a line for each tenth."""
+    """Draw a progress bar over the last one in a terminal; elsewhere print a line for each tenth."""
     share = done / max(total, 1)
     says = f"{int(100 * share):3}%  {done} of {total}"
     if sys.stderr.isatty():

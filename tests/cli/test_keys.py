@@ -75,7 +75,7 @@ def test_an_account_is_kept_with_its_token(capsys, monkeypatch, typed):
 def test_a_short_token_is_refused(capsys, monkeypatch, typed):
     """No line for the settings comes of it, and it is not repeated."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    assert run(capsys, "keys", "account", SID) == (2, "", "A token has 32 characters or more\n")
+    assert run(capsys, "keys", "account", SID) == (2, "", "A token must have at least 32 characters\n")
 
 
 @pytest.mark.parametrize("sid", ["", "AC", SID[:-1], SID + "0", SID.upper(), SID.replace("AC", "SK"), f"{SID}\n"])
@@ -85,7 +85,7 @@ def test_what_is_no_account_is_refused(capsys, monkeypatch, sid, more):
     monkeypatch.setattr(sys, "stdin", None)
     status, printed, error = run(capsys, "keys", "account", sid, *more)
     assert (status, printed) == (2, "")
-    assert error == "An account is AC and 32 hex digits in lower case, as Twilio shows it\n"
+    assert error == "An account SID must be AC and 32 hex digits in lower case, as in Twilio's console\n"
 
 
 def test_a_terminal_does_not_show_the_token(tmp_path):

@@ -59,9 +59,9 @@ def test_the_list_says_what_may_be_said(capsys):
     sends = (Send("VL1", "sms", 0.0), Send("VL2", "sms", 0.0))
     fill(Ledger(PHONE, (Verification(f"VE{7:032x}", "pay", "k1", 6, begun, 300.0, attempts=3, sends=sends),)))
     status, printed, error = run(capsys, "verifications")
-    assert (status, error) == (0, "1 in all, 0 pending, as a scan saw them.\n")
+    assert (status, error) == (0, "Verifications: 1. Pending: 0.\n")
     assert printed.splitlines() == [
-        "VERIFICATION                        TO            PURPOSE  STATUS   BEGUN                 SENDS  WRONG",
+        "VERIFICATION                        TO            PURPOSE  STATUS   STARTED               SENDS  WRONG",
         "VE00000000000000000000000000000007  +1*******671  pay      expired  2025-06-15T15:06:40Z  2 sms  3",
     ]
 
@@ -69,12 +69,12 @@ def test_the_list_says_what_may_be_said(capsys):
 def test_the_list_is_for_programs_too(capsys):
     """One JSON object a line, the pending one first."""
     now = time.time()
-    over = Verification(f"VE{1:032x}", "login", "k1", 6, Instant(now, "", 0.0), 300.0, Status.APPROVED, over=now)
+    over = Verification(f"VE{1:032x}", "login", "k1", 6, Instant(now, "", 0.0), 300.0, Status.APPROVED, ended_at=now)
     pending = Verification(f"VE{2:032x}", "pay", "k1", 6, Instant(now - 60, "", 0.0), 300.0)
     fill(Ledger(PHONE, (over, pending)))
     status, printed, error = run(capsys, "verifications", "--json")
     first, second = map(json.loads, printed.splitlines())
-    assert (status, error) == (0, "2 in all, 1 pending, as a scan saw them.\n")
+    assert (status, error) == (0, "Verifications: 2. Pending: 1.\n")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", first.pop("created_at"))
     assert first == {
         "verification_id": pending.id, "status": "pending", "to": "+1*******671", "purpose": "pay",
@@ -86,7 +86,7 @@ def test_the_list_is_for_programs_too(capsys):
 def test_an_empty_store_lists_nothing(capsys):
     """And says so beside the list."""
     fill()
-    assert run(capsys, "verifications", "--json") == (0, "", "0 in all, 0 pending, as a scan saw them.\n")
+    assert run(capsys, "verifications", "--json") == (0, "", "Verifications: 0. Pending: 0.\n")
 
 
 def test_what_cannot_be_read_is_told(capsys):
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_told(capsys):
     with closing(open_store(URL)) as store:
         store.swap("n:broken", None, b"\xff", 3600.0)
     status, _, error = run(capsys, "verifications")
-    assert (status, error.splitlines()[1:]) == (0, ["Records that cannot be read: 1"])
+    assert (status, error.splitlines()[1:]) == (0, ["Unreadable records: 1"])
 
 
 def test_whoever_reads_may_stop(folder):
@@ -106,7 +106,7 @@ def test_whoever_reads_may_stop(folder):
     command = f"{sys.executable} -m otp_app verifications | head -n 1"
     ended = subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, timeout=20)
     assert ended.stdout.startswith("VERIFICATION ")
-    assert ended.stderr == "2000 in all, 2000 pending, as a scan saw them.\n"
+    assert ended.stderr == "Verifications: 2000. Pending: 2000.\n"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
@@ -121,7 +121,7 @@ def test_both_work_beside_a_server(capsys, monkeypatch, server, fake_twilio, new
     (listed,) = map(json.loads, printed.splitlines())
     assert (status, listed["status"], listed["channels"], listed["to"]) == (0, "pending", ["sms"], "+1*******671")
     assert code not in printed.replace(listed["verification_id"], "")
-    assert run(capsys, "purge", "--days", "1")[1] == "Numbers forgotten: 0. Busy meanwhile, and kept: 0.\n"
+    assert run(capsys, "purge", "--days", "1")[1] == "Numbers deleted: 0. Kept because they were used meanwhile: 0.\n"
     assert running.post("/verify-otp", {"phone_number": number, "otp": code}).status == 200
 
 
@@ -132,10 +132,10 @@ def test_both_work_beside_a_server(capsys, monkeypatch, server, fake_twilio, new
 def test_so_many_days_of_quiet(capsys, days, count):
     """Thirty where nothing is said; the dry run tells beforehand."""
     fill(quiet(31), quiet(29), quiet(2), quiet(0.9))
-    assert run(capsys, "purge", *days.split(), "--dry-run") == (0, f"Numbers that would be forgotten: {count}\n", "")
-    gone = (0, f"Numbers forgotten: {count}. Busy meanwhile, and kept: 0.\n", "")
+    assert run(capsys, "purge", *days.split(), "--dry-run") == (0, f"Numbers that would be deleted: {count}\n", "")
+    gone = (0, f"Numbers deleted: {count}. Kept because they were used meanwhile: 0.\n", "")
     assert run(capsys, "purge", *days.split()) == gone
-    assert run(capsys, "purge", *days.split(), "--dry-run")[1] == "Numbers that would be forgotten: 0\n"
+    assert run(capsys, "purge", *days.split(), "--dry-run")[1] == "Numbers that would be deleted: 0\n"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "0.5", "x", "", "10001", "\u0663"])
@@ -144,15 +144,15 @@ def test_less_than_a_day_is_refused(capsys, days):
     fill(quiet(0.9))
     status, _, error = run(capsys, "purge", "--days", days)
     assert status == 2
-    assert error.endswith("argument --days: write a number of days, 1 to 10000\n")
+    assert error.endswith("argument --days: must be a number of days from 1 to 10000, such as 30\n")
 
 
-def test_help_tells_what_forgetting_costs(capsys):
-    """And that nobody needs it."""
+def test_help_says_what_purging_costs(capsys):
+    """And that records expire without it."""
     words = " ".join(run(capsys, "purge", "--help")[1].split())
-    assert "a record ends by itself, a day after the last message, or 31 days after a wrong code" in words
-    assert "their sum over 30 days is what bounds guessing" in words
-    assert "idempotency keys and counters are not touched" in words
+    assert "records expire by themselves, a day after the last message or 31 days after a wrong code" in words
+    assert "their wrong attempts, whose sum over 30 days bounds guessing" in words
+    assert "idempotency keys and counters are kept" in words
 
 
 # ---- stores that cannot be looked at
@@ -186,8 +186,8 @@ def test_what_is_being_moved_is_listed(capsys):
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("sqlite:///typo.db", "OTP_STORE_URL: there is no file {folder}/typo.db\n"),
-        ("memory://", "OTP_STORE_URL: this store cannot be read as a whole: use sqlite, redis or postgresql\n"),
+        ("sqlite:///typo.db", "OTP_STORE_URL: the file {folder}/typo.db does not exist\n"),
+        ("memory://", "OTP_STORE_URL: this command cannot scan such a store; use sqlite, redis or postgresql\n"),
         ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: nobody answers there"),
         ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
     ],

@@ -52,7 +52,7 @@ def test_copying_moves_a_store(capsys, folder):
     """What to do next is said, with where the keys are."""
     status, printed, error = run(capsys, "store", "copy", fill("sqlite:///a.db", 5), "sqlite:///b.db")
     assert (status, error) == (0, "100%  5 of 5\n")
-    assert printed.startswith("Copied 5 records.\nThe first store is frozen for good. Now, on all servers:\n")
+    assert printed.startswith("Copied 5 records.\nThe first store stays frozen. Now, on all servers:\n")
     assert all(word in printed for word in ("OTP_STORE_URL", "OTP_SECRET_KEYS", "OTP_INDEX_KEY", ".keys", "503"))
     assert f"second store, {folder}/b.db;" in printed
     assert content("sqlite:///b.db") == 5
@@ -147,7 +147,7 @@ def test_a_target_that_cannot_be_reached_stops_nothing(capsys):
 def test_a_file_that_is_not_there_is_not_made(capsys, folder, command):
     """A slip in the name of the store in use."""
     status, _, error = run(capsys, "store", *command)
-    assert (status, error.partition(": ")[2]) == (1, f"there is no file {folder}/typo.db\n")
+    assert (status, error.partition(": ")[2]) == (1, f"the file {folder}/typo.db does not exist\n")
     assert list(folder.iterdir()) == []
 
 
@@ -156,7 +156,7 @@ def test_a_target_in_a_folder_that_is_not_there_is_not_made(capsys, folder):
     fill("sqlite:///a.db", 5)
     before = sorted(folder.iterdir())
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///vra/b.db")
-    line = f"TO: there is no folder {folder}/vra: make it, or name another file\n"
+    line = f"TO: the directory {folder}/vra does not exist; create it, or use another file\n"
     assert (status, printed, error) == (1, "", line)
     assert sorted(folder.iterdir()) == before
 
@@ -216,7 +216,7 @@ def test_an_interrupted_copy_is_given_up(capsys, monkeypatch):
         store.swap("k", None, b"x", 3600.0)
         status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///b.db")
         assert (status, printed) == (130, "")
-        assert error.splitlines()[-1].startswith("Given up")
+        assert error.splitlines()[-1].startswith("Interrupted")
         store.ping()
 
 
@@ -225,7 +225,7 @@ def test_thawing_lets_servers_go_on(capsys):
     fill("sqlite:///a.db", 5)
     with closing(open_store("sqlite:///a.db")) as store:
         store.freeze(Freeze.MOVING)
-        assert run(capsys, "store", "thaw", "sqlite:///a.db") == (0, "The store can be used again.\n", "")
+        assert run(capsys, "store", "thaw", "sqlite:///a.db") == (0, "The store is usable again.\n", "")
         store.ping()
         store.freeze(Freeze.MOVED)
         status, printed, error = run(capsys, "store", "thaw", "sqlite:///a.db")
