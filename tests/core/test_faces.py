@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from otp_app.core.check_transitions import Verdict
-from otp_app.core.errors import NotPending, TooManySends, VerificationNotFound, VerificationSpent
+from otp_app.core.errors import DeliveryRefused, NotPending, TooManySends, VerificationNotFound, VerificationSpent
 from otp_app.core.events import Approval, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import Policy
 from otp_app.core.send_request import SendRequest
 from otp_app.core.send_transitions import settle
 from otp_app.core.texts import Texts
-from tests.core.fakes import PHONE, World, refused
+from tests.core.fakes import PHONE, FakeChannel, World, refused
 from tests.core.number import Number
 
 TEN_MINUTES = Policy(
@@ -121,6 +121,19 @@ def test_an_approval_says_what_was_shown(world: World) -> None:
     world.clock.forward(7)
     verdict = world.service().check(world.code(), verification_id=sending.verification_id)
     assert verdict.approval == Approval(PHONE, "payment", sending.verification_id, "sms", world.clock.wall)
+
+
+def test_an_approval_names_no_channel_that_refused() -> None:
+    """The code came by the one before it."""
+    world = World(channels=(FakeChannel("sms"), FakeChannel("whatsapp")))
+    world.send(channel="sms")
+    world.clock.forward(30)
+    world.channels[1].always = refused()
+    with pytest.raises(DeliveryRefused):
+        world.send(channel="whatsapp")
+    approval = world.service().check(world.code(), phone_number=PHONE).approval
+    assert approval
+    assert approval.channel == "sms"
 
 
 def test_a_wrong_guess_shows_nothing(world: World) -> None:
