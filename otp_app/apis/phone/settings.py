@@ -5,17 +5,18 @@ The text is a JSON object, or the dict itself as it stands in a Django project's
 
 from __future__ import annotations
 
-import ast
-import json
+import dataclasses
 import re
 import string
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import fields
 
+from otp_app.apis.phone.django_dict import TWICE, read_dict
 from otp_app.core.codes import CODE
 from otp_app.core.policy import Policy
 
@@ -26,9 +27,8 @@ SANDBOXES = ("phone_verify.backends.twilio.TwilioSandboxBackend", "phone_verify.
 LONGEST_LIFE = Policy().max_life  # seconds, of any code of this server
 SHORTEST_CODE = 6  # digits
 EXPIRATION, OLD_EXPIRATION = "SECURITY_CODE_EXPIRATION_SECONDS", "SECURITY_CODE_EXPIRATION_TIME"
+RETENTION = "RECORD_RETENTION_DAYS"
 
-TWICE = "a key stands twice: keep one of the two"
-WHAT_TO_WRITE = "write a JSON object, or the dict of a Django project's settings with literal values only"
 
 _CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
@@ -40,7 +40,7 @@ class PhoneVerification:
     """What the operator chose; the defaults are for a server without PHONE_VERIFICATION."""
 
     backend: str = ""  # package.module.Class
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of the back end; it has secrets
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)  # of the back end; it has secrets
     code_length: int = SHORTEST_CODE  # digits
     ttl: float = 300.0  # seconds
     once_only: bool = True
@@ -75,17 +75,18 @@ def parse(text: str) -> PhoneVerification:
     """Return what the text says. Raises ValueError with every missing or wrong key by its name, and no value."""
     if not text:
         return PhoneVerification()
-    given, advice = _current(_document(text))
-    written, faults = _read(_Written, given)
+    given, advice = _current(read_dict(text))
+    values, faults = _read(_Written, given)
+    faults += _long_enough(values)
     shape, options = _OPTIONS.get(str(given.get("BACKEND"))), given.get("OPTIONS")
     if shape and isinstance(options, dict):
         written_so = len(options)
         options = {str(name).upper(): value for name, value in options.items()}  # as the original's own back ends do
         faults += [f"OPTIONS: {TWICE}"] if len(options) < written_so else []
         faults += _read(shape, options, "OPTIONS.")[1]
-    if faults or written is None:
+    if faults:
         raise ValueError("; ".join(faults))
-    return _chosen(written, options, advice)
+    return _chosen(_Written(**values), options, advice)
 
 
 def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -108,45 +109,6 @@ def as_settings(chosen: PhoneVerification) -> dict[str, str]:
     return found if chosen.sid_fault else found | {"TWILIO_ACCOUNT_SID": chosen.options["SID"]}
 
 
-def _document(text: str) -> dict[str, Any]:
-    keys: list[list[Any]] = []  # of each dict, as they are written
-
-    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys.append([key for key, _ in pairs])
-        return dict(pairs)
-
-    try:
-        found = json.loads(text, object_pairs_hook=noted)
-    except (ValueError, RecursionError):
-        found, keys = _literal(text), list(_keys(text))
-    if any(len(set(of_one)) < len(of_one) for of_one in keys):
-        raise ValueError(TWICE)
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ValueError(WHAT_TO_WRITE)
-    return found
-
-
-def _keys(text: str) -> Iterator[list[Any]]:
-    """Yield the keys of each dict in a literal that can be read."""
-    for node in ast.walk(ast.parse(text.strip(), mode="eval")):
-        if isinstance(node, ast.Dict):
-            yield [key.value for key in node.keys if isinstance(key, ast.Constant)]
-
-
-def _literal(text: str) -> Any:
-    """Return the value of a Python literal. Raises ValueError with the first line that cannot be read."""
-    try:
-        return ast.literal_eval(text.strip())
-    except SyntaxError as error:
-        line = error.lineno
-    except ValueError as error:  # names or calls, such as os.environ["SID"], which only Python itself could compute
-        found = re.search(r"on line (\d+)", str(error))
-        line = int(found[1]) if found else None
-    except (TypeError, MemoryError, RecursionError):
-        line = None
-    raise ValueError(f"line {line} cannot be read: {WHAT_TO_WRITE}" if line else WHAT_TO_WRITE)
-
-
 def _current(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the keys by their names of today, and what there is to say of those that were given."""
     advice = []
@@ -154,8 +116,10 @@ def _current(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         given = {EXPIRATION: given[OLD_EXPIRATION], **given}
         del given[OLD_EXPIRATION]
         advice.append(f"{OLD_EXPIRATION}: the name is old: write {EXPIRATION}")
-    strangers = sorted(given.keys() - {name.upper() for name in _Written.model_fields})
-    return given, advice + [f"{name}: there is no such key, and it does nothing" for name in strangers]
+    if RETENTION in given:
+        advice.append(f"{RETENTION}: it does nothing: a record ends by itself, after 31 days at most")
+    unknown = sorted(given.keys() - {key.encode_name for key in fields(_Written)})
+    return given, advice + [f"{name}: there is no such key, and it does nothing" for name in unknown]
 
 
 def _backend(name: str) -> str:
@@ -191,36 +155,28 @@ def _plain(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="ignore", hide_input_in_errors=True, frozen=True, alias_generator=str.upper
-    )
+def _long_enough(values: Mapping[str, Any]) -> list[str]:
+    """Return a line where codes would be shorter than the operator's own minimum, or ours."""
+    least = max(values.get("min_token_length", SHORTEST_CODE), SHORTEST_CODE)
+    return [f"TOKEN_LENGTH: write {least} or more"] if values.get("token_length", least) < least else []
 
 
-Text = Annotated[str, Field(min_length=1, max_length=300)]
+Text = Annotated[str, Meta(min_length=1, max_length=300, description="a text of 1 to 300 characters")]
 
 
-class _Written(_Strict):
-    """The keys of the original: those without a default it cannot do without."""
+class _Written(Struct, frozen=True, kw_only=True, rename="upper"):
+    """The keys of the original: those without a default it cannot do without. A description says what to write."""
 
-    backend: Annotated[str, AfterValidator(_backend)]
-    options: dict[str, Any]
-    min_token_length: Annotated[int, Field(ge=1, le=10)] = SHORTEST_CODE
-    token_length: Annotated[int, Field(le=10)]
-    message: Annotated[Text, AfterValidator(_template)]
-    app_name: Annotated[str, Field(max_length=40)]
-    security_code_expiration_seconds: Annotated[float, Field(ge=60, allow_inf_nan=False)]
-    verify_security_code_only_once: bool
-    max_failed_attempts: Annotated[int, Field(ge=1, le=10)] = 5
-    record_retention_days: Annotated[int, Field(ge=1)] = 30
-
-    @field_validator("token_length")
-    @classmethod
-    def _long_enough(cls, length: int, info: ValidationInfo) -> int:
-        least = max(info.data.get("min_token_length", SHORTEST_CODE), SHORTEST_CODE)
-        if length < least:
-            raise ValueError(f"write {least} or more")
-        return length
+    backend: Annotated[str, Meta(description="package.module.Class")]
+    options: Annotated[dict[str, Any], Meta(description="an object")]
+    min_token_length: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 to 10")] = SHORTEST_CODE
+    token_length: Annotated[int, Meta(le=10, description="a whole number of at most 10")]
+    message: Text
+    app_name: Annotated[str, Meta(max_length=40, description="a text of at most 40 characters")]
+    security_code_expiration_seconds: Annotated[float, Meta(ge=60, le=1e9, description="a number of at least 60")]
+    verify_security_code_only_once: Annotated[bool, Meta(description="true or false")]
+    max_failed_attempts: Annotated[int, Meta(ge=1, le=10, description="a whole number from 1 to 10")] = 5
+    record_retention_days: Annotated[int, Meta(ge=1, description="a whole number of at least 1")] = 30
 
     def advice(self) -> list[str]:
         """Return a line for each thing that is not done as it is written."""
@@ -228,34 +184,48 @@ class _Written(_Strict):
         if self.security_code_expiration_seconds > LONGEST_LIFE:
             lines.append(f"{EXPIRATION}: no code lives longer than {LONGEST_LIFE:.0f} seconds here")
         if not self.verify_security_code_only_once:
-            lines.append("VERIFY_SECURITY_CODE_ONLY_ONCE: a code that was used is good again for whoever saw it")
-        if "record_retention_days" in self.model_fields_set:
-            lines.append("RECORD_RETENTION_DAYS: it does nothing: a record ends by itself, after 31 days at most")
+            lines.append("VERIFY_SECURITY_CODE_ONLY_ONCE: a code that was used works again for anyone who has seen it")
         return lines
 
 
-class _Twilio(_Strict):
+class _Twilio(Struct, frozen=True, kw_only=True, rename="upper"):
     sid: Text
     secret: Text
-    from_: Annotated[Text, Field(alias="FROM")]
+    from_: Text = field(name="FROM")
 
 
-class _Sandbox(_Strict):
-    sandbox_token: Annotated[str, AfterValidator(_fixed_code)]
+class _Sandbox(Struct, frozen=True, kw_only=True, rename="upper"):
+    sandbox_token: Annotated[str, Meta(description="a code of 4 to 10 digits")]
 
 
 #: BACKEND -> the OPTIONS that it cannot do without; those of one's own class are its own affair
-_OPTIONS: dict[str, type[_Strict]] = {TWILIO: _Twilio, **dict.fromkeys(SANDBOXES, _Sandbox)}
+_OPTIONS: dict[str, type[Struct]] = {TWILIO: _Twilio, **dict.fromkeys(SANDBOXES, _Sandbox)}
+#: what no type can say of a text; each returns what is kept
+_TEXTS: dict[str, Callable[[str], str]] = {"BACKEND": _backend, "MESSAGE": _template, "SANDBOX_TOKEN": _fixed_code}
 
-Shape = TypeVar("Shape", bound=_Strict)
+
+def _read(shape: type[Struct], given: Mapping[str, Any], where: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Return the values that fit by attribute, and a line for each fault."""
+    values, faults = {}, []
+    for found in fields(shape):
+        key = found.encode_name
+        if key in given:
+            try:
+                values[found.name] = _checked(key, given[key], found.type)
+            except ValueError as error:
+                faults.append(f"{where}{key}: {error}")
+        elif found.required:
+            faults.append(f"{where}{key} is missing")
+    return values, faults
 
 
-def _read(shape: type[Shape], given: Mapping[str, Any], where: str = "") -> tuple[Shape | None, list[str]]:
-    """Return what was given in this shape, or None and a line for each fault."""
+def _checked(key: str, value: Any, kind: Any) -> Any:
     try:
-        return shape.model_validate(given), []
-    except ValidationError as error:
-        return None, [f"{where}{_line(fault)}" for fault in error.errors(include_input=False, include_url=False)]
+        found = msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        (bounds,) = (part for part in get_args(kind) if isinstance(part, Meta))
+        raise ValueError(f"write {bounds.description}") from None
+    return _TEXTS[key](found) if key in _TEXTS else found
 
 
 def _chosen(written: _Written, options: Any, advice: list[str]) -> PhoneVerification:
@@ -270,9 +240,3 @@ def _chosen(written: _Written, options: Any, advice: list[str]) -> PhoneVerifica
         app_name=written.app_name,
         advice=(*advice, *written.advice()),
     )
-
-
-def _line(fault: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in fault["loc"])
-    words = fault["msg"].removeprefix("Value error, ")
-    return f"{name} is missing" if fault["type"] == "missing" else f"{name}: {words}"

@@ -6,16 +6,8 @@ import re
 import pytest
 
 from otp_app import startup
-from otp_app.apis.phone.settings import (
-    NEXMO,
-    SANDBOXES,
-    TWICE,
-    TWILIO,
-    WHAT_TO_WRITE,
-    PhoneVerification,
-    as_settings,
-    parse,
-)  # fmt: skip
+from otp_app.apis.phone.django_dict import TWICE, WHAT_TO_WRITE
+from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, PhoneVerification, as_settings, parse
 from otp_app.core.texts import Texts, template_fault
 from tests.phones import fresh_numbers
 from tests.running import ROOT
