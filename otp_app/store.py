@@ -1,8 +1,4 @@
-"""The store in memory, and the way to every other store: a URL.
-
-A store's class is called as `cls(url, clock=clock)`. It raises ValueError for a URL that it cannot use, reaches for
-its files or servers only when first used, and says in `shared_by` how far it can be shared.
-"""
+"""The store in memory, and the way to every other store: a URL. core/store.py says what a store must do."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Hold, Item, Movable
 from otp_app.core.store import Store, Swap
 from otp_app.plugins.guarded import Guarded, Method, attribute
-from otp_app.plugins.loading import OWN_CLASS, construct
+from otp_app.plugins.loading import CLASS_PATH, construct
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
@@ -59,27 +55,25 @@ def open_or_memory(url: str) -> tuple[Store, str]:
 
 
 def sharing(url: str) -> str:
-    """Return who may share the store of a URL: `process` (nobody else), `machine` or `network`. Raises ValueError.
-
-    A store that does not say is not shared.
-    """
+    """Return how far the store of a URL can be shared, as Store.shared_by says it. Raises ValueError."""
     with closing(open_store(url)) as store:
-        return str(getattr(store, "shared_by", "process"))
+        return store.shared_by
 
 
 def _target(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORES:
         return STORES[scheme]
-    if own := OWN_CLASS.fullmatch(url):
+    if own := CLASS_PATH.fullmatch(url):
         return own["target"]
     known = ", ".join(f"{name}://" for name in STORES)
     raise ValueError(f"no store is known by this URL: use one of {known} or package.module:Class")
 
 
 class OwnStore(Guarded):
-    """A store of an operator's own: it has the methods of Store, and those of Movable and ServerChecks that it has."""
+    """A store of an operator, with the methods of Movable and ServerChecks that its class has."""
 
+    shared_by: str
     get: Any
     swap: Any
     add: Any
@@ -89,7 +83,7 @@ class OwnStore(Guarded):
 
     def __init__(self, store: object, name: str) -> None:
         super().__init__(store, name, CONTRACT)
-        self.shared_by = attribute(store, "shared_by") or "process"
+        self.shared_by = str(attribute(store, "shared_by") or "process")
 
 
 def _unavailable(fault: str) -> NoReturn:
@@ -134,7 +128,7 @@ CONTRACT = {
 }
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """The store of `memory://`: for one process and one life of it, as in demos and tests.
 
     A sweep looks at every entry, so that a million of them cost it some ten milliseconds.

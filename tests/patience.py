@@ -20,15 +20,15 @@ def wait_long() -> pytest.MonkeyPatch:
     A process that a test starts calls it by itself.
     """
     patch = pytest.MonkeyPatch()
-    for module, name in [(redis, "TIMEOUT"), (postgres_pool, "TIMEOUT"), (sqlite_file, "TURN")]:
+    for module, name in [(redis, "TIMEOUT"), (postgres_pool, "TIMEOUT"), (sqlite_file, "CONNECTION_TIMEOUT")]:
         patch.setattr(module, name, LONG)
     for options in (redis_client.OPTIONS, redis_client.TCP_OPTIONS):
         patch.setitem(options, "socket_timeout", LONG)
         patch.setitem(options, "socket_connect_timeout", LONG)
-    patch.setattr(postgres_connection.Connection, "patience", LONG)
+    patch.setattr(postgres_connection.Connection, "answer_timeout", LONG)
     limit = f"'{int(postgres_connection.STATEMENT * 1000)}'"
     patch.setattr(postgres_pool, "SETTINGS", postgres_pool.SETTINGS.replace(limit, f"'{int(LONG * 1000)}'"))
     defaults = sqlite.SqliteStore.__init__.__kwdefaults__
-    for name in ("busy", "patience"):
+    for name in ("lock_timeout", "write_timeout"):
         patch.setitem(defaults, name, LONG)
     return patch

@@ -1,25 +1,24 @@
-"""Ways out. A channel takes a message and answers what became of it; a provider's quirks stay in that provider's files.
+"""Ways to send. A channel takes a message and returns its delivery; a provider's quirks stay in that provider's files.
 
-A channel is a class with a classmethod `open(parts)`. It may also have the classmethods `missing(settings)` and
-`warnings(settings)`, which tell the operator before the first message what is not set, or not well. One that is named
-as `module:Class` is an operator's own code: what it raises or returns against the contract becomes a fault of it.
+contract.py says what a class must have. One that is named as `module:Class` is an operator's own code: what it raises
+or returns against the contract becomes a fault of it.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
-from otp_app.plugins.loading import OWN_CLASS, load_object
+from otp_app.plugins.loading import CLASS_PATH, load_object
 
 if TYPE_CHECKING:
-    from otp_app.channels.twilio.client import TwilioClient
     from otp_app.settings import Settings
 
 CHANNELS = {
@@ -30,96 +29,90 @@ CHANNELS = {
 }
 
 
-class Parts:
-    """What channels are opened with."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    @cached_property
-    def twilio(self) -> TwilioClient:
-        """The client that all channels through Twilio share. Twilio's SDK is loaded only for those who ask."""
-        from otp_app.channels.twilio.client import TwilioClient
-
-        return TwilioClient.open(self.settings)
-
-
 def open_channels(settings: Settings) -> tuple[Channel, ...]:
     """Return the channels of OTP_CHANNELS in its order. ValueError says which name is wrong and what to change."""
     parts = Parts(settings)
-    return tuple(_open(name, parts) for name in settings.otp_channels)
+    return tuple(_find(name).open(parts) for name in settings.otp_channels)
 
 
 def unopened(settings: Settings) -> list[str]:
-    """Return a line for each channel of an operator's own that cannot be opened. Each is opened and closed once."""
+    """Return a line for each channel of an operator that cannot be opened. Each is opened and closed once."""
     lines = []
     for name in settings.otp_channels:
         try:
             if ":" in name:
-                _open(name, Parts(settings)).close()
+                _find(name).open(Parts(settings)).close()
         except ValueError as error:
             lines.append(str(error))
     return lines
 
 
-def missing(settings: Settings) -> list[str]:
+def faults(settings: Settings) -> list[str]:
     """Return a line for everything that the channels of OTP_CHANNELS cannot work without, wrong names included."""
-    return _ask("missing", settings)
-
-
-def warnings(settings: Settings) -> list[str]:
-    """Return a line for everything about the channels that works, but not as the operator may think."""
-    return _ask("warnings", settings)
-
-
-def _ask(question: str, settings: Settings) -> list[str]:
     lines: list[str] = []
     for name in settings.otp_channels:
         try:
-            lines += _answer(name, question, settings)
+            lines += _find(name).faults(settings)
         except ValueError as error:
-            lines += [str(error)] if question == "missing" else []
+            lines.append(str(error))
     return list(dict.fromkeys(lines))  # channels of one provider say the same of its account
 
 
-def _find(name: str) -> Any:
-    target = name if OWN_CLASS.fullmatch(name) else CHANNELS.get(name, "")
+def advice(settings: Settings) -> list[str]:
+    """Return a line for everything about the channels that works and could be better."""
+    lines: list[str] = []
+    for name in settings.otp_channels:
+        with suppress(ValueError):  # a fault, so it is among those
+            lines += _find(name).advice(settings)
+    return list(dict.fromkeys(lines))
+
+
+def _find(name: str) -> type[ChannelClass] | _OwnClass:
+    target = name if CLASS_PATH.fullmatch(name) else CHANNELS.get(name, "")
     if not target:
         raise ValueError(f"OTP_CHANNELS: a channel is not known: use {', '.join(CHANNELS)} or module:Class")
     try:
-        return load_object(target, "channel")
+        found: Any = load_object(target, "channel")
     except ValueError as error:
         raise ValueError(f"OTP_CHANNELS: {error}") from error
+    return _OwnClass(found, name) if ":" in name else found
 
 
-def _answer(name: str, question: str, settings: Settings) -> list[str]:
-    """Return the lines of a channel's `missing` or `warnings`. Raises ValueError."""
-    asked = _find(name)
-    try:
-        method = isolated(getattr, asked, question, None)
-        lines = isolated(lambda: list(method(settings))) if method else []
-    except PluginFault as fault:
-        raise ValueError(f"OTP_CHANNELS: {name} cannot say what is missing: {fault}") from fault.error
-    if not all(isinstance(line, str) for line in lines):
-        raise ValueError(f"OTP_CHANNELS: {name}.{question} must return a list of texts")
-    return lines
+class _OwnClass:
+    """An operator's class of channels, which has `open`, and `faults` and `advice` where it likes."""
 
+    def __init__(self, made_by: Any, name: str) -> None:
+        self._class, self._name = made_by, name
 
-def _open(name: str, parts: Parts) -> Channel:
-    found = _find(name)
-    if ":" not in name:
-        channel: Channel = found.open(parts)
-        return channel
-    try:
-        return _OwnChannel(isolated(lambda: found.open(parts)), name)
-    except PluginFault as fault:
-        raise ValueError(f"OTP_CHANNELS: {name} cannot be opened: {fault}") from fault.error
-    except ValueError as error:
-        raise ValueError(f"OTP_CHANNELS: {name} cannot be used: {error}") from error
+    def open(self, parts: Parts) -> Channel:
+        try:
+            return _OwnChannel(isolated(lambda: self._class.open(parts)), self._name)
+        except PluginFault as fault:
+            raise ValueError(f"OTP_CHANNELS: {self._name} cannot be opened: {fault}") from fault.error
+        except ValueError as error:
+            raise ValueError(f"OTP_CHANNELS: {self._name} cannot be used: {error}") from error
+
+    def faults(self, settings: Settings) -> list[str]:
+        return self._lines("faults", settings)
+
+    def advice(self, settings: Settings) -> list[str]:
+        return self._lines("advice", settings)
+
+    def _lines(self, method_name: str, settings: Settings) -> list[str]:
+        try:
+            method = attribute(self._class, method_name)
+            lines = isolated(lambda: list(method(settings))) if method else []
+        except PluginFault as fault:
+            raise ValueError(f"OTP_CHANNELS: {self._name}.{method_name} cannot be called: {fault}") from fault.error
+        except ValueError as error:
+            raise ValueError(f"OTP_CHANNELS: {self._name}: {error}") from error
+        if not all(isinstance(line, str) for line in lines):
+            raise ValueError(f"OTP_CHANNELS: {self._name}.{method_name} must return a list of texts")
+        return lines
 
 
 class _OwnChannel(Guarded):
-    """A channel of an operator's own. A message whose delivery goes wrong may have left."""
+    """A channel of an operator. A message whose delivery goes wrong may have left."""
 
     deliver: Any
     ping: Any
@@ -147,7 +140,7 @@ def _down(fault: str) -> NoReturn:
     raise ChannelDown(f"The channel does not work ({fault})")
 
 
-#: what a channel of an operator's own must have, and what replaces its faults
+#: what a channel of an operator must have, and what replaces its faults
 CONTRACT = {
     "deliver": Method(1, _is_delivery, instead=lambda _: Delivery(Outcome.UNKNOWN)),
     "ping": Method(0, lambda _: True, instead=_down, raises=(ChannelDown,)),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import secrets
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.delivery import Delivery, Message, Outcome
 
-if TYPE_CHECKING:
-    from otp_app.channels import Parts
 
-
-class ConsoleChannel:
+class ConsoleChannel(ChannelClass):
     """Writes each message to a stream as one line, number and code included."""
 
     name = "console"
@@ -40,4 +38,4 @@ class ConsoleChannel:
         """Return at once: a terminal is never known to be down."""
 
     def close(self) -> None:
-        """Leave the stream open: it is not ours."""
+        """The stream stays open: it is not ours."""

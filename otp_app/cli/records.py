@@ -58,7 +58,7 @@ def _list(args: argparse.Namespace) -> int:
     def work() -> None:
         with _store_in_use() as store:
             if (frozen := store.frozen()) and not frozen.holds:
-                raise StoreUnavailable(frozen.says)
+                raise StoreUnavailable(frozen.message)
             found, unreadable = records.listing(store, system_clock()())
         _show([json.dumps(_plain(v)) for v in found] if args.json else _table([HEAD, *map(_cells, found)]))
         pending = sum(v.status == Status.PENDING for v in found)
@@ -73,7 +73,7 @@ def _purge(args: argparse.Namespace) -> int:
     def work() -> None:
         with _store_in_use() as store:
             if frozen := store.frozen():
-                raise StoreUnavailable(frozen.says)
+                raise StoreUnavailable(frozen.message)
             quiet, forgotten = records.purge(store, time.time() - args.days * DAY, dry_run=args.dry_run)
         if args.dry_run:
             print(f"Numbers that would be deleted: {quiet}")

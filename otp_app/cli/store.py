@@ -72,8 +72,8 @@ def _thaw(args: argparse.Namespace) -> int:
 def _look_at_server(target: Movable) -> None:
     """Raise CannotDo if no server would start on the target, before anything is frozen; print its advice."""
     if isinstance(target, ServerChecks):
-        if refusals := target.refusals():
-            raise CannotDo("\n".join(f"TO: {line}" for line in refusals))
+        if faults := target.faults():
+            raise CannotDo("\n".join(f"TO: {line}" for line in faults))
         for line in target.advice():
             print(f"TO: {line}", file=sys.stderr)
 

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 TIMEOUT = 0.5  # seconds for a connection, and for each answer
 STATEMENT = 0.4  # seconds for each statement: less, so that a server that lives says itself that it gave up
-WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+PUBLIC_REASONS = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
     "PoolTimeout": "no connection in time",
     "NoAnswer": "no answer in time",
     "QueryCanceled": "it took too long",
@@ -19,7 +19,7 @@ WHY = {  # what callers and operators may read; the text of a fault could name w
 }
 
 
-class Seldom(logging.Filter):
+class RateLimitedFilter(logging.Filter):
     """Lets each kind of line through once in 10 s: of a server that is away all connections say the same."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Seldom(logging.Filter):
 
 _pool_log = logging.getLogger("psycopg.pool")
 _pool_log.setLevel(logging.WARNING)  # below, it tells of each connection that is lent
-_pool_log.addFilter(Seldom())
+_pool_log.addFilter(RateLimitedFilter())
 
 
 class NoAnswer(psycopg.OperationalError):
@@ -47,13 +47,13 @@ class NoAnswer(psycopg.OperationalError):
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which a server that says nothing is a fault too."""
 
-    patience = TIMEOUT
+    answer_timeout = TIMEOUT
     opened = 0.0  # when, by time.monotonic(); the pool sets it
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""
         try:
-            return super().wait(gen, interval, timeout or self.patience)
+            return super().wait(gen, interval, timeout or self.answer_timeout)
         except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - it has no other name
             self.pgconn.finish()  # the answer may still come: nobody else must get it
             raise NoAnswer(str(error)) from error
@@ -62,7 +62,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 def why(error: psycopg.Error) -> str:
     """Say of a fault what callers and operators may read."""
     name = type(error).__name__
-    return WHY.get(name, name)
+    return PUBLIC_REASONS.get(name, name)
 
 
 def check(conninfo: str) -> None:

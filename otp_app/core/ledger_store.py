@@ -25,7 +25,7 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 MOST_LOSSES = 16
 STRIPES = 1024
-PATIENCE = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
+LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 MOST_RECENT = 16_384  # ledgers of half a KiB mostly: more than one busy server has live at a time
 
 
@@ -49,7 +49,7 @@ class Ledgers:
         Raises what the transition raises (nothing changed then), Busy after too many lost races, StoreUnavailable.
         """
         lock = self._locks[hash(key) % STRIPES]
-        if not lock.acquire(timeout=PATIENCE):
+        if not lock.acquire(timeout=LOCK_TIMEOUT):
             raise Busy("Too many requests for this number at once", retry_after=1.0)
         try:
             return self._change(key, transition)

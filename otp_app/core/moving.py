@@ -28,7 +28,7 @@ class Freeze(StrEnum):
         return cls.MOVED
 
     @property
-    def says(self) -> str:
+    def message(self) -> str:
         """The sentence for a caller whose swap is not made."""
         return f"The store is frozen: {_FREEZES[self]}"
 

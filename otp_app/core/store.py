@@ -15,10 +15,15 @@ class Swap(NamedTuple):
 class Store(Protocol):
     """Keeps records under keys. No store knows a rule.
 
+    A class of stores is called as `cls(url, clock=clock)`. It raises ValueError for a URL that it cannot use, and
+    reaches for its files or servers only when first used.
+
     Keys are ASCII of at most 100 characters, values at most 8 KiB, lifetimes (`ttl`) seconds. For every method an
     entry is absent once its lifetime has ended. All methods raise StoreUnavailable within 3 s when they cannot do
     their work, and may be called from any thread.
     """
+
+    shared_by: str  # who may share its records: one "process", all of a "machine", or all of a "network"
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
@@ -50,7 +55,7 @@ class Store(Protocol):
 class ServerChecks(Protocol):
     """A store whose server has settings of its own, on which safety depends."""
 
-    def refusals(self) -> list[str]:
+    def faults(self) -> list[str]:
         """Return a line for each setting of the server with which no one should run."""
 
     def advice(self) -> list[str]:

@@ -11,9 +11,9 @@ from otp_app.plugins.extras import install_command
 from otp_app.plugins.isolation import PluginFault, isolated
 
 #: `package.module:Class` or `package.module:function`
-OWN_NAME = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
+OBJECT_PATH = r"[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*"
 #: the same, then `?options` if any
-OWN_CLASS = re.compile(rf"(?P<target>{OWN_NAME})(\?.*)?")
+CLASS_PATH = re.compile(rf"(?P<target>{OBJECT_PATH})(\?.*)?")
 
 
 def load_object(target: str, what: str) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from msgspec import Meta, field
 
 from otp_app.apis.phone.settings import PhoneVerification
 from otp_app.apis.phone.settings import parse as parse_phone_verification
-from otp_app.plugins.loading import OWN_NAME
+from otp_app.plugins.loading import OBJECT_PATH
 from otp_app.settings import types
 from otp_app.settings.model import Model, Setting
 from otp_app.settings.types import ApiKey, ConfiguredService, FixedUntil, TrustedProxy, VerifyAccount
@@ -163,7 +163,7 @@ class Settings(Model, frozen=True, kw_only=True):
         read=types.test_numbers,
     )] = ()
 
-    otp_on_approved: Annotated[str, _shape(OWN_NAME), Setting(
+    otp_on_approved: Annotated[str, _shape(OBJECT_PATH), Setting(
         "Function that is called with an `Approval` (`phone`, `purpose`, `verification_id`, `channel`, `at`) once "
         "after each approval, by any API. Its exceptions are logged and change nothing; the answer waits for it for "
         "at most 2 seconds.", group="Approvals", form="`package.module:function`",

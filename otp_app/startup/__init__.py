@@ -69,7 +69,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
     lines += [line for refusal in checkable for line in (refusal.says(settings) or "").splitlines()]
     if "OTP_CHANNELS" not in faulty:
-        lines += [line for line in channels.missing(settings) if not any(variable in line for variable in faulty)]
+        lines += [line for line in channels.faults(settings) if not any(variable in line for variable in faulty)]
     if lines := lines or channels.unopened(settings):
         raise BadSettings(lines)
     return settings
@@ -94,15 +94,15 @@ def prepare(settings: Settings) -> list[str]:
             return [f"OTP_STORE_URL: {away}"]
     with closing(open_store(settings.otp_store_url)) as store:
         if isinstance(store, Movable) and (frozen := store.frozen()):
-            raise StoreUnavailable(frozen.says)
+            raise StoreUnavailable(frozen.message)
         store.ping()
         if faults := _readable_by_others(settings):
             raise BadSettings(faults)
         lines = _other_keys(settings, store)
         if not isinstance(store, ServerChecks):
             return lines
-        if refusals := store.refusals():
-            raise BadSettings([f"OTP_STORE_URL: {line}" for line in refusals])
+        if faults := store.faults():
+            raise BadSettings([f"OTP_STORE_URL: {line}" for line in faults])
         return lines + [f"OTP_STORE_URL: {line}" for line in store.advice()]
 
 
@@ -167,7 +167,7 @@ def advice(settings: Settings) -> list[str]:
     ]
     phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
     own = READER.unknown_names() + _proxies(settings) + _guessing(settings)
-    return own + without_face + phone_verification + channels.warnings(settings)
+    return own + without_face + phone_verification + channels.advice(settings)
 
 
 def _guessing(settings: Settings) -> list[str]:

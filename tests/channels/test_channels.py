@@ -41,10 +41,10 @@ def test_sms_and_whatsapp_share_one_client():
 
 
 def test_a_class_of_ones_own():
-    """A name with a colon is an operator's class; it needs neither `missing` nor `warnings`."""
+    """A name with a colon is an operator's class; it needs neither `faults` nor `advice`."""
     mine = settings(f"{__name__}:OwnChannel")
     assert [channel.name for channel in channels.open_channels(mine)] == ["own"]
-    assert channels.missing(mine) == channels.warnings(mine) == []
+    assert channels.faults(mine) == channels.advice(mine) == []
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_a_wrong_name_says_what_to_change(name, line):
     with pytest.raises(ValueError, match="OTP_CHANNELS") as caught:
         channels.open_channels(settings(name))
     assert line in str(caught.value)
-    assert channels.missing(settings(name, "console")) == [str(caught.value)]
-    assert channels.warnings(settings(name)) == []
+    assert channels.faults(settings(name, "console")) == [str(caught.value)]
+    assert channels.advice(settings(name)) == []
 
 
 def test_every_fault_is_listed_at_once():
     """An operator who has set nothing reads of everything, and of the common things once."""
-    lines = channels.missing(settings("sms", "whatsapp"))
+    lines = channels.faults(settings("sms", "whatsapp"))
     assert [line.partition(":")[0] for line in lines] == [
         "TWILIO_ACCOUNT_SID",
         "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET",
@@ -79,7 +79,7 @@ def test_every_fault_is_listed_at_once():
 def test_half_an_api_key_is_a_fault(half):
     """An API key without its secret, or the other way round, is not passed over for the auth token."""
     given = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1", half: KEY[half]}
-    assert channels.missing(settings("sms", **given)) == [
+    assert channels.faults(settings("sms", **given)) == [
         "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither"
     ]
 
@@ -97,13 +97,13 @@ def test_half_an_api_key_is_a_fault(half):
 )
 def test_nothing_is_missing(name, given):
     """Each of these is enough to send."""
-    assert channels.missing(settings(name, **given)) == []
+    assert channels.faults(settings(name, **given)) == []
 
 
 @pytest.mark.parametrize("given", [{"twilio_messaging_service_sid": SERVICE}, {"twilio_content_sid": TEMPLATE}])
 def test_whatsapp_needs_a_number_or_a_service_with_a_template(given):
     """A messaging service alone, or a template alone, is not enough."""
-    assert len(channels.missing(settings("whatsapp", **OPEN, **given))) == 1
+    assert len(channels.faults(settings("whatsapp", **OPEN, **given))) == 1
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_whatsapp_needs_a_number_or_a_service_with_a_template(given):
 )
 def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
     """WhatsApp refuses free text outside the 24-hour window (63016), so a sender of one's own needs a template."""
-    lines = channels.warnings(
+    lines = channels.advice(
         settings("whatsapp", **OPEN, twilio_whatsapp_number=number, twilio_content_sid=template)
     )
     assert [("63016" in line, line.partition(":")[0]) for line in lines] == [(True, "TWILIO_CONTENT_SID")] * warned
@@ -121,10 +121,10 @@ def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
 def test_an_auth_token_for_sending_is_warned_of_once():
     """The token opens the whole account; with an API key there is nothing to say."""
     token = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_whatsapp_number": SANDBOX}
-    assert [line.partition(":")[0] for line in channels.warnings(settings("sms", "whatsapp", **token))] == [
+    assert [line.partition(":")[0] for line in channels.advice(settings("sms", "whatsapp", **token))] == [
         "TWILIO_AUTH_TOKEN"
     ]
-    assert channels.warnings(settings("sms", "whatsapp", **token, **KEY)) == []
+    assert channels.advice(settings("sms", "whatsapp", **token, **KEY)) == []
 
 
 def test_a_console_server_never_loads_twilio():
@@ -132,7 +132,7 @@ def test_a_console_server_never_loads_twilio():
     program = (
         "import sys; from types import SimpleNamespace; from otp_app import channels;"
         "s = SimpleNamespace(otp_channels=('console',));"
-        "channels.missing(s), channels.warnings(s), channels.open_channels(s);"
+        "channels.faults(s), channels.advice(s), channels.open_channels(s);"
         "sys.exit('twilio' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -164,7 +164,7 @@ def test_a_frozen_store_is_refused(capsys, command, how):
     """What it has is not what holds."""
     fill(quiet(40))
     frozen(how)
-    assert run(capsys, *command) == (1, "", f"{how.says}\n")
+    assert run(capsys, *command) == (1, "", f"{how.message}\n")
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
@@ -172,7 +172,7 @@ def test_nothing_is_forgotten_while_records_move(capsys, dry):
     """The copy has them already."""
     fill(quiet(40))
     frozen(Freeze.MOVING)
-    assert run(capsys, "purge", *dry) == (1, "", f"{Freeze.MOVING.says}\n")
+    assert run(capsys, "purge", *dry) == (1, "", f"{Freeze.MOVING.message}\n")
 
 
 def test_what_is_being_moved_is_listed(capsys):

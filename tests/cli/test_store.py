@@ -168,7 +168,7 @@ class Careless(SqliteStore):
         super().__init__(url.replace("tests.cli.test_store:Careless?", "sqlite:///"), clock=clock)
         self.drops = url.endswith("drops.db")
 
-    def refusals(self):
+    def faults(self):
         return ["it drops what it pleases"] if self.drops else []
 
     def advice(self):

@@ -67,7 +67,7 @@ def move_under_load(clients: Clients, source: str, target: str) -> None:
         server.hup()
         busy.wait_for(100)
     assert {event.status for event in frozen if event.op in ("send", "check")} == {503}
-    assert {(event.answer["error"], event.retry_after) for event in frozen} == {(Freeze.MOVED.says, "1")}
+    assert {(event.answer["error"], event.retry_after) for event in frozen} == {(Freeze.MOVED.message, "1")}
     assert all(busy.guess(number, code).accepted for number, code in pending.items())
     assert [busy.guess(number, code).status for number, code in (used | locked).items()] == [400] * 6
     for number, code in tried.items():  # one try was left, and the move gave none back

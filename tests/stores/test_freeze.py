@@ -64,7 +64,7 @@ def test_a_freeze_is_one_moment(shared_place, racers) -> None:
         store.freeze(Freeze.MOVING)
         left = [seen(store, n) for n in range(RACERS)]
         answers = [racer.recv() if racer.poll(60) else None for racer in racers]
-        assert answers == [(won, Freeze.MOVING.says) for won in left]
+        assert answers == [(won, Freeze.MOVING.message) for won in left]
         assert [seen(store, n) for n in range(RACERS)] == left
         least = left
         store.thaw()

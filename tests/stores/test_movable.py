@@ -137,7 +137,7 @@ def test_the_size_is_about_right(place) -> None:
 def test_a_frozen_store_takes_no_change(frozen_place) -> None:
     """Insert, replacement and deletion are refused with the reason, in every store object; nothing is changed."""
     for store in (frozen_place.store, frozen_place.open()):
-        assert refused(*changes(store)) == [frozen_place.how.says] * 3
+        assert refused(*changes(store)) == [frozen_place.how.message] * 3
     assert content(frozen_place.store) == {"k": b"old", "k#": 3}
 
 
@@ -160,7 +160,7 @@ store.close()
 def test_a_frozen_store_takes_no_change_of_another_process(frozen_place) -> None:
     command = [sys.executable, "-c", REFUSED, frozen_place.url]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert said.splitlines() == [frozen_place.how.says] * 3
+    assert said.splitlines() == [frozen_place.how.message] * 3
 
 
 def test_what_is_out_of_date_or_incomplete_is_not_read(frozen_place) -> None:
@@ -168,7 +168,7 @@ def test_what_is_out_of_date_or_incomplete_is_not_read(frozen_place) -> None:
     if frozen_place.how == Freeze.MOVING:
         assert frozen_place.store.get("k") == b"old"
     else:
-        assert refused(lambda: frozen_place.store.get("k")) == [frozen_place.how.says]
+        assert refused(lambda: frozen_place.store.get("k")) == [frozen_place.how.message]
 
 
 def test_counters_go_on(frozen_place) -> None:
@@ -177,7 +177,7 @@ def test_counters_go_on(frozen_place) -> None:
 
 def test_a_frozen_store_is_not_ready(frozen_place) -> None:
     """So that load balancers and start-up see it."""
-    assert refused(frozen_place.store.ping) == [frozen_place.how.says]
+    assert refused(frozen_place.store.ping) == [frozen_place.how.message]
 
 
 def test_thawed_it_takes_changes_again(frozen_place) -> None:
@@ -201,7 +201,7 @@ def test_the_last_freeze_counts(frozen_place) -> None:
     for how in Freeze:
         frozen_place.store.freeze(how)
         assert frozen_place.open().frozen() == how
-        assert refused(*changes(frozen_place.store)) == [how.says] * 3
+        assert refused(*changes(frozen_place.store)) == [how.message] * 3
     frozen_place.store.thaw()
     assert frozen_place.open().frozen() is None
 
@@ -210,7 +210,7 @@ def test_a_freeze_survives_closing(frozen_place) -> None:
     frozen_place.store.close()
     again = frozen_place.open()
     assert again.frozen() == frozen_place.how
-    assert refused(*changes(again)) == [frozen_place.how.says] * 3
+    assert refused(*changes(again)) == [frozen_place.how.message] * 3
 
 
 FREEZER = """
@@ -231,7 +231,7 @@ def test_a_freeze_survives_the_kill_of_who_froze(place) -> None:
         assert freezer.stdout.readline() == "frozen\n"  # type: ignore[union-attr]
         os.kill(freezer.pid, signal.SIGKILL)
     assert place.open().frozen() == Freeze.MOVED
-    assert refused(*changes(place.store)) == [Freeze.MOVED.says] * 3
+    assert refused(*changes(place.store)) == [Freeze.MOVED.message] * 3
 
 
 def test_a_sweep_of_a_frozen_store_does_no_harm(frozen_place) -> None:

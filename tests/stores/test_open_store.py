@@ -60,7 +60,7 @@ def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "message"),
     [
         ("mongodb://host", "memory://"),
         ("", "memory://"),
@@ -70,8 +70,8 @@ def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
         ("otp_app.store:NoStore", "has no NoStore that can be called"),
     ],
 )
-def test_a_url_that_opens_nothing_is_refused_in_one_line(url: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says) as fault:
+def test_a_url_that_opens_nothing_is_refused_in_one_line(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as fault:
         open_store(url)
     assert "\n" not in str(fault.value)
 

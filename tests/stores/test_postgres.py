@@ -81,7 +81,7 @@ def test_a_database_with_another_isolation_and_encoding_is_used_as_any(url: str,
     db.execute(f"ALTER DATABASE {database} SET client_encoding = 'sql_ascii'".encode())
     with closing(PostgresStore(url)) as store, ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(lambda _: store.add("c", 1, HOUR), range(200))) == list(range(1, 201))
-        assert store.refusals() == []
+        assert store.faults() == []
 
 
 def test_a_thaw_does_not_stop_everybody_behind_a_reader(store: PostgresStore, db: psycopg.Connection) -> None:
@@ -366,7 +366,7 @@ def strict_postgres() -> Iterator[Postgres]:
 
 
 @pytest.mark.parametrize(
-    ("user", "database", "says"),
+    ("user", "database", "message"),
     [
         ("app:very-secret", "postgres", 'password authentication failed for user "app"'),
         ("app:right", "nowhere", 'database "nowhere" does not exist'),
@@ -374,12 +374,12 @@ def strict_postgres() -> Iterator[Postgres]:
         ("otp", "postgres", "fsync"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(strict_postgres: Postgres, user: str, database: str, says: str) -> None:
+def test_what_is_wrong_is_told_in_one_line(strict_postgres: Postgres, user: str, database: str, message: str) -> None:
     """The setting and the reason; no traceback and no password."""
     status, lines = check(f"postgresql://{user}@127.0.0.1:{strict_postgres.port}/{database}")
     assert (status, len(lines)) == (1, 1), lines
     assert lines[0].startswith("OTP_STORE_URL: ")
-    assert says in lines[0]
+    assert message in lines[0]
     assert not any(password in lines[0] for password in ("very-secret", "right"))
 
 

@@ -171,14 +171,14 @@ def test_a_hundred_threads_do_with_the_connections_of_a_small_redis(own_redis) -
 def test_a_redis_that_evicts_is_refused(own_redis, policy: str) -> None:
     server = own_redis(maxmemory_policy=policy)
     with opened(f"redis://127.0.0.1:{server.port}/0") as store:
-        (line,) = store.refusals()  # type: ignore[attr-defined]
+        (line,) = store.faults()  # type: ignore[attr-defined]
     assert line.endswith(f"set its maxmemory-policy to noeviction, not {policy}")
 
 
 def test_a_redis_that_evicts_nothing_is_not_refused(own_redis) -> None:
     server = own_redis(maxmemory_policy="noeviction")
     with opened(f"redis://127.0.0.1:{server.port}/0") as store:
-        assert store.refusals() == []  # type: ignore[attr-defined]
+        assert store.faults() == []  # type: ignore[attr-defined]
 
 
 APPENDONLY = [
@@ -203,7 +203,7 @@ def test_a_redis_that_does_not_tell_is_taken_as_it_is(own_redis) -> None:
     with server.client() as client:
         client.acl_setuser("app", enabled=True, passwords=["+secret"], keys="*", commands=["+@all", "-config"])
     with opened(f"redis://app:secret@127.0.0.1:{server.port}/0") as store:
-        assert store.refusals() == store.advice() == []  # type: ignore[attr-defined]
+        assert store.faults() == store.advice() == []  # type: ignore[attr-defined]
         store.ping()
 
 
@@ -220,7 +220,7 @@ def test_a_freeze_of_a_newer_version_is_a_refusal(own_redis) -> None:
     with server.client() as client, opened(f"redis://127.0.0.1:{server.port}/0") as store:
         client.set("otp:frozen", "archived until spring")
         said = refused(lambda: store.get("k"), lambda: store.swap("k", None, b"a", HOUR), store.ping)
-        assert said == [Freeze.MOVED.says] * 3
+        assert said == [Freeze.MOVED.message] * 3
 
 
 # ---- through Sentinel
@@ -329,7 +329,7 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize(
-    ("reply", "says"),
+    ("reply", "message"),
     [
         ("MISCONF Redis is configured to save RDB snapshots", "cannot write to its disk"),
         ("BUSY Redis is busy running a script", "SCRIPT KILL"),
@@ -338,6 +338,6 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         ("READONLY You can't write against a read only replica.", "a replica"),
     ],
 )
-def test_what_redis_refuses_has_words_of_its_own(reply: str, says: str) -> None:
+def test_what_redis_refuses_has_words_of_its_own(reply: str, message: str) -> None:
     """What an operator has to do differs."""
-    assert says in str(_unavailable(redis.ResponseError(reply)))
+    assert message in str(_unavailable(redis.ResponseError(reply)))

@@ -31,7 +31,7 @@ def path() -> Iterator[Path]:
 
 
 def opened(path: Path) -> SqliteStore:
-    return SqliteStore(f"sqlite:///{path}", busy=0.05, patience=1)
+    return SqliteStore(f"sqlite:///{path}", lock_timeout=0.05, write_timeout=1)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_while_another_process_writes_changes_are_refused_and_reads_go_on(store:
 
 
 def test_a_short_lock_is_waited_for(path: Path) -> None:
-    with closing(SqliteStore(f"sqlite:///{path}", busy=5, patience=5)) as store:
+    with closing(SqliteStore(f"sqlite:///{path}", lock_timeout=5, write_timeout=5)) as store:
         store.ping()
         with locked(path):
             pass
@@ -226,16 +226,16 @@ def remount(folder: Path, how: str) -> None:
 # ---- damaged
 
 
-@pytest.mark.parametrize(("offset", "says"), [(0, "SQLITE_NOTADB"), (100, "SQLITE_CORRUPT")])
+@pytest.mark.parametrize(("offset", "message"), [(0, "SQLITE_NOTADB"), (100, "SQLITE_CORRUPT")])
 def test_a_damaged_beginning_is_a_fault_until_it_is_repaired(
-    path: Path, store: SqliteStore, offset: int, says: str
+    path: Path, store: SqliteStore, offset: int, message: str
 ) -> None:
     store.close()
     sound = path.read_bytes()
     path.write_bytes(sound[:offset] + b"\xa5" * 3000 + sound[offset + 3000 :])
     with closing(opened(path)) as again:
         said = refused(again.ping, lambda: again.get("old"), lambda: again.swap("k", None, b"a", HOUR))
-        assert all(says in line for line in said[1:])
+        assert all(message in line for line in said[1:])
         path.write_bytes(sound)
         assert again.get("old") == b"a"
         assert again.swap("k", None, b"a", HOUR).won

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from otp_app.stores.sqlite import writer as sqlite_writer
-from otp_app.stores.sqlite.file import TURN
-from otp_app.stores.sqlite.store import BUSY, PATIENCE, SqliteStore
+from otp_app.stores.sqlite.file import CONNECTION_TIMEOUT
+from otp_app.stores.sqlite.store import LOCK_TIMEOUT, WRITE_TIMEOUT, SqliteStore
 from tests.stores.faults import HOUR, in_thread, locked, refused, until, waiting, writer_held
 
 
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(path: Path) -> Iterator[SqliteStore]:
     """A store whose callers wait as long as the tests need."""
-    store = SqliteStore(f"sqlite:///{path}", patience=10)
+    store = SqliteStore(f"sqlite:///{path}", write_timeout=10)
     store.ping()
     yield store
     store.close()
@@ -110,7 +110,7 @@ def test_a_callers_own_error_is_his_alone(store: SqliteStore) -> None:
 
 def test_a_caller_that_waits_in_vain_withdraws_its_change(path: Path) -> None:
     """It was refused; made later it would be a ghost."""
-    store = SqliteStore(f"sqlite:///{path}", busy=5, patience=0.1)
+    store = SqliteStore(f"sqlite:///{path}", lock_timeout=5, write_timeout=0.1)
     store.ping()
     with locked(path):
         assert "nothing was changed" in refused(lambda: put(store, "ghost"))[0]
@@ -195,12 +195,12 @@ def test_a_store_that_was_not_used_starts_no_thread(path: Path) -> None:
 
 
 def test_every_wait_ends_within_the_contracts_three_seconds() -> None:
-    assert BUSY + TURN < 3
-    assert PATIENCE < 3
+    assert LOCK_TIMEOUT + CONNECTION_TIMEOUT < 3
+    assert WRITE_TIMEOUT < 3
 
 
 def test_who_gets_no_turn_at_a_connection_is_refused(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otp_app.stores.sqlite.file.TURN", 0.05)
+    monkeypatch.setattr("otp_app.stores.sqlite.file.CONNECTION_TIMEOUT", 0.05)
     with store._reader:
         assert "too many" in refused(lambda: store.get("k"))[0]
     with store._counters:

@@ -99,7 +99,7 @@ KINDS: dict[str, tuple[list[str], str, list[str]]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_postgres_that_is_well_again_costs_one_call_at_most(url: str, store: PostgresStore, kind: str) -> None:
     """Not one for each connection: a session that began before the fault may have kept its cause, so it is closed."""
-    ill, says, well = KINDS[kind]
+    ill, message, well = KINDS[kind]
     name = url.rpartition("/")[2]
     store.ping()
     fill(store)
@@ -107,7 +107,7 @@ def test_postgres_that_is_well_again_costs_one_call_at_most(url: str, store: Pos
         for statement in ill:
             db.execute(statement.format(name=name).encode())
         fill_ill(store)
-        assert not says or says in fault(store)
+        assert not message or message in fault(store)
         for statement in well:
             db.execute(statement.format(name=name).encode())
     assert len(faults(store)) <= 1

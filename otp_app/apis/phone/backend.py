@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
@@ -22,7 +23,6 @@ from otp_app.plugins.isolation import PluginFault, isolated
 from otp_app.plugins.loading import load_object
 
 if TYPE_CHECKING:
-    from otp_app.channels import Parts
     from otp_app.settings import Settings
 
 CALLS_AT_ONCE = 64  # threads of a worker that may be inside the class, those that never come back included
@@ -47,7 +47,7 @@ def load_backend(dotted: str, options: Mapping[str, Any]) -> Any:
     return backend
 
 
-class BackendChannel:
+class BackendChannel(ChannelClass):
     """Hands each message to an object of such a class, and waits no longer than `timeout`.
 
     While CALLS_AT_ONCE calls hang, messages are refused.
@@ -66,7 +66,7 @@ class BackendChannel:
         return cls(partial(load_backend, chosen.own_class, chosen.options), parts.settings.twilio_timeout)
 
     @classmethod
-    def missing(cls, settings: Settings) -> list[str]:
+    def faults(cls, settings: Settings) -> list[str]:
         """Return a line for what keeps the class from being used."""
         chosen = settings.phone_verification
         if not chosen.own_class:

@@ -93,7 +93,7 @@ def connect_sdk(settings: Settings, transport: Transport) -> Client:
     return client
 
 
-def missing_credentials(settings: Settings) -> list[str]:
+def credential_faults(settings: Settings) -> list[str]:
     """Return a line for each of account and credentials that is not set."""
     lines = [] if settings.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
     if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
@@ -103,7 +103,7 @@ def missing_credentials(settings: Settings) -> list[str]:
     return lines
 
 
-def credential_warnings(settings: Settings) -> list[str]:
+def credential_advice(settings: Settings) -> list[str]:
     """Return a line where messages are sent with more power than they need."""
     if settings.twilio_api_key_sid or not settings.twilio_auth_token:
         return []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otp_app.channels.twilio.client import TwilioClient, credential_warnings, missing_credentials
+from otp_app.channels.contract import ChannelClass, Parts
+from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
 from otp_app.core.delivery import Delivery, Message
 
 if TYPE_CHECKING:
-    from otp_app.channels import Parts
     from otp_app.settings import Settings
 
 
-class SmsChannel:
+class SmsChannel(ChannelClass):
     """Sends from a messaging service, which chooses the sender, or where there is none from one number."""
 
     name = "sms"
@@ -29,16 +29,16 @@ class SmsChannel:
         return cls(parts.twilio, settings.twilio_phone_number, settings.twilio_messaging_service_sid)
 
     @classmethod
-    def missing(cls, settings: Settings) -> list[str]:
+    def faults(cls, settings: Settings) -> list[str]:
         """Return a line for everything that has to be set before a text message can be sent."""
         sender = settings.twilio_phone_number or settings.twilio_messaging_service_sid
         line = "TWILIO_PHONE_NUMBER: channel sms sends from it, or from TWILIO_MESSAGING_SERVICE_SID"
-        return missing_credentials(settings) + ([] if sender else [line])
+        return credential_faults(settings) + ([] if sender else [line])
 
     @classmethod
-    def warnings(cls, settings: Settings) -> list[str]:
+    def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_warnings(settings)
+        return credential_advice(settings)
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""

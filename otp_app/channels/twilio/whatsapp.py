@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from otp_app.channels.twilio.client import TwilioClient, credential_warnings, missing_credentials
+from otp_app.channels.contract import ChannelClass, Parts
+from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
 from otp_app.core.delivery import Delivery, Message
 
 if TYPE_CHECKING:
-    from otp_app.channels import Parts
     from otp_app.settings import Settings
 
 SANDBOX = "+14155238886"  # Twilio's own sender, for recipients who joined its sandbox
 
 
-class WhatsAppChannel:
+class WhatsAppChannel(ChannelClass):
     """Sends an approved template whose one variable is the code, or where none is configured the text itself.
 
     WhatsApp takes a text only within 24 hours of the recipient's own last message, the sandbox included.
@@ -36,19 +36,19 @@ class WhatsAppChannel:
         return cls(parts.twilio, settings.twilio_whatsapp_number, service, template)
 
     @classmethod
-    def missing(cls, settings: Settings) -> list[str]:
+    def faults(cls, settings: Settings) -> list[str]:
         """Return a line for everything that has to be set before a WhatsApp message can be sent."""
         pool = settings.twilio_messaging_service_sid and settings.twilio_content_sid
         line = (
             "TWILIO_WHATSAPP_NUMBER: channel whatsapp sends from it, or from TWILIO_MESSAGING_SERVICE_SID with "
             "TWILIO_CONTENT_SID"
         )
-        return missing_credentials(settings) + ([] if settings.twilio_whatsapp_number or pool else [line])
+        return credential_faults(settings) + ([] if settings.twilio_whatsapp_number or pool else [line])
 
     @classmethod
-    def warnings(cls, settings: Settings) -> list[str]:
+    def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works only in part, or could be safer."""
-        lines = credential_warnings(settings)
+        lines = credential_advice(settings)
         number = settings.twilio_whatsapp_number
         if number and not settings.twilio_content_sid and _address(number) != _address(SANDBOX):
             lines.append(

@@ -159,13 +159,13 @@ def _done(db: Connection) -> set[int]:
 
 @contextmanager
 def _long_transaction(db: Connection) -> Iterator[None]:
-    db.patience = LONG
+    db.answer_timeout = LONG
     try:
         with db.transaction():
             db.execute("SET LOCAL statement_timeout = 0")
             yield
     finally:
-        db.patience = TIMEOUT
+        db.answer_timeout = TIMEOUT
 
 
 def _is_of_the_statement(error: psycopg.Error) -> bool:
@@ -203,7 +203,7 @@ def _parse(url: str) -> tuple[str, int]:
 
 def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
-        return StoreUnavailable(Freeze(str(error.diag.message_primary)).says)
+        return StoreUnavailable(Freeze(str(error.diag.message_primary)).message)
     if isinstance(error, psycopg.errors.UndefinedTable):  # an empty one in its place would forget limits
         reason = "its table is gone: restore otp_entries, or drop otp_schema too and restart"
     elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):

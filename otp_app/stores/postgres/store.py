@@ -14,8 +14,8 @@ from psycopg import sql
 
 from otp_app.connections.postgres import Connection
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item
-from otp_app.core.store import Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
 from otp_app.stores.postgres.pool import Pool
@@ -69,7 +69,7 @@ FREEZE = sql.SQL("""
 """)
 LOCK_ALL = "LOCK TABLE otp_entries IN ACCESS EXCLUSIVE MODE"
 LOCK_ROWS = "LOCK TABLE otp_entries IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
-PATIENCE = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
+SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
 THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
 
 
@@ -80,7 +80,7 @@ def _row(item: Item) -> dict[str, Any]:
     return {"key": VALUE + key, "value": value, "count": None, "ttl": ttl}
 
 
-class PostgresStore:
+class PostgresStore(Store, Movable, ServerChecks):
     """The store of `postgresql://user:password@host:port/database`, with libpq's options and `pool`, the most
     connections that each process opens (10).
 
@@ -97,7 +97,7 @@ class PostgresStore:
         """Return the value under a key."""
         value, held = self._look(VALUE + key)
         if held and not held.how.holds:
-            raise StoreUnavailable(held.how.says)
+            raise StoreUnavailable(held.how.message)
         return value
 
     def _look(self, key: str) -> tuple[bytes | None, Hold | None]:
@@ -109,13 +109,15 @@ class PostgresStore:
         if self._changes(key, old, new, ttl):
             return Swap(won=True, found=new)
         found = self.get(key)
-        return Swap(won=old is new is found, found=found)  # nothing for nothing changes nothing, and yet is won
+        was_nothing_to_do = old is None and new is None and found is None  # no row changed, and yet it is won
+        return Swap(won=was_nothing_to_do, found=found)
 
     def _changes(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> bool:
         """Compare and change in one statement."""
-        if old is new is None:
+        if old is None and new is None:
             return False
-        statement = DELETE if new is None else INSERT if old is None else UPDATE
+        replace = INSERT if old is None else UPDATE
+        statement = DELETE if new is None else replace
         with self._pool.connection() as db:
             return db.execute(statement, {"key": VALUE + key, "old": old, "new": new, "ttl": ttl}).rowcount == 1
 
@@ -127,7 +129,7 @@ class PostgresStore:
         """Return when the server takes a write."""
         _, held = self._look("")
         if held:
-            raise StoreUnavailable(held.how.says)
+            raise StoreUnavailable(held.how.message)
         with self._pool.connection() as db:
             db.execute(TOUCH)
 
@@ -147,7 +149,7 @@ class PostgresStore:
 
     # ---- how the server is set up
 
-    def refusals(self) -> list[str]:
+    def faults(self) -> list[str]:
         """Say why nothing should rest in this server: it does not keep what it says it keeps."""
         if self._one("SELECT current_setting('fsync')") == "on":
             return []
@@ -201,7 +203,7 @@ class PostgresStore:
 
     def _change(self, was: Hold | None, new: Hold | None) -> bool:
         with self._pool.transaction() as db:
-            db.execute(PATIENCE)
+            db.execute(SET_LOCK_TIMEOUT)
             db.execute(LOCK_ALL)
             if was != ANY and _read(db, "")[1] != was:
                 return False

@@ -19,8 +19,8 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item
-from otp_app.core.store import Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
@@ -30,7 +30,7 @@ VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
-WHY = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+PUBLIC_REASONS = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
     "AuthenticationError": "wrong user or password",
     "ConnectionError": "nobody answers there as expected",
     "BusyLoadingError": "Redis is loading its data",
@@ -71,7 +71,7 @@ class Script:
 SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
 
 
-class RedisStore:
+class RedisStore(Store, Movable, ServerChecks):
     """The store of `redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`; docs/stores.md has
     their forms.
 
@@ -93,7 +93,7 @@ class RedisStore:
         with self._calling() as server:
             value, *how = server.mget(VALUE + key, *self._freezable)
         if how and (held := _hold(how[0])) and not held.how.holds:
-            raise StoreUnavailable(held.how.says)
+            raise StoreUnavailable(held.how.message)
         return cast("bytes | None", value)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
@@ -111,7 +111,7 @@ class RedisStore:
     def ping(self) -> None:
         """Return when the server takes a write and gives it back."""
         if frozen := self.frozen():
-            raise StoreUnavailable(frozen.says)
+            raise StoreUnavailable(frozen.message)
         with self._calling() as server:
             server.set(PING, b"1", px=1000)
             if server.get(PING) is None:
@@ -129,7 +129,7 @@ class RedisStore:
 
     # ---- how the server is set up
 
-    def refusals(self) -> list[str]:
+    def faults(self) -> list[str]:
         """Say why nothing should rest in this server: when its memory is full it drops what it pleases."""
         policy = self._setting("maxmemory-policy")
         if policy in (None, "noeviction"):
@@ -277,9 +277,9 @@ class RedisStore:
 def _unavailable(error: Exception) -> StoreUnavailable:
     kind, _, rest = str(error).partition(" ")
     if kind == "FROZEN":
-        return StoreUnavailable(Freeze(rest.partition(" ")[0]).says)
+        return StoreUnavailable(Freeze(rest.partition(" ")[0]).message)
     name = type(error).__name__
-    reason = REPLIES.get(kind) or WHY.get(name)
+    reason = REPLIES.get(kind) or PUBLIC_REASONS.get(name)
     return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
 
 

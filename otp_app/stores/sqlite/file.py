@@ -16,7 +16,7 @@ from types import TracebackType
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 
-TURN = 0.9  # seconds a thread waits for a connection; with 2 s for a lock it stays below the 3 s of the contract
+CONNECTION_TIMEOUT = 0.9  # seconds; with the 2 s for a lock it stays below the 3 s of the contract
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
 FORMAT = 1
 
@@ -31,8 +31,8 @@ def touch(db: sqlite3.Connection) -> None:
 class File:
     """One database file: how it is made, opened, and known again."""
 
-    def __init__(self, path: Path, schema: str, synchronous: str, busy: float) -> None:
-        self._path, self._schema, self._synchronous, self._busy = path, schema, synchronous, busy
+    def __init__(self, path: Path, schema: str, synchronous: str, lock_timeout: float) -> None:
+        self._path, self._schema, self._synchronous, self._lock_timeout = path, schema, synchronous, lock_timeout
         self._log = path.with_name(f"{path.name}-wal")
         self._seen = False
         self.place = self._look()
@@ -80,7 +80,7 @@ class File:
 
     def _open(self) -> sqlite3.Connection:
         address = f"{self._path.as_uri()}?mode=rw"
-        db = sqlite3.connect(address, self._busy, isolation_level=None, check_same_thread=False, uri=True)
+        db = sqlite3.connect(address, self._lock_timeout, isolation_level=None, check_same_thread=False, uri=True)
         try:
             _check(db)
             db.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -100,25 +100,25 @@ class Connection:
 
     def __init__(self, file: File, in_child: Callable[[], None] | None = None) -> None:
         self._file, self._in_child = file, in_child
-        self._turn, self._closed = Lock(), False
+        self._lock, self._closed = Lock(), False
         self._db: sqlite3.Connection | None = None
         self._place: tuple[Identity, Identity] | None = None
         with _forking:
             _connections.add(self)
 
     def __enter__(self) -> sqlite3.Connection:
-        if not self._turn.acquire(timeout=TURN):
+        if not self._lock.acquire(timeout=CONNECTION_TIMEOUT):
             raise StoreUnavailable("The store is not available (too many wait for it)")
         try:
             return self._current()
         except BaseException:
-            self._turn.release()
+            self._lock.release()
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is not None:
             self._drop()
-        self._turn.release()
+        self._lock.release()
         if isinstance(error, sqlite3.Error):
             raise unavailable(error) from error
 
@@ -128,20 +128,20 @@ class Connection:
 
     def close(self) -> None:
         """Close for good."""
-        with self._turn:
+        with self._lock:
             self._closed = True
             self._drop()
 
     def before_fork(self) -> None:
         """Wait for the use under way, close, and let nobody open."""
-        self._turn.acquire()
+        self._lock.acquire()
         self._drop()
 
     def after_fork(self, child: bool) -> None:
         """Let threads in again."""
         if child and self._in_child:
             self._in_child()
-        self._turn.release()
+        self._lock.release()
 
     def _current(self) -> sqlite3.Connection:
         if self._closed:
@@ -161,7 +161,7 @@ class Connection:
 def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
     """Return the fault as the contract's error, with its name and nothing of the path or the statement."""
     if isinstance(error, sqlite3.IntegrityError):  # of a trigger: nothing else in these files has conditions
-        return StoreUnavailable(Freeze(str(error)).says)
+        return StoreUnavailable(Freeze(str(error)).message)
     if isinstance(error, OSError):
         name = errno.errorcode.get(error.errno or 0, "OSError")
     else:

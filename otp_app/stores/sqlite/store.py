@@ -15,14 +15,14 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item
-from otp_app.core.store import Swap
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.store import Store, Swap
 from otp_app.stores.sqlite import moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
 
-BUSY = 2.0  # seconds SQLite waits for the lock of another process
-PATIENCE = 2.5  # seconds a change waits for the writer
+LOCK_TIMEOUT = 2.0  # seconds SQLite waits for the lock of another process
+WRITE_TIMEOUT = 2.5  # seconds a change waits for the writer
 SYNCHRONOUS = ("FULL", "NORMAL", "OFF")
 
 # Entries have a rowid because ledgers are long: without it a read among a million of 1.5 KB took three times as long.
@@ -56,7 +56,7 @@ SWEEP_COUNTERS = """
 """
 
 
-class SqliteStore:
+class SqliteStore(Store, Movable):
     """The store of `sqlite:///relative/path` or `sqlite:////absolute/path`; `?synchronous=NORMAL` or `OFF` relaxes it.
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
@@ -67,13 +67,18 @@ class SqliteStore:
     shared_by = "machine"
 
     def __init__(
-        self, url: str, clock: Callable[[], float] = time.time, *, busy: float = BUSY, patience: float = PATIENCE
+        self,
+        url: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        lock_timeout: float = LOCK_TIMEOUT,
+        write_timeout: float = WRITE_TIMEOUT,
     ) -> None:
         path, synchronous = _parse(url)
-        entries = File(path, ENTRIES, synchronous, busy)
-        counters = File(path.with_name(f"{path.stem}-counters{path.suffix}"), COUNTERS, "OFF", busy)
+        entries = File(path, ENTRIES, synchronous, lock_timeout)
+        counters = File(path.with_name(f"{path.stem}-counters{path.suffix}"), COUNTERS, "OFF", lock_timeout)
         self._clock = clock
-        self._writer = Writer(entries, patience)
+        self._writer = Writer(entries, write_timeout)
         self._reader = Connection(entries)
         self._counters = Connection(counters)
 
@@ -82,7 +87,7 @@ class SqliteStore:
         with self._reader as db:
             frozen, value = moving.frozen(db), _get(db, key, self._clock())
         if frozen and not frozen.holds:
-            raise StoreUnavailable(frozen.says)
+            raise StoreUnavailable(frozen.message)
         return value
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
@@ -102,7 +107,7 @@ class SqliteStore:
     def ping(self) -> None:
         """Return when both files can be written and read."""
         if frozen := self.frozen():
-            raise StoreUnavailable(frozen.says)
+            raise StoreUnavailable(frozen.message)
         self._writer.do(touch)
         self.get("")
         self._counters.look()
@@ -209,7 +214,8 @@ def _swap(key: str, old: bytes | None, new: bytes | None, now: float, end: float
     if _changes(key, old, new, now, end, db):
         return Swap(won=True, found=new)
     found = _get(db, key, now)
-    return Swap(won=old is new is found, found=found)  # nothing for nothing changes nothing, and yet is won
+    was_nothing_to_do = old is None and new is None and found is None  # no row changed, and yet it is won
+    return Swap(won=was_nothing_to_do, found=found)
 
 
 def _changes(key: str, old: bytes | None, new: bytes | None, now: float, end: float, db: sqlite3.Connection) -> bool:

@@ -18,19 +18,19 @@ T = TypeVar("T")
 class Writer:
     """The one who writes to a file in this process. Its thread starts with the first change, so after any fork."""
 
-    def __init__(self, file: File, patience: float) -> None:
-        self._connection, self._patience = Connection(file, in_child=self._begin), patience
+    def __init__(self, file: File, write_timeout: float) -> None:
+        self._connection, self._write_timeout = Connection(file, in_child=self._begin), write_timeout
         self._closed = False
         self._begin()
 
     def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work` returned, once it is committed. Raises what it raised, StoreUnavailable.
 
-        A change that the writer has not taken within `patience` seconds is withdrawn and never made.
+        A change that the writer has not taken within `write_timeout` seconds is withdrawn and never made.
         """
         change = _Change(work)
         self._accept(change)
-        if not change.done.acquire(timeout=self._patience):
+        if not change.done.acquire(timeout=self._write_timeout):
             self._withdraw(change)
         if change.error:
             raise change.error

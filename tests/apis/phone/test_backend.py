@@ -130,7 +130,7 @@ def settings_of(dotted, **options):
 def test_a_class_by_its_dotted_name(module):
     """It is made with the OPTIONS as they are written, and gets the number and the text."""
     settings = settings_of(f"{module}.ShopBackend", FROM="Shop")
-    assert BackendChannel.missing(settings) == []
+    assert BackendChannel.faults(settings) == []
     channel = BackendChannel.open(Parts(settings))
     assert channel.deliver(message()) == SENT
     assert importlib.import_module(module).SENT == [("Shop", RECIPIENT, TEXT)]
@@ -149,7 +149,7 @@ def test_a_class_that_cannot_be_used(module, name, line):
     with pytest.raises(ValueError) as caught:
         load_backend(f"{module}.{name}", {})
     assert str(caught.value) == line
-    assert BackendChannel.missing(settings_of(f"{module}.{name}")) == [f"PHONE_VERIFICATION: BACKEND: {line}"]
+    assert BackendChannel.faults(settings_of(f"{module}.{name}")) == [f"PHONE_VERIFICATION: BACKEND: {line}"]
 
 
 def test_a_module_that_is_not_there():
@@ -170,7 +170,7 @@ def test_options_are_not_in_the_line_for_a_class_that_does_not_want_them(module)
 def test_the_channel_needs_a_class(chosen):
     """OTP_CHANNELS=backend alone says what else to set."""
     line = "PHONE_VERIFICATION: channel backend needs a BACKEND of your own, such as package.module.Class"
-    assert BackendChannel.missing(Settings(phone_verification=chosen)) == [line]
+    assert BackendChannel.faults(Settings(phone_verification=chosen)) == [line]
 
 
 # ---- messages

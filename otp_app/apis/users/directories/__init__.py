@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.plugins.guarded import Guarded, Method
-from otp_app.plugins.loading import OWN_CLASS, construct
+from otp_app.plugins.loading import CLASS_PATH, construct
 
 FILE = "otp_app.apis.users.directories.file:FileDirectory"
 
@@ -82,7 +82,7 @@ def _target(url: str) -> str:
     scheme = url.partition(":")[0]
     if scheme in DIRECTORIES:
         return DIRECTORIES[scheme]
-    if own := OWN_CLASS.fullmatch(url):
+    if own := CLASS_PATH.fullmatch(url):
         return own["target"]
     if ":" not in url and PurePath(url).suffix.lower() in (".csv", ".json", ".toml"):
         return FILE

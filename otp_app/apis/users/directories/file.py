@@ -18,7 +18,7 @@ WRITE = (
     "write file:///etc/users.csv for an absolute path, file:users.csv for one that begins where the server starts "
     "(.csv, .json or .toml); after file:// stands a host, of which there is none here"
 )
-TURN = 2.0  # seconds that a look-up waits while another reads the file for the first time
+READ_TIMEOUT = 2.0  # seconds that a look-up waits while another reads the file for the first time
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ class FileDirectory:
         self._current()
 
     def _current(self) -> Users:
-        if self._turn.acquire(timeout=TURN if self._users is None else 0):  # one reads, the others go on meanwhile
+        timeout = READ_TIMEOUT if self._users is None else 0  # one thread reads, the others use what was read before
+        if self._turn.acquire(timeout=timeout):
             try:
                 self._refresh()
             finally:

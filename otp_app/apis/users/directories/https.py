@@ -28,7 +28,7 @@ TIMEOUT = 2.0  # seconds for a look-up as a whole
 CONNECTIONS = 32  # kept while idle; at work there is one for each thread that asks
 MAX_ANSWER = 64 * 1024  # bytes
 MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
-WHY = {
+PUBLIC_REASONS = {
     "ReadTimeoutError": "no answer in time",
     "ProtocolError": "no connection, or it broke",
     "ValueError": "its answer cannot be read",
@@ -61,7 +61,7 @@ class HttpsDirectory:
             status, body = self._get(self._target.replace("{user_id}", quote(user_id, safe="")))
         except (HTTPError, ValueError) as error:  # http.client reads a chunk of negative length
             name = type(error).__name__
-            raise DirectoryUnavailable(f"The directory is not available ({WHY.get(name, name)})") from error
+            raise DirectoryUnavailable(f"The directory is not available ({PUBLIC_REASONS.get(name, name)})") from error
         if status == 404:
             return None
         if status != 200:

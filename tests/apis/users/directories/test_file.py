@@ -237,7 +237,7 @@ def test_a_file_has_a_greatest_size(write):
 
 def test_others_go_on_while_one_reads(write, monkeypatch):
     """With the content before; a change never makes requests wait for each other."""
-    monkeypatch.setattr(file_module, "TURN", 10)
+    monkeypatch.setattr(file_module, "READ_TIMEOUT", 10)
     users = write("users.csv", CSV)
     assert users.phone("ann") == ANN
     write("users.csv", CSV.replace(ANN, BOB))
@@ -261,7 +261,7 @@ def test_others_go_on_while_one_reads(write, monkeypatch):
 
 def test_the_first_reading_is_waited_for(write, monkeypatch):
     """But not for ever."""
-    monkeypatch.setattr(file_module, "TURN", 0.05)
+    monkeypatch.setattr(file_module, "READ_TIMEOUT", 0.05)
     users = write("users.csv", CSV)
     with users._turn, pytest.raises(DirectoryUnavailable, match="it is being read"):
         users.phone("ann")
