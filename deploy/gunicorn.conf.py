@@ -1,6 +1,6 @@
-"""gunicorn, as this server needs it: values from the settings, and refusals of what is unsafe.
+"""gunicorn's configuration: values from the settings, and a check that refuses unsafe starts and reloads.
 
-It ends with status 78 where a person has to change something, with 75 where a shared store is away just now.
+gunicorn exits with status 78 if an operator must change something, and with 75 if a shared store is unavailable.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ def _load():
 _settings = reloading.offered() or _load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 _one_worker = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
-_memory = "/dev/shm"  # noqa: S108 - a folder in memory where there is one: a slow disk must not stop the heartbeat
+_memory = "/dev/shm"  # noqa: S108 - in memory, because a slow disk must not stop the heartbeat
 
 bind = f"{_host}:{_settings.port}"
-worker_class = "otp_app.web.gunicorn.worker.HttpWorker"  # gthread, with errors that repeat no input
+worker_class = "otp_app.web.gunicorn.worker.HttpWorker"  # gthread, whose errors repeat no input
 workers = _settings.web_concurrency
-threads = _settings.otp_threads + 32  # so many sends at once, and the rest for everything else
+threads = _settings.otp_threads + 32  # sends, and 32 for everything else
 worker_connections = descriptors.connections(descriptors.raise_limit(), threads)
 
-timeout = 30  # a worker whose main loop stands still this long is replaced; requests have deadlines of their own
+timeout = 30  # gunicorn replaces a worker whose main loop hangs this long; requests have their own deadlines
 graceful_timeout = 30
-keepalive = 75  # longer than nginx keeps an idle connection, so that none is closed just as a request comes
+keepalive = 75  # longer than nginx keeps an idle connection, so that nginx closes it first
 limit_request_line = 2048
 limit_request_fields = 50
 limit_request_field_size = 8190
-forwarded_allow_ips = ""  # the application decides whom to believe: OTP_TRUSTED_PROXIES
-control_socket_disable = True  # two servers of one user would share its path
+forwarded_allow_ips = ""  # the application decides which proxies to trust: OTP_TRUSTED_PROXIES
+control_socket_disable = True  # two servers of one user would share the socket
 worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 loglevel = _settings.otp_log_level.lower()
@@ -62,10 +62,10 @@ set_up(_settings.otp_log_level)
 
 
 def on_starting(server):
-    """Refuse what must not run, and make the keys before any worker needs them."""
+    """Exit if the server must not run, and create the keys before a worker needs them."""
     settings, faults, status = _checked(server.cfg.address)
     if server.cfg.preload_app:
-        faults.append("--preload: workers would keep the first settings, revoked keys too: leave it out")
+        faults.append("--preload: workers would keep the first settings and revoked keys; remove this option")
     if faults:
         _refuse(faults, status or os.EX_CONFIG)
     if refusals.needs_one_process(_settings):
@@ -74,10 +74,10 @@ def on_starting(server):
         server.handle_ttin = server.handle_usr2 = lambda: server.log.error(_one_worker)
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
-    type(server).APP_LOAD_ERROR = os.EX_CONFIG  # of a worker that cannot begin, and so of the server
+    type(server).APP_LOAD_ERROR = os.EX_CONFIG  # exit status of a worker that cannot start, and so of the server
     reloading.accept(settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
-    server.handle_int = server.handle_term  # Ctrl-C finishes what has begun, as TERM does; a second one does not wait
+    server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
     server.app.reload = partial(_read_again, server, server.app.reload)
 
@@ -89,11 +89,11 @@ def on_reload(server):
 
 
 def pre_fork(server, worker):
-    """Load the code where all processes can share its memory; only settings, keys and stores are each worker's own.
+    """Import the code in the master, so that all workers share its memory. Each worker has its own settings and stores.
 
-    So HUP brings new settings and never new code, which would be mixed with the old: that takes a restart.
+    So HUP loads new settings and never new code, which would mix with the old code: new code needs a restart.
     """
-    from otp_app import app, channels  # after the refusals, which should not wait for it
+    from otp_app import app, channels  # imported late, so that the checks need not wait for it
 
     app.blueprints(_settings)
     try:
@@ -105,7 +105,7 @@ def pre_fork(server, worker):
         log.error("%s", error)
         time.sleep(1)  # the worker will not begin either, and is started again
     gc.collect()
-    gc.freeze()  # the collector must not touch, and so copy, what is shared
+    gc.freeze()  # the garbage collector must not touch shared pages, which would copy them
 
 
 def post_fork(server, worker):
@@ -123,28 +123,28 @@ def _is_replacement(server, worker):
 
 
 def when_ready(server):
-    """Look at inherited sockets too (fd://, socket activation): their addresses are not known before."""
+    """Check inherited sockets (fd://, socket activation), whose addresses are known only now."""
     if faults := _reachable(_settings, [listener.sock.getsockname() for listener in server.LISTENERS]):
         _refuse(faults)
 
 
 def post_worker_init(worker):
     """Tune the worker before its first request."""
-    # Under load a request waits for a switch of threads many times: 0.5 ms instead of 5 shortens the slowest ones.
+    # Under load a request waits for many thread switches: 0.5 ms instead of 5 shortens the slowest requests.
     sys.setswitchinterval(0.0005)
-    # Ctrl-C in a terminal reaches the workers too: they finish, as the master will ask them to.
+    # Ctrl-C in a terminal reaches the workers too. They finish their requests, as after the master's signal.
     signal.signal(signal.SIGINT, worker.handle_exit)
 
 
 def worker_exit(_server, worker):
-    """Close the services. A worker that was asked to stop has answered by now what it had begun."""
+    """Close the services. The worker has answered its requests by now."""
     if app := getattr(worker, "wsgi", None):
         app.extensions["otp"].close()
 
 
 def _taken(addresses):
-    """A line for each address that another program listens on: gunicorn itself would try for 5 s and log ten lines."""
-    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:  # the sockets are inherited, so they are our own
+    """Return a line for each address in use by another program; gunicorn would retry for 5 s and log ten lines."""
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:  # inherited sockets are our own
         return []
     return [
         f"PORT: {port} of {host} is in use by another program: stop that program, or set another PORT"
@@ -155,7 +155,7 @@ def _taken(addresses):
 
 def _in_use(host, port):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: a closed socket is no hindrance
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does, to ignore closed sockets
         try:
             probe.bind((host, port))
         except OSError as error:
@@ -207,9 +207,9 @@ def _read_again(server, read):
 
 
 def _checked(addresses, running=None):
-    """The settings of this moment with their keys, every reason not to run with them, a line each, and the exit status.
+    """Return the current settings with their keys, a line for each reason not to run with them, and the exit status.
 
-    Workers that come later must not need the key file.
+    The settings contain the keys, because later workers must not need the key file.
     """
     try:
         settings = startup.load()
@@ -220,20 +220,20 @@ def _checked(addresses, running=None):
         for line in startup.prepare(settings):
             log.warning(line)
         if fault := startup.directory_fault(settings):
-            if running:  # whose workers still have the users of before
+            if running:  # running workers still have the previous users
                 return None, [fault], os.EX_CONFIG
-            log.warning(fault)  # the directory may come later, and until then its users get 503
+            log.warning(fault)  # the directory may recover, and until then requests get 503
         return keyring.held(settings), [], os.EX_OK
     except keyring.BadKeyFile as error:
         return None, [str(error)], os.EX_CONFIG
     except startup.BadSettings as error:
         return None, error.faults, os.EX_CONFIG
     except OtpError as error:
-        # A server elsewhere may come back by itself, as after a power cut: systemd tries again.
+        # A store on another machine may recover by itself, as after a power failure, so systemd restarts the server.
         elsewhere = sharing(settings.otp_store_url) == "network"
         return None, [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
 
 
 def _reachable(settings, addresses):
-    """A line for each bound address that others can reach while nothing says that they may."""
+    """Return a line for each bound address that others can reach although the settings allow no clients."""
     return [fault for address in addresses if (fault := refusals.bound(settings, address))]

@@ -114,7 +114,7 @@ def test_restarting_all_servers_under_load_fails_no_request(
             clients.wait_for(100)
             said = finished(rolling(running.nginx, RESTART.format(folder=tmp_path)), timeout=60)
             wait_until(lambda: clients.done() >= REQUESTS, f"{REQUESTS} requests", 180)
-    assert said == (0, "All have been restarted.")
+    assert said == (0, "All servers are restarted.")
     assert [keeper.starts for keeper in keepers] == [1, 1, 1]
     assert clients.failed() == []
     assert clients.faults() == []
