@@ -1,4 +1,4 @@
-"""What guesses and callers do to a ledger: check, cancel, approve. Pure functions, as those of transitions.py."""
+"""What attempts and callers do to a ledger: check, cancel, approve. Pure functions, as those of send_transitions.py."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, Policy
+from otp_app.core.results import VerificationView
 from otp_app.core.retention import pruned
-from otp_app.core.risk import add_risk, guess_weight
+from otp_app.core.risk import add_risk, attempt_weight
 
 CodeOf = Callable[[Verification], str]
 End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verification]]
@@ -21,57 +22,69 @@ End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verificati
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to one guess."""
+    """The answer to one attempt."""
 
-    status: Status | None  # None: there is nothing to check for this number, purpose or id
-    verification_id: str = ""
+    status: Status | None = None  # None: there is nothing to check for this number, purpose or id
+    before: VerificationView | None = None  # the verification as it was before the attempt
     attempts_left: int = 0
-    counted: bool = False  # the guess was looked at
-    end_reported: bool = False  # an earlier check was told of this end already
-    approval: Approval | None = None  # what the accepted guess has shown
+    counted: bool = False  # the code was compared
+    recorded: bool = False  # ... and the ledger has changed by it: not where an approved code is accepted again
+    end_reported: bool = False  # an earlier check has reported this end already
+    approval: Approval | None = None  # what the accepted attempt has proved
 
     @property
     def approved(self) -> bool:
-        """Whether this guess, and no other, is the accepted one."""
+        """Whether this attempt, and no other, is the accepted one."""
         return self.approval is not None
+
+    @property
+    def verification_id(self) -> str:
+        """The id of the verification, "" where there is none."""
+        return self.before.verification.id if self.before else ""
 
 
 def check(
-    ledger: Ledger, now: Instant, policy: Policy, target: Verification, guess: str, code_of: CodeOf
+    ledger: Ledger, now: Instant, policy: Policy, target: Verification, attempt: str, code_of: CodeOf
 ) -> tuple[Ledger | None, Verdict]:
-    """Look at one guess for a verification of this ledger. The ledger is None where nothing changes.
+    """Check one attempt at a verification of this ledger. The ledger is None where nothing changes.
 
-    Counting, comparing and consuming are one transition, so one swap: of parallel right guesses one is accepted, of
-    parallel wrong ones at most `max_attempts` are looked at. Whatever `code_of` raises, no try was spent.
+    Counting, comparing and consuming are one transition, so one swap: of parallel right attempts one is accepted, of
+    parallel wrong ones at most `max_attempts` are compared. Where `code_of` raises, no attempt is spent.
     """
     again = target.status == Status.APPROVED and not policy.once_only
     if again and not target.code_left(now):
-        return _over(ledger, policy, target, Status.EXPIRED)
+        return _ended_before(ledger, now, policy, target, Status.EXPIRED)
     if not again and not target.is_pending(now):
-        return _over(ledger, policy, target, target.status_at(now))
-    if target.attempts >= policy.allowed_attempts:  # for this face it is over
-        return _over(ledger, policy, target, Status.MAX_ATTEMPTS_REACHED)
-    if not matches(guess, code_of(target)):
+        return _ended_before(ledger, now, policy, target, target.status_at(now))
+    if target.attempts >= policy.allowed_attempts:  # for this API it has ended
+        return _ended_before(ledger, now, policy, target, Status.MAX_ATTEMPTS_REACHED)
+    if not matches(attempt, code_of(target)):
         return _wrong(ledger, now, policy, target)
     return (None, _accepted(ledger, now, policy, target)) if again else _approved(ledger, now, policy, target)
 
 
 def cancel(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
     """End a pending verification. Raises NotPending."""
-    over = _ended(now, verification, Status.CANCELED)
-    return pruned(ledger.with_verification(over), now, policy), over
+    ended = _ended(now, verification, Status.CANCELED)
+    return pruned(ledger.with_verification(ended), now, policy), ended
 
 
 def approve(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
-    """End a pending verification as its caller vouches, without a guess. Raises NotPending."""
-    over = _ended(now, verification, Status.APPROVED)
-    return pruned(_reset_backoff(ledger.with_verification(over)), now, policy), over
+    """End a pending verification as approved because its caller says so, without an attempt. Raises NotPending."""
+    ended = _ended(now, verification, Status.APPROVED)
+    return pruned(_reset_backoff(ledger.with_verification(ended)), now, policy), ended
 
 
 def approval(phone: str, verification: Verification, at: float) -> Approval:
-    """Return what was shown when a verification was approved, `at` seconds by the wall clock."""
+    """Return what an approval at `at` (wall clock, seconds) has proved."""
     channel = next((s.channel for s in reversed(verification.sends) if s.state != Outcome.REFUSED), "")
     return Approval(phone, verification.purpose, verification.id, channel, at)
+
+
+def exhausted(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
+    """End a verification by its wrong attempts."""
+    ended = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, ended_at=now.wall)
+    return ledger.with_verification(ended, exhaustions=ledger.exhaustions + 1, exhausted_at=now.wall), ended
 
 
 def _ended(now: Instant, verification: Verification, status: Status) -> Verification:
@@ -80,44 +93,49 @@ def _ended(now: Instant, verification: Verification, status: Status) -> Verifica
     return replace(verification, status=status, ended_at=now.wall)
 
 
-def _over(ledger: Ledger, policy: Policy, target: Verification, status: Status) -> tuple[Ledger | None, Verdict]:
-    verdict = Verdict(status, target.id, end_reported=target.end_reported)
+def _ended_before(
+    ledger: Ledger, now: Instant, policy: Policy, target: Verification, status: Status
+) -> tuple[Ledger | None, Verdict]:
+    verdict = Verdict(status, _view(ledger, now, policy, target), end_reported=target.end_reported)
     if target.end_reported or not policy.report_end_once:
         return None, verdict
     return ledger.with_verification(replace(target, end_reported=True)), verdict
 
 
 def _approved(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    over = replace(target, status=Status.APPROVED, ended_at=now.wall, again=not policy.once_only)
-    verdict = _accepted(ledger, now, policy, target)
-    ledger = _reset_backoff(ledger.with_verification(over))
+    verdict = _accepted(ledger, now, policy, target, recorded=True)
+    ended = replace(target, status=Status.APPROVED, ended_at=now.wall, again=not policy.once_only)
+    ledger = _reset_backoff(ledger.with_verification(ended))
     if target.attempts and len(ledger.given_back) < policy.give_back_limit:
-        ledger = add_risk(ledger, now, -guess_weight(target.longest))
+        ledger = add_risk(ledger, now, -attempt_weight(target.longest))
         ledger = replace(ledger, given_back=(*ledger.given_back, int(now.wall // DAY)))
     return ledger, verdict
 
 
-def _accepted(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> Verdict:
-    shown, left = approval(ledger.phone, target, now.wall), policy.attempts_left(target.attempts)
-    return Verdict(Status.APPROVED, target.id, left, counted=True, approval=shown)
-
-
-def _reset_backoff(ledger: Ledger) -> Ledger:
-    """Somebody proved to have the phone: gaps and cool-downs begin anew."""
-    return replace(ledger, streak=min(ledger.streak, 1), exhaustions=0)
-
-
-def exhausted(ledger: Ledger, now: Instant, verification: Verification) -> tuple[Ledger, Verification]:
-    """Of wrong guesses."""
-    dead = replace(verification, status=Status.MAX_ATTEMPTS_REACHED, ended_at=now.wall)
-    return ledger.with_verification(dead, exhaustions=ledger.exhaustions + 1, exhausted_at=now.wall), dead
+def _accepted(
+    ledger: Ledger, now: Instant, policy: Policy, target: Verification, *, recorded: bool = False
+) -> Verdict:
+    proved, left = approval(ledger.phone, target, now.wall), policy.attempts_left(target.attempts)
+    before = _view(ledger, now, policy, target)
+    return Verdict(Status.APPROVED, before, left, counted=True, recorded=recorded, approval=proved)
 
 
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
-    tried = replace(target, attempts=target.attempts + 1)
-    ledger, status = ledger.with_verification(tried), Status.PENDING
-    # What was approved stays so: its caller is told of another wrong guess, and that is all.
-    if tried.attempts >= policy.max_attempts and target.status == Status.PENDING:
-        (ledger, tried), status = exhausted(ledger, now, tried), Status.MAX_ATTEMPTS_REACHED
-    ledger = add_risk(ledger, now, guess_weight(target.digits))
-    return ledger, Verdict(status, target.id, policy.attempts_left(tried.attempts), counted=True)
+    before, status = _view(ledger, now, policy, target), Status.PENDING
+    target = replace(target, attempts=target.attempts + 1)
+    ledger = add_risk(ledger.with_verification(target), now, attempt_weight(target.digits))
+    # An approved verification stays approved: the answer to another wrong attempt is all that follows.
+    if target.attempts >= policy.max_attempts and target.status == Status.PENDING:
+        ledger, target = exhausted(ledger, now, target)
+        status = target.status
+    left = policy.attempts_left(target.attempts)
+    return ledger, Verdict(status, before, left, counted=True, recorded=True)
+
+
+def _view(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> VerificationView:
+    return VerificationView(target, ledger.phone, now, policy)
+
+
+def _reset_backoff(ledger: Ledger) -> Ledger:
+    """The person has the phone: gaps and cool-downs begin anew."""
+    return replace(ledger, streak=min(ledger.streak, 1), exhaustions=0)

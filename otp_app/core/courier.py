@@ -1,11 +1,11 @@
-"""The courier: hands a message to the channels in order, and notes in the ledger what became of each step."""
+"""The courier: hands a message to the channels in order, and notes the outcome of each step in the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from otp_app.core import send_transitions as transitions
+from otp_app.core import send_transitions
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, Delivery, Message, Outcome
 from otp_app.core.errors import Busy, StoreUnavailable
@@ -32,7 +32,7 @@ class Dispatch:
 
 
 class Courier:
-    """Delivers parcels: at most one message a channel, the next channel only after a certain refusal."""
+    """Delivers dispatches: at most one message a channel, the next channel only after a certain refusal."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Courier:
         self._clock, self._notify = clock, notify
 
     def deliver(self, dispatch: Dispatch) -> tuple[Send, Delivery]:
-        """Return the last step and what became of it; every step before it was refused.
+        """Return the last step and its delivery; every step before it was refused.
 
         A step is in the ledger before its message leaves. Raises StoreUnavailable only where nothing was sent.
         """
@@ -76,21 +76,22 @@ class Courier:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
             if ledger is None:
                 return None, None
-            channel = transitions.next_channel(ledger, now, send.id, rest)
+            channel = send_transitions.next_channel(ledger, now, send.id, rest)
             following = Send(self._ids.new_send(), channel, now.wall) if channel else None
-            return transitions.settle(ledger, now, send.id, delivery, following), following
+            return send_transitions.settle(ledger, now, send.id, delivery, following), following
 
         return self._ledgers.change(dispatch.key, transition)
 
     def _settle(self, dispatch: Dispatch, send: Send, delivery: Delivery) -> None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, None]:
-            return ledger and transitions.settle(ledger, now, send.id, delivery), None
+            settled = send_transitions.settle(ledger, now, send.id, delivery) if ledger else None
+            return settled, None
 
         try:
             self._ledgers.change(dispatch.key, transition)
         except (Busy, StoreUnavailable):
-            # The message has gone, or was refused, whatever the store says: the caller is told the truth about it.
-            # The ledger goes on showing a send without an outcome, which no rule takes for a refusal.
+            # The message was sent or refused, whatever the store says, and the caller gets that answer. The ledger
+            # still shows a send without an outcome, which no rule takes for a refusal.
             self._notify(OutcomeLost(*_subject(dispatch), send.id))
 
 

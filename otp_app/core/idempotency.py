@@ -1,7 +1,7 @@
-"""Idempotency keys: a caller that heard no answer asks again and gets the first one, and no second message.
+"""Idempotency keys: a caller that got no answer asks again and gets the first one, and no second message.
 
-After draft-ietf-httpapi-idempotency-key-header-07: the same key for another request is refused, and so is the same
-request while the first is running. A key remembers what may have been sent; a refusal frees it.
+After draft-ietf-httpapi-idempotency-key-header-07: the same key for another request is an error, and so is the same
+request while the first is running. A key remembers what may have been sent; a refusal by the provider frees it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from otp_app.core.policy import DAY
 from otp_app.core.results import SendResult
 from otp_app.core.store import Store
 
-LEASE = 15.0  # seconds without an answer after which a call is taken for dead, and answered for
+LEASE = 15.0  # seconds without an answer after which a call counts as ended, and is answered for
 MEMORY = DAY
 FORMAT = 1  # of what is stored: a newer one is written one release after it can be read
 
@@ -33,7 +33,7 @@ FORMAT = 1  # of what is stored: a newer one is written one release after it can
 class Key:
     """An idempotency key as one caller gave it for one request."""
 
-    scope: str  # who asks: the same key of somebody else is another key
+    scope: str  # of the caller: the same key of another caller is another key
     text: str
     request: str  # what is asked, in full
 
@@ -44,13 +44,13 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one request from another without keeping it."""
+        """Distinguishes one request from another without keeping it."""
         return hashlib.sha256(self.request.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is kept under a key."""
+    """What is stored under a key."""
 
     request: str  # fingerprint
     at: float  # wall clock of the call that took the key
@@ -66,9 +66,10 @@ class IdempotentSends:
         self._store, self._clock = store, clock
 
     def once(self, key: Key, send: Callable[[Callable[[SendResult], None]], SendResult]) -> SendResult:
-        """Return the answer of `send`, which is called with its `begun` hook: of all calls with a key only one sends.
+        """Return the result of `send`, which is called with a `before_delivery` hook: of all calls of a key one sends.
 
-        A call that died with its process is answered from what it noted before its message left: outcome unknown.
+        A call that ended with its process is answered from the result that it noted before its message left: outcome
+        unknown.
         Raises IdempotencyMismatch, IdempotencyInProgress, and what `send` raises.
         """
         held = self._claim(key)
@@ -76,12 +77,12 @@ class IdempotentSends:
             return held
         turn = _Turn(self._store, key, held)
         try:
-            answer = send(turn.note)
+            answer = _stored(send(turn.note))
         except DeliveryRefused:
             turn.free()
             raise
         except OtpError:
-            if not turn.begun:
+            if not turn.noted:
                 turn.free()
             raise
         turn.finish(answer)
@@ -100,7 +101,7 @@ class IdempotentSends:
         if there.answer and (there.done or silent > LEASE):
             return there.answer
         if silent > LEASE and self._store.swap(key.entry, swap.found, mine, MEMORY).won:
-            return mine  # it died before anything was sent
+            return mine  # that call ended before anything was sent
         raise IdempotencyInProgress("The first request with this Idempotency-Key is still running", retry_after=1.0)
 
 
@@ -108,17 +109,17 @@ class _Turn:
     """The one call that may send under a key. It stops when another call took the key over."""
 
     def __init__(self, store: Store, key: Key, held: bytes) -> None:
-        self._store, self._key, self._held, self.begun = store, key, held, False
+        self._store, self._key, self._held, self.noted = store, key, held, False
         self._put_last = held  # there too, where the store's answer to it was lost
 
     def note(self, provisional: SendResult) -> None:
-        """Keep, before the message leaves, what to answer if nothing more is heard of it."""
-        if not self._put(replace(_read(self._held), answer=provisional)):
+        """Store, before the message leaves, the result to return should its outcome stay unknown."""
+        if not self._put(replace(_read(self._held), answer=_stored(provisional))):
             raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
-        self.begun = True
+        self.noted = True
 
     def finish(self, answer: SendResult) -> None:
-        """Keep the answer. Should the store fail now, the provisional one stays, which is true as well."""
+        """Store the result. Should the store fail now, the provisional one stays, which is true as well."""
         try:
             self._put(replace(_read(self._held), answer=answer, done=True))
         except StoreUnavailable:
@@ -137,6 +138,11 @@ class _Turn:
         won = self._store.swap(self._key.entry, self._held, data, MEMORY).won
         self._held = data if won else self._held
         return won
+
+
+def _stored(result: SendResult) -> SendResult:
+    """The result without what only its first caller gets."""
+    return SendResult(**{field.name: getattr(result, field.name) for field in fields(SendResult)})
 
 
 def _written(entry: Entry) -> bytes:

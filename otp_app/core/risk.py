@@ -15,7 +15,7 @@ from otp_app.core.policy import DAY, Policy
 RISK_UNIT = 1e-10
 
 
-def guess_weight(length: int) -> int:
+def attempt_weight(length: int) -> int:
     """The chance of one guess at a code of so many digits, in RISK_UNIT."""
     return int(10 ** (10 - length))
 
@@ -30,7 +30,7 @@ def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     reused = policy.reused or not policy.once_only
     again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and reused)]
     live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
-    return sum(max(policy.max_attempts - v.attempts, 0) * guess_weight(v.shortest) for v in live)
+    return sum(max(policy.max_attempts - v.attempts, 0) * attempt_weight(v.shortest) for v in live)
 
 
 def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:

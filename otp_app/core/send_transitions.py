@@ -1,13 +1,14 @@
-"""What sends do to a ledger: begin, settle. Pure functions of (ledger, now, policy, …); checks.py has those of guesses.
+"""What sends do to a ledger: begin, settle. Pure functions of (ledger, now, policy, …).
 
-Each returns the ledger to store. The service puts it there with one compare-and-swap and starts again from what it
-finds when it lost, so every rule here holds whatever runs at the same time.
+Each returns the ledger to store. The service stores it with one compare-and-swap and starts again from the newer record
+when it lost, so every rule here holds whatever runs at the same time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from otp_app.core.check_transitions import CodeOf, exhausted
 from otp_app.core.codes import code_offset, matches
@@ -23,8 +24,8 @@ from otp_app.core.send_limits import refuse_send
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
 #: makes no provider calls.
 ABOUT_THE_NUMBER = {Reason.BAD_NUMBER, Reason.BLOCKED, Reason.SUSPICIOUS, Reason.OPTED_OUT}
-#: Refusals that keep the slot in the caps too: whoever causes them should not get more tries, and a message that
-#: the provider took and then failed may have cost something.
+#: Refusals that keep the slot in the caps too: causing them should not bring more attempts, and a message that the
+#: provider took and then failed may have cost something.
 SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT, Reason.FAILED}
 GAP_KEPT = ABOUT_THE_NUMBER | SLOT_KEPT
 
@@ -33,22 +34,31 @@ LONGEST_PROVIDER_ID = 64  # Twilio's have 34
 
 @dataclass(frozen=True, slots=True)
 class SendPlan:
-    """What a caller wants sent."""
+    """A send that is about to be counted."""
 
     purpose: str
-    channels: Sequence[str]  # in the order to try
+    channels: Sequence[str]  # the first one that has not refused this number is used
     authenticated: bool  # the caller showed an API key
-    verification_id: str  # for the verification, should a new one begin
+    verification_id: str  # of the verification, should a new one begin
     send_id: str
-    key: str  # id of the code key for a new verification
-    test_code: str | None = None  # a test number: this code, no message, no limits of sends
+    key: str  # id of the code key of a new verification
+    test_code: str | None = None  # of a test number: this code, no message, no limits of sends
     code: str = ""  # chosen by the caller for a verification that begins
-    replace_code: bool = False  # ... and for one that is pending, in place of the code that it has
+    replace_code: bool = False  # that code replaces the one of a pending verification too
+
+
+class Counted(NamedTuple):
+    """A message that is counted and about to leave."""
+
+    ledger: Ledger  # to be stored
+    verification: Verification
+    send: Send
+    code: str
 
 
 def begin(
     ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
-) -> tuple[Ledger, Verification, Send]:
+) -> Counted:
     """Count a message and note it as about to be sent, in the pending verification or a new one.
 
     Raises a LimitReached when the number must wait, DeliveryRefused when every channel refused this number a short
@@ -63,19 +73,18 @@ def begin(
     send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
     verification = replace(verification, sends=(*verification.sends, send), messages=messages)
-    if plan.test_code:
-        return ledger.with_verification(verification), verification, send
-    sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
-    ledger = ledger.with_verification(verification, sent=sent, last_send=now.wall, streak=streak)
-    return ledger, verification, send
+    ledger, code = ledger.with_verification(verification), code_of(verification)
+    if not plan.test_code:
+        ledger = replace(ledger, sent=(*ledger.sent, now.wall), last_send=now.wall, streak=ledger.streak + 1)
+    return Counted(ledger, verification, send, code)
 
 
 def settle(
     ledger: Ledger, now: Instant, send_id: str, delivery: Delivery, next_send: Send | None = None
 ) -> Ledger:
-    """Note what became of a send; after a refusal `next_send` takes over its slot.
+    """Note the outcome of a send; after a refusal `next_send` takes over its slot.
 
-    Forward only: a send that is settled stays as it is, so settling twice does no harm.
+    Only a pending send changes, so settling twice does no harm.
     """
     found = ledger.by_send(send_id)
     if found is None or found[1].state != "pending":
@@ -98,7 +107,7 @@ def settle(
 
 
 def next_channel(ledger: Ledger, now: Instant, send_id: str, channels: Sequence[str]) -> str | None:
-    """Return the first of the channels that may take a refused send's code; None where none should.
+    """Return the first of the channels that may send a refused send's code; None where none should.
 
     A code of a verification that has ended, or one that a newer code took the place of, must not arrive any more.
     """
@@ -121,16 +130,16 @@ def _to_send_in(
 ) -> tuple[Ledger, Verification]:
     current = next((v for v in ledger.pending(now) if v.purpose == plan.purpose), None)
     if current and current.attempts >= policy.allowed_attempts:
-        ledger, _ = exhausted(ledger, now, current)  # its message would bring a code that this face does not look at
+        ledger, _ = exhausted(ledger, now, current)  # this API would compare no attempt at the code of its message
     elif current and policy.max_life - current.age(now) < policy.min_life:
-        # Too little life is left for a message to arrive in: the code would be dead on its arrival.
+        # Too little life is left for a message to arrive in: its code would have expired by then.
         ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, ended_at=now.wall))
     elif current:
         return _sent_again(ledger, current, now, policy, plan, code_of)
-    ledger, begun = _begun(ledger, now, policy, plan)
+    ledger, new = _new_verification(ledger, now, policy, plan)
     if current and (ended := ledger.by_id(current.id)) and ended.status == Status.MAX_ATTEMPTS_REACHED:
-        begun = replace(begun, replaces=current.id)
-    return _with_choice(ledger, now, policy, begun, plan, code_of)
+        new = replace(new, replaces=current.id)
+    return _with_choice(ledger, now, policy, new, plan, code_of)
 
 
 def _sent_again(
@@ -155,10 +164,10 @@ def _sent_again(
 def _with_choice(
     ledger: Ledger, now: Instant, policy: Policy, verification: Verification, plan: SendPlan, code_of: CodeOf
 ) -> tuple[Ledger, Verification]:
-    """The verification with the code that the caller chose, kept as its distance from the derived one.
+    """The verification with the code that the caller chose, kept as its offset from the derived one.
 
-    While spent risk and the other pending codes ask for long codes, a choice that is shorter than the verification's
-    own codes is not taken, and an insisting caller gets InvalidInput.
+    While spent risk and the other pending codes demand long codes, a choice that is shorter than the verification's
+    own codes is not taken; where it was to replace a pending code, that is InvalidInput.
     """
     if not plan.code or plan.test_code:
         return ledger, verification
@@ -175,7 +184,7 @@ def _with_choice(
     return ledger, replace(verification, chosen=(*verification.chosen, choice))
 
 
-def _begun(ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan) -> tuple[Ledger, Verification]:
+def _new_verification(ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan) -> tuple[Ledger, Verification]:
     pending = list(ledger.pending(now))
     if len(pending) >= policy.max_purposes:
         wait = min(v.left(now) for v in pending)
@@ -186,7 +195,7 @@ def _begun(ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan) -> tupl
 
 
 def _pass_slot_on(ledger: Ledger, verification: Verification, send: Send, next_send: Send) -> Ledger:
-    """Let the next step take over the slot and the gap of a refused one."""
+    """Give the slot and the gap of a refused step to the next one."""
     next_send = replace(next_send, generation=send.generation)
     ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
     return replace(ledger, sent=(*_without(ledger.sent, send.at), next_send.at), last_send=next_send.at)
@@ -200,9 +209,9 @@ def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
 def _release_slot(ledger: Ledger, now: Instant, verification: Verification, send: Send, reason: Reason) -> Ledger:
     """Take back what a refused send had counted, and the verification if no message of it can have arrived.
 
-    The answer may be late. A step is taken back only where nothing happened since: a verification that has ended
-    stays as it ended, and a later message keeps its gap. After guesses, slot and gap stay too: a provider's outage
-    must not make sends, and so guesses, free.
+    The provider's answer may be late. A step is taken back only where nothing happened since: a verification that has
+    ended stays as it ended, and a later message keeps its gap. After attempts, slot and gap stay too: a provider's
+    outage must not make sends, and so attempts, free.
     """
     verification = replace(verification, messages=verification.messages - 1)
     ledger = ledger.with_verification(verification)
@@ -232,24 +241,25 @@ def _counted_less(ledger: Ledger, verification: Verification, send: Send, reason
 
 def _first_step(verification: Verification, send: Send) -> float:
     """When the first of the refused steps that led to this one began, by the wall clock."""
-    begun = send.at
-    for step in reversed(verification.sends[: [s.id for s in verification.sends].index(send.id)]):
+    first = send.at
+    place = [step.id for step in verification.sends].index(send.id)
+    for step in reversed(verification.sends[:place]):
         if step.state != Outcome.REFUSED:
             break
-        begun = min(begun, step.at)
-    return begun
+        first = min(first, step.at)
+    return first
 
 
 def _generation_out(verification: Verification) -> int:
-    """The newest code that may have left: one that never left must not replace the one that the user has."""
+    """The newest code that may have left: one that never left must not replace the one that the person has."""
     possible = (s.generation for s in verification.sends if s.state != Outcome.REFUSED)
     return max(verification.newest_out, *possible, 0)
 
 
 def _restore_previous(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
-    """Take back that the send which began `gone` ended the one before it: nothing came to the user in its place.
+    """Take back that the send which began `gone` ended the one before it: no message came in its place.
 
-    Only where nothing happened to the purpose since: no guess, no end, no other verification.
+    Only where nothing happened to the purpose since: no attempt, no end, no other verification.
     """
     mine = [v for v in ledger.verifications if v.purpose == gone.purpose]
     before = mine[-2] if len(mine) > 1 and mine[-1].id == gone.id else None

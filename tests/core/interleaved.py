@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from otp_app.core import check_transitions as checks
+from otp_app.core import check_transitions
 from otp_app.core.codes import shift_code
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import OtpError
@@ -62,7 +62,7 @@ def walk(seed: int, *, clocks: bool) -> Steps:
         },
         "hear": {"which": range(4), "answer": [SENT, UNKNOWN, *answers, *answers], "hand_on": [True, False]},
         "guess": {"which": range(4), "policy": policies, "wrongs": [0, 1, 3, 5]},
-        "end": {"which": range(4), "policy": policies, "end": [checks.cancel, checks.approve]},
+        "end": {"which": range(4), "policy": policies, "end": [check_transitions.cancel, check_transitions.approve]},
         "wait": {"seconds": [1.0, 31.0, 301.0, HOUR / 2]},
         "set_clock": {"step": [-2 * HOUR, -40.0, 40.0, 2 * HOUR]},
         "reboot": {"step": [-2 * HOUR, -40.0, 0.0, 40.0, 2 * HOUR]},
@@ -116,7 +116,7 @@ class Interleaved:
         channels, ids = ("a", "b"), ("VE" + n, "VL" + n)
         plan = SendPlan(purpose, channels, authenticated, *ids, "k1", code=code, replace_code=replace_code)
         try:
-            ledger, verification, send = begin(self.ledger, now, POLICIES[policy], plan, code_of)
+            ledger, verification, send, _ = begin(self.ledger, now, POLICIES[policy], plan, code_of)
         except OtpError:
             return
         self._gap_and_caps_held(POLICIES[policy], authenticated)
@@ -142,14 +142,14 @@ class Interleaved:
         if found is None:
             return
         code = code_of(found) if right else wrong(code_of(found))
-        ledger, verdict = checks.check(self.ledger, now, policy, found, code, code_of)
+        ledger, verdict = check_transitions.check(self.ledger, now, policy, found, code, code_of)
         used_up = policy.once_only or self.ended.get(target) != Status.APPROVED
         assert not (verdict.approved and target in self.ended and used_up)
         if verdict.counted and found.replaces:  # the one before is not pending again, whatever is heard later
             self.ended.setdefault(found.replaces, Status.MAX_ATTEMPTS_REACHED)
         self._keep(ledger or self.ledger)
 
-    def end(self, which: int, policy: str, end: checks.End) -> None:
+    def end(self, which: int, policy: str, end: check_transitions.End) -> None:
         """End a pending verification without a guess."""
         now = self._now()
         for target in _nth_last(self._pending(), which):

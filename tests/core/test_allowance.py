@@ -12,7 +12,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.retention import lifetime, pruned
-from otp_app.core.risk import add_risk, code_length, guess_weight, risk_spent
+from otp_app.core.risk import add_risk, attempt_weight, code_length, risk_spent
 from otp_app.core.send_limits import refuse_send, seconds_to_next_send, sends_left
 from tests.core.fakes import PHONE
 
@@ -20,7 +20,7 @@ POLICY = Policy()
 WALL = 1_800_000_000.0
 NOW = Instant(WALL, "boot-1", 100_000.0)
 TODAY = int(WALL // DAY)
-ONE, ALL = guess_weight(6), 5 * guess_weight(6)  # a guess at six digits, and all guesses of a verification
+ONE, ALL = attempt_weight(6), 5 * attempt_weight(6)  # a guess at six digits, and all guesses of a verification
 
 
 def _ledger(**fields: Any) -> Ledger:
@@ -119,7 +119,7 @@ def test_how_many_messages_are_left(sent: int, left: int) -> None:
 
 @pytest.mark.parametrize(("length", "chance"), [(4, 1e-4), (6, 1e-6), (8, 1e-8), (10, 1e-10)])
 def test_a_guess_weighs_its_chance_to_be_right(length: int, chance: float) -> None:
-    assert guess_weight(length) * 1e-10 == pytest.approx(chance)
+    assert attempt_weight(length) * 1e-10 == pytest.approx(chance)
 
 
 def test_wrong_guesses_add_up_by_day() -> None:
@@ -131,8 +131,8 @@ def test_wrong_guesses_add_up_by_day() -> None:
 
 
 def test_a_forgiven_guess_is_taken_from_the_last_day_that_has_it() -> None:
-    ledger = _ledger(risk=((TODAY - 1, 3 * ONE), (TODAY, guess_weight(8))))
-    assert add_risk(ledger, NOW, -ONE).risk == ((TODAY - 1, 2 * ONE), (TODAY, guess_weight(8)))
+    ledger = _ledger(risk=((TODAY - 1, 3 * ONE), (TODAY, attempt_weight(8))))
+    assert add_risk(ledger, NOW, -ONE).risk == ((TODAY - 1, 2 * ONE), (TODAY, attempt_weight(8)))
 
 
 def test_forgiving_never_makes_a_day_negative() -> None:

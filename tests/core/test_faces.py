@@ -162,11 +162,12 @@ def test_a_wrong_guess_at_a_used_code_is_told_as_one(world: World) -> None:
 
 def test_a_look_tells_what_there_was_before(world: World) -> None:
     sending = world.send()
-    verdict, before = world.service().look(world.code(), phone_number=PHONE)
+    verdict = world.service().check(world.code(), phone_number=PHONE)
+    before = verdict.before
     assert (verdict.approved, before.status, before.phone) == (True, Status.PENDING, PHONE)
     assert before.verification.id == sending.verification_id
-    assert world.service().look("0000", phone_number="+14155552672") == (Verdict(None), None)
-    assert world.service().look("12", phone_number=PHONE) == (Verdict(None), None)
+    assert world.service().check("0000", phone_number="+14155552672") == Verdict()
+    assert world.service().check("12", phone_number=PHONE) == Verdict()
 
 
 def test_tries_are_told_as_the_face_counts_them(world: World) -> None:

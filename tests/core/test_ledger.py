@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core import check_transitions as checks
-from otp_app.core import send_transitions as transitions
+from otp_app.core import check_transitions, send_transitions
 from otp_app.core.delivery import Delivery, Outcome
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
@@ -82,14 +81,14 @@ def test_unknown_fields_survive_every_transition() -> None:
     ledger, policy = _with_unknown_fields(), Policy(gaps=(), cool_downs=())
     now = Instant(1799999110.0, "0a1b2c3d", 5010.0)
     plan = SendPlan("payment", ["sms"], authenticated=True, verification_id="VE" + "9" * 32, send_id="VL1", key="k1")
-    ledger, verification, _ = transitions.begin(ledger, now, policy, plan, lambda v: "111111")
+    ledger, verification, *_ = send_transitions.begin(ledger, now, policy, plan, lambda v: "111111")
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
-    ledger = transitions.settle(ledger, now, "VL1", SENT)
+    ledger = send_transitions.settle(ledger, now, "VL1", SENT)
     assert _unknown_fields(ledger) == KNOWN_TO_ANOTHER_VERSION
     target = ledger.by_id(verification.id)
-    tried, _ = checks.check(ledger, now, policy, target, "000000", lambda v: "111111")
-    approved, _ = checks.check(ledger, now, policy, target, "111111", lambda v: "111111")
-    canceled, _ = checks.cancel(ledger, now, policy, target)
+    tried, _ = check_transitions.check(ledger, now, policy, target, "000000", lambda v: "111111")
+    approved, _ = check_transitions.check(ledger, now, policy, target, "111111", lambda v: "111111")
+    canceled, _ = check_transitions.cancel(ledger, now, policy, target)
     for changed in (tried, approved, canceled):
         assert changed
         assert _unknown_fields(changed) == KNOWN_TO_ANOTHER_VERSION
@@ -181,7 +180,7 @@ def test_what_is_over_is_dropped_before_what_is_pending() -> None:
 def test_a_long_name_from_a_provider_costs_no_verification() -> None:
     send = Send("VL" + "0" * 32, "sms", NOW.wall)
     ledger = Ledger(PHONE, (_verification(sends=(send,)),))
-    settled = transitions.settle(ledger, NOW, send.id, Delivery(Outcome.SENT, "x" * 5000))
+    settled = send_transitions.settle(ledger, NOW, send.id, Delivery(Outcome.SENT, "x" * 5000))
     assert len(decode(encode(settled)).verifications) == 1
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.core.check_transitions import Verdict, cancel, check
+from otp_app.core.check_transitions import cancel, check
 from otp_app.core.delivery import Reason
 from otp_app.core.errors import CoolingDown, NotPending, TooSoon, UnknownKey
 from otp_app.core.ledger import Status, Verification
@@ -46,7 +46,9 @@ def test_the_fifth_guess_may_be_the_right_one(number: Number) -> None:
 @pytest.mark.parametrize("guess", ["0123", "12345", "0123456", "0123450000"])
 def test_a_guess_of_another_length_is_a_counted_wrong_guess(number: Number, guess: str) -> None:
     verification = number.send()
-    assert number.check(verification, guess) == Verdict(Status.PENDING, verification.id, 4, counted=True)
+    verdict = number.check(verification, guess)
+    assert (verdict.status, verdict.verification_id, verdict.attempts_left) == (Status.PENDING, verification.id, 4)
+    assert (verdict.counted, verdict.approval) == (True, None)
 
 
 def test_a_code_that_cannot_be_derived_costs_no_try(number: Number) -> None:
@@ -192,7 +194,9 @@ def test_guesses_under_another_policy_count(number: Number) -> None:
     for _ in range(3):
         number.check(verification, WRONG)
     number.policy = FEWER
-    assert number.check(verification) == Verdict(Status.MAX_ATTEMPTS_REACHED, verification.id)
+    verdict = number.check(verification)
+    assert (verdict.status, verdict.verification_id) == (Status.MAX_ATTEMPTS_REACHED, verification.id)
+    assert (verdict.attempts_left, verdict.counted, verdict.end_reported, verdict.approval) == (0, False, False, None)
     number.policy = POLICY
     assert number.check(verification).approved
 

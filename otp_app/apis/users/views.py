@@ -96,7 +96,7 @@ def verify_code() -> Response:
     """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
     fields = _read(CheckFields)
     number, user_id = _number(fields.user_id), fields.user_id
-    verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict(None)
+    verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict()
     if verdict.approved:
         return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
     status, message, kind = _failure(verdict)

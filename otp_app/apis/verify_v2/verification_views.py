@@ -37,8 +37,8 @@ def start(service_sid: str) -> tuple[Response, int]:
     locale, authenticated = form.get("Locale", ""), caller().authenticated
     request = SendRequest(service.purpose, channel, locale, authenticated, code=code, replace_code=bool(code))
     before_delivery = (lambda _: own_services().note_use(service)) if service.unnoted else None
-    _, view = services().verify(service).start(form.get("To", ""), request, before_delivery)
-    return jsonify(answers.verification(service, view, asked)), 201
+    result = services().verify(service).send(form.get("To", ""), request, before_delivery)
+    return jsonify(answers.verification(service, result.view, asked)), 201
 
 
 @checks.post("/VerificationCheck")
@@ -53,12 +53,12 @@ def check(service_sid: str) -> Response:
     if not as_typed(code):
         raise Refused(60200, "Code")
     verifications = services().verify(service)
-    verdict, before = verifications.look(
+    verdict = verifications.check(
         code, phone_number=to or None, verification_id=sid or None, purpose=service.purpose
     )
-    if before is None or not verdict.counted:
+    if verdict.before is None or not verdict.counted:
         raise Refused(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
-    return jsonify(answers.check(service, before, verdict.approval))
+    return jsonify(answers.check(service, verdict.before, verdict.approval))
 
 
 @others.get("/Verifications/<name>")
