@@ -16,6 +16,7 @@ from otp_app.apis import FACES
 from tests.provider import Provider
 from tests.running import RunningServer
 from tests.services import Postgres, Redis, postgres_programs
+from tests.spreading import ByServer
 from tests.web.documented import PROOF_KEYS
 from tests.web.house import House
 
@@ -149,3 +150,21 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[House]:
     with closing(House(**all_there_is, otp_client_limits="", otp_check_limits="")) as house:
         yield house
         assert house.channel.messages == []
+
+
+# ---- several processes
+
+#: What asks for one of these starts other processes.
+STARTS = {"server", "fake_twilio", "redis_server", "postgres_server", "new_store"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is too slow for `script/test --fast`."""
+    for item in items:
+        if not STARTS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    """With -n: see tests/spreading.py."""
+    return ByServer(config, log)

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -41,9 +41,22 @@ class DidNotStartError(Exception):
     """The server ended, or never became healthy. The text is what this start said."""
 
 
-#: Below those that Linux gives to outgoing connections; each process of tests begins at a place of its own.
+#: Below those that Linux gives to outgoing connections.
 PORTS = range(10_000, 32_000)
-_ports = itertools.islice(itertools.cycle(PORTS), os.getpid() * 101 % len(PORTS), None)
+
+
+def _own_ports() -> range:
+    """Those of this process of tests alone, where pytest runs several."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return PORTS[int(worker) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
+
+def _endless(ports: range) -> Iterator[int]:
+    """The ports in turn; other processes that run tests on this machine begin elsewhere."""
+    return itertools.islice(itertools.cycle(ports), os.getpid() * 101 % len(ports), None)
+
+
+_ports = _endless(_own_ports())
 
 
 def free_port() -> int:

@@ -14,7 +14,7 @@ from tests.conftest import absent, require
 from tests.deploy.machine import Machine
 from tests.running import ROOT, call, free_port, wait_until
 
-ALL_OF_IT = ["ruff check", "mypy", "pytest"]
+ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
 INSTALL = "apt-get -qq install -y --no-install-recommends curl nginx php-cli postgresql redis-server systemd npm"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -88,6 +88,13 @@ def test_arguments_of_the_tests_go_to_pytest(machine: Machine) -> None:
     """To nothing else."""
     machine.run("script/test", "tests/x.py", "-k", "one and two")
     assert machine.journal() == ["ruff check", "mypy", "pytest tests/x.py -k 'one and two'"]
+
+
+def test_the_fast_tests_start_no_other_program(machine: Machine) -> None:
+    """They need none either, so none is installed."""
+    assert machine.run("script/test", "--fast", "-x") == (0, [])
+    folders = "tests/architecture tests/core tests/settings tests/web tests/apis"
+    assert machine.journal() == [*ALL_OF_IT[:2], f"pytest -n 2 -m 'not slow' {folders} -x"]
 
 
 def test_a_check_is_lint_and_types(machine: Machine) -> None:

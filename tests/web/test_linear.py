@@ -20,6 +20,8 @@ from tests.apis.verify_v2.house import ACCOUNTS, basic
 from tests.web.house import BASE_URL, House
 from tests.web.pumping import cost, texts
 
+pytestmark = pytest.mark.slow
+
 SIZE = 8192
 USES: dict[str, Callable[[re.Pattern[Any], Any], object]] = {
     "fullmatch": re.Pattern.fullmatch, "match": re.Pattern.match, "search": re.Pattern.search,

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from otp_app.apis import FACES
 from tests.running import KEY, ROOT, RunningServer
+
+pytestmark = pytest.mark.slow
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"

@@ -6,8 +6,12 @@ import multiprocessing
 import os
 import socket
 
+import pytest
+
 from otp_app.core.errors import StoreUnavailable
 from otp_app.web.sole_worker import Claim, listening
+
+pytestmark = pytest.mark.slow
 
 CONTEXT = multiprocessing.get_context("fork")
 
