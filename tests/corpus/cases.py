@@ -1,8 +1,4 @@
-"""The corpus format: documents of cases and sequences, and the bytes that a case stands for.
-
-Our own document lies beside this file; OTP_CORPUS names a folder with more of them. The format is explained in
-README.md.
-"""
+"""The corpus format, which README.md explains: documents of cases and sequences, and the bytes of a case."""
 
 from __future__ import annotations
 
@@ -15,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.corpus.placeholders import ROUTES, Placeholders
-from tests.running import ROOT
 
 ENTRY_POINTS = ("SEND", "RESEND", "VERIFY")
-_BESIDE_THE_PROJECT = ROOT.parent / "shared" / "corpus"
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,11 @@ class Case:
     def invariants(self) -> list[str]:
         """The names of what must hold besides."""
         return list(self.data.get("inv", ()))
+
+    @property
+    def needs_records(self) -> bool:
+        """Whether the store has a say in the answer: a code is sent before the case, or may be sent by it."""
+        return self.data.get("pre") == "sent" or not {200, 202}.isdisjoint(self.expect)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -61,9 +60,9 @@ class Case:
 
 
 def documents() -> Iterator[dict[str, Any]]:
-    """Every document: ours, and those of the folder that OTP_CORPUS names."""
-    folder = Path(os.environ.get("OTP_CORPUS") or _BESIDE_THE_PROJECT)
-    for path in (Path(__file__).with_name("cases.json"), *sorted(folder.glob("*.json"))):
+    """Every document beside this file, and those of the folder that OTP_CORPUS names."""
+    folders = (Path(__file__).parent, *map(Path, filter(None, [os.environ.get("OTP_CORPUS")])))
+    for path in (path for folder in folders for path in sorted(folder.glob("*.json"))):
         yield json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,6 @@ from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import RunningServer
 
-STORES = ["memory", "sqlite", "redis", "postgres"]
 WORKERS = {"memory": 1, "sqlite": 1, "sqlite, 4 workers": 4, "redis": 2, "postgres": 2}
 
 
@@ -27,13 +27,17 @@ def service(folder: Path, **settings: Any) -> Iterator[Service]:
         yield Service(server, provider, fresh_numbers())
 
 
-@pytest.fixture(scope="module", params=STORES)
+@pytest.fixture(scope="module")
 def corpus_service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
 ) -> Iterator[Service]:
-    """The server for single cases, its store one of STORES."""
+    """The server for single cases on a store. No traceback, and no code or whole number of any case, is in its log."""
     with service(tmp_path_factory.mktemp("corpus"), store=new_store(request.param)) as running:
         yield running
+        log = running.server.log()
+        assert "Traceback" not in log
+        alone = set(re.findall(r"(?<![0-9A-Za-z.])[0-9]+(?![0-9A-Za-z])", log))
+        assert [told for told in running.told if told.lstrip("+") in alone] == []
 
 
 @pytest.fixture(scope="module", params=WORKERS)
