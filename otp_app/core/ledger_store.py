@@ -1,32 +1,28 @@
-"""Ledgers in a store: guess what is there -> transition -> swap, and again from what is there when the swap lost.
-
-The swap proves the guess, so a stale one costs a second turn and nothing else. What changes nothing has no swap to
-prove it, and is answered from a read.
-"""
+"""Ledgers in a store: a transition is applied to the ledger of a number in one atomic step."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
-from typing import TypeVar
 
-from otp_app.core.errors import Busy, OtpError, StoreUnavailable
+from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.retention import lifetime
 from otp_app.core.stamps import corrected
-from otp_app.core.store import Store, Swap
+from otp_app.core.store import Store
+from otp_app.core.swapping import Answer, Keep, Repair, Write, change
 
-Answer = TypeVar("Answer")
-#: Takes what is stored and the time, returns what to store (None: leave it) and the answer for the caller.
+#: Takes what is stored and the time, returns what to store (None: nothing changes) and the answer for the caller.
 Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
-MOST_LOSSES = 16
 STRIPES = 1024
 LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 MOST_RECENT = 16_384  # ledgers of half a KiB mostly: more than one busy server has live at a time
+BUSY = "Too many requests for this number at once"
 
 
 class Ledgers:
@@ -41,53 +37,37 @@ class Ledgers:
     def find(self, key: str) -> Ledger | None:
         """Return the ledger under a key. Raises StoreUnavailable."""
         found = _read(self._store.get(key))
-        return found and corrected(found, self._clock())
+        return corrected(found, self._clock()) if found else None
 
     def change(self, key: str, transition: Transition[Answer]) -> Answer:
         """Apply a transition in one atomic step and return its answer.
 
-        Raises what the transition raises (nothing changed then), Busy after too many lost races, StoreUnavailable.
+        Raises what the transition raises (nothing changed then), Busy after too many lost swaps, StoreUnavailable.
         """
         lock = self._locks[hash(key) % STRIPES]
         if not lock.acquire(timeout=LOCK_TIMEOUT):
-            raise Busy("Too many requests for this number at once", retry_after=1.0)
+            raise Busy(BUSY, retry_after=1.0)
         try:
-            return self._change(key, transition)
+            step, guess = partial(self._step, transition), self._recent.get(key)
+            return change(self._store, key, step, guess, proven=False, busy=BUSY, on_swap=self._remember)
         finally:
             lock.release()
 
-    def _change(self, key: str, transition: Transition[Answer]) -> Answer:
-        stored, proven = self._recent.get(key), False
-        for _ in range(1 + MOST_LOSSES):  # the first guess may be no more than that
-            now, found = self._clock(), _read(stored)
-            if found and (mended := corrected(found, now)) is not found:
-                stored, proven = self._swap(key, stored, mended, now).found, True
-                continue
-            try:
-                ledger, answer = transition(found, now)
-            except OtpError:
-                if proven:
-                    raise
-                ledger = None
-            else:
-                if ledger is None and proven:
-                    return answer
-            if ledger is None:
-                stored, proven = self._store.get(key), True
-                continue
-            swap = self._swap(key, stored, ledger, now)
-            if swap.won:
-                return answer
-            stored, proven = swap.found, True
-        raise Busy("Too many requests for this number at once", retry_after=1.0)
+    def _step(self, transition: Transition[Answer], stored: bytes | None) -> Keep[Answer] | Write[Answer] | Repair:
+        now, found = self._clock(), _read(stored)
+        if found and (mended := corrected(found, now)) is not found:
+            return Repair(*self._written(mended, now))
+        ledger, answer = transition(found, now)
+        return Keep(answer) if ledger is None else Write(*self._written(ledger, now), answer)
 
-    def _swap(self, key: str, stored: bytes | None, ledger: Ledger, now: Instant) -> Swap:
+    def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
         ledger = ledger.seen_at(now)
-        swap = self._store.swap(key, stored, encode(ledger), lifetime(ledger, now, self._policy))
-        self._recent[key] = swap.found
+        return encode(ledger), lifetime(ledger, now, self._policy)
+
+    def _remember(self, key: str, value: bytes | None) -> None:
+        self._recent[key] = value
         if len(self._recent) > MOST_RECENT:
             self._recent.popitem(last=False)
-        return swap
 
 
 def _read(data: bytes | None) -> Ledger | None:

@@ -12,14 +12,15 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from otp_app.core.codes import SID_DIGITS, RandomBytes
-from otp_app.core.errors import Busy, InvalidInput, OtpError, StoreUnavailable
+from otp_app.core.errors import InvalidInput, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
 from otp_app.core.send_request import DEFAULT_PURPOSE
 from otp_app.core.store import Store
+from otp_app.core.swapping import Answer, Keep, Write, change
 
 SID = re.compile(f"VA{SID_DIGITS}")
 NAME, MOST_NAME_DIGITS = re.compile(r"[\w -]{1,30}"), 4
@@ -28,12 +29,10 @@ FORMAT = 1  # of the entry: a newer one is written one release after it can be r
 MAX_BYTES = 8192  # of the entry, as the stores allow: room for 40 services
 MOST_IN_USE = 8  # services that were neither configured nor made and are remembered because they sent
 LIFETIME = 36_500 * DAY  # from the last change: for ever, as far as stores go
-MOST_LOSSES = 16
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 Record = dict[str, Any]  # an entry: "services" made (absent: there never was one), and what is known of "others"
-Answer = TypeVar("Answer")
 
 
 class ServiceNotFound(OtpError):
@@ -165,7 +164,7 @@ class AccountServices:
         """
         now = int(self._clock().wall)
 
-        def change(record: Record) -> VerifyService:
+        def set_fields(record: Record) -> VerifyService:
             service = self._held(sid, record)
             if not service.configured:
                 service = replace(service, **choices, updated=now)
@@ -177,7 +176,7 @@ class AccountServices:
                 record["others"].setdefault(sid, {})["custom_code"] = choices["custom_code"]
             return replace(service, **choices)
 
-        return self._change(change)
+        return self._change(set_fields)
 
     def delete(self, sid: str) -> None:
         """Let there be no such service any more. Raises ServiceNotFound, ServiceFixed, Busy, StoreUnavailable."""
@@ -226,20 +225,19 @@ class AccountServices:
 
     def _change(self, transition: Callable[[Record], Answer]) -> Answer:
         """Let a transition change what is stored, in one atomic step, and return its answer."""
-        stored = self._store.get(self._entry)
-        for _ in range(1 + MOST_LOSSES):
+
+        def step(stored: bytes | None) -> Keep[Answer] | Write[Answer]:
             record = _read(stored)
             before, answer = _COMPACT.encode(record), transition(record)
             after = _COMPACT.encode(record)
             if after == before:
-                return answer
+                return Keep(answer)
             if len(data := after.encode()) > MAX_BYTES:
                 raise TooManyServices("There is no room for another Verify service")
-            swap = self._store.swap(self._entry, stored, data, LIFETIME)
-            if swap.won:
-                return answer
-            stored = swap.found
-        raise Busy("Too many changes of Verify services at once", retry_after=1.0)
+            return Write(data, LIFETIME, answer)
+
+        busy = "Too many changes of Verify services at once"
+        return change(self._store, self._entry, step, self._store.get(self._entry), proven=True, busy=busy)
 
 
 def _made_sid(half: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import select
@@ -14,18 +13,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPMessage, HTTPResponse
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from twilio.http import HttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 
+from otp_app.connections.deadline import MAX_ANSWER, AnswerTooLong, Deadline, DeadlineReader
 from otp_app.connections.tcp import dial
 
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
 MAX_IDLE = 20.0  # seconds; Twilio and what lies between close idle connections later than that
-MAX_ANSWER = 64 * 1024  # bytes; a message resource has about a thousand
-MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
 THROTTLE_RETRIES = 2
 THROTTLE_PAUSE = 0.5  # seconds, where the answer names none
 
@@ -50,24 +48,6 @@ class Throttled(TransportError):
 
 class Unanswered(TransportError):
     """Something came back that says neither yes nor no."""
-
-
-class Deadline:
-    """A moment by which everything must be over."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._clock, self._end = clock, clock() + seconds
-
-    def left(self) -> float:
-        """Return the seconds that are left, more than none; raise TimeoutError when none are."""
-        left = self._end - self._clock()
-        if left <= 0:
-            raise TimeoutError("the deadline is over")
-        return left
-
-    def allows(self, seconds: float) -> bool:
-        """Whether there is still time after a pause."""
-        return self._clock() + seconds < self._end
 
 
 class Answer(NamedTuple):
@@ -96,12 +76,14 @@ class Connection:
         """Send a request and read its answer. Any exception leaves open whether the server has processed it."""
         self._sock.settimeout(deadline.left())
         self._sock.sendall(request)
-        response = HTTPResponse(_Reader(self._sock, deadline))  # type: ignore[arg-type]  # it only calls makefile()
+        response = HTTPResponse(DeadlineReader(self._sock, deadline))  # type: ignore[arg-type]  # it calls makefile()
         try:
             response.begin()
             body = response.read(MAX_ANSWER + 1)
             if len(body) > MAX_ANSWER or response.length:
                 raise Unanswered("Twilio's answer is too long, or cut off")
+        except AnswerTooLong as error:
+            raise Unanswered("Twilio's answer is too long") from error
         finally:
             response.close()
         # After an answer of 1xx the real one may follow, and would be taken for that to the next request.
@@ -111,31 +93,6 @@ class Connection:
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
-
-
-class _Reader(io.RawIOBase):
-    """The stream of one answer. Each read has only what is left until the deadline, and its end closes nothing.
-
-    With a limit for each read alone, a server that sends a byte now and then could hold a thread for ever. Together
-    they have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
-    """
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline, self._room = sock, deadline, MAX_READ
-
-    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(self._deadline.left())
-        count = self._sock.recv_into(buffer)
-        self._room -= count
-        if self._room < 0:
-            raise Unanswered("Twilio's answer is too long")
-        return count
 
 
 class Transport(HttpClient):  # type: ignore[misc]

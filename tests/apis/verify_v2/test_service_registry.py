@@ -14,7 +14,6 @@ import pytest
 
 from otp_app.apis.verify_v2.service_registry import (
     ENTRY,
-    MOST_LOSSES,
     AccountServices,
     ServiceFixed,
     ServiceNotFound,
@@ -24,6 +23,7 @@ from otp_app.apis.verify_v2.service_registry import (
 )
 from otp_app.core.errors import Busy, InvalidInput, StoreUnavailable
 from otp_app.core.store import Store, Swap
+from otp_app.core.swapping import MOST_LOSSES
 from otp_app.store import MemoryStore
 from tests.core.fakes import DictStore, FakeClock
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import re
@@ -12,7 +11,7 @@ import time
 from base64 import b64encode
 from contextlib import closing
 from functools import partial
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -21,13 +20,12 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from otp_app.connections.deadline import MAX_ANSWER, Deadline, DeadlineReader
 from otp_app.connections.tcp import dial
 from otp_app.core.errors import DirectoryUnavailable
 
 TIMEOUT = 2.0  # seconds for a look-up as a whole
 CONNECTIONS = 32  # kept while idle; at work there is one for each thread that asks
-MAX_ANSWER = 64 * 1024  # bytes
-MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
 PUBLIC_REASONS = {
     "ReadTimeoutError": "no answer in time",
     "ProtocolError": "no connection, or it broke",
@@ -100,7 +98,7 @@ class HttpsDirectory:
 
 
 class _Connection(HTTPConnection):
-    """A connection on which the time is that of all steps together: a byte now and then must not hold a thread."""
+    """A connection with one time limit for all steps together."""
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first of the host's addresses that answers within the time for them all."""
@@ -108,8 +106,8 @@ class _Connection(HTTPConnection):
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in the class above
         """Return the answer, whose body has the same end of time."""
-        end = time.monotonic() + float(self.timeout or 0)
-        self.response_class = partial(_response, end)  # type: ignore[assignment]  # it is only called
+        deadline = Deadline(float(self.timeout or 0), time.monotonic)
+        self.response_class = partial(_response, deadline)  # type: ignore[assignment]  # it is only called
         return super().getresponse()
 
 
@@ -125,41 +123,8 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _Reader(io.RawIOBase):
-    """The stream of one answer. Each read has only what is left of the time, and together they have MAX_READ bytes."""
-
-    def __init__(self, sock: socket.socket, end: float) -> None:
-        self._sock, self._end, self._room = sock, end, MAX_READ
-        self._stream = sock.makefile("rb", buffering=0)
-
-    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left(self._end))
-        count = self._stream.readinto(buffer)
-        self._room -= count or 0
-        if self._room < 0:
-            raise HTTPException("too long")
-        return count
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-def _response(end: float, sock: socket.socket, **options: Any) -> HTTPResponse:
-    return HTTPResponse(_Reader(sock, end), **options)  # type: ignore[arg-type]  # it only calls makefile()
-
-
-def _left(end: float) -> float:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time is over")
-    return left
+def _response(deadline: Deadline, sock: socket.socket, **options: Any) -> HTTPResponse:
+    return HTTPResponse(DeadlineReader(sock, deadline), **options)  # type: ignore[arg-type]  # it only calls makefile()
 
 
 def _names_one(user_id: str) -> bool:

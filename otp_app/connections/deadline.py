@@ -1,0 +1,67 @@
+"""Answers of HTTP with one deadline for all their bytes: one byte now and then must not hold a thread."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
+
+MAX_ANSWER = 64 * 1024  # bytes of a body
+MAX_READ = 2 * MAX_ANSWER  # bytes with head, framing and trailers, for which http.client has no limit as a whole
+
+
+class AnswerTooLong(HTTPException):
+    """More than MAX_READ bytes came. The text can be shown."""
+
+
+class Deadline:
+    """A moment by which everything must have ended."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._clock, self._end = clock, clock() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, more than none. Raises TimeoutError when none are."""
+        left = self._end - self._clock()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left
+
+    def allows(self, seconds: float) -> bool:
+        """Whether there is still time after a pause."""
+        return self._clock() + seconds < self._end
+
+
+class DeadlineReader(io.RawIOBase):
+    """The stream of one answer, for http.client. Each read has only the time that is left until the deadline.
+
+    Together the reads have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock, self._deadline, self._room = sock, deadline, MAX_READ
+        self._stream = sock.makefile("rb", buffering=0)  # it keeps the socket open until the answer is closed
+
+    def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
+        """Return a buffered stream, as http.client asks of a socket."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read once. Raises TimeoutError, AnswerTooLong, OSError."""
+        self._sock.settimeout(self._deadline.left())
+        count = self._stream.readinto(buffer)
+        self._room -= count or 0
+        if self._room < 0:
+            raise AnswerTooLong("the answer is too long")
+        return count
+
+    def close(self) -> None:
+        """Close the stream, not the socket."""
+        self._stream.close()
+        super().close()
