@@ -23,7 +23,7 @@ PREFACE = """\
 """
 TABLE = "| name | default | value | meaning |\n|---|---|---|---|\n"
 
-_LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")
+_LINK = re.compile(r"\[([^][]++)\]\(([^)(]++)\)")
 
 
 def example(fields: Iterable[Field]) -> str:

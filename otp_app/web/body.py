@@ -1,25 +1,21 @@
-"""The body of a request: strict JSON, then fields of the right type. A fault is told without repeating the input."""
+"""The body of a request: strict JSON. A fault has nothing of the body in it."""
 
 from __future__ import annotations
 
 import json
 import re
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from otp_app.core.errors import InvalidInput
-from otp_app.core.send_request import PURPOSE
-from otp_app.core.texts import LOCALE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 MAX_BYTES = 8192
 MAX_DEPTH = 32
-VISIBLE = r"\A[!-~]{1,255}\z"  # ASCII without blanks
 TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
 # Possessive (++): what matched is not tried again in other ways, so a text that fits nearly costs no more than any.
 BLANKS = r"[ \t]*+"
@@ -47,46 +43,6 @@ class UnsupportedMedia(InvalidInput):
     """A body that is not JSON by its headers."""
 
     code = "unsupported_media_type"
-
-
-class Fields(BaseModel):
-    """The fields of the native requests. A missing number or code may be null too: there are older words for that."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
-
-    phone_number: Annotated[str | None, Field(max_length=64)] = None
-    verification_id: Annotated[str, Field(min_length=1, max_length=64)] = ""
-    purpose: Annotated[str, Field(pattern=rf"\A{PURPOSE.pattern}\z")] = ""
-
-
-class SendFields(Fields):
-    """What send and resend take."""
-
-    channel: Annotated[str, Field(min_length=1, max_length=32)] = ""
-    locale: Annotated[str, Field(pattern=rf"\A{LOCALE.pattern}\z")] = ""
-
-
-class VerifyFields(Fields):
-    """What verify takes. For a proof: for whom it is, and a word of theirs that comes back in it."""
-
-    otp: Annotated[str | None, Field(max_length=64)] = None
-    proof_audience: Annotated[str, Field(pattern=VISIBLE)] = ""
-    proof_nonce: Annotated[str, Field(pattern=VISIBLE)] = ""
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def read(model: type[Model]) -> Model:
-    """Return the fields of the request at hand. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    fields = document()
-    if not isinstance(fields, dict):
-        raise BadRequest("The body must be a JSON object")
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise BadRequest(f"{first['loc'][0]}: {first['msg']}") from None
 
 
 def document() -> Any:

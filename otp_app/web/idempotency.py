@@ -7,18 +7,19 @@ import re
 from collections.abc import Callable
 
 from flask import request
-from pydantic import BaseModel
+from msgspec.structs import asdict
 
 from otp_app.core.idempotency import Key
 from otp_app.core.results import SendResult
 from otp_app.core.service import BeforeDelivery
 from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services
+from otp_app.web.fields import Fields
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def once(fields: BaseModel, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
+def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
@@ -26,5 +27,5 @@ def once(fields: BaseModel, send: Callable[[BeforeDelivery | None], SendResult])
     if not _KEY.fullmatch(text):
         raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
     who = caller()
-    asked = json.dumps([request.path, fields.model_dump()])
+    asked = json.dumps([request.path, asdict(fields)])
     return services().idempotent.once(Key(who.scope, text, asked), send)

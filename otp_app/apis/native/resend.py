@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from otp_app.apis.native.fields import SendFields, read
 from otp_app.apis.native.send import answer, send_request
-from otp_app.web.body import BadRequest, SendFields, read
+from otp_app.web.body import BadRequest
 from otp_app.web.current import services
 from otp_app.web.idempotency import once
 from otp_app.web.needs import needs

@@ -6,10 +6,11 @@ import math
 
 from flask import Blueprint, Response, jsonify
 
+from otp_app.apis.native.fields import SendFields, read
 from otp_app.core.delivery import Outcome
 from otp_app.core.results import SendResult
 from otp_app.core.send_request import DEFAULT_PURPOSE, SendRequest
-from otp_app.web.body import BadRequest, SendFields, read
+from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services
 from otp_app.web.idempotency import once
 from otp_app.web.needs import needs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from otp_app.apis.native.fields import VerifyFields, read
 from otp_app.core.check_transitions import Verdict
-from otp_app.web.body import BadRequest, VerifyFields, read
+from otp_app.web.body import BadRequest
 from otp_app.web.current import services
 from otp_app.web.needs import needs
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from msgspec import Meta
 
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
-from otp_app.web import form
+from otp_app.web import fields, form
 from otp_app.web.body import BadRequest, UnsupportedMedia, document
+from otp_app.web.fields import Fault, Fields, Read, Unfit
 from otp_app.web.guard import Forbidden
 
 #: How a body is read, by its media type, and what a fault of it is called.
@@ -22,6 +23,13 @@ READERS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+REQUIRED, BLANK, NULL = "This field is required.", "This field may not be blank.", "This field may not be null."
+NO_TEXT, BAD_PHONE = "Not a valid string.", "Enter a valid phone number."
+#: What a field is told by the kind of its fault; one of a number may have other kinds.
+WORDS = {"missing": REQUIRED, "string_too_short": BLANK}
+NUMBER_OR_TEXT = ("session_token", "security_code")  # as the original takes them
+
+
 def _spelled(text: str) -> str:
     try:
         return spelling(text)
@@ -29,40 +37,46 @@ def _spelled(text: str) -> str:
         raise ValueError from error
 
 
-def _written(value: object) -> object:
-    """Return a JSON number as its digits: the original takes one for a text. One that lost its zeros stays without."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Text = Annotated[str, Field(min_length=1)]
-TextOrNumber = Annotated[Text, BeforeValidator(_written)]
-
-
-class RegisterFields(BaseModel):
+class RegisterFields(Fields, frozen=True, kw_only=True):
     """Where to send a code; the number is in E.164 once it is read."""
 
-    model_config = ConfigDict(
-        strict=True, extra="ignore", str_strip_whitespace=True, hide_input_in_errors=True, frozen=True
-    )
-
-    phone_number: Annotated[Text, AfterValidator(_spelled)]
+    phone_number: Annotated[str, Meta(min_length=1), Read(_spelled)]
 
 
-class VerifyFields(RegisterFields):
-    """A guess at the code, and for which verification it is."""
+class VerifyFields(RegisterFields, frozen=True, kw_only=True):
+    """A code to check, and for which verification it is."""
 
-    session_token: TextOrNumber
-    security_code: TextOrNumber
-
-
-Model = TypeVar("Model", bound=RegisterFields)
+    session_token: Annotated[str, Meta(min_length=1)]
+    security_code: Annotated[str, Meta(min_length=1)]
 
 
-def read(model: type[Model]) -> Model:
+class InvalidFields(Exception):
+    """A body without the right fields; `faults` are lists of texts by field, in the words of the original."""
+
+    def __init__(self, faults: dict[str, list[str]]) -> None:
+        super().__init__("the body does not have the right fields")
+        self.faults = faults
+
+
+Body = TypeVar("Body", bound=RegisterFields)
+
+
+def read(model: type[Body]) -> Body:
     """Return the fields of the request at hand, from JSON or a form.
 
-    Raises pydantic's ValidationError, Forbidden, and what `document` raises.
+    Raises InvalidFields, Forbidden, and what `document` raises.
     """
+    said = _said()
+    if not isinstance(said, dict):
+        raise InvalidFields({"non_field_errors": [_no_object(said)]})
+    given = {name: _text(name, value) for name, value in said.items()}
+    try:
+        return fields.read(model, given)
+    except Unfit as error:
+        raise InvalidFields({fault.field: [_words(fault, given)] for fault in error.faults}) from None
+
+
+def _said() -> Any:
     media = media_type()
     if media not in READERS:
         raise UnsupportedMedia("Content-Type must be application/json or that of a form")
@@ -70,10 +84,32 @@ def read(model: type[Model]) -> Model:
         raise Forbidden("A page of another site may not post a form here")
     parse, kind = READERS[media]
     try:
-        said = parse()
+        return parse()
     except BadRequest as error:
         raise BadRequest(f"{kind} parse error - {error}") from None
-    return model.model_validate(said)
+
+
+def _text(name: str, value: object) -> object:
+    """Return a text without blanks around it, and a number as its digits where the original takes one for a text.
+
+    A JSON number that lost its zeros stays without.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number and name in NUMBER_OR_TEXT else value
+
+
+def _no_object(said: object) -> str:
+    if said is None:
+        return "No data provided"
+    return f"Invalid data. Expected a dictionary, but got {type(said).__name__}."
+
+
+def _words(fault: Fault, given: Mapping[str, object]) -> str:
+    if fault.field in given and given[fault.field] is None:
+        return NULL
+    return WORDS.get(fault.kind, BAD_PHONE if fault.field == "phone_number" else NO_TEXT)
 
 
 def media_type() -> str:

@@ -7,13 +7,12 @@ are lists of texts by field, and what is wrong with all of them together stands 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import ValidationError
 
-from otp_app.apis.phone.fields import READERS, RegisterFields, VerifyFields, media_type, read
+from otp_app.apis.phone.fields import BAD_PHONE, READERS, InvalidFields, RegisterFields, VerifyFields, media_type, read
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
@@ -30,7 +29,6 @@ PREFIX = "/api/phone"
 sends = Blueprint("phone_register", __name__, url_prefix=PREFIX)
 checks = Blueprint("phone_verify", __name__, url_prefix=PREFIX)
 
-BAD_PHONE = "Enter a valid phone number."
 NOT_VALID = "Security code is not valid"
 OVER = {
     Status.EXPIRED: "Security code has expired",
@@ -39,8 +37,6 @@ OVER = {
 }
 #: What the one code of a sandbox is good in spite of, as in the original: only too many wrong codes stop it.
 SANDBOX_PASSES = (NOT_VALID, OVER[Status.EXPIRED], OVER[Status.APPROVED])
-#: What a field is told, by pydantic's name for its fault.
-FAULTS = {"missing": "This field is required.", "string_too_short": "This field may not be blank."}
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?", re.ASCII)
 
 
@@ -119,21 +115,10 @@ def _bad_phone(_: InvalidPhone) -> Response:
     return _bad({"phone_number": [BAD_PHONE]})
 
 
-@sends.errorhandler(ValidationError)
-@checks.errorhandler(ValidationError)
-def _bad_fields(error: ValidationError) -> Response:
-    faults = error.errors(include_url=False, include_context=False)
-    return _bad({str(next(iter(fault["loc"]), "non_field_errors")): [_told(fault)] for fault in faults})
-
-
-def _told(fault: Mapping[str, object]) -> str:
-    value = fault["input"]
-    if not fault["loc"]:
-        kind = type(value).__name__
-        return "No data provided" if value is None else f"Invalid data. Expected a dictionary, but got {kind}."
-    if value is None:
-        return "This field may not be null."
-    return FAULTS.get(str(fault["type"]), BAD_PHONE if fault["loc"] == ("phone_number",) else "Not a valid string.")
+@sends.errorhandler(InvalidFields)
+@checks.errorhandler(InvalidFields)
+def _bad_fields(error: InvalidFields) -> Response:
+    return _bad(error.faults)
 
 
 @sends.after_app_request

@@ -6,20 +6,17 @@ An error is `{"detail": …}`: a text, a list of faults in a body, or for a chec
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from otp_app.apis.users.user_id import user_id as spelled
+from otp_app.apis.users.fields import CheckFields, Unprocessable, UserFields, read
 from otp_app.core.check_transitions import Verdict
-from otp_app.core.codes import LONGEST_TYPED, as_typed
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
 from otp_app.core.send_request import SendRequest
-from otp_app.web.body import BadRequest, document
 from otp_app.web.current import caller, services
 from otp_app.web.errors import RETRY_AFTER, native
 from otp_app.web.idempotency import once
@@ -39,39 +36,11 @@ NO_NUMBER = "this user's phone number cannot be read: write it as text, such as 
 NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
 
 
-def _code(text: str) -> str:
-    if code := as_typed(text):
-        return code
-    raise ValueError("Write the 4 to 10 digits of the code")
-
-
-class UserFields(BaseModel):
-    """Whose code it is about."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True, frozen=True)
-
-    user_id: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(spelled)]
-
-
-class CheckFields(UserFields):
-    """A guess at the code."""
-
-    passcode: Annotated[str, Field(max_length=LONGEST_TYPED), AfterValidator(_code)]
-
-
-class Unprocessable(Exception):
-    """A body without the right fields; `faults` are in FastAPI's shape."""
-
-    def __init__(self, faults: list[dict[str, Any]]) -> None:
-        super().__init__("the body has not the right fields")
-        self.faults = faults
-
-
 @sends.post("/send-code")
 @needs("send")
 def send_code() -> Response:
     """Send a code to the number of a user."""
-    fields = _read(UserFields)
+    fields = read(UserFields)
     number, user_id = _number(fields.user_id), fields.user_id
     if not number:
         return _detail(404, "User not found" if number is None else "Phone number not found for user")
@@ -94,7 +63,7 @@ def send_code() -> Response:
 @needs("verify")
 def verify_code() -> Response:
     """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
-    fields = _read(CheckFields)
+    fields = read(CheckFields)
     number, user_id = _number(fields.user_id), fields.user_id
     verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict()
     if verdict.approved:
@@ -128,17 +97,6 @@ def _failure(verdict: Verdict) -> tuple[int, str, str]:
     if verdict.counted:
         return WRONG
     return NOTHING if verdict.end_reported or verdict.status is None else OVER.get(verdict.status, NOTHING)
-
-
-def _read(model: type[Any]) -> Any:
-    """Return the fields of the request at hand. Raises Unprocessable, and what `document` raises."""
-    try:
-        return model.model_validate(document())
-    except BadRequest:
-        raise Unprocessable([{"type": "json_invalid", "loc": ["body"], "msg": "JSON decode error"}]) from None
-    except ValidationError as error:
-        faults = error.errors(include_input=False, include_url=False, include_context=False)
-        raise Unprocessable([{**fault, "loc": ["body", *fault["loc"]]} for fault in faults]) from None
 
 
 @sends.errorhandler(Unprocessable)

@@ -1,0 +1,54 @@
+"""The fields of the native requests."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from msgspec import Meta
+
+from otp_app.core.send_request import PURPOSE
+from otp_app.core.texts import LOCALE
+from otp_app.web import fields
+from otp_app.web.body import BadRequest, document
+from otp_app.web.fields import Fields, Unfit
+
+VISIBLE = Meta(pattern=r"\A[!-~]{1,255}\Z", description="1 to 255 visible ASCII characters, without blanks")
+
+
+class NativeFields(Fields, frozen=True, kw_only=True):
+    """What all take. A missing number or code may be null too, as in the requests of older clients."""
+
+    phone_number: Annotated[str, Meta(max_length=64)] | None = None
+    verification_id: Annotated[str, Meta(min_length=1, max_length=64)] = ""
+    purpose: Annotated[str, Meta(
+        pattern=rf"\A{PURPOSE.pattern}\Z", description="1 to 32 of a-z, 0-9, _ and -, such as login",
+    )] = ""
+
+
+class SendFields(NativeFields, frozen=True, kw_only=True):
+    """What send and resend take."""
+
+    channel: Annotated[str, Meta(min_length=1, max_length=32)] = ""
+    locale: Annotated[str, Meta(pattern=rf"\A{LOCALE.pattern}\Z", description="a language tag, such as pt-BR")] = ""
+
+
+class VerifyFields(NativeFields, frozen=True, kw_only=True):
+    """What verify takes. For a proof: its audience, and a nonce of theirs that comes back in it."""
+
+    otp: Annotated[str, Meta(max_length=64)] | None = None
+    proof_audience: Annotated[str, VISIBLE] = ""
+    proof_nonce: Annotated[str, VISIBLE] = ""
+
+
+Body = TypeVar("Body", bound=NativeFields)
+
+
+def read(model: type[Body]) -> Body:
+    """Return the fields of the request at hand. Raises BadRequest, TooLarge, UnsupportedMedia."""
+    said = document()
+    if not isinstance(said, dict):
+        raise BadRequest("The body must be a JSON object")
+    try:
+        return fields.read(model, said)
+    except Unfit as error:
+        raise BadRequest(f"{error.faults[0].field}: {error.faults[0].message}") from None

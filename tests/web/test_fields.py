@@ -1,0 +1,60 @@
+"""Fields of bodies: what msgspec refuses is explained, every fault of it."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otp_app.apis.native.fields import SendFields, VerifyFields
+from otp_app.apis.phone import fields as phone
+from otp_app.apis.users.fields import CheckFields
+from otp_app.web import fields
+
+MODELS = [SendFields, VerifyFields, CheckFields, phone.VerifyFields]
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.lists(st.text()), st.dictionaries(st.text(), st.text()),
+    st.text(max_size=300), st.sampled_from(["", "login", "a\n", "sms\n", "x" * 65, "+14155552671", "123456"]),
+)  # fmt: skip
+
+
+def fits(field, body):
+    """Whether msgspec takes a field of a body, and its reader the text."""
+    if field.name not in body:
+        return not field.required
+    try:
+        text = msgspec.convert(body[field.name], field.type)
+        for rule in fields._rules(field):
+            isinstance(rule, fields.Read) and rule.make(text)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("model", MODELS)
+@given(data=st.data())
+def test_each_field_that_does_not_fit_has_a_fault_and_no_other_one_has(model, data):
+    """The faults are found by rules of their own: they must be those of the types."""
+    known = msgspec.structs.fields(model)
+    body = data.draw(st.dictionaries(st.sampled_from([*(field.name for field in known), "another"]), VALUES))
+    wrong = []
+    try:
+        fields.read(model, body)
+    except fields.Unfit as error:
+        wrong = [fault.field for fault in error.faults]
+    assert wrong == [field.name for field in known if not fits(field, body)]
+
+
+FAULTS = [
+    ({"phone_number": "+" * 65}, "phone_number: String should have at most 64 characters"),
+    ({"phone_number": "+1", "verification_id": None}, "verification_id: Input should be a valid string"),
+    ({"phone_number": "+1", "verification_id": ""}, "verification_id: String should have at least 1 character"),
+    ({"phone_number": "+1", "purpose": "a\n"}, "purpose: write 1 to 32 of a-z, 0-9, _ and -, such as login"),
+    ({"phone_number": "+1", "locale": "é"}, "locale: write a language tag, such as pt-BR"),
+]
+
+
+@pytest.mark.parametrize(("body", "line"), FAULTS)
+def test_a_fault_of_a_native_request_names_the_field_and_what_to_write(house, body, line):
+    """Without the value, and without a pattern."""
+    answer = house.post("/send-otp", body)
+    assert (answer.status_code, answer.json["error"]) == (400, line)
