@@ -439,7 +439,7 @@ class ServerChecks(MemoryStore):
         super().__init__(clock=clock)
         self.bad = url.endswith("?refuse")
 
-    def refusals(self):
+    def faults(self):
         return ["it drops what it pleases", "it forgets"] if self.bad else []
 
     def advice(self):
