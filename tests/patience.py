@@ -20,7 +20,8 @@ def wait_long() -> pytest.MonkeyPatch:
     A process that a test starts calls it by itself.
     """
     patch = pytest.MonkeyPatch()
-    for module, name in [(redis, "TIMEOUT"), (postgres_pool, "TIMEOUT"), (sqlite_file, "CONNECTION_TIMEOUT")]:
+    places = [(redis, "TIMEOUT"), (postgres_connection, "TIMEOUT"), (postgres_pool, "TIMEOUT")]
+    for module, name in [*places, (sqlite_file, "CONNECTION_TIMEOUT")]:
         patch.setattr(module, name, LONG)
     for options in (redis_client.OPTIONS, redis_client.TCP_OPTIONS):
         patch.setitem(options, "socket_timeout", LONG)

@@ -1,16 +1,18 @@
-"""Connections to PostgreSQL that give up in time, and what is said of their faults. For the store and the directory."""
+"""Connections to PostgreSQL that give up in time, and the public reasons of their faults."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import ConnectionPool
 
 TIMEOUT = 0.5  # seconds for a connection, and for each answer
-STATEMENT = 0.4  # seconds for each statement: less, so that a server that lives says itself that it gave up
-PUBLIC_REASONS = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+STATEMENT = 0.4  # seconds for each statement: less, so that a server that answers reports its own time-out
+PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name what they must not see
     "PoolTimeout": "no connection in time",
     "NoAnswer": "no answer in time",
     "QueryCanceled": "it took too long",
@@ -20,14 +22,14 @@ PUBLIC_REASONS = {  # what callers and operators may read; the text of a fault c
 
 
 class RateLimitedFilter(logging.Filter):
-    """Lets each kind of line through once in 10 s: of a server that is away all connections say the same."""
+    """Lets each kind of line through once in 10 s: all connections to a server that is down log the same."""
 
     def __init__(self) -> None:
         super().__init__()
         self._next: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether to show it; what is shown is one line."""
+        """Return whether to show the record, which becomes one line."""
         if record.created < self._next.get(record.msg, 0.0):
             return False
         self._next[record.msg] = record.created + 10
@@ -36,37 +38,56 @@ class RateLimitedFilter(logging.Filter):
 
 
 _pool_log = logging.getLogger("psycopg.pool")
-_pool_log.setLevel(logging.WARNING)  # below, it tells of each connection that is lent
+_pool_log.setLevel(logging.WARNING)  # below, it logs each connection that is lent
 _pool_log.addFilter(RateLimitedFilter())
 
 
 class NoAnswer(psycopg.OperationalError):
-    """The server said nothing in time."""
+    """The server did not answer in time."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which a server that says nothing is a fault too."""
+    """A connection on which a server that does not answer is a fault too."""
 
     answer_timeout = TIMEOUT
     opened = 0.0  # when, by time.monotonic(); the pool sets it
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for an answer, but not for ever: a server may be stopped, or a network swallow what is sent."""
+        """Wait for an answer, but not for ever: a server may be stopped, or a network may drop packets."""
         try:
             return super().wait(gen, interval, timeout or self.answer_timeout)
         except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - it has no other name
-            self.pgconn.finish()  # the answer may still come: nobody else must get it
+            self.pgconn.finish()  # the answer may still come: no other caller must get it
             raise NoAnswer(str(error)) from error
 
 
-def why(error: psycopg.Error) -> str:
-    """Say of a fault what callers and operators may read."""
+def make_pool(
+    conninfo: str, name: str, most: int, configure: Callable[[Connection], None], *, least: int = 0, check: bool = False
+) -> ConnectionPool[Connection]:
+    """Return a closed pool of at most `most` connections. `check`: each one is tried before it is lent."""
+    return ConnectionPool(
+        conninfo,
+        connection_class=Connection,
+        kwargs={"autocommit": True, "connect_timeout": 2, "client_encoding": "utf8"},  # libpq takes no shorter time-out
+        min_size=least,
+        max_size=most,
+        open=False,
+        configure=configure,
+        check=ConnectionPool.check_connection if check else None,
+        timeout=TIMEOUT,
+        reconnect_timeout=TIMEOUT,  # the next caller tries again
+        name=name,
+    )
+
+
+def public_reason(error: psycopg.Error) -> str:
+    """Return the reason of a fault that callers and operators may read."""
     name = type(error).__name__
     return PUBLIC_REASONS.get(name, name)
 
 
 def check(conninfo: str) -> None:
-    """Raise ValueError, which shows no password, for a URL that libpq would not read, or would read otherwise."""
+    """Raise ValueError, which shows no password, for a URL that libpq would not read, or would read differently."""
     try:
         parts = conninfo_to_dict(conninfo)
         # A password with @ or / in it goes into the host or the port, which faults name.

@@ -41,7 +41,7 @@ OUTSIDE = {
     "urllib3": {"apis.users.directories.https"},
     "redis": {"stores.redis"},
     "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres"},
-    "psycopg_pool": {"stores.postgres.pool", "apis.users.directories.postgres"},
+    "psycopg_pool": {"connections.postgres", "stores.postgres.pool"},
     "twilio": {"channels.twilio"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }

@@ -10,21 +10,21 @@ from pathlib import Path
 from threading import Lock
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
-from otp_app.connections.postgres import STATEMENT, TIMEOUT, Connection, NoAnswer, check, why
+from otp_app.connections.postgres import STATEMENT, TIMEOUT, Connection, NoAnswer, check, make_pool, public_reason
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.stores.breaker import Breaker
 
-LONG = 60.0  # seconds for what only an operator asks for, and for changing the schema
+LONG = 60.0  # seconds for the work of an operator, and for changing the schema
 CONNECTIONS = 10
 MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
 LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
 LOCKED, CANCELED = "55P03", "57014"
 FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
-#: What the server is to know of each connection: what we gave up must not go on there, and what it says is on its disk
-#: is there. A stronger synchronous_commit, for replicas, stays.
+#: The settings of each connection: a statement that we gave up must not continue there, and a change that was answered
+#: is on the disk. A stronger synchronous_commit, for replicas, stays.
 SETTINGS = f"""
     SELECT set_config('statement_timeout', '{int(STATEMENT * 1000)}', false), set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
@@ -38,22 +38,12 @@ class Pool:
     def __init__(self, url: str) -> None:
         conninfo, most = _parse(url)
         self._conninfo = conninfo
-        self._pool = ConnectionPool(
-            conninfo,
-            connection_class=Connection,
-            kwargs={"autocommit": True, "connect_timeout": 2, "client_encoding": "utf8"},  # libpq knows no less
-            min_size=1,
-            max_size=most,
-            open=False,
-            configure=_configure,
-            reconnect_timeout=TIMEOUT,  # whoever comes later tries again
-            name="otp",
-        )
-        # A statement that is refused or given up, and a connection that is lost, say nothing of the next one.
+        self._pool = make_pool(conninfo, "otp", most, _configure, least=1)
+        # A rejected or abandoned statement, or a lost connection, says nothing about the next one.
         self._breaker = Breaker((PoolTimeout, NoAnswer))
         self._opening, self._ready = Lock(), False
-        self._answered = 0.0  # when the server did last, by time.monotonic()
-        self._ill_at = 0.0  # on the clock of `opened`: a session that began before may have kept the cause of a fault
+        self._answered = 0.0  # when the server last did, by time.monotonic()
+        self._ill_at = 0.0  # by the clock of `opened`: a session that began before may have kept the cause of a fault
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -74,7 +64,7 @@ class Pool:
             yield db
 
     def explain(self) -> None:
-        """Raise StoreUnavailable with libpq's reason why there never was a connection, if so; operators may read it."""
+        """Raise StoreUnavailable with libpq's reason if there never was a connection; operators may read it."""
         if self._ready:
             return
         try:
@@ -108,7 +98,7 @@ class Pool:
         except psycopg.Error as error:
             if not _is_of_the_statement(error):
                 db.close()
-                if error.sqlstate:  # the server said it, so each of its sessions may say it
+                if error.sqlstate:  # it came from the server, so it may come from each of its sessions
                     self._ill_at = time.monotonic()
             raise
         finally:
@@ -125,7 +115,7 @@ class Pool:
             self._pool.putconn(db)
 
     def _next(self, begun: float) -> Connection:
-        """Return a connection. Where others had them all, the server is not away, and the breaker must not say so."""
+        """Return a connection. Where others had them all, the server is not down, and the breaker must stay closed."""
         try:
             return self._pool.getconn(timeout=begun + TIMEOUT - time.monotonic())
         except PoolTimeout as error:
@@ -135,7 +125,7 @@ class Pool:
 
 
 def migrate(db: Connection) -> None:
-    """Bring the schema up to date; of several servers that start at once one does it.
+    """Bring the schema up to date; where several servers start at once, one does it.
 
     Each migration leaves a schema with which the release before works too, so that both can run side by side.
     """
@@ -169,15 +159,15 @@ def _long_transaction(db: Connection) -> Iterator[None]:
 
 
 def _is_of_the_statement(error: psycopg.Error) -> bool:
-    """Whether a fault says nothing of the connection: our trigger, a lock, a time limit.
+    """Whether a fault says nothing about the connection: our trigger, a lock, a time limit.
 
-    Every other state may be the session's own (read-only, a cached plan) and outlast its cause, so it ends with it.
+    Every other state may be the session's own (read-only, a cached plan) and outlast its cause: it is closed.
     """
     return error.sqlstate in (FROZEN, LOCKED, CANCELED)
 
 
 def _has_news(db: Connection) -> bool:
-    """Whether the server said something that nobody asked for: on an idle connection, that it is over."""
+    """Whether the server sent something unasked: on an idle connection, that it has closed."""
     poll = select.poll()
     poll.register(db.fileno(), select.POLLIN)
     return bool(poll.poll(0))
@@ -204,10 +194,10 @@ def _parse(url: str) -> tuple[str, int]:
 def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
         return StoreUnavailable(Freeze(str(error.diag.message_primary)).message)
-    if isinstance(error, psycopg.errors.UndefinedTable):  # an empty one in its place would forget limits
+    if isinstance(error, psycopg.errors.UndefinedTable):  # an empty one in its place would forget all limits
         reason = "its table is gone: restore otp_entries, or drop otp_schema too and restart"
     elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         reason = "it is read-only"
     else:
-        reason = why(error)
+        reason = public_reason(error)
     return StoreUnavailable(f"The store is not available ({reason})")

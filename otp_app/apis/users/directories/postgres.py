@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool
 
 from otp_app.apis.users.directories import table
-from otp_app.connections.postgres import TIMEOUT, Connection, check, why
+from otp_app.connections.postgres import Connection, check, make_pool, public_reason
 from otp_app.core.errors import DirectoryUnavailable
 
 CONNECTIONS = 4  # a look-up takes less than a millisecond
@@ -29,19 +28,8 @@ class PostgresDirectory:
         conninfo, names = table.split(url)
         check(conninfo)
         self._look_up = LOOK_UP.format(**{part: sql.Identifier(name) for part, name in names._asdict().items()})
-        self._pool = ConnectionPool(
-            conninfo,
-            connection_class=Connection,
-            kwargs={"autocommit": True, "connect_timeout": 2, "client_encoding": "utf8"},  # libpq knows no less
-            min_size=0,
-            max_size=CONNECTIONS,
-            open=False,
-            configure=_configure,
-            check=ConnectionPool.check_connection,  # the server may have been restarted
-            timeout=TIMEOUT,
-            reconnect_timeout=TIMEOUT,
-            name="otp-directory",
-        )
+        # Each connection is checked before use: the server may have been restarted.
+        self._pool = make_pool(conninfo, "otp-directory", CONNECTIONS, _configure, check=True)
 
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user; see Directory."""
@@ -50,7 +38,7 @@ class PostgresDirectory:
         try:
             return table.one(self._rows(user_id))
         except psycopg.Error as error:
-            raise DirectoryUnavailable(f"The directory is not available ({why(error)})") from error
+            raise DirectoryUnavailable(f"The directory is not available ({public_reason(error)})") from error
         except ValueError as error:
             raise DirectoryUnavailable(f"The directory is not available ({error})") from None
 
