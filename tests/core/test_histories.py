@@ -20,6 +20,7 @@ from otp_app.core.send_request import SendRequest
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong
 from tests.core.witness import Witness
+from tests.rounds import rounds
 
 OTHER, TEST_NUMBER = "+14155552672", "+11111111111"
 DELIVERIES = [SENT, SENT, UNKNOWN, *(refused(reason) for reason in Reason)]
@@ -249,7 +250,7 @@ def test_the_rules_hold_in_every_history() -> None:
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=100,
+            max_examples=rounds(40, 100),
             stateful_step_count=50,
             derandomize=True,
             database=None,

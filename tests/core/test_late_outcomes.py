@@ -15,9 +15,10 @@ from otp_app.core.send_transitions import settle
 from tests.core.fakes import refused
 from tests.core.interleaved import VERIFY, Interleaved, walk
 from tests.core.number import WRONG, Number
+from tests.rounds import rounds
 
 NATIVE = Policy()
-WALKS = 300
+WALKS = rounds(75, 300)
 USERS = replace(NATIVE, api_attempts=3, report_end_once=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,9 +9,10 @@ import pytest
 
 from tests.faults.load import Clients, at_once, other_code
 from tests.provider import Provider
+from tests.rounds import rounds
 from tests.running import RunningServer
 
-ROUNDS = int(os.environ.get("OTP_RACE_ROUNDS", "200"))
+ROUNDS = rounds(20, 200)
 FEWER = max(ROUNDS // 4, 1)
 RACERS = 50
 

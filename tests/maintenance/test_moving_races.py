@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -15,9 +14,10 @@ from otp_app.core.moving import Freeze, Hold, Item
 from otp_app.maintenance import copy as moving
 from otp_app.maintenance.copy import CannotMove
 from otp_app.store import open_store
+from tests.rounds import rounds
 
 HOUR = 3600.0
-COPIERS, ROUNDS = 3, int(os.environ.get("OTP_COPY_ROUNDS", "5"))
+COPIERS, ROUNDS = 3, rounds(2, 20)
 KINDS = ("sqlite", "redis", "postgres")
 
 

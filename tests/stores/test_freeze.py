@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -14,10 +13,11 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.store import open_store
 from tests.patience import wait_long
+from tests.rounds import rounds
 from tests.stores.faults import refused, until
 
 HOUR = 3600.0
-RACERS, ROUNDS = 4, int(os.environ.get("OTP_FREEZE_ROUNDS", "60"))
+RACERS, ROUNDS = 4, rounds(20, 200)
 
 
 def swap_on(url: str, number: int, orders: Connection) -> None:
@@ -55,7 +55,7 @@ def racers(shared_place) -> Iterator[list[Connection]]:
 
 @pytest.mark.parametrize("shared_place", ["sqlite", "redis", "postgres"], indirect=True)
 def test_a_freeze_is_one_moment(shared_place, racers) -> None:
-    """Four processes swap all the time: what freeze() left behind is all that was ever won, sixty times over."""
+    """Four processes swap all the time: what freeze() left behind is all that was ever won, each time."""
     store, least = shared_place.store, [0] * RACERS
     for _ in range(ROUNDS):
         for racer in racers:

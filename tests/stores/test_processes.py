@@ -11,10 +11,11 @@ from multiprocessing.synchronize import Barrier
 
 from otp_app.store import open_store
 from tests.patience import wait_long
+from tests.rounds import rounds
 from tests.running import ROOT
 
 HOUR = 3600.0
-PROCESSES, ROUNDS = 4, 200
+PROCESSES, ROUNDS = 4, rounds(50, 200)
 
 
 def race(url: str, barrier: Barrier, number: int, wins: multiprocessing.SimpleQueue[list[int]]) -> None:
@@ -34,7 +35,7 @@ def race(url: str, barrier: Barrier, number: int, wins: multiprocessing.SimpleQu
 
 
 def test_four_processes_race_and_every_swap_has_one_winner(shared_place) -> None:
-    """200 keys put and 200 values replaced by each of four processes; a counter and a sum of swaps lose nothing."""
+    """As many keys put and values replaced by each of four processes; a counter and a sum of swaps lose nothing."""
     for turn in range(ROUNDS):
         shared_place.store.swap(f"old{turn}", None, b"old", HOUR)
     spawn = multiprocessing.get_context("spawn")

@@ -10,6 +10,8 @@ from tests.apis.phone.words_004 import BAD_PHONE, BLANK, NO_TEXT, NOT_VALID, NUL
 from tests.running import call
 
 REGISTER, VERIFY = "/api/phone/register", "/api/phone/verify"
+#: The store has no say in how a body is read.
+pytestmark = pytest.mark.parametrize("phones", ["sqlite"], indirect=True)
 PATHS = pytest.mark.parametrize("path", [REGISTER, VERIFY])
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
 BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_token": "a.b.c"}

@@ -7,6 +7,8 @@ import pytest
 
 from tests.running import call
 
+#: The store has no say in how a body is read.
+pytestmark = pytest.mark.parametrize("users", ["sqlite"], indirect=True)
 PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
 BODY = {"user_id": "abc", "passcode": "123456"}
 

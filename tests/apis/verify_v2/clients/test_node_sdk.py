@@ -34,6 +34,7 @@ def installed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("own_door", ["sqlite"], indirect=True)
 def test_every_call_of_the_client(own_door, installed):
     """Sends, checks, updates, refusals and services."""
     where = [own_door.server.url, f"{own_door.provider.url}/_fake/code", ACCOUNT, TOKEN]
