@@ -12,7 +12,9 @@ import signal
 import socket
 import sys
 import time
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from otp_app import startup
 from otp_app.core.errors import OtpError
@@ -169,9 +171,11 @@ def _reload(server, reload):
 
     Only callers that these settings do not name any more are out, whatever else is wrong.
     """
-    running = reloading.accepted()
+    running, folder = reloading.accepted(), server.cfg.chdir
     try:
         settings, faults, _ = _checked(server.cfg.address, running)
+        if not _is_here(folder):  # gunicorn would go there, to other settings than these and another store
+            faults = [f"{folder} is not the folder of the start any more: another one takes a restart"]
         if not faults:
             reloading.offer(settings)  # this file is read again: what it would find by then was not checked
             reload()
@@ -182,13 +186,35 @@ def _reload(server, reload):
         log.exception("unexpected error")
         faults = [f"an unexpected error ({type(error).__name__})"]
     server.log.error("Not reloaded: %s", "; ".join(faults))
-    narrowed = reloading.narrowed(running)
+    with _in(folder):
+        narrowed = reloading.narrowed(running)
     if out := reloading.revoked(running, narrowed):
         server.log.error("Not accepted any more: %s", ", ".join(out))
         reloading.accept(narrowed)
         for _ in range(server.num_workers):
             server.spawn_worker()
         server.manage_workers()  # ends the old ones
+
+
+def _is_here(folder):
+    """Whether a folder's name is still that of the one in which the server runs."""
+    try:
+        return Path().samefile(folder)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _in(folder):
+    """Read what is in the folder of this name by now, if there is one."""
+    here = os.open(".", os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 class _ReadNoMore(Exception):

@@ -120,7 +120,7 @@ def test_an_address_for_all_needs_keys_or_public(conf: Conf, address: Any) -> No
 def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf) -> None:
     """gunicorn reads this file again: a file of settings that is being written by then neither ends nor opens it."""
     values, found = conf(OTP_STORE_URL="memory://", OTP_TTL="120"), []
-    server = SimpleNamespace(cfg=SimpleNamespace(address=[]))
+    server = SimpleNamespace(cfg=SimpleNamespace(address=[], chdir="."))
     values["_reload"](server, lambda: found.append(conf(OTP_TTL="9999")["_settings"].otp_ttl))
     assert found == [120]
     with pytest.raises(SystemExit):  # they were for this reload alone
@@ -140,7 +140,7 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
     monkeypatch.setattr(reloading.READER, "read", fail)
     said: list[str] = []
     server = SimpleNamespace(
-        cfg=SimpleNamespace(address=[]), num_workers=1, spawn_worker=lambda: spawned.append(1),
+        cfg=SimpleNamespace(address=[], chdir="."), num_workers=1, spawn_worker=lambda: spawned.append(1),
         manage_workers=lambda: None, log=SimpleNamespace(error=lambda line, *of: said.append(line % of)),
     )  # fmt: skip
     values["_reload"](server, lambda: None)

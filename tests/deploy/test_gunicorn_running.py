@@ -173,7 +173,7 @@ def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     running.kill_worker()
     wait_until(running.worker_pids, "the next worker")
     assert statuses() == [401, 401, 401]
-    assert "OTP_API_KEYS_FILE: it is given and empty" in running.log()
+    assert "OTP_API_KEYS_FILE: it is empty" in running.log()
     reload(keys[:1], "OTP_RESEND_GAPS=\n")
     running.hup()
     assert statuses()[1:] == [401, 401]
@@ -202,6 +202,30 @@ def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
     (running.folder / "keys").write_text(f"cron:send:{'1' * 63}2")
     running.hup()
     assert running.post("/send-otp", number, key).status == 401
+
+
+def test_a_reload_after_the_folder_was_replaced_goes_on_and_revokes(server: Start, tmp_path: Path) -> None:
+    """gunicorn would go to the folder that has the name by now, whose store is empty, with settings of the one before:
+    the server stays where it is, and who is not named in the new one is out.
+    """
+    link, releases = tmp_path / "current", [tmp_path / "1", tmp_path / "2"]
+    secrets = ("otp_shop_0123456789", "otp_cron_0123456789")
+    keys = [f"k{n}:send:{hashlib.sha256(secret.encode()).hexdigest()}" for n, secret in enumerate(secrets)]
+    for release, known in zip(releases, (keys, keys[:1]), strict=True):
+        release.mkdir()
+        (release / "keys").write_text(",".join(known))
+    link.symlink_to(releases[0])
+    running = server(store="sqlite:///otp.db", PWD=str(link), OTP_API_KEYS_FILE="keys", start=False)
+    running.folder = link
+    running.start()
+    running.folder = releases[0]
+    number = {"phone_number": "+919812345678"}
+    assert running.post("/send-otp", number, {"X-API-Key": secrets[1]}).status == 200
+    link.unlink()
+    link.symlink_to(releases[1])
+    running.hup()
+    assert f"Not reloaded: {link} is not the folder of the start" in running.log()
+    assert [running.post("/send-otp", number, {"X-API-Key": secret}).status for secret in secrets] == [429, 401]
 
 
 def test_a_worker_that_cannot_begin_yet_is_started_again(server: Start) -> None:

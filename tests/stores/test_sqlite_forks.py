@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.core.errors import StoreUnavailable
 from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.stores.sqlite.writer import _Change
 from tests.stores.faults import HOUR, in_thread, until
@@ -122,3 +123,17 @@ def test_forks_in_the_middle_of_changes_disturb_neither_side(store: SqliteStore)
     assert statuses == [0] * 5
     assert [n for n in range(4) if store.get(f"{n}.{won[n] - 1}") != b"a"] == []
     assert all(store.get(f"{name}{n}") == b"a" for name in "abcde" for n in range(20))
+
+
+@pytest.mark.parametrize("gone", ["otp.db", "otp-counters.db"])
+def test_a_child_does_not_make_a_file_anew_that_its_parent_knew(path: Path, store: SqliteStore, gone: str) -> None:
+    """A worker that replaces one would begin with an empty store beside that of the others, in silence."""
+    for name in (gone, f"{gone}-wal", f"{gone}-shm"):
+        path.with_name(name).unlink()
+
+    def work() -> bool:
+        with pytest.raises(StoreUnavailable), closing(SqliteStore(f"sqlite:///{path}")) as own:
+            own.ping()
+        return not path.with_name(gone).exists()
+
+    assert status(forked(work)) == 0

@@ -34,7 +34,7 @@ class File:
     def __init__(self, path: Path, schema: str, synchronous: str, lock_timeout: float) -> None:
         self._path, self._schema, self._synchronous, self._lock_timeout = path, schema, synchronous, lock_timeout
         self._log = path.with_name(f"{path.name}-wal")
-        self._seen = False
+        self._seen = path in _of_parent
         self.place = self._look()
 
     def look(self) -> None:
@@ -45,7 +45,7 @@ class File:
         return _identity(self._path), _identity(self._log)
 
     def connect(self) -> sqlite3.Connection:
-        """Return a new connection; make the file, but only if this process has never seen it."""
+        """Return a new connection; make the file, but only if neither this process nor its parent has ever seen it."""
         try:
             if not self._seen:
                 self._make()
@@ -56,6 +56,7 @@ class File:
         except (sqlite3.Error, OSError) as error:
             raise unavailable(error) from error
         self._seen = True
+        _opened.add(self._path)
         return db
 
     def _make(self) -> None:
@@ -185,6 +186,10 @@ def _check(db: sqlite3.Connection) -> None:
         raise StoreUnavailable(f"The store has format {version}, this version knows {FORMAT}: install the newer one")
 
 
+#: the files that this process has opened, and those that its parent had opened before the fork: a worker that begins
+#: hours after its master, or in another folder of the same name, must not take the place of a store for a new one
+_opened: set[Path] = set()
+_of_parent: set[Path] = set()
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _held: list[Connection] = []
 _forking = Lock()
@@ -198,6 +203,8 @@ def _before_fork() -> None:
 
 
 def _after_fork(child: bool) -> None:
+    if child:
+        _of_parent.update(_opened)
     for connection in _held:
         connection.after_fork(child)
     _held.clear()
