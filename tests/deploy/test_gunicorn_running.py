@@ -173,7 +173,7 @@ def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
     running.kill_worker()
     wait_until(running.worker_pids, "the next worker")
     assert statuses() == [401, 401, 401]
-    assert "OTP_API_KEYS_FILE: it is empty" in running.log()
+    assert "OTP_API_KEYS_FILE: the file is empty" in running.log()
     reload(keys[:1], "OTP_RESEND_GAPS=\n")
     running.hup()
     assert statuses()[1:] == [401, 401]
