@@ -1,4 +1,4 @@
-"""A bound on the sends that run at once: while they wait for a provider, other requests keep threads of their own."""
+"""A bound on the sends that run at once: while they wait for a provider, threads stay free for other requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RETRY_AFTER = 1.0  # seconds; a send that waits for its provider takes a few
 
 
 class Bulkhead:
-    """So many places. A send that finds none is refused at once, before anything is counted or stored."""
+    """A number of places. A send that finds none fails at once, before anything is counted or stored."""
 
     def __init__(self, places: int) -> None:
         self._places = BoundedSemaphore(places)

@@ -89,7 +89,7 @@ def exhausted(ledger: Ledger, now: Instant, verification: Verification) -> tuple
 
 def _ended(now: Instant, verification: Verification, status: Status) -> Verification:
     if not verification.is_pending(now):
-        raise NotPending("The verification is over already")
+        raise NotPending("The verification has already ended")
     return replace(verification, status=status, ended_at=now.wall)
 
 

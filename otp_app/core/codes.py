@@ -1,6 +1,6 @@
 """Codes and ids: derived, never stored.
 
-A code is a function of a secret key and of what the code is for, so nothing readable rests anywhere and a
+A code is a function of a secret key and of what the code is for, so no readable code is stored and a
 resend sends the same code. Ids name their ledger without showing the number.
 """
 
@@ -17,11 +17,11 @@ from otp_app.core.errors import UnknownKey
 
 RandomBytes = Callable[[int], bytes]
 
-CODE = re.compile(r"[0-9]{4,10}")  # what can be a code at all: ASCII digits
-LONGEST_TYPED = 64  # characters that a person may have typed for a code
+CODE = re.compile(r"[0-9]{4,10}")  # a code: ASCII digits
+LONGEST_TYPED = 64  # characters that a person may type for a code
 _BLANKS = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
 _HYPHENS = "-\u2010\u2011\u2013"  # plain, hyphen, no-break hyphen, en dash
-LEDGER = "n:"  # what the store's keys of ledgers begin with
+LEDGER = "n:"  # the store's keys of ledgers begin with it
 SID_DIGITS = "[0-9a-f]{32}"  # of any id, behind its two letters
 _ID = re.compile(f"VE{SID_DIGITS}")
 _NAME_BYTES, _NONCE_BYTES = 9, 7
@@ -37,7 +37,7 @@ class CodeKeys:
     def derive(
         self, key_id: str, *, verification_id: str, phone: str, purpose: str, generation: int, length: int
     ) -> str:
-        """Return the code: `length` digits of HMAC-SHA256. Raises UnknownKey for a key that is not held.
+        """Return the code: `length` digits of HMAC-SHA256. Raises UnknownKey for a key that is not there.
 
         The digest is cut to a number of 256 bits before the modulus, so no digit is likelier than another
         (the bias is below 10**10 / 2**256).
@@ -47,7 +47,7 @@ class CodeKeys:
         return f"{number % 10**length:0{length}d}"
 
     def for_use(self, use: str) -> dict[str, bytes]:
-        """Return other keys by the same ids, for a use of their own."""
+        """Return other keys with the same ids, for one use."""
         return {key_id: hmac.digest(key, f"otp use 1\0{use}".encode(), "sha256") for key_id, key in self.keys.items()}
 
     def _mac(self, key_id: str, what: str) -> bytes:
@@ -56,15 +56,15 @@ class CodeKeys:
         return hmac.digest(self.keys[key_id], what.encode(), "sha256")
 
 
-def matches(guess: str, code: str) -> bool:
-    """Compare in constant time. A guess of another length is a wrong guess."""
-    return hmac.compare_digest(guess.encode(), code.encode())
+def matches(attempt: str, code: str) -> bool:
+    """Compare in constant time. An attempt of another length is a wrong attempt."""
+    return hmac.compare_digest(attempt.encode(), code.encode())
 
 
 def as_typed(text: str) -> str:
     """Return the code that a person typed, in ASCII digits; "" where the text cannot be a code.
 
-    Blanks, and hyphens between digits, do not count; a decimal digit of any script is the digit that it stands for.
+    Blanks, and hyphens between digits, do not count; a decimal digit of any script counts as its ASCII digit.
     """
     if CODE.fullmatch(text):
         return text
@@ -87,7 +87,7 @@ def code_offset(code: str, derived: str) -> int:
 
 
 class LedgerIds:
-    """Names of ledgers and ids of verifications, made with the index key."""
+    """Makes the keys of ledgers and the ids of verifications with the index key."""
 
     def __init__(self, index_key: bytes, random_bytes: RandomBytes) -> None:
         self._index_key = index_key
@@ -99,7 +99,7 @@ class LedgerIds:
         return self._key(hmac.digest(self._index_key, b"otp ledger 1\0" + phone.encode(), "sha256")[:_NAME_BYTES])
 
     def ledger_of(self, verification_id: str) -> str | None:
-        """The store's key for the ledger that an id names; None for what is no id."""
+        """The store's key of the ledger that an id names; None where the text is no id."""
         if not _ID.fullmatch(verification_id):
             return None
         raw = bytes.fromhex(verification_id[2:])
@@ -125,7 +125,7 @@ class LedgerIds:
 
 
 def parse_keys(text: str) -> CodeKeys:
-    """Read `k2:<base64>,k1:<base64>`. Raises ValueError that names the fault, never the key."""
+    """Read `k2:<base64>,k1:<base64>`. Raises ValueError, which names the fault and never the key."""
     keys: dict[str, bytes] = {}
     for item in text.split(","):
         key_id, colon, secret = item.strip().partition(":")

@@ -1,6 +1,6 @@
-"""Refusals and failures. Each has a stable short code and carries its evidence; none knows HTTP.
+"""What the core raises instead of an answer. Each error has a stable short code and its evidence; none knows HTTP.
 
-A wrong code is neither: it is an answer (verification.Verdict).
+A wrong code is no error: it is an answer (check_transitions.Verdict).
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ class OtpError(Exception):
 
 
 class InvalidInput(OtpError):
-    """A field has a value that nobody can use."""
+    """A field has a value that no request can have."""
 
     code = "invalid_input"
 
 
 class InvalidPhone(InvalidInput):
-    """Not a phone number that can receive a code on the channels at hand."""
+    """Not a phone number that can receive a code on the channels of this server."""
 
     code = "invalid_phone"
 
 
 class Landline(InvalidPhone):
-    """A fixed line, where no channel at hand reaches one."""
+    """A fixed line, where no channel of this server reaches one."""
 
     code = "landline"
 
 
 class UnknownChannel(InvalidInput):
-    """A channel that is not served here."""
+    """Not a channel of this server."""
 
     code = "unknown_channel"
 
 
 class CountryNotAllowed(OtpError):
-    """The number's country is not on this server's list, or its kind is never served."""
+    """The number's country is not on this server's list."""
 
     code = "country_not_allowed"
 
@@ -55,13 +55,13 @@ class VerificationNotFound(OtpError):
 
 
 class NotPending(OtpError):
-    """The verification is over already."""
+    """The verification has already ended."""
 
     code = "not_pending"
 
 
 class LimitReached(OtpError):
-    """A limit of this number refuses another message for now. Nothing was changed."""
+    """A limit of this number allows no message for now. Nothing was changed."""
 
     code = "limit_reached"
     of: ClassVar[str] = "number"  # whose limit it is
@@ -72,13 +72,13 @@ class LimitReached(OtpError):
 
 
 class TooSoon(LimitReached):
-    """The gap between two messages to one number is not over."""
+    """The gap between two messages to one number has not passed."""
 
     code = "resend_too_soon"
 
 
 class TooManySends(LimitReached):
-    """The number had its messages of the hour or the day."""
+    """The number had all its messages of the hour or the day."""
 
     code = "too_many_sends"
 
@@ -91,13 +91,13 @@ class VerificationSpent(TooManySends):
 
 
 class CoolingDown(LimitReached):
-    """A verification of this number died of wrong codes a short time ago."""
+    """Wrong codes ended a verification of this number a short time ago."""
 
     code = "cooling_down"
 
 
 class TooManyPending(LimitReached):
-    """Too many purposes have a verification pending for this number."""
+    """Too many purposes have a pending verification for this number."""
 
     code = "too_many_pending"
 
@@ -109,13 +109,13 @@ class Busy(OtpError):
 
 
 class Overloaded(OtpError):
-    """As many sends as this process may have at once are running. Nothing was changed."""
+    """This process has as many sends at once as it may have. Nothing was changed."""
 
     code = "busy"
 
 
 class DeliveryRefused(OtpError):
-    """Every channel that was tried refused the message. `reason` is an delivery.Reason."""
+    """Every channel that was asked refused the message. `reason` is a delivery.Reason."""
 
     code = "delivery_refused"
 
@@ -146,7 +146,7 @@ class StoreUnavailable(OtpError):
 
 
 class DirectoryUnavailable(OtpError):
-    """The directory of users cannot be asked."""
+    """The directory of users does not answer."""
 
     code = "directory_unavailable"
 
@@ -155,7 +155,7 @@ class DirectoryUnavailable(OtpError):
 
 
 class UnknownKey(OtpError):
-    """The code was made with a key that this server does not hold. No try was spent."""
+    """The code was made with a key that this server does not have. No attempt was spent."""
 
     code = "unknown_key"
 

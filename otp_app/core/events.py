@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to one verification."""
+    """An event of one verification."""
 
     verification_id: str
     to: str  # masked
@@ -17,7 +17,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sent(Event):
-    """A message was handed to a channel: taken, or taken as far as anybody knows (`outcome` unknown)."""
+    """A channel took a message, or may have taken it (`outcome` unknown)."""
 
     send_id: str
     channel: str
@@ -27,7 +27,7 @@ class Sent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A channel did not take a message."""
+    """A channel refused a message."""
 
     send_id: str
     channel: str
@@ -37,7 +37,7 @@ class Refused(Event):
 
 @dataclass(frozen=True, slots=True)
 class Checked(Event):
-    """A guess was looked at: approved, pending (wrong, tries left) or max_attempts_reached."""
+    """An attempt was compared: approved, pending (wrong, attempts left) or max_attempts_reached."""
 
     status: str
 
@@ -49,7 +49,7 @@ class Canceled(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeLost(Event):
-    """A message was handed over, but what became of it could not be written to the store."""
+    """A message was handed over, but its outcome could not be written to the store."""
 
     send_id: str
 

@@ -1,4 +1,4 @@
-"""The ledger: all that the server remembers of one phone number, in one record, so that one swap is atomic.
+"""The ledger: all that the server remembers about one phone number, in one record, so that one swap is atomic.
 
 Records are immutable. On disk a ledger is compact JSON in which a field with its default value is left out and a
 field that this version does not know is kept, so that versions can run side by side.
@@ -19,7 +19,7 @@ FORMAT = 1
 MAX_BYTES = 8192  # as much as stores take
 MAX_TOMBSTONES = 8
 
-BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp before the stamp is not believed
+BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
@@ -27,7 +27,7 @@ Record = TypeVar("Record", "Send", "Verification", "Ledger")
 
 
 class Status(StrEnum):
-    """What a verification can be."""
+    """The state of a verification."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -52,7 +52,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One act of proving, for one purpose. Over, it stays a while as a tombstone."""
+    """One act of proving, for one purpose. Once it has ended it is kept for an hour."""
 
     id: str
     purpose: str
@@ -61,27 +61,27 @@ class Verification:
     begun: Instant
     life: float  # seconds from `begun` until it expires
     status: Status = Status.PENDING
-    attempts: int = 0  # wrong guesses looked at
+    attempts: int = 0  # wrong ones, each compared
     generation: int = 0  # of the code; each has its own
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
     newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
     replaces: str = ""  # id of the verification that its beginning ended
-    again: bool = False  # approved by an API that accepts codes again, so guesses still count; see Policy.once_only
+    again: bool = False  # approved by an API that accepts codes again, so attempts still count; see Policy.once_only
     end_reported: bool = False  # a check has reported that it ended; see Policy.report_end_once
-    ended_at: float | None = None  # wall clock when it was approved, canceled or died
+    ended_at: float | None = None  # wall clock when it was approved, canceled or exhausted
     sends: tuple[Send, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digits(self) -> int:
-        """The length of the code that it has now."""
+        """The length of its present code."""
         return self._choice[1] if self._choice else self.length
 
     @property
     def shortest(self) -> int:
-        """The least length that its code has or may have again, as when a longer one turns out never to have left."""
+        """The least length that its code has, or may have again where a longer one turns out never to have left."""
         return min([self.length, *(length for _, length, _ in self.chosen)])
 
     @property
@@ -92,7 +92,7 @@ class Verification:
 
     @property
     def code_offset(self) -> int:
-        """How far the code that it has now is from the derived one; see codes.moved."""
+        """How far its present code is from the derived one; see codes.shift_code."""
         return self._choice[2] if self._choice else 0
 
     @property
@@ -107,11 +107,11 @@ class Verification:
         return max(passed, 0.0) if passed >= -BACKWARDS else math.inf
 
     def left(self, now: Instant) -> float:
-        """Seconds of life that are left; 0 when it is over."""
+        """Seconds of life that are left; 0 once it has ended."""
         return self.code_left(now) if self.status == Status.PENDING else 0.0
 
     def code_left(self, now: Instant) -> float:
-        """Seconds until the code's life is over, whether or not it was used."""
+        """Seconds of life that the code has left, whether or not it was used."""
         return max(self.life - self.age(now), 0.0)
 
     def status_at(self, now: Instant) -> Status:
@@ -119,7 +119,7 @@ class Verification:
         return Status.EXPIRED if self.status == Status.PENDING and not self.left(now) else self.status
 
     def seen_at(self, now: Instant) -> Verification:
-        """The verification as it is stored now: too old, it has expired for good, whatever clocks show after a reboot.
+        """The verification as it is stored now: once expired it stays so, whatever clocks show after a reboot.
 
         A beginning that lies ahead says nothing of its age, as the clock of another server may be ahead.
         """
@@ -131,7 +131,7 @@ class Verification:
         return self.status_at(now) == Status.PENDING
 
     def ended_for(self, now: Instant) -> float:
-        """Seconds since it was over; negative while it is pending."""
+        """Seconds since it ended; negative while it is pending."""
         if self.ended_at is None:
             return self.age(now) - self.life
         return max(now.wall - self.ended_at, 0.0)
@@ -139,18 +139,18 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything remembered of one number."""
+    """Everything remembered about one number."""
 
     phone: str  # E.164
     verifications: tuple[Verification, ...] = ()  # oldest first
     sent: tuple[float, ...] = ()  # wall clock of the messages that count for the caps
     last_send: float = 0.0  # wall clock of the message that the gap runs from
     streak: int = 0  # messages without an approval between them
-    exhaustions: int = 0  # verifications in a row that died of wrong codes
-    exhausted_at: float = 0.0  # wall clock of the last such death
-    risk: tuple[tuple[int, int], ...] = ()  # (day, chance spent on wrong guesses that day in units of 1e-10)
+    exhaustions: int = 0  # verifications in a row that wrong codes ended
+    exhausted_at: float = 0.0  # wall clock of the last such end
+    risk: tuple[tuple[int, int], ...] = ()  # (day, chance spent on wrong attempts that day in units of 1e-10)
     raised: bool = False  # new codes are longer
-    given_back: tuple[int, ...] = ()  # days on which a wrong guess was forgiven
+    given_back: tuple[int, ...] = ()  # days on which a wrong attempt was forgiven
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
     seen: Instant | None = None  # the clock at the last change
     format: int = FORMAT
@@ -161,7 +161,7 @@ class Ledger:
         return (v for v in self.verifications if v.is_pending(now))
 
     def latest(self, now: Instant, purpose: str) -> Verification | None:
-        """The pending verification of a purpose, or else the last one that is over."""
+        """The pending verification of a purpose, or else the last one that has ended."""
         mine = [v for v in self.verifications if v.purpose == purpose]
         return next((v for v in mine if v.is_pending(now)), mine[-1] if mine else None)
 

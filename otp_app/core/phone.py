@@ -56,10 +56,10 @@ class Phone:
 
 
 def parse(text: str, countries: frozenset[str] = frozenset(), *, from_directory: bool = False) -> Phone:
-    """Return the number that a text names, if a code can be sent to its kind of number.
+    """Return the number in a text, if a code can be sent to its kind of number.
 
-    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. A `listed` number is from the operator's
-    own directory and need not be in use. Raises InvalidPhone for what is no mobile or fixed number in use,
+    `countries` (ISO 3166 alpha-2) is the list of those served; empty: all. A number `from_directory` is from the
+    operator's own directory and need not be in use. Raises InvalidPhone where it is no mobile or fixed number in use,
     CountryNotAllowed for another country.
     """
     number = _read(text)
@@ -78,9 +78,9 @@ def parse(text: str, countries: frozenset[str] = frozenset(), *, from_directory:
 
 
 def _not_in_use(number: phonenumbers.PhoneNumber, countries: frozenset[str]) -> Phone:
-    """Return the number; of its countries, which its calling code alone tells, one has to be served."""
+    """Return the number. Only its calling code says which countries it may be of: one has to be served."""
     if not phonenumbers.is_possible_number(number):
-        raise InvalidPhone("phone_number has not as many digits as a number of its country")
+        raise InvalidPhone("phone_number has too few or too many digits for its country")
     regions = COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())
     if _NO_COUNTRY in regions:
         raise InvalidPhone("phone_number is not a mobile number")
@@ -91,12 +91,12 @@ def _not_in_use(number: phonenumbers.PhoneNumber, countries: frozenset[str]) -> 
 
 @lru_cache(4096)  # a check mostly names a number that a send has named
 def spelling(text: str) -> str:
-    """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone for none."""
+    """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone."""
     return _e164(_read(text))
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is written as a number in international form; whether there is such a number is not looked at."""
+    """Whether a text is written as a number in international form; whether there is such a number is not checked."""
     return bool(_E164.fullmatch(text) or _E164.fullmatch(_ungrouped(text)))
 
 
@@ -114,11 +114,11 @@ def _read(text: str) -> phonenumbers.PhoneNumber:
 
 def _parsed(digits: str) -> phonenumbers.PhoneNumber:
     if not _E164.fullmatch(digits):
-        raise InvalidPhone("phone_number must be a number in international form")
+        raise InvalidPhone("phone_number must be in E.164 form, such as +14155552671")
     try:
         number = phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:
-        raise InvalidPhone("phone_number has no known country calling code") from None
+        raise InvalidPhone("phone_number must begin with a country calling code, such as +1 or +44") from None
     if rule := _ONE_NUMBER.get(number.country_code or 0):
         written, counts = rule
         return phonenumbers.parse(written.sub(counts, _e164(number)), None)

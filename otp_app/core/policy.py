@@ -1,4 +1,4 @@
-"""The numbers of the rules, in one place. Settings fill them; docs/limits.md explains them."""
+"""The figures of the rules, in one place. Settings fill them; docs/limits.md explains them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HOUR, DAY = 3600.0, 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long codes live, how often they may be guessed and sent. Times are seconds."""
+    """How long codes live, and how many attempts and messages are allowed. Times are seconds."""
 
     ttl: float = 300.0  # life of a code; a resend gives it again …
     max_life: float = 600.0  # … but a verification ends here, resends included
@@ -17,38 +17,38 @@ class Policy:
 
     length: int = 6
     raised_length: int = 8  # for a number under attack
-    max_attempts: int = 5  # guesses looked at per verification, whatever the resends and restarts
-    api_attempts: int = 10  # guesses after which a face looks at no more, though others may: each counts all of them
+    max_attempts: int = 5  # compared per verification, whatever the resends and restarts
+    api_attempts: int = 10  # after which this API compares no more, though others may: each counts them all
 
     gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
-    sends_per_hour: int = 5  # per number, over all purposes, channels and faces; 0: no limit
+    sends_per_hour: int = 5  # per number, over all purposes, channels and APIs; 0: no limit
     sends_per_day: int = 10
     sends_per_verification: int = 0  # messages of one verification; 0: only the limits of the number
-    keyed_reserve: int = 5  # more sends a day for callers with an API key, so that strangers cannot use up all
-    cool_downs: tuple[float, ...] = (30.0, 60.0, 300.0, 900.0, 3600.0)  # after a death by wrong codes
+    keyed_reserve: int = 5  # more sends a day for callers with an API key, so that others cannot use up all
+    cool_downs: tuple[float, ...] = (30.0, 60.0, 300.0, 900.0, 3600.0)  # after wrong codes ended a verification
 
     max_purposes: int = 8  # pending at the same time
-    tombstone: float = HOUR  # how long a verification that is over can still be asked about
-    refusal_memory: float = 600.0  # how long a provider's "not this number" is believed
+    tombstone: float = HOUR  # how long a verification can be read after its end
+    refusal_memory: float = 600.0  # how long a provider's refusal of a number is believed
 
-    # Risk: the sum, over the wrong guesses of 30 days, of each one's chance to have been right.
+    # Risk: the sum, over the wrong attempts of 30 days, of each one's chance to have been right.
     risk_days: int = 30
     risk_raise: float = 40e-6  # from here on new codes have `raised_length` …
     risk_lower: float = 20e-6  # … until the sum is below this
-    give_back_limit: int = 5  # wrong guesses forgiven in `risk_days`: one per approval (an honest typo)
+    give_back_limit: int = 5  # wrong attempts forgiven in `risk_days`: one per approval (an honest typo)
 
     new_code_on_resend: bool = False
-    once_only: bool = True  # an approved code is no good any more; False: it is, until its life is over
+    once_only: bool = True  # an approved code is not accepted again; False: it is, until it expires
     reused: bool = False  # an API of this server accepts approved codes again, so until then they are at stake
-    report_end_once: bool = False  # the first check after a verification is over is noted, for faces that tell it once
+    report_end_once: bool = False  # the first check after the end is noted, for APIs that report the end once
 
     @property
     def allowed_attempts(self) -> int:
-        """Guesses that may have been made when another one is looked at."""
+        """Wrong attempts after which none is compared."""
         return min(self.max_attempts, self.api_attempts)
 
     def attempts_left(self, attempts: int) -> int:
-        """Guesses that are looked at after so many wrong ones."""
+        """Attempts that are compared after so many wrong ones."""
         return max(self.allowed_attempts - attempts, 0)
 
     def gap_after(self, streak: int) -> float:
@@ -56,5 +56,5 @@ class Policy:
         return self.gaps[min(streak, len(self.gaps)) - 1] if self.gaps and streak else 0.0
 
     def cool_down_after(self, exhaustions: int) -> float:
-        """Seconds without public sends after the last of `deaths` verifications that died in a row."""
+        """Seconds without public sends after wrong codes ended so many verifications in a row."""
         return self.cool_downs[min(exhaustions, len(self.cool_downs)) - 1] if self.cool_downs and exhaustions else 0.0

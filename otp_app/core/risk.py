@@ -16,17 +16,17 @@ RISK_UNIT = 1e-10
 
 
 def attempt_weight(length: int) -> int:
-    """The chance of one guess at a code of so many digits, in RISK_UNIT."""
+    """The chance of one attempt at a code of so many digits, in RISK_UNIT."""
     return int(10 ** (10 - length))
 
 
 def risk_spent(ledger: Ledger) -> int:
-    """The chance that the remembered wrong guesses had, together, in RISK_UNIT."""
+    """The chance that the remembered wrong attempts had together, in RISK_UNIT."""
     return sum(units for _, units in ledger.risk)
 
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
-    """The chance of all guesses that live codes still allow, together, in RISK_UNIT."""
+    """The chance of all attempts together that live codes still allow, in RISK_UNIT."""
     reused = policy.reused or not policy.once_only
     again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and reused)]
     live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
@@ -34,7 +34,7 @@ def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
 
 
 def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:
-    """The ledger with a wrong guess (or, negative, a forgiven one) on its account."""
+    """The ledger with the risk of a wrong attempt added, or (negative) of a forgiven one taken back."""
     day = int(now.wall // DAY)
     days = _by_day(ledger)
     if units < 0:
@@ -46,7 +46,7 @@ def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:
 def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, int]:
     """The length of a new code, and the ledger that remembers whether it is raised.
 
-    The guesses that pending verifications still allow count as spent, so that opening many at once buys nothing.
+    The attempts that pending verifications still allow count as spent, so that many at once bring no advantage.
     """
     risk = risk_spent(ledger)
     above = risk + risk_at_stake(ledger, now, policy) >= round(policy.risk_raise / RISK_UNIT)

@@ -14,7 +14,7 @@ from otp_app.core.send_request import DEFAULT_PURPOSE
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """What a caller said of it. All that was said must fit."""
+    """What a caller has given. All that was given must fit."""
 
     verification_id: str | None
     phone: str | None  # E.164
@@ -22,17 +22,17 @@ class Selector:
 
     @classmethod
     def of(cls, verification_id: str | None, phone_number: str | None, purpose: str | None) -> Selector:
-        """Take what a caller said. Raises InvalidPhone."""
+        """Return the selector of what a caller has given. Raises InvalidPhone."""
         return cls(verification_id, spelling(phone_number) if phone_number is not None else None, purpose)
 
     def key(self, ids: LedgerIds) -> str | None:
-        """Return the store's key of the ledger that it is in; None where nothing was said that names one."""
+        """Return the store's key of its ledger; None where neither id nor number was given."""
         if self.verification_id is not None:
             return ids.ledger_of(self.verification_id)
         return ids.ledger(self.phone) if self.phone else None
 
     def find(self, ledger: Ledger | None, now: Instant, policy: Policy) -> Verification | None:
-        """Return it, unless there is none that fits or it has been over for so long that it is forgotten."""
+        """Return the verification, unless none fits or it ended so long ago that it is forgotten."""
         if ledger is None or (self.phone and ledger.phone != self.phone):
             return None
         by_id, purpose = self.verification_id, self.purpose or DEFAULT_PURPOSE

@@ -20,7 +20,7 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     """
     shift = _clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
-        ledger = _moved(ledger, shift, now.boot)
+        ledger = _shifted(ledger, shift, now.boot)
     latest = max(ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals))
     return ledger if latest <= now.wall + MOST_AHEAD else _clamp_future_stamps(ledger, now)
 
@@ -32,11 +32,11 @@ def _clock_set_by(seen: Instant | None, now: Instant) -> float:
     return round((now.wall - seen.wall) - (now.uptime - seen.uptime), 3)
 
 
-def _moved(ledger: Ledger, shift: float, boot: str) -> Ledger:
+def _shifted(ledger: Ledger, shift: float, boot: str) -> Ledger:
     days = round(shift / DAY)
     return replace(
         ledger,
-        verifications=tuple(_moved_verification(verification, shift, boot) for verification in ledger.verifications),
+        verifications=tuple(_shifted_verification(verification, shift, boot) for verification in ledger.verifications),
         sent=tuple(stamp + shift for stamp in ledger.sent),
         last_send=ledger.last_send + shift if ledger.last_send else 0.0,
         exhausted_at=ledger.exhausted_at + shift if ledger.exhausted_at else 0.0,
@@ -46,12 +46,13 @@ def _moved(ledger: Ledger, shift: float, boot: str) -> Ledger:
     )
 
 
-def _moved_verification(verification: Verification, shift: float, boot: str) -> Verification:
-    """Move all its stamps alike: a send is found by its stamp among those that the ledger counts.
+def _shifted_verification(verification: Verification, shift: float, boot: str) -> Verification:
+    """Shift all its stamps alike: a send is found by its stamp among those that the ledger counts.
 
-    But no beginning in an earlier boot moves forward: its clock may have been right, and no code gets younger.
+    But no beginning in an earlier boot shifts forward: its clock may have been right, and no code gets younger.
     """
-    begun, younger = verification.begun, min(shift, 0.0) if verification.begun.boot != boot else shift
+    begun = verification.begun
+    younger = shift if begun.boot == boot else min(shift, 0.0)
     return replace(
         verification,
         begun=begun._replace(wall=begun.wall + younger),

@@ -1,4 +1,4 @@
-"""The text that people read: a template with a closed set of values, per language."""
+"""The text of a message: a template per language with a closed set of values."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: What a caller may wish for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
+#: What a caller may ask for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
 #: that POSIX (`pt_BR.UTF-8`), Java (`zh_TW_#Hant`) and ICU, so iOS (`en_US@rg=dezzzz;calendar=buddhist`), have for
-#: locales. A wish that fits no text gets the default one, so nothing more is asked of it.
+#: locales. A locale that fits no text gets the default one, so nothing more is checked.
 LOCALE = re.compile(r"[A-Za-z0-9*_.@#=;-]{1,100}")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what a text can be stored under
 SCRIPT = 4  # letters of a script subtag, such as Hant
@@ -19,7 +19,7 @@ VALUES = ("code", "app", "minutes")
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What a message says. Only the operator writes templates; callers choose a language at most."""
+    """The texts of messages. Only the operator writes templates; callers choose a language at most."""
 
     default: str = "Your OTP is: {code}"
     by_locale: Mapping[str, str] = field(default_factory=dict)  # language_tag -> template
@@ -27,7 +27,7 @@ class Texts:
     origin: str = ""  # host that the code is bound to in the last line, for browsers that fill it in
 
     def render(self, code: str, ttl: float, locale: str = "") -> str:
-        """Return the whole text; `ttl` is what is left of the code's life in seconds, told in whole minutes."""
+        """Return the whole text; `ttl` is the code's life in seconds that is left, shown in whole minutes."""
         minutes = max(int((ttl + ON_ITS_WAY) // 60), 1)
         text = self._template(locale).format(code=code, app=self.app_name, minutes=minutes)
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
@@ -61,7 +61,7 @@ def _shortened(tag: str) -> str:
 
 
 def template_fault(template: str) -> str | None:
-    """Say what is wrong with a template, None if nothing is: it needs {code}, and may have {app} and {minutes}."""
+    """Return the fault of a template, None where it has none: it needs {code}, and may have {app} and {minutes}."""
     try:
         values = [value for value in string.Formatter().parse(template) if value[1] is not None]
     except ValueError:
