@@ -13,8 +13,7 @@ from typing import TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import FieldInfo, replace
-from msgspec.structs import fields as fields_of
+from msgspec.structs import FieldInfo, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,18 @@ def read(model: type[Body], said: object) -> Body:
         found = msgspec.convert(said, model)
         made = {name: make(getattr(found, name)) for name, make in _readers(model)}
     except ValueError:  # msgspec's own is of the first fault alone
-        raise Unfit([fault for field in fields_of(model) if (fault := _fault(field, said))]) from None
+        raise Unfit([fault for field in _fields(model) if (fault := _fault(field, said))]) from None
     return replace(found, **made) if made else found
 
 
 @cache
+def _fields(model: type[Fields]) -> tuple[FieldInfo, ...]:
+    return fields(model)  # which resolves annotations anew each time
+
+
+@cache
 def _readers(model: type[Fields]) -> tuple[tuple[str, Callable[[str], str]], ...]:
-    rules = ((field.name, rule) for field in fields_of(model) for rule in _rules(field))
+    rules = ((field.name, rule) for field in _fields(model) for rule in _rules(field))
     return tuple((name, rule.make) for name, rule in rules if isinstance(rule, Read))
 
 
