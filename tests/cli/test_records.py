@@ -207,6 +207,7 @@ def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, comm
         ({"OTP_STORE_URL_FILE": "absent"}, "OTP_STORE_URL_FILE: the file cannot be read\n"),
         ({"REDIS_HOST": "redis", "REDIS_PORT": "x"}, "REDIS_PORT: write a number\n"),
         ({"REDIS_HOST": "redis", "REDIS_DB": "x"}, "REDIS_DB: write a number\n"),
+        ({"REDIS_HOST_FILE": "absent"}, "REDIS_HOST_FILE: the file cannot be read\n"),
     ],
 )
 def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, command, given, line):
