@@ -21,16 +21,15 @@ LARGEST = 1_000_000  # bytes
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: what no text editor puts into a file of settings, and what other readers of such files take in different ways
 _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
+_OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)"
 #: another assignment within a value that has no quotes
-_SECOND = re.compile(
-    r"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*="
-    r"|((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)\s*[=:]",
-    re.ASCII,
-)
+_SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:]", re.ASCII)
 #: a setting at the end of a comment, where a file that had no last line break was appended to
 _IN_COMMENT = re.compile(r"[a-z0-9](OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}=", re.ASCII)
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
+#: another setting in a value whose quotes are gone already
+_ASSIGNS = re.compile(rf"{_OURS}\s*=", re.ASCII)
 
 
 class FileFault(ValueError):
@@ -65,6 +64,18 @@ def read_lines(path: Path) -> Lines:
         number = content.count("\n", 0, strange.start()) + 1
         found.faults = [f"line {number} cannot be read: it has {_words(strange[0])}"]
     return found
+
+
+def holds_another(value: str) -> bool:
+    """Return whether a value of the environment holds a setting too.
+
+    systemd and others that read files for it join the lines behind an open quote or before a backslash.
+    """
+    return bool(_ASSIGNS.search(value)) or _is_open(value)
+
+
+def _is_open(written: str) -> bool:
+    return any(_SWALLOWED.match(line) for line in written.splitlines()[1:])
 
 
 def _is_there(path: Path) -> bool:
@@ -139,8 +150,7 @@ def _fault(statement: str, value: str) -> str | None:
     """What is wrong with a statement that python-dotenv reads without complaint."""
     written = statement.partition("=")[2].lstrip()
     if written[:1] in ("'", '"'):
-        further = written.splitlines()[1:]
-        return "its quote is not closed on the line" if any(_SWALLOWED.match(line) for line in further) else None
+        return "its quote is not closed on the line" if _is_open(written) else None
     if value.endswith("\\"):
         return "a value ends with its line: take the backslash away"
     return "write one setting a line, or quotes around the value" if _SECOND.search(value) else None

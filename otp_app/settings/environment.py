@@ -12,13 +12,18 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from otp_app.settings.env_file import FileFault, read_lines, read_text
+from otp_app.settings.env_file import FileFault, holds_another, read_lines, read_text
 from otp_app.settings.model import AnyModel, Field, Model, build, fields_of
 
 #: how the names of our settings begin; the environment may have others with the same beginning
 PREFIXES = ("OTP_", "TWILIO_")
 #: names that Twilio's own programs read
 OF_TWILIO = {"TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"}
+
+JOINED = (
+    "it holds another setting too: in the file that sets it, close the quote, remove a backslash at the end of the line, "
+    "and write one setting a line"
+)
 
 Texts = dict[str, str]
 #: texts of settings by attribute -> texts of other settings that follow from them, and faults by variable.
@@ -135,6 +140,8 @@ def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str])
     given = (s for s in (environ, lines) if variable in s or s.get(file) or (file in s and guard))
     source = next(given, {})
     text = source.get(variable, "").strip()
+    if source is environ and holds_another(text):
+        return None, {variable: JOINED}
     if path := source.get(file):
         return _from_file(field, path) if not text else (None, {variable: f"set {variable} or {file}, not both"})
     if text or (field.setting.empty_is_none and variable in source):

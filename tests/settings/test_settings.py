@@ -87,6 +87,26 @@ def test_the_environment_wins_over_the_file(tmp_path):
     assert read({"PORT": "7000"}, tmp_path)[0].port == 7000
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "The Shop\nOTP_CHECK_BY=id", "The ShopOTP_CHECK_BY=id", "The Shop OTP_COUNTRIES = US", "Shop\nexport HOST=::1",
+        "The Shop\n# countries\nPORT=1",
+    ],
+)  # fmt: skip
+def test_a_setting_within_a_value_of_the_environment_is_a_fault(value, tmp_path):
+    """systemd joins the lines of its EnvironmentFile behind an open quote or a backslash: a guard would be text."""
+    faults = read({"OTP_APP_NAME": value}, tmp_path)[1]
+    assert list(faults) == ["OTP_APP_NAME"]
+    assert "close the quote" in faults["OTP_APP_NAME"]
+
+
+def test_a_text_of_several_lines_is_a_good_value_of_the_environment(tmp_path):
+    """Messages may have them."""
+    message = "Your code = {code}\n\nNever share it: OTP means one-time password.\nhttps://example.com/?a=b"
+    assert read({"OTP_MESSAGE": message}, tmp_path)[1] == {}
+
+
 def test_the_environment_wins_over_a_file_named_in_dot_env(tmp_path):
     """The same where .env says it with NAME_FILE."""
     (tmp_path / "port").write_text("6000", encoding="utf-8")
