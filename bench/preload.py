@@ -15,7 +15,7 @@ from pathlib import Path
 
 from turns import number
 
-from otp_app import profiles, settings
+from otp_app import settings
 from otp_app.clock import system_clock
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
@@ -23,7 +23,7 @@ from otp_app.core.send_request import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.core.texts import Texts
-from otp_app.settings import keyring
+from otp_app.settings import keyring, policy
 from otp_app.store import open_store
 
 THREADS = 16  # so that the store can commit in groups
@@ -56,7 +56,7 @@ def service(store: Store, channel: NullChannel) -> VerificationService:
     keyring.ensure(chosen)
     keys, index_key = keyring.keys(chosen)
     ids, texts = LedgerIds(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
-    return VerificationService(store, [channel], policy=profiles.policy(chosen), keys=keys, ids=ids, texts=texts,
+    return VerificationService(store, [channel], policy=policy.numbers(chosen), keys=keys, ids=ids, texts=texts,
                                clock=system_clock())
 
 

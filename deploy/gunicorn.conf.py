@@ -95,9 +95,9 @@ def pre_fork(server, worker):
 
     So HUP loads new settings and never new code, which would mix with the old code: new code needs a restart.
     """
-    from otp_app import app, channels  # imported late, so that the checks need not wait for it
+    from otp_app import apis, app, channels  # noqa: F401  imported late, so that the checks need not wait for it
 
-    app.blueprints(_settings)
+    apis.known(_settings.otp_apis)
     try:
         for channel in channels.open_channels(_settings):
             channel.close()
@@ -245,10 +245,11 @@ def _checked(addresses, running=None):
             return None, reachable, os.EX_CONFIG
         for line in startup.prepare(settings):
             log.warning(line)
-        if fault := startup.directory_fault(settings):
-            if running:  # running workers still have the previous users
-                return None, [fault], os.EX_CONFIG
-            log.warning(fault)  # the directory may recover, and until then requests get 503
+        unreachable = startup.unreachable(settings)
+        if unreachable and running:  # running workers still have the previous users
+            return None, unreachable, os.EX_CONFIG
+        for line in unreachable:
+            log.warning(line)  # the directory may recover, and until then requests get 503
         return keyring.held(settings), [], os.EX_OK
     except keyring.BadKeyFile as error:
         return None, [str(error)], os.EX_CONFIG

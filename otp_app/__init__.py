@@ -9,7 +9,6 @@ its own line or above; no API, channel or store imports another one.
     startup
     apis
     web
-    profiles
     wiring
     background  channels  maintenance  proof  store  stores
     clock  logs

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-from flask import Blueprint, Flask
+from flask import Flask
 
 from otp_app import startup
-from otp_app.apis import FACES
-from otp_app.apis.native import jwks
+from otp_app.apis import load_api
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import refusals, reloading
@@ -44,32 +42,29 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     if claim:
         app.before_request(claim.check)
     guard.init_app(app)
-    settings = services.settings
-    for blueprint in blueprints(settings):
-        app.register_blueprint(blueprint)
-    faces = [FACES[name] for name in settings.otp_apis]
-    guard.limit_clients(
-        app,
-        [
-            ("send", settings.otp_client_limits, [_blueprint(name) for face in faces for name in face.sends]),
-            ("check", settings.otp_check_limits, [_blueprint(name) for face in faces for name in face.checks]),
-        ],
-    )
+    app.register_blueprint(health.bp)
+    app.register_blueprint(openapi.bp)
+    _open_apis(app, services)
     app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
-def blueprints(settings: Settings) -> list[Blueprint]:
-    """Return all that is served; the code of the faces is imported with this call."""
-    faces = [_blueprint(name) for face in settings.otp_apis for name in FACES[face].blueprints]
-    return [health.bp, openapi.bp, *([jwks.bp] if settings.otp_proof_keys else []), *faces]
-
-
-def _blueprint(name: str) -> Blueprint:
-    """Import it only now: a face that is not served costs nothing."""
-    module, _, attribute = name.partition(":")
-    blueprint: Blueprint = getattr(import_module(module), attribute)
-    return blueprint
+def _open_apis(app: Flask, services: Services) -> None:
+    settings = services.settings
+    apis = {name: load_api(name)(services) for name in settings.otp_apis}
+    app.extensions["otp_apis"] = apis
+    app.extensions["otp_states"] = {type(api.state): api.state for api in apis.values()}
+    for api in apis.values():
+        errors.render_with(app, api.render_error, [blueprint.name for blueprint in api.blueprints()], api.prefix)
+        for blueprint in api.blueprints():
+            app.register_blueprint(blueprint)
+    guard.limit_clients(
+        app,
+        [
+            ("send", settings.otp_client_limits, [blueprint for api in apis.values() for blueprint in api.sends]),
+            ("check", settings.otp_check_limits, [blueprint for api in apis.values() for blueprint in api.checks]),
+        ],
+    )
 
 
 class Application(Flask):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-from otp_app import profiles
-from otp_app.apis.phone.session_tokens import SessionTokens
-from otp_app.apis.users.directories import Directory, open_directory
-from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
 from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.bulkhead import Bulkhead
-from otp_app.core.codes import LedgerIds
-from otp_app.core.delivery import Channel, CodeMaker
+from otp_app.core.codes import CodeKeys, LedgerIds
+from otp_app.core.delivery import Channel
 from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
@@ -24,37 +21,45 @@ from otp_app.core.store import Store
 from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.loading import load_object
-from otp_app.proof import Proofs, parse_proof_keys
-from otp_app.settings import Settings, keyring
+from otp_app.settings import Settings, keyring, policy
 from otp_app.store import open_or_memory, open_store
+
+
+class Opened(Protocol):
+    """What an API has opened: it is closed with the services. One with a `ping` is Pingable, and asked by /readyz."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+@runtime_checkable
+class Pingable(Protocol):
+    """A part that can be asked whether it works."""
+
+    def ping(self) -> None:
+        """Raise an OtpError within 3 s while it does not."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What faces work with."""
+    """What APIs work with."""
 
     settings: Settings
     verifications: VerificationService
-    users: VerificationService  # the same one, with the figures and words of the users face
-    phone: VerificationService  # the same one, with those of the phone-verify face
-    verify: Callable[[VerifyService], VerificationService]  # the same one, with those of one of Verify's services
-    directory: Directory  # of the users face
-    sessions: SessionTokens  # of the phone-verify face
-    phone_code: Callable[[], str]  # makes the code that this face begins with; "": one of the server's
-    verify_services: VerifyServices
-    proofs: Proofs | None  # None: no keys for them
     idempotent: IdempotentSends
-    sends: Bulkhead  # every API's; guard takes a place for each view that needs the scope "send"
+    sends: Bulkhead  # of all APIs; guard takes a place for each view that needs the scope "send"
     store: Store
     channels: Sequence[Channel]
+    keys: CodeKeys
+    clock: Clock
     sweeper: Sweeper
+    opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
 
     def close(self) -> None:
         """Give everything back; what was answered is kept."""
         self.sweeper.stop()
-        for channel in self.channels:
-            channel.close()
-        self.directory.close()
+        for part in (*self.channels, *self.opened.values()):
+            part.close()
         self.store.close()
 
 
@@ -67,10 +72,10 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     verifications = VerificationService(
         store,
         channels,
-        policy=profiles.policy(settings),
+        policy=policy.numbers(settings),
         keys=keys,
         ids=LedgerIds(index_key, secrets.token_bytes),
-        texts=profiles.texts(settings),
+        texts=policy.texts(settings),
         clock=clock,
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
@@ -80,47 +85,18 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     return Services(
         settings,
         verifications,
-        users=verifications.with_profile(*profiles.users(settings)),
-        phone=verifications.with_profile(*profiles.phone(settings)),
-        phone_code=_phone_code(settings, channels),
-        sessions=SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
-        verify=lambda service: verifications.with_profile(*profiles.verify(settings, service)),
-        verify_services=_verify_services(settings, store, clock),
-        proofs=_proofs(settings, clock),
-        directory=open_directory(settings.otp_directory_url) if settings.otp_directory_url else NoDirectory(),
         idempotent=IdempotentSends(store, clock),
         sends=Bulkhead(settings.otp_threads),
         store=store,
         channels=channels,
+        keys=keys,
+        clock=clock,
         sweeper=Sweeper(store),
     )
 
 
-def _verify_services(settings: Settings, store: Store, clock: Clock) -> VerifyServices:
-    configured = [
-        VerifyService(sid, chosen.purpose, chosen.purpose, custom_code=chosen.custom_code)
-        for sid, chosen in settings.otp_verify_services.items()
-    ]
-    accounts = {holder.account for holder in settings.otp_verify_accounts}
-    return VerifyServices(store, clock, secrets.token_bytes, configured, accounts)
-
-
-def _phone_code(settings: Settings, channels: Sequence[Channel]) -> Callable[[], str]:
-    if fixed := settings.phone_verification.sandbox_code:
-        return lambda: fixed
-    maker = next((channel for channel in channels if isinstance(channel, CodeMaker)), None)
-    return maker.new_code if maker else lambda: ""
-
-
 def _on_approved(settings: Settings) -> list[ApprovalListener]:
     return [bounded(load_object(settings.otp_on_approved, "function"))] if settings.otp_on_approved else []
-
-
-def _proofs(settings: Settings, clock: Clock) -> Proofs | None:
-    if not settings.otp_proof_keys:
-        return None
-    keys = parse_proof_keys(settings.otp_proof_keys)
-    return Proofs(keys, issuer=settings.otp_proof_issuer, ttl=settings.otp_proof_ttl, clock=clock)
 
 
 def _store(settings: Settings) -> Store:
@@ -130,15 +106,3 @@ def _store(settings: Settings) -> Store:
     if away:
         log.warning("OTP_STORE_URL: %s", away)
     return store
-
-
-class NoDirectory:
-    """Knows nobody: no face that is served needs one."""
-
-    def phone(self, user_id: str) -> str | None:
-        """Return None."""
-        del user_id
-        return None
-
-    def close(self) -> None:
-        """There is nothing to give up."""

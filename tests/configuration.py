@@ -18,5 +18,6 @@ def make_settings(**given: Any) -> Settings:
     """Settings with these texts, read as from the environment, or values, taken as they are; by attribute."""
     texts = {name: value for name, value in given.items() if isinstance(value, str)}
     found, faults = build(Settings, texts)
-    assert faults == {}
+    if faults:
+        raise ValueError(faults)
     return replace(found, **{name: value for name, value in given.items() if name not in texts})

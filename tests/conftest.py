@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from tests.provider import Provider
 from tests.running import RunningServer
 from tests.services import Postgres, Redis, postgres_programs
@@ -129,7 +129,7 @@ def all_there_is(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The settings of a server of all faces, whose directory has the user abc."""
     users = tmp_path_factory.mktemp("directory") / "users.csv"
     users.write_text("user_id,phone_number\nabc,+14155552671\nnophone,\nfixed,+442079460958\n", encoding="ascii")
-    return {"otp_apis": tuple(FACES), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
+    return {"otp_apis": tuple(APIS), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from otp_app import profiles, wiring
+from otp_app import wiring
+from otp_app.apis import load_api
+from otp_app.apis.phone.api import profile as phone_profile
+from otp_app.apis.verify_v2.api import profile as verify_profile
 from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.background import sweeper
 from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
 from otp_app.core.send_request import SendRequest
-from otp_app.settings import Settings
+from otp_app.settings import Settings, policy
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
 from tests.configuration import make_settings
@@ -40,15 +43,15 @@ POLICY = {
 
 def test_the_defaults_are_the_policys():
     """What nobody set is as the core has it."""
-    assert profiles.policy(Settings()) == Policy()
+    assert policy.numbers(Settings()) == Policy()
 
 
 @pytest.mark.parametrize(("setting", "field", "value"), [(name, *what) for name, what in POLICY.items()])
 def test_each_setting_moves_its_rule(setting, field, value):
     """And no other."""
-    policy = profiles.policy(make_settings(**{setting: value}))
-    changed = {name for name in Policy.__dataclass_fields__ if getattr(policy, name) != getattr(Policy(), name)}
-    assert (getattr(policy, field), changed) == (value, {field})
+    numbers = policy.numbers(make_settings(**{setting: value}))
+    changed = {name for name in Policy.__dataclass_fields__ if getattr(numbers, name) != getattr(Policy(), name)}
+    assert (getattr(numbers, field), changed) == (value, {field})
 
 
 class Store(MemoryStore):
@@ -99,12 +102,17 @@ def built(**given):
     return wiring.build(make_settings(**{"otp_store_url": "memory://", "otp_channels": channels} | given))
 
 
+def opened(services, name):
+    """What the views of an API work with."""
+    return load_api(name)(services).state
+
+
 def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
     """Of every face, with the whole number."""
     heard = []
     monkeypatch.setitem(sys.modules, "operators", SimpleNamespace(heard=heard.append))
-    with closing(built(otp_on_approved="operators:heard")) as services:
-        sent = services.users.send("+14155552671", SendRequest())
+    with closing(built(otp_on_approved="operators:heard", otp_directory_url="users.csv")) as services:
+        sent = opened(services, "users").verifications.send("+14155552671", SendRequest())
         services.verifications.check(services.channels[0].messages[0].code, phone_number="+14155552671")
     (approval,) = heard
     assert (approval.phone, approval.verification_id) == ("+14155552671", sent.verification_id)
@@ -116,10 +124,10 @@ MADE = replace(SERVICE, name="My Shop", created=1)
 
 def test_verify_has_twilios_figures():
     """Ten minutes that no resend extends, no gap, five messages, five guesses; the caps are those of the number."""
-    policy, _ = profiles.verify(Settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
-    assert (policy.ttl, policy.max_life, policy.gaps) == (600, 600, ())
-    assert (policy.sends_per_verification, policy.allowed_attempts, policy.length) == (5, 5, 6)
-    assert (policy.sends_per_hour, policy.max_attempts) == (7, 9)
+    numbers, _ = verify_profile(Settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
+    assert (numbers.ttl, numbers.max_life, numbers.gaps) == (600, 600, ())
+    assert (numbers.sends_per_verification, numbers.allowed_attempts, numbers.length) == (5, 5, 6)
+    assert (numbers.sends_per_hour, numbers.max_attempts) == (7, 9)
 
 
 @pytest.mark.parametrize(
@@ -134,19 +142,19 @@ def test_verify_has_twilios_figures():
 )
 def test_the_words_of_verify(given, service, text):
     """Twilio's, with the name of the service, unless the operator has others."""
-    _, texts = profiles.verify(Settings(**given), service)
+    _, texts = verify_profile(Settings(**given), service)
     assert texts.render("0042", 600) == text
 
 
 def test_a_verify_service_has_codes_of_its_length():
     """Raised ones are never shorter."""
-    policy, _ = profiles.verify(Settings(), replace(SERVICE, code_length=10))
-    assert (policy.length, policy.raised_length) == (10, 10)
+    numbers, _ = verify_profile(Settings(), replace(SERVICE, code_length=10))
+    assert (numbers.length, numbers.raised_length) == (10, 10)
 
 
 def test_phone_verify_without_settings_of_its_own_is_as_the_server_is():
     """The same figures and words."""
-    assert profiles.phone(Settings()) == (Policy(), profiles.texts(Settings()))
+    assert phone_profile(Settings()) == (Policy(), policy.texts(Settings()))
 
 
 def test_phone_verify_has_the_figures_of_its_settings():
@@ -155,9 +163,9 @@ def test_phone_verify_has_the_figures_of_its_settings():
         "TOKEN_LENGTH": 9, "MAX_FAILED_ATTEMPTS": 3, "VERIFY_SECURITY_CODE_ONLY_ONCE": False,
         "SECURITY_CODE_EXPIRATION_SECONDS": 120,
     }  # fmt: skip
-    policy, texts = profiles.phone(make_settings(phone_verification=json.dumps(written)))
-    assert (policy.length, policy.raised_length, policy.ttl) == (9, 9, 120)
-    assert (policy.api_attempts, policy.max_attempts, policy.once_only) == (3, 5, False)
+    numbers, texts = phone_profile(make_settings(phone_verification=json.dumps(written)))
+    assert (numbers.length, numbers.raised_length, numbers.ttl) == (9, 9, 120)
+    assert (numbers.api_attempts, numbers.max_attempts, numbers.once_only) == (3, 5, False)
     assert texts.render("0042", 600) == "Shop 0042"
 
 
@@ -167,7 +175,7 @@ def test_a_short_code_that_another_api_accepts_again_is_at_stake(ends):
     written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
     given = {"otp_apis": ("verify_v2", "phone"), "phone_verification": json.dumps(written)}
     with closing(built(**given)) as services:
-        verify = services.verify(SERVICE)
+        verify = opened(services, "verify_v2").verifications(SERVICE)
         first = verify.send("+14155552671", SendRequest("first", code="4321", replace_code=True)).verification_id
         if ends == "by its code":
             assert verify.check("4321", verification_id=first).approved
@@ -181,7 +189,7 @@ def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
     """Whoever logs in twice within ten minutes gets short codes both times."""
     written = json.loads(SANDBOX) | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
     with closing(built(otp_apis=("verify_v2",), phone_verification=json.dumps(written))) as services:
-        verify = services.verify(SERVICE)
+        verify = opened(services, "verify_v2").verifications(SERVICE)
         for purpose in ("first", "second"):
             verify.send("+14155552671", SendRequest(purpose, code="4321", replace_code=True))
             assert verify.check("4321", phone_number="+14155552671", purpose=purpose).approved
@@ -190,16 +198,17 @@ def test_a_used_code_is_not_at_stake_where_no_api_accepts_it_again():
 def test_a_sandbox_has_one_code():
     """Which it sends, too."""
     with closing(built(phone_verification=SANDBOX)) as services:
-        services.phone.send("+14155552671", SendRequest(code=services.phone_code()))
+        phone = opened(services, "phone")
+        phone.verifications.send("+14155552671", SendRequest(code=phone.new_code()))
         assert services.channels[0].messages[0].code == "123456"
 
 
 def test_a_channel_may_make_the_codes():
     """And one that makes none leaves them to the server."""
     with closing(built(otp_channels=("tests.test_wiring:CodeMakingChannel",))) as services:
-        assert services.phone_code() == "77777"
+        assert opened(services, "phone").new_code() == "77777"
     with closing(built()) as services:
-        assert services.phone_code() == ""
+        assert opened(services, "phone").new_code() == ""
 
 
 class CodeMakingChannel(RecordingChannel):
@@ -212,6 +221,6 @@ class CodeMakingChannel(RecordingChannel):
 def test_proofs_need_keys():
     """Without them there are none."""
     with closing(built()) as services:
-        assert services.proofs is None
+        assert opened(services, "native").proofs is None
     with closing(built(otp_proof_keys=f"p1:HS256:{new_secret()}")) as services:
-        assert services.proofs.public_keys == []
+        assert opened(services, "native").proofs.public_keys == []

@@ -1,43 +1,32 @@
-"""The faces: which blueprints each one is made of, and which operation of a client they count as.
+"""The APIs, one folder each. Each line names the class of one (web/api.py); its code is imported only if it is served.
 
-A face is removed by deleting its file or folder, and its entry here.
+An API is removed by deleting its folder, its tests and its line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from otp_app.web.api import Api
 
-@dataclass(frozen=True, slots=True)
-class Face:
-    """The blueprints of a face, each as `module:name`."""
-
-    sends: tuple[str, ...] = ()  # counted against OTP_CLIENT_LIMITS
-    checks: tuple[str, ...] = ()  # counted against OTP_CHECK_LIMITS
-    others: tuple[str, ...] = ()
-
-    @property
-    def blueprints(self) -> tuple[str, ...]:
-        """All of them."""
-        return self.sends + self.checks + self.others
-
-
-HERE = __name__
-FACES = {
-    "native": Face(
-        sends=(f"{HERE}.native.send:bp", f"{HERE}.native.resend:bp"),
-        checks=(f"{HERE}.native.verify:bp",),
-        others=(f"{HERE}.native.verifications:bp",),
-    ),
-    "phone": Face(sends=(f"{HERE}.phone.views:sends",), checks=(f"{HERE}.phone.views:checks",)),
-    "users": Face(
-        sends=(f"{HERE}.users.views:sends",),
-        checks=(f"{HERE}.users.views:checks",),
-        others=(f"{HERE}.users.views:root",),
-    ),
-    "verify_v2": Face(
-        sends=(f"{HERE}.verify_v2.verification_views:sends",),
-        checks=(f"{HERE}.verify_v2.verification_views:checks",),
-        others=(f"{HERE}.verify_v2.verification_views:others", f"{HERE}.verify_v2.service_views:bp"),
-    ),
+APIS = {
+    "native": "otp_app.apis.native.api:NativeApi",
+    "phone": "otp_app.apis.phone.api:PhoneApi",
+    "users": "otp_app.apis.users.api:UsersApi",
+    "verify_v2": "otp_app.apis.verify_v2.api:VerifyApi",
 }
+
+
+def load_api(name: str) -> type[Api]:
+    """Return the class of an API. Raises KeyError."""
+    module, _, attribute = APIS[name].partition(":")
+    found: type[Api] = getattr(import_module(module), attribute)
+    return found
+
+
+def known(names: Iterable[str]) -> list[type[Api]]:
+    """Return the classes of the APIs with these names, without those that are not known."""
+    return [load_api(name) for name in names if name in APIS]

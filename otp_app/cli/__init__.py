@@ -11,13 +11,13 @@ from pathlib import Path
 from otp_app.cli import keys, records, store
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
-from otp_app.startup import BadSettings, advice, directory_fault, load, look
+from otp_app.startup import BadSettings, advice, load, look, unreachable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     args = _parser().parse_args(argv)
-    for name in ("psycopg.pool", "otp_app.apis.users.directories"):  # a command's error is one line, its own
+    for name in ("psycopg.pool", "otp_app.apis"):  # a command's error is one line, its own
         logging.getLogger(name).addHandler(logging.NullHandler())
     return int(args.run(args))
 
@@ -54,8 +54,8 @@ def _check(_: argparse.Namespace) -> int:
     except OtpError as error:
         print(f"OTP_STORE_URL: {error}", file=sys.stderr)
         return 1
-    if fault := directory_fault(settings):
-        print(fault, file=sys.stderr)
+    if faults := unreachable(settings):
+        print(*faults, sep="\n", file=sys.stderr)
         return 1
     print(*advice(settings), *lines, "The settings are in order.", sep="\n")
     return 0

@@ -7,22 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from secrets import token_bytes
 
-from otp_app import channels, profiles
-from otp_app.apis.users.directories import Pingable, open_directory
+from otp_app import apis, channels
 from otp_app.core.codes import LedgerIds
-from otp_app.core.errors import DirectoryUnavailable, StoreUnavailable
+from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
 from otp_app.core.risk import yearly_chance
 from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
-from otp_app.settings import Settings, keyring
+from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.startup.reader import READER
 from otp_app.startup.refusals import REFUSALS, secret_faults
 from otp_app.store import open_or_memory, open_store
 
-#: settings that a face alone looks at
-OF_FACES = {
+#: settings that an API alone looks at
+OF_APIS = {
     "otp_directory_url": "users",
     "otp_users_expose_phone": "users",
     "otp_verify_accounts": "verify_v2",
@@ -68,6 +67,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     faulty = {variable.removesuffix("_FILE") for variable in faults}
     checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
     lines += [line for refusal in checkable for line in (refusal.says(settings) or "").splitlines()]
+    own = [line for api in apis.known(_concerned(settings)) for line in api.faults(settings)]
+    lines += [line for line in own if not any(variable in line for variable in faulty)]
     if "OTP_CHANNELS" not in faulty:
         lines += [line for line in channels.faults(settings) if not any(variable in line for variable in faulty)]
     if lines := lines or channels.unopened(settings):
@@ -145,34 +146,32 @@ def _other_keys(settings: Settings, store: Store) -> list[str]:
     return [SOME_OTHER_KEYS] if others else []
 
 
-def directory_fault(settings: Settings) -> str | None:
-    """Return a line where the users of the directory cannot be looked up at the moment."""
-    if not settings.otp_directory_url:
-        return None
-    with closing(open_directory(settings.otp_directory_url)) as directory:
-        try:
-            if isinstance(directory, Pingable):
-                directory.ping()
-        except DirectoryUnavailable as error:
-            return f"OTP_DIRECTORY_URL: {error}"
-    return None
+def _concerned(settings: Settings) -> list[str]:
+    """Return the APIs that are served, and those whose settings are given all the same."""
+    given = {api for name, api in OF_APIS.items() if getattr(settings, name)}
+    return sorted({*settings.otp_apis, *given, *(["phone"] if settings.phone_verification.backend else [])})
+
+
+def unreachable(settings: Settings) -> list[str]:
+    """Return a line for each thing that APIs need and that cannot be reached at the moment."""
+    return [line for api in apis.known(settings.otp_apis) for line in api.unreachable(settings)]
 
 
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
-    without_face = [
-        f"{name.upper()}: it does nothing while OTP_APIS has no {face}"
-        for name, face in OF_FACES.items()
-        if getattr(settings, name) and face not in settings.otp_apis
+    without_api = [
+        f"{name.upper()}: it does nothing while OTP_APIS has no {api}"
+        for name, api in OF_APIS.items()
+        if getattr(settings, name) and api not in settings.otp_apis
     ]
-    phone_verification = [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
+    of_apis = [line for api in apis.known(settings.otp_apis) for line in api.advice(settings)]
     own = READER.unknown_names() + _proxies(settings) + _guessing(settings)
-    return own + without_face + phone_verification + channels.advice(settings)
+    return own + without_api + of_apis + channels.advice(settings)
 
 
 def _guessing(settings: Settings) -> list[str]:
     """Each figure is one that an operator may choose, but together they may bound guessing no more."""
-    chance = yearly_chance(profiles.policy(settings))
+    chance = yearly_chance(policy.numbers(settings))
     return [] if chance < MOST_CHANCE else [GUESSING.format(chance=chance)]
 
 

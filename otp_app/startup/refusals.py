@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from otp_app.apis import FACES
-from otp_app.apis.users.directories import open_directory
+from otp_app.apis import APIS
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.plugins.guarded import check_callable
 from otp_app.plugins.loading import load_object
@@ -81,28 +80,10 @@ def _workers(settings: Settings) -> str | None:
     return "WEB_CONCURRENCY: the memory store cannot be shared: set it to 1, or OTP_STORE_URL=sqlite:///var/otp.db"
 
 
-def _faces(settings: Settings) -> str | None:
-    if set(settings.otp_apis) <= FACES.keys() and len(set(settings.otp_apis)) == len(settings.otp_apis):
+def _apis(settings: Settings) -> str | None:
+    if set(settings.otp_apis) <= APIS.keys() and len(set(settings.otp_apis)) == len(settings.otp_apis):
         return None
-    return f"OTP_APIS: name some of {', '.join(FACES)}, each once"
-
-
-def _users_public(settings: Settings) -> str | None:
-    if "users" not in settings.otp_apis or not settings.otp_public or settings.otp_api_keys:
-        return None
-    return (
-        "OTP_API_KEYS: the face users tells who is known, so with OTP_PUBLIC=1 it needs keys "
-        "(python -m otp_app keys new NAME)"
-    )
-
-
-def _verify_accounts(settings: Settings) -> str | None:
-    if "verify_v2" not in settings.otp_apis or settings.otp_verify_accounts or not is_open(settings):
-        return None
-    return (
-        "OTP_VERIFY_ACCOUNTS: the face verify_v2 of a server that others can reach needs accounts "
-        "(python -m otp_app keys account)"
-    )
+    return f"OTP_APIS: name some of {', '.join(APIS)}, each once"
 
 
 def _on_approved(settings: Settings) -> str | None:
@@ -139,30 +120,6 @@ def _placeholders(settings: Settings) -> str | None:
     secrets = ("twilio_auth_token", "twilio_api_key_secret")
     found = [name.upper() for name in secrets if weak_secrets.is_placeholder(getattr(settings, name))]
     return f"{', '.join(found)}: it is a placeholder: write the secret that Twilio shows" if found else None
-
-
-def _phone_account(settings: Settings) -> str | None:
-    fault = settings.phone_verification.sid_fault
-    if not fault or settings.twilio_account_sid or not {"sms", "whatsapp"} & set(settings.otp_channels):
-        return None
-    return f"PHONE_VERIFICATION: {fault}"
-
-
-def _sandbox(settings: Settings) -> str | None:
-    if not settings.phone_verification.sandbox_code or not is_open(settings):
-        return None
-    return "PHONE_VERIFICATION: BACKEND: the sandbox has one code for everybody, so it is for this machine alone"
-
-
-def _directory(settings: Settings) -> str | None:
-    if not settings.otp_directory_url:
-        needed = "users" in settings.otp_apis
-        return "OTP_DIRECTORY_URL: the face users needs it, such as file:var/users.csv" if needed else None
-    try:
-        open_directory(settings.otp_directory_url).close()
-    except ValueError as error:
-        return f"OTP_DIRECTORY_URL: {error}"
-    return None
 
 
 def _fallback(settings: Settings) -> str | None:
@@ -245,14 +202,9 @@ REFUSALS = (
     Refusal(("OTP_TRUSTED_PROXIES", *OPEN), _proxy),
     Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
     Refusal(("OTP_CHANNELS", *OPEN), _console),
-    Refusal(("OTP_APIS",), _faces),
-    Refusal(("OTP_APIS", "OTP_PUBLIC", "OTP_API_KEYS"), _users_public),
-    Refusal(OPEN, _verify_accounts),
-    Refusal(("OTP_DIRECTORY_URL", "OTP_APIS"), _directory),
+    Refusal(("OTP_APIS",), _apis),
     Refusal(("OTP_ON_APPROVED",), _on_approved),
     Refusal(("OTP_PROOF_KEYS",), _proof_keys),
-    Refusal(("PHONE_VERIFICATION", "TWILIO_ACCOUNT_SID", "OTP_CHANNELS"), _phone_account),
-    Refusal(("PHONE_VERIFICATION", *OPEN), _sandbox),
     Refusal(("OTP_STORE_URL",), _store),
     Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
     Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from flask import current_app, g
 
 from otp_app.wiring import Services
+
+State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Caller:
 def services() -> Services:
     """The parts of this server."""
     return cast("Services", current_app.extensions["otp"])
+
+
+def state(kind: type[State]) -> State:
+    """Return what the views of an API work with, by its class: see api.Api."""
+    return cast("State", current_app.extensions["otp_states"][kind])
 
 
 def caller() -> Caller:

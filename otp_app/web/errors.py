@@ -1,12 +1,13 @@
-"""How refusals and failures look on the native API: an `error` that people read, and what a program can act on."""
+"""Errors: the HTTP status of each, and its one rendering by the API that was asked."""
 
 from __future__ import annotations
 
 import errno
 import math
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from otp_app.core.delivery import Reason
@@ -53,7 +54,7 @@ REFUSED_STATUS = {
     Reason.FAILED: 502,
 }
 RETRY_AFTER = {429: 1.0, 503: 5.0}  # seconds, where the error itself knows none
-#: What only a person can mend: coming back by oneself does not help.
+#: What only a person can mend: to repeat the request does not help.
 BY_A_PERSON = {Reason.ACCOUNT, Reason.AUTH}
 
 
@@ -61,77 +62,136 @@ BY_A_PERSON = {Reason.ACCOUNT, Reason.AUTH}
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
+class Unauthorized(OtpError):
+    """No credentials, or none that are known."""
+
+    code = "unauthorized"
+
+
+class Forbidden(OtpError):
+    """The caller may not do that, or the server has no callers from elsewhere."""
+
+    code = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that was reached: `quota` requests in `window` seconds, and again after `wait` seconds."""
+
+    name: str
+    quota: int
+    window: float
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request was not done, before an API gives it a shape."""
+
+    status: int
+    text: str  # for people
+    error_type: str  # for programs
+    retry_after: int | None = None  # seconds
+    limit: Limit | None = None
+    headers: Iterable[tuple[str, str]] = field(default=())  # such as Allow
+
+
+Renderer = Callable[[Refusal], Response]
+
+
 def init_app(app: Flask) -> None:
     """Answer every error in JSON."""
+    app.extensions["otp_renderers"] = ({}, {})
     app.register_error_handler(OtpError, otp_error)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
 
 
+def render_with(app: Flask, render: Renderer, blueprints: Iterable[str], prefix: str) -> None:
+    """Let an API render the errors of its blueprints, by name, and those of every path below its prefix, if any."""
+    by_blueprint, by_prefix = app.extensions["otp_renderers"]
+    by_blueprint |= dict.fromkeys(blueprints, render)
+    if prefix:
+        by_prefix[prefix] = render
+
+
 def otp_error(error: OtpError) -> Response:
-    """Translate a refusal of the core, with when to come back."""
+    """Answer an error of the core, with when to repeat the request."""
     if isinstance(error, DeliveryRefused):
-        response = _not_sent(error, Reason(error.reason))
+        reason = Reason(error.reason)
+        status, kind, may_wait = REFUSED_STATUS[reason], reason.value, reason not in BY_A_PERSON
     else:
-        status = 503 if isinstance(error, Overloaded) else STATUS.get(error.code, 400)
-        response = refusal(status, str(error), error.code, error.retry_after)
-        if response.status_code >= 500:
+        status, kind, may_wait = 503 if isinstance(error, Overloaded) else STATUS.get(error.code, 400), error.code, True
+        if status >= 500:
             warn_seldom(f"{error.code}: {error}")
+    limit = None
     if isinstance(error, LimitReached):
-        add_rate_limit(response, error.of, error.quota, error.window, error.retry_after or 0)
-    return response
-
-
-def _not_sent(error: DeliveryRefused, reason: Reason) -> Response:
-    status = REFUSED_STATUS[reason]
-    if error.retry_after is None and reason in BY_A_PERSON:
-        return _answer(status, str(error), reason, None)
-    return refusal(status, str(error), reason, error.retry_after)
-
-
-def add_rate_limit(response: Response, name: str, quota: int, window: float, wait: float) -> None:
-    """Tell which limit was reached, as draft-ietf-httpapi-ratelimit-headers-10 writes it; times in seconds."""
-    response.headers["RateLimit-Policy"] = f'"{name}";q={quota};w={math.ceil(window)}'
-    response.headers["RateLimit"] = f'"{name}";r=0;t={math.ceil(wait)}'
+        limit = Limit(error.of, error.quota, error.window, error.retry_after or 0)
+    return refuse(status, str(error), kind, error.retry_after, limit=limit, may_wait=may_wait)
 
 
 def http_error(error: HTTPException) -> Response:
-    """Translate what Flask and Werkzeug refuse, their headers (such as Allow) kept."""
-    status = error.code or 500
-    response = refusal(status, error.name, error.name.lower().replace(" ", "_"))
-    for name, value in error.get_headers():
-        if name.lower() not in ("content-type", "content-length"):
-            response.headers[name] = value
-    return response
+    """Answer what Flask and Werkzeug reject, with their headers, such as Allow."""
+    headers = [header for header in error.get_headers() if not header[0].lower().startswith("content-")]
+    return refuse(error.code or 500, error.name, error.name.lower().replace(" ", "_"), headers=headers)
 
 
 def unexpected(error: Exception) -> Response:
-    """Answer a defect of ours, of which only type and place are logged, or that there are no file descriptors."""
+    """Answer a defect of ours, of which only type and place are logged, or a lack of file descriptors."""
     if isinstance(error, OSError) and error.errno in EXHAUSTED:
         return otp_error(Overloaded(f"The server cannot do that at this moment ({errno.errorcode[error.errno]})"))
     log.error("unexpected error", exc_info=error)
-    return refusal(500, "Internal error", "internal_error")
+    return refuse(500, "Internal error", "internal_error")
 
 
-def native(response: Response) -> dict[str, Any] | None:
-    """Return the body of a refusal of the native shape; None for every other answer. Faces have shapes of their own."""
-    said = response.get_json(silent=True) if response.status_code >= 400 else None
-    return said if isinstance(said, dict) and "error_type" in said else None
+def refuse(
+    status: int,
+    text: str,
+    error_type: str,
+    retry_after: float | None = None,
+    *,
+    limit: Limit | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    may_wait: bool = True,
+) -> Response:
+    """Return the answer for a request that was not done, in the shape of the API that was asked.
 
-
-def refusal(status: int, text: str, error_type: str, retry_after: float | None = None) -> Response:
-    """The answer for a request that was not done, with when to come back: every 429 and 503 has it."""
-    return _answer(status, text, error_type, RETRY_AFTER.get(status) if retry_after is None else retry_after)
-
-
-def _answer(status: int, text: str, error_type: str, wait: float | None) -> Response:
-    body: dict[str, object] = {"error": text, "error_type": error_type, "status": status}
-    if wait is not None:
-        body["retry_after"] = math.ceil(wait)
-    response = jsonify(body)
-    response.status_code = status
-    if wait is not None:
-        response.headers["Retry-After"] = str(math.ceil(wait))
-    if status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
+    Every 429 and 503 says when to repeat it, in seconds, unless that does not help (`may_wait`).
+    """
+    wait = RETRY_AFTER.get(status) if retry_after is None and may_wait else retry_after
+    refusal = Refusal(status, text, error_type, None if wait is None else math.ceil(wait), limit, headers)
+    response = _renderer()(refusal)
+    _add_headers(response, refusal)
     return response
+
+
+def render(refusal: Refusal) -> Response:
+    """Return the server's own shape: an `error` for people, and what a program needs beside it."""
+    body: dict[str, object] = {"error": refusal.text, "error_type": refusal.error_type, "status": refusal.status}
+    if refusal.retry_after is not None:
+        body["retry_after"] = refusal.retry_after
+    response = jsonify(body)
+    response.status_code = refusal.status
+    return response
+
+
+def _renderer() -> Renderer:
+    """Return the renderer of the API that was asked; what belongs to none, such as /healthz, has the server's shape."""
+    by_blueprint, by_prefix = current_app.extensions["otp_renderers"]
+    if found := by_blueprint.get(request.blueprint):
+        return found  # type: ignore[no-any-return]
+    path = f"{request.path}/"
+    return next((render for prefix, render in by_prefix.items() if path.startswith(prefix)), render)
+
+
+def _add_headers(response: Response, refusal: Refusal) -> None:
+    """Add the headers that every shape has, where the API has not written its own."""
+    for name, value in refusal.headers:
+        response.headers[name] = value
+    if refusal.retry_after is not None:
+        response.headers.setdefault("Retry-After", str(refusal.retry_after))
+    if refusal.status == 401:
+        response.headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110, 11.6.1
+    if limit := refusal.limit:  # as draft-ietf-httpapi-ratelimit-headers-10 writes it; times in seconds
+        response.headers["RateLimit-Policy"] = f'"{limit.name}";q={limit.quota};w={math.ceil(limit.window)}'
+        response.headers["RateLimit"] = f'"{limit.name}";r=0;t={math.ceil(limit.wait)}'

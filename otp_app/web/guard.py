@@ -1,4 +1,4 @@
-"""Who may call: Host, API keys, and limits per client. A view without @needs is refused."""
+"""Who may call: Host, API keys, and limits per client. A view without @requires is closed."""
 
 from __future__ import annotations
 
@@ -14,38 +14,24 @@ from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 from werkzeug.exceptions import BadRequest, NotFound
 
-from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
 from otp_app.logs import warn_once
 from otp_app.settings import Settings
 from otp_app.settings.exposure import is_open
 from otp_app.settings.types import ApiKey
 from otp_app.web import client
+from otp_app.web.access import Access
 from otp_app.web.current import Caller, caller, services
-from otp_app.web.errors import add_rate_limit, refusal
+from otp_app.web.errors import Forbidden, Limit, Unauthorized, refuse
 from otp_app.web.limits import StoreStorage
-from otp_app.web.needs import Need
 
 WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
-_ACCOUNT = re.compile(f"(AC|SK){SID_DIGITS}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 NOT_LOCAL = (
     "A request from elsewhere, or through a proxy, was refused: nothing says that others may call. "
     "Set OTP_API_KEYS, or OTP_PUBLIC=1 (where OTP_APIS is verify_v2 alone, OTP_VERIFY_ACCOUNTS)"
 )
-
-
-class Unauthorized(OtpError):
-    """No API key, or one that is not known."""
-
-    code = "unauthorized"
-
-
-class Forbidden(OtpError):
-    """The API key does not have the scope, or the server has no callers from elsewhere."""
-
-    code = "forbidden"
 
 
 class TooManyRequests(OtpError):
@@ -90,10 +76,8 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
         limit = limiter.current_limit.limit if limiter.current_limit else None
         # Not from `reset_at`: it asks the store, which may be away by now, and here nothing would answer for it.
         wait = max(limit.get_expiry() - time.time() % limit.get_expiry(), 1) if limit else 1
-        response = refusal(429, "Too many requests from this address", TooManyRequests.code, wait)
-        if limit:
-            add_rate_limit(response, "client", limit.amount, limit.get_expiry(), wait)
-        return response
+        reached = Limit("client", limit.amount, limit.get_expiry(), wait) if limit else None
+        return refuse(429, "Too many requests from this address", TooManyRequests.code, wait, limit=reached)
 
     app.register_error_handler(RateLimitExceeded, too_many)
 
@@ -109,11 +93,11 @@ def _check() -> None:
         raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn refuses them before
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
     view = current_app.view_functions[request.endpoint] if request.endpoint else None
-    need: Need | None = getattr(view, "need", None)
-    who = g.caller = _caller(need, settings)
+    access: Access | None = getattr(view, "access", None)
+    who = g.caller = _caller(access, settings)
     if view is not None:  # otherwise there is no such path or method, and the router answers
-        _authorize(need, who, settings)
-    if need and need.scope == "send":  # before the client's limits count it
+        _authorize(access, who, settings)
+    if access and access.scope == "send":  # before the client's limits count it
         services().sends.enter()
         g.sends = True
 
@@ -137,11 +121,12 @@ def _trusted_hosts(settings: Settings) -> tuple[str, ...]:
     return (*LOOPBACK_HOSTS, settings.host)
 
 
-def _caller(need: Need | None, settings: Settings) -> Caller:
-    """Whoever asks for what needs no key is asked for none: to count a wrong one /healthz would wait for the store."""
-    if need and need.scope is None:
+def _caller(access: Access | None, settings: Settings) -> Caller:
+    """No key is read where none is needed: to count a wrong one /healthz would wait for the store."""
+    if access and access.scope is None:
         return Caller("", client.address(request.environ, settings.otp_trusted_proxies))
-    return _account_holder(request, settings) if need and need.basic else _identified(request, settings)
+    identify = access.credentials.identify if access and access.credentials else _identified
+    return identify(request, settings)
 
 
 def _identified(asked: Request, settings: Settings) -> Caller:
@@ -151,34 +136,8 @@ def _identified(asked: Request, settings: Settings) -> Caller:
         return Caller("", address)
     if shown and (key := _known(shown, settings.otp_api_keys)):
         return Caller(key.name, address, key.scopes)
-    _count_wrong_key(address)
+    count_wrong_key(address)
     raise Unauthorized("The API key is not known")
-
-
-def _account_holder(asked: Request, settings: Settings) -> Caller:
-    """Without configured accounts (on this machine only) any credentials will do, but some must be shown.
-
-    A page in a browser can post a form to this machine without asking, and to http://AC…:secret@127.0.0.1 even with
-    credentials. But then the browser says from where it comes, which no client of Twilio's does.
-    """
-    if "Origin" in asked.headers:
-        raise Forbidden("A page in a browser may not do that")
-    address = client.address(asked.environ, settings.otp_trusted_proxies)
-    try:
-        # Werkzeug would read the parts of other schemes too, and a long Digest header takes it milliseconds.
-        shown = asked.authorization if asked.headers.get("Authorization", "")[:6].lower() == "basic " else None
-    except ValueError:  # from Werkzeug, where they are not ASCII
-        shown = None
-    user, secret = (shown.username or "", shown.password or "") if shown and shown.type == "basic" else ("", "")
-    if not _ACCOUNT.fullmatch(user) or not secret:
-        raise Unauthorized("Authenticate")
-    if not settings.otp_verify_accounts and not is_open(settings):
-        return Caller("", address, account=user if user.startswith("AC") else f"AC{'0' * 32}")
-    known = next((a for a in settings.otp_verify_accounts if a.user == user), None)
-    if hmac.compare_digest(known.digest if known else "", _digest(secret)) and known:
-        return Caller(known.user, address, frozenset(("send", "verify")), known.account)
-    _count_wrong_key(address)
-    raise Unauthorized("Authenticate")
 
 
 def _shown_key(asked: Request) -> str | None:
@@ -188,29 +147,31 @@ def _shown_key(asked: Request) -> str | None:
 
 
 def _known(shown: str, keys: Sequence[ApiKey]) -> ApiKey | None:
-    digest = _digest(shown)
+    digest = digest_of(shown)
     return next((key for key in keys if hmac.compare_digest(key.digest, digest)), None)
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 (hex) of a secret that was shown."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _count_wrong_key(address: str) -> None:
+def count_wrong_key(address: str) -> None:
+    """Count credentials that are not known. Raises TooManyWrongKeys after 10 in a minute of one client."""
     if not current_app.extensions["otp_wrong_keys"].hit(WRONG_KEYS, "wrong-key", address):
         raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
 
 
-def _authorize(need: Need | None, who: Caller, settings: Settings) -> None:
-    if need is None or (who.authenticated and need.scope and need.scope not in who.scopes):
+def _authorize(access: Access | None, who: Caller, settings: Settings) -> None:
+    if access is None or (who.authenticated and access.scope and access.scope not in who.scopes):
         raise Forbidden("This API key may not do that")
-    if not who.authenticated and not _open_to(need, settings):
+    if not who.authenticated and not _open_to(access, settings):
         raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
 
 
-def _open_to(need: Need, settings: Settings) -> bool:
-    if need.scope is None:
+def _open_to(access: Access, settings: Settings) -> bool:
+    if access.scope is None:
         return True
-    if need.local:
+    if access.local:
         return client.is_local(request.environ, settings.otp_trusted_proxies)
-    return not is_open(settings) or (need.public and settings.otp_public)
+    return not is_open(settings) or (access.public and settings.otp_public)

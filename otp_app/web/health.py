@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.apis.users.directories import Pingable
 from otp_app.core.delivery import Channel
 from otp_app.core.errors import OtpError
 from otp_app.core.store import Store
+from otp_app.web.access import requires
 from otp_app.web.current import services
-from otp_app.web.needs import needs
+from otp_app.wiring import Pingable
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/healthz")
-@needs(None)
+@requires(None)
 def healthz() -> Response:
     """Say ok, and nothing else."""
     return jsonify({"status": "ok"})
 
 
 @bp.get("/readyz")
-@needs("metrics", local=True)
+@requires("metrics", local=True)
 def readyz() -> Response:
-    """Try the store, every channel and the directory; 503 names those that do not work."""
+    """Try the store, every channel and what APIs have opened; 503 names those that do not work."""
     parts: dict[str, Store | Channel | Pingable] = {"store": services().store}
     parts |= {channel.name: channel for channel in services().channels}
-    if isinstance(directory := services().directory, Pingable):
-        parts["directory"] = directory
+    parts |= {name: part for name, part in services().opened.items() if isinstance(part, Pingable)}
     faults = {}
     for name, part in parts.items():
         try:

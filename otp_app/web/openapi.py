@@ -21,25 +21,20 @@ from typing import Any, NamedTuple, cast
 from flask import Blueprint, Response, current_app, render_template, request
 
 from otp_app.settings import Settings
+from otp_app.web.access import Access, requires
+from otp_app.web.api import Api
 from otp_app.web.current import services
-from otp_app.web.needs import Need, needs
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
 APIS = Path(__file__).parents[1] / "apis"
-#: fragments that are in no API's folder, or of a part of one
-OTHERS = {"always": Path(__file__).with_name("openapi.json"), "proof": APIS / "native" / "jwks.openapi.json"}
+COMMON = Path(__file__).with_name("openapi.json")  # of what every server has
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a route
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 #: The page may use its own style, told by its digest, and nothing else.
 POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BASE = "http://server.invalid"  # stands in the prepared page for where its reader found us
-#: How a credential is shown to curl, by the name of its scheme.
-SHOWN = {
-    "bearer": '-H "Authorization: Bearer $OTP_API_KEY"',
-    "basic": '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN"',
-}
-ANYBODY = f"-u AC{'0' * 32}:any"  # where no accounts are configured, which is on this machine only
+BEARER = '-H "Authorization: Bearer $OTP_API_KEY"'  # curl's option that shows an API key
 
 Node = dict[str, Any]  # of the document
 
@@ -63,14 +58,14 @@ _preparing = Lock()
 
 
 @bp.get("/openapi.json")
-@needs(None)
+@requires(None)
 def openapi() -> Response:
     """The OpenAPI document of this server."""
     return Response(_prepared().document, mimetype="application/json")
 
 
 @bp.get("/docs")
-@needs(None)
+@requires(None)
 def docs() -> Response:
     """The document as a page."""
     page = _prepared().page.replace(BASE, _base())
@@ -78,7 +73,7 @@ def docs() -> Response:
 
 
 @bp.get("/redoc")
-@needs(None)
+@requires(None)
 def redoc() -> Response:
     """Redirect to /docs: servers made with FastAPI have a page at both addresses."""
     return Response(status=302, headers={"Location": "/docs"})
@@ -134,13 +129,21 @@ def curl(document: Node, operation: Operation) -> str:
     """Return the line for a shell that does the operation with its first example, of its first media type."""
     parts = ["curl", *([] if operation.method == "get" else ["-X", operation.method.upper()])]
     if (security := operation.node["security"]) and {} not in security:
-        scheme = next(iter(security[0]))
-        known = scheme != "basic" or services().settings.otp_verify_accounts
-        parts.append(SHOWN[scheme] if known else ANYBODY)
+        parts.append(_options()[next(iter(security[0]))])
     for kind, media in islice(operation.node.get("requestBody", {}).get("content", {}).items(), 1):
         parts += _body(kind, next(iter(media["examples"].values()))["value"])
     values = {found["name"]: found["example"] for found in parameters(document, operation) if found["in"] == "path"}
     return " ".join([*parts, f"'{BASE}{operation.path.format_map(values)}'"])
+
+
+def _options() -> dict[str, str]:
+    """Return curl's option for each kind of credentials, by the name of its scheme."""
+    settings, found = services().settings, {"bearer": BEARER}
+    for view in current_app.view_functions.values():
+        access: Access | None = getattr(view, "access", None)
+        if access and access.credentials:
+            found[access.credentials.scheme] = access.credentials.curl(settings)
+    return found
 
 
 def pretty(value: Any) -> str:
@@ -165,18 +168,19 @@ def _base() -> str:
 
 def _document(settings: Settings) -> Node:
     views: dict[str, Any] = current_app.view_functions
-    found = put_together([*settings.otp_apis, *(["proof"] if "proof" in current_app.blueprints else []), "always"])
+    apis: dict[str, Api] = current_app.extensions["otp_apis"]
+    found = put_together([*(path for name, api in apis.items() for path in api.documents(APIS / name)), COMMON])
     for rule in current_app.url_map.iter_rules():
         item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
         for method in {method.lower() for method in rule.methods or ()} & item.keys():
-            item[method]["security"] = _security(views[rule.endpoint].need, settings)
+            item[method]["security"] = _security(views[rule.endpoint].access, settings)
     return found
 
 
-def put_together(names: Iterable[str]) -> Node:
+def put_together(fragments: Iterable[Path]) -> Node:
     """Return the document of these fragments; one that is not there adds nothing."""
     found: Node = {"openapi": "3.1.0", "info": {}}
-    for path in (OTHERS.get(name, APIS / name / "openapi.json") for name in names):
+    for path in fragments:
         if path.exists():
             _merge(found, json.loads(path.read_text(encoding="utf-8")))
     return found
@@ -191,11 +195,11 @@ def _merge(into: Node, fragment: Node) -> None:
             into[name] = into[name] + value if name in into else value
 
 
-def _security(need: Need, settings: Settings) -> list[Node]:
+def _security(access: Access, settings: Settings) -> list[Node]:
     """Return what has to be shown, each alone; {}: it works without."""
-    if need.basic:
-        return [{"basic": []}]
-    if need.scope is None or not settings.otp_api_keys:
+    if access.credentials:
+        return [{access.credentials.scheme: []}]
+    if access.scope is None or not settings.otp_api_keys:
         return []
-    shown: list[Node] = [{"bearer": [need.scope]}, {"header": [need.scope]}]
-    return [{}, *shown] if need.local or (need.public and settings.otp_public) else shown
+    shown: list[Node] = [{"bearer": [access.scope]}, {"header": [access.scope]}]
+    return [{}, *shown] if access.local or (access.public and settings.otp_public) else shown

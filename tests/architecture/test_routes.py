@@ -3,42 +3,43 @@
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
+from otp_app.apis.verify_v2.accounts import ACCOUNT
 from otp_app.app import create_app
 from otp_app.proof import new_key
 from otp_app.settings import Settings
 from otp_app.settings.types import SCOPES
-from otp_app.web.needs import Need
+from otp_app.web.access import Access
 from otp_app.wiring import build
 from tests.running import ROOT
 
 #: method and path -> what its caller needs. The whole API: a new door is a new row here.
 DOORS = {
-    "POST /send-otp": Need("send", public=True),
-    "POST /resend-otp": Need("send", public=True),
-    "POST /verify-otp": Need("verify", public=True),
-    "GET /verifications/<verification_id>": Need("verify"),
-    "DELETE /verifications/<verification_id>": Need("verify"),
-    "POST /send-code": Need("send"),
-    "POST /verify-code": Need("verify"),
-    "POST /api/phone/register": Need("send", public=True),
-    "POST /api/phone/verify": Need("verify", public=True),
-    "POST /v2/Services/<service_sid>/Verifications": Need("send", basic=True),
-    "GET /v2/Services/<service_sid>/Verifications/<name>": Need("verify", basic=True),
-    "POST /v2/Services/<service_sid>/Verifications/<name>": Need("verify", basic=True),
-    "POST /v2/Services/<service_sid>/VerificationCheck": Need("verify", basic=True),
-    "GET /v2/Services": Need("verify", basic=True),
-    "POST /v2/Services": Need("verify", basic=True),
-    "GET /v2/Services/<sid>": Need("verify", basic=True),
-    "POST /v2/Services/<sid>": Need("verify", basic=True),
-    "DELETE /v2/Services/<sid>": Need("verify", basic=True),
-    "GET /": Need(None),
-    "GET /openapi.json": Need(None),
-    "GET /docs": Need(None),
-    "GET /redoc": Need(None),
-    "GET /.well-known/jwks.json": Need(None),
-    "GET /healthz": Need(None),
-    "GET /readyz": Need("metrics", local=True),
+    "POST /send-otp": Access("send", public=True),
+    "POST /resend-otp": Access("send", public=True),
+    "POST /verify-otp": Access("verify", public=True),
+    "GET /verifications/<verification_id>": Access("verify"),
+    "DELETE /verifications/<verification_id>": Access("verify"),
+    "POST /send-code": Access("send"),
+    "POST /verify-code": Access("verify"),
+    "POST /api/phone/register": Access("send", public=True),
+    "POST /api/phone/verify": Access("verify", public=True),
+    "POST /v2/Services/<service_sid>/Verifications": Access("send", credentials=ACCOUNT),
+    "GET /v2/Services/<service_sid>/Verifications/<name>": Access("verify", credentials=ACCOUNT),
+    "POST /v2/Services/<service_sid>/Verifications/<name>": Access("verify", credentials=ACCOUNT),
+    "POST /v2/Services/<service_sid>/VerificationCheck": Access("verify", credentials=ACCOUNT),
+    "GET /v2/Services": Access("verify", credentials=ACCOUNT),
+    "POST /v2/Services": Access("verify", credentials=ACCOUNT),
+    "GET /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
+    "POST /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
+    "DELETE /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
+    "GET /": Access(None),
+    "GET /openapi.json": Access(None),
+    "GET /docs": Access(None),
+    "GET /redoc": Access(None),
+    "GET /.well-known/jwks.json": Access(None),
+    "GET /healthz": Access(None),
+    "GET /readyz": Access("metrics", local=True),
 }
 
 
@@ -47,7 +48,8 @@ PAGES = ("api.md", "users.md", "phone-verify.md", "verify-v2.md", "proof.md")
 
 @pytest.fixture
 def app():
-    services = build(Settings(otp_store_url="memory://", otp_apis=tuple(FACES), otp_proof_keys=new_key("HS256")))
+    given = {"otp_apis": tuple(APIS), "otp_directory_url": "users.csv", "otp_proof_keys": new_key("HS256")}
+    services = build(Settings(otp_store_url="memory://", **given))
     yield create_app(services=services)
     services.close()
 
@@ -61,29 +63,29 @@ def doors(app):
 
 
 def test_every_view_says_what_it_needs(app):
-    """@needs stands at each; guard refuses one without."""
-    assert [door for door, view in doors(app).items() if not isinstance(getattr(view, "need", None), Need)] == []
+    """@requires stands at each; guard refuses one without."""
+    assert [door for door, view in doors(app).items() if not isinstance(getattr(view, "access", None), Access)] == []
 
 
 def test_each_door_needs_what_the_list_says(app):
     """Nothing opens, or opens wider, unseen."""
-    assert {door: view.need for door, view in doors(app).items()} == DOORS
+    assert {door: view.access for door, view in doors(app).items()} == DOORS
 
 
 def test_few_doors_are_for_everybody(app):
     """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked."""
     everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
-    assert {door for door, view in doors(app).items() if view.need.scope is None} == everybodys
+    assert {door for door, view in doors(app).items() if view.access.scope is None} == everybodys
 
 
 def test_every_scope_is_one_that_a_key_can_have(app):
     """Or nobody could ever come in."""
-    assert {view.need.scope for view in doors(app).values()} - {None} <= set(SCOPES)
+    assert {view.access.scope for view in doors(app).values()} - {None} <= set(SCOPES)
 
 
 def test_every_scope_opens_something(app):
     """A key with a scope that no door knows would be a promise of nothing."""
-    assert {view.need.scope for view in doors(app).values()} >= set(SCOPES)
+    assert {view.access.scope for view in doors(app).values()} >= set(SCOPES)
 
 
 def test_every_door_is_in_the_documents():

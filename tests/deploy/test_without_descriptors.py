@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from tests.provider import Provider
 from tests.running import RunningServer, wait_until
 from tests.web.documented import BASIC, DOORS
@@ -78,7 +78,7 @@ def test_requests_without_descriptors_get_503(
 ) -> None:
     """Or the answer that they would get otherwise. What was counted stays, and all works once there are some again."""
     (tmp_path / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\n")
-    settings = {"OTP_APIS": ",".join(FACES), "OTP_DIRECTORY_URL": "users.csv", "OTP_RESEND_GAPS": ""}
+    settings = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv", "OTP_RESEND_GAPS": ""}
     running = RunningServer(tmp_path, fake_twilio.url, store=new_store(kind), **settings)
     with running, ExitStack() as stack:
         id_ = running.post("/send-otp", {"phone_number": NUMBER}).json["verification_id"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider
@@ -56,7 +56,7 @@ BODIES = {
 def test_no_route_of_any_api_logs_what_it_is_asked(tmp_path: Path, level: str) -> None:
     """No number, code, key, token or address of a client, from path, query, headers or body, limited or cut off."""
     (tmp_path / "users.csv").write_text(f"user_id,phone_number\n{WORD},+{NUMBER}\n", encoding="ascii")
-    everything = {"OTP_APIS": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
+    everything = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
                   "OTP_PROOF_KEYS": f"p1:HS256:{KEY}", "OTP_CLIENT_LIMITS": "3/hour",
                   "OTP_CHECK_LIMITS": "3/hour", "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1",
                   "OTP_COUNTRIES": "US", "OTP_LOG_LEVEL": level, "OTP_API_KEYS": api_key("shop", "send", "right"),

@@ -82,7 +82,7 @@ REFUSALS = {
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
-         "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "tells who is known",
+         "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "shows which users are known",
     ),
     "Verify for everybody": (
         {"OTP_APIS": "native,verify_v2", "OTP_API_KEYS": KEY, **SMS}, "OTP_VERIFY_ACCOUNTS", "keys account",
@@ -109,7 +109,7 @@ REFUSALS = {
         }), "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": ""}, "PHONE_VERIFICATION", "AC and 32 hex digits",
     ),
     "a sandbox for everybody": (
-        {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for everybody",
+        {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for all",
     ),
     "PHONE_VERIFICATION that is none": ({"PHONE_VERIFICATION": "[]"}, "PHONE_VERIFICATION", "a JSON object"),
     "what cannot be told of approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),

@@ -11,12 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from otp_app.apis import FACES
-from otp_app.web.openapi import VARIABLE, Operation, operations, parameters, put_together, resolve
+from otp_app.apis import APIS
+from otp_app.web.openapi import APIS as FOLDER
+from otp_app.web.openapi import COMMON, VARIABLE, Operation, operations, parameters, put_together, resolve
 from tests.web.house import House, api_key
 
 #: everything that there is to say, whichever face a server has
-WHOLE = put_together([*FACES, "proof", "always"])
+FRAGMENTS = [path for name in APIS for path in sorted((FOLDER / name).glob("*openapi.json"), reverse=True)]
+WHOLE = put_together([*FRAGMENTS, COMMON])
 BASIC = "Basic " + base64.b64encode(b"AC" + b"0" * 32 + b":secret").decode()
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.apis import FACES
-from otp_app.app import _blueprint
+from otp_app.apis import APIS, known
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from tests.apis.verify_v2.house import ACCOUNTS, SERVICE, basic
 
@@ -67,7 +66,7 @@ def test_a_place_comes_back_whatever_became_of_the_send(open_house: Any, body: A
 def test_every_send_of_every_api_takes_a_place(open_all: Any) -> None:
     """Those that client limits count as sends are those that need the scope `send`, and no others are."""
     app = open_all(**VERIFY).app
-    sends = {_blueprint(name).name for face in FACES.values() for name in face.sends}
+    sends = {blueprint.name for api in known(APIS) for blueprint in api.sends}
     for endpoint, view in app.view_functions.items():
-        need = getattr(view, "need", None)
+        need = getattr(view, "access", None)
         assert (need is not None and need.scope == "send") == (endpoint.rpartition(".")[0] in sends), endpoint

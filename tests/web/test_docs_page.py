@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from otp_app.proof import new_key
 from otp_app.web import openapi
 from tests.conftest import require
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def house(open_house):
     """A server of everything."""
-    return open_house(otp_apis=tuple(FACES), otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
+    return open_house(otp_apis=tuple(APIS), otp_directory_url="users.csv", otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
 
 
 def page(house, **how):
@@ -271,7 +271,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     (tmp_path / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}"\n', encoding="ascii")
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
-    everything = {"OTP_APIS": ",".join(FACES), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
+    everything = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
                   "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": ""}  # fmt: skip
     settings = {**everything, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:

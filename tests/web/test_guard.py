@@ -78,7 +78,7 @@ def test_a_wrong_key_is_401(keyed, header):
 @pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json"])
 def test_what_needs_no_key_asks_no_store_about_a_wrong_one(keyed, monkeypatch, path):
     """The threads of /healthz would wait for a store that hangs, to count wrong keys there."""
-    monkeypatch.setattr(guard, "_count_wrong_key", lambda _: pytest.fail("the store was asked"))
+    monkeypatch.setattr(guard, "count_wrong_key", lambda _: pytest.fail("the store was asked"))
     assert keyed.call("GET", path, key="wrong").status_code == 200
 
 
@@ -224,7 +224,7 @@ def test_healthz_is_for_everybody(keyed):
 
 
 def test_a_view_that_says_nothing_is_refused(house):
-    """Who forgets @needs has no open door, but a closed one."""
+    """Who forgets @requires has no open door, but a closed one."""
     house.app.add_url_rule("/forgotten", view_func=lambda: "open", endpoint="forgotten")
     answer = house.call("GET", "/forgotten")
     assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")

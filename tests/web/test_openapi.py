@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from otp_app.apis.native import fields as native
 from otp_app.apis.phone import fields as phone
 from otp_app.apis.users import fields as users
@@ -33,7 +33,7 @@ def test_it_is_openapi_3_1(everything):
     OpenAPIV31SpecValidator(everything.call("GET", "/openapi.json").json).validate()
 
 
-@pytest.mark.parametrize("face", sorted(FACES))
+@pytest.mark.parametrize("face", sorted(APIS))
 def test_each_face_has_a_whole_document_alone(open_all, face):
     """Nothing in it refers to a face that is not served."""
     document = open_all(otp_apis=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
@@ -50,7 +50,7 @@ def routes(house):
     }
 
 
-@pytest.mark.parametrize("faces", [tuple(FACES), *((face,) for face in sorted(FACES))], ids=",".join)
+@pytest.mark.parametrize("faces", [tuple(APIS), *((face,) for face in sorted(APIS))], ids=",".join)
 @pytest.mark.parametrize("proofs", ["", PROOF_KEYS], ids=["no proofs", "proofs"])
 def test_it_has_every_route_and_no_other(open_all, faces, proofs):
     """Those that this server serves, with their methods."""

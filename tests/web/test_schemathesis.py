@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.apis import FACES
+from otp_app.apis import APIS
 from tests.running import KEY, ROOT, RunningServer
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ CHECKS = (
     "response_headers_conformance"
 )
 SETTINGS = {
-    "OTP_APIS": ",".join(FACES),
+    "OTP_APIS": ",".join(APIS),
     "OTP_CHANNELS": "console",
     "OTP_RESEND_GAPS": "",
     "OTP_COOL_DOWNS": "",

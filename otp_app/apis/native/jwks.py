@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.web.current import services
-from otp_app.web.needs import needs
+from otp_app.apis.native.state import Native
+from otp_app.web.access import requires
+from otp_app.web.current import state
 
 bp = Blueprint("proof", __name__)
 
 
 @bp.get("/.well-known/jwks.json")
-@needs(None)
+@requires(None)
 def jwks() -> Response:
     """Tell the public keys (RFC 7517). Shared secrets are not among them."""
-    proofs = services().proofs
+    proofs = state(Native).proofs
     assert proofs is not None  # noqa: S101  this blueprint is registered only where there are keys
     return jsonify({"keys": proofs.public_keys})

@@ -6,16 +6,16 @@ from flask import Blueprint, Response
 
 from otp_app.apis.native.fields import SendFields, read
 from otp_app.apis.native.send import answer, send_request
+from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
 from otp_app.web.current import services
 from otp_app.web.idempotency import once
-from otp_app.web.needs import needs
 
 bp = Blueprint("resend", __name__)
 
 
 @bp.post("/resend-otp")
-@needs("send", public=True)
+@requires("send", public=True)
 def resend_otp() -> Response:
     """Send again by verification_id, or by phone_number; where nothing is pending a new code is sent."""
     fields, verifications = read(SendFields), services().verifications

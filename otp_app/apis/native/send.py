@@ -10,16 +10,16 @@ from otp_app.apis.native.fields import SendFields, read
 from otp_app.core.delivery import Outcome
 from otp_app.core.results import SendResult
 from otp_app.core.send_request import DEFAULT_PURPOSE, SendRequest
+from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services
 from otp_app.web.idempotency import once
-from otp_app.web.needs import needs
 
 bp = Blueprint("send", __name__)
 
 
 @bp.post("/send-otp")
-@needs("send", public=True)
+@requires("send", public=True)
 def send_otp() -> Response:
     """Send a code to phone_number, or the same code again while one is pending."""
     fields = read(SendFields)

@@ -7,21 +7,21 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, jsonify
 
 from otp_app.core.results import VerificationView
+from otp_app.web.access import requires
 from otp_app.web.current import services
-from otp_app.web.needs import needs
 
 bp = Blueprint("verifications", __name__)
 
 
 @bp.get("/verifications/<verification_id>")
-@needs("verify")
+@requires("verify")
 def show(verification_id: str) -> Response:
     """Tell the status and the timeline of sends; never the code."""
     return answer(services().verifications.status(verification_id))
 
 
 @bp.delete("/verifications/<verification_id>")
-@needs("verify")
+@requires("verify")
 def cancel(verification_id: str) -> Response:
     """End a pending verification: its code is no good any more."""
     return answer(services().verifications.cancel(verification_id))

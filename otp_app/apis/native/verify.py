@@ -5,16 +5,17 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.native.fields import VerifyFields, read
+from otp_app.apis.native.state import Native
 from otp_app.core.check_transitions import Verdict
+from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
-from otp_app.web.current import services
-from otp_app.web.needs import needs
+from otp_app.web.current import services, state
 
 bp = Blueprint("verify", __name__)
 
 
 @bp.post("/verify-otp")
-@needs("verify", public=True)
+@requires("verify", public=True)
 def verify_otp() -> Response:
     """Check otp for phone_number and purpose, or for verification_id. Other fields, `generated_otp` too, do nothing."""
     fields, by_id_only = read(VerifyFields), services().settings.otp_check_by == "id"
@@ -36,12 +37,12 @@ def _refuse_proof(fields: VerifyFields) -> None:
     """Refuse what no proof can be made for, while the code is still unused. Raises BadRequest."""
     if fields.proof_nonce and not fields.proof_audience:
         raise BadRequest("proof_nonce needs proof_audience")
-    if fields.proof_audience and services().proofs is None:
+    if fields.proof_audience and state(Native).proofs is None:
         raise BadRequest("proof_audience: this server gives no proofs")
 
 
 def _proof(verdict: Verdict, fields: VerifyFields) -> dict[str, str]:
-    proofs = services().proofs if fields.proof_audience else None
+    proofs = state(Native).proofs if fields.proof_audience else None
     if proofs is None or verdict.approval is None:
         return {}
     return {"proof": proofs.token(verdict.approval, fields.proof_audience, fields.proof_nonce)}

@@ -12,8 +12,8 @@ from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
 from otp_app.web import fields, form
 from otp_app.web.body import BadRequest, UnsupportedMedia, document
+from otp_app.web.errors import Forbidden
 from otp_app.web.fields import Fault, Fields, Read, Unfit
-from otp_app.web.guard import Forbidden
 
 #: How a body is read, by its media type, and what a fault of it is called.
 READERS: dict[str, tuple[Callable[[], Any], str]] = {

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.apis.phone.fields import BAD_PHONE, READERS, InvalidFields, RegisterFields, VerifyFields, media_type, read
+from otp_app.apis.phone.state import Phone
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
@@ -20,10 +20,10 @@ from otp_app.core.ledger import Status
 from otp_app.core.results import SendResult
 from otp_app.core.send_request import SendRequest
 from otp_app.core.texts import LOCALE
-from otp_app.web.current import caller, services
-from otp_app.web.errors import native
+from otp_app.web.access import requires
+from otp_app.web.current import caller, state
+from otp_app.web.errors import Refusal
 from otp_app.web.idempotency import once
-from otp_app.web.needs import needs
 
 PREFIX = "/api/phone"
 sends = Blueprint("phone_register", __name__, url_prefix=PREFIX)
@@ -41,24 +41,24 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?",
 
 
 @sends.post("/register")
-@needs("send", public=True)
+@requires("send", public=True)
 def register() -> Response:
     """Send a code, or the same code again while one is pending, and give a new token for it."""
     fields = read(RegisterFields)
-    send_request = SendRequest(locale=_locale(), authenticated=caller().authenticated, code=services().phone_code())
-    token = services().sessions.issue(fields.phone_number, _verification(fields, send_request))
+    send_request = SendRequest(locale=_locale(), authenticated=caller().authenticated, code=state(Phone).new_code())
+    token = state(Phone).sessions.issue(fields.phone_number, _verification(fields, send_request))
     return jsonify({"session_token": token})
 
 
 # It may be public, though it tells expired from wrong: it does so to holders of a session token only, and to everybody
 # else it says one and the same thing of every number.
 @checks.post("/verify")
-@needs("verify", public=True)
+@requires("verify", public=True)
 def verify() -> Response:
     """Check a code for the verification that the session token names."""
     fields = read(VerifyFields)
     fault = _fault(fields)
-    sandbox = services().settings.phone_verification.is_sandbox(as_typed(fields.security_code))
+    sandbox = state(Phone).chosen.is_sandbox(as_typed(fields.security_code))
     if fault and not (sandbox and fault in SANDBOX_PASSES):
         return _bad({"non_field_errors": [fault]})
     return jsonify({"message": "Security code is valid."})
@@ -66,10 +66,11 @@ def verify() -> Response:
 
 def _fault(fields: VerifyFields) -> str:
     """Check the code, and return why it is not accepted; "" where it is."""
-    number, verification_id = services().sessions.read(fields.session_token) or ("", "")
+    phone = state(Phone)
+    number, verification_id = phone.sessions.read(fields.session_token) or ("", "")
     if number != fields.phone_number:
         return NOT_VALID
-    verdict = services().phone.check(fields.security_code, phone_number=number, verification_id=verification_id)
+    verdict = phone.verifications.check(fields.security_code, phone_number=number, verification_id=verification_id)
     return "" if verdict.approved else _failure(verdict)
 
 
@@ -86,7 +87,7 @@ def _verification(fields: RegisterFields, send_request: SendRequest) -> str:
             if note:
                 note(result)
 
-        return services().phone.send(fields.phone_number, send_request, remember)
+        return state(Phone).verifications.send(fields.phone_number, send_request, remember)
 
     try:
         return once(fields, send).verification_id
@@ -121,16 +122,15 @@ def _bad_fields(error: InvalidFields) -> Response:
     return _bad(error.faults)
 
 
-@sends.after_app_request
-def _as_detail(response: Response) -> Response:
-    """Give every other refusal under this path the face's shape; its status and headers stay."""
-    if request.path.startswith(f"{PREFIX}/") and (said := native(response)):
-        response.set_data(jsonify({"detail": _detail(said)}).get_data())
+def detail(refusal: Refusal) -> Response:
+    """Return an error in the words of Django REST framework."""
+    response = jsonify({"detail": _text(refusal)})
+    response.status_code = refusal.status
     return response
 
 
-def _detail(said: dict[str, Any]) -> str:
-    match said["status"]:
+def _text(refusal: Refusal) -> str:
+    match refusal.status:
         case 404:
             return "Not found."
         case 405:
@@ -139,6 +139,6 @@ def _detail(said: dict[str, Any]) -> str:
             shown = request.headers.get("Content-Type", "")
             return f'Unsupported media type "{shown if MEDIA_TYPE.fullmatch(shown) else ""}" in request.'
         case 429:
-            wait = said["retry_after"]
+            wait = refusal.retry_after
             return f"Request was throttled. Expected available in {wait} second{'s' * (wait != 1)}."
-    return str(said["error"])
+    return refusal.text

@@ -11,16 +11,17 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.users.fields import CheckFields, Unprocessable, UserFields, read
+from otp_app.apis.users.state import Users
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
 from otp_app.core.send_request import SendRequest
-from otp_app.web.current import caller, services
-from otp_app.web.errors import RETRY_AFTER, native
+from otp_app.web.access import requires
+from otp_app.web.current import caller, state
+from otp_app.web.errors import RETRY_AFTER
 from otp_app.web.idempotency import once
-from otp_app.web.needs import needs
 
 sends = Blueprint("users_send", __name__)
 checks = Blueprint("users_check", __name__)
@@ -37,7 +38,7 @@ NOTHING = (404, "No OTP found for this user or OTP has expired", "not_found")
 
 
 @sends.post("/send-code")
-@needs("send")
+@requires("send")
 def send_code() -> Response:
     """Send a code to the number of a user."""
     fields = read(UserFields)
@@ -46,13 +47,13 @@ def send_code() -> Response:
         return _detail(404, "User not found" if number is None else "Phone number not found for user")
     request = SendRequest(authenticated=caller().authenticated, from_directory=True)
     try:
-        result = once(fields, lambda before: services().users.send(number, request, before))
+        result = once(fields, lambda before: state(Users).verifications.send(number, request, before))
     except DeliveryRefused:
         return _detail(500, "Failed to send OTP via SMS")
     known = result.outcome == Outcome.SENT
     message = "OTP sent successfully via SMS" if known else "OTP sent, but the provider has not confirmed it"
     # A repeated request gets the first answer, though the directory may have another number by now.
-    whole = services().settings.otp_users_expose_phone and mask(number) == result.to
+    whole = state(Users).expose_phone and mask(number) == result.to
     shown = number if whole else result.to
     response = jsonify({"message": message, "user_id": user_id, "phone": shown})
     response.status_code = 200 if known else 202
@@ -60,12 +61,12 @@ def send_code() -> Response:
 
 
 @checks.post("/verify-code")
-@needs("verify")
+@requires("verify")
 def verify_code() -> Response:
     """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
     fields = read(CheckFields)
     number, user_id = _number(fields.user_id), fields.user_id
-    verdict = services().users.check(fields.passcode, phone_number=number) if number else Verdict()
+    verdict = state(Users).verifications.check(fields.passcode, phone_number=number) if number else Verdict()
     if verdict.approved:
         return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
     status, message, kind = _failure(verdict)
@@ -74,7 +75,7 @@ def verify_code() -> Response:
 
 
 @root.get("/")
-@needs(None)
+@requires(None)
 def endpoints() -> Response:
     """Say what there is."""
     doors = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
@@ -86,7 +87,7 @@ def _number(user_id: str) -> str | None:
 
     Raises DirectoryUnavailable, also where what the directory has can be no number.
     """
-    text = services().directory.phone(user_id)
+    text = state(Users).directory.phone(user_id)
     try:
         return spelling(text) if text else text
     except InvalidPhone:
@@ -103,15 +104,6 @@ def _failure(verdict: Verdict) -> tuple[int, str, str]:
 @checks.errorhandler(Unprocessable)
 def _unprocessable(error: Unprocessable) -> Response:
     return _detail(422, error.faults)
-
-
-@sends.after_request
-@checks.after_request
-def _as_detail(response: Response) -> Response:
-    """Give every other refusal this face's shape; its status and headers stay."""
-    if said := native(response):
-        response.set_data(jsonify({"detail": said["error"]}).get_data())
-    return response
 
 
 def _detail(status: int, detail: Any) -> Response:

@@ -10,7 +10,7 @@ import math
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.delivery import Reason
-from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, native
+from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, Refusal
 
 PREFIX = "/v2/"  # below it, and at it without the slash, every answer has Twilio's shape
 MORE_INFO = "https://www.twilio.com/docs/errors/"
@@ -77,40 +77,31 @@ class Refused(Exception):
         self.number, self.what = number, what
 
 
-def speak(*blueprints: Blueprint) -> None:
+def register_errors(*blueprints: Blueprint) -> None:
     """Let the views of these blueprints raise Refused."""
     for blueprint in blueprints:
-        blueprint.register_error_handler(Refused, lambda error: refusal(error.number, error.what))
+        blueprint.register_error_handler(Refused, lambda error: answer(error.number, error.what))
 
 
-def translated(response: Response) -> Response:
-    """Give a native refusal of anything under PREFIX Twilio's shape; its headers stay."""
-    said = native(response) if f"{request.path}/".startswith(PREFIX) else None
-    if said is None:
-        return response
-    status, kind = response.status_code, said["error_type"]
-    overloaded = kind == "busy" and status == 503  # the server's state, not the number's
-    number = (not overloaded and NUMBERS.get(kind)) or BY_STATUS.get(status, 20001)
-    wait = said.get("retry_after")
-    if wait is None and WORDS[number][0] == 503 and kind not in BY_A_PERSON:
+def translated(refusal: Refusal) -> Response:
+    """Return an error of the server in Twilio's shape."""
+    overloaded = refusal.error_type == "busy" and refusal.status == 503  # the server's state, not the number's
+    number = (not overloaded and NUMBERS.get(refusal.error_type)) or BY_STATUS.get(refusal.status, 20001)
+    wait = refusal.retry_after
+    if wait is None and WORDS[number][0] == 503 and refusal.error_type not in BY_A_PERSON:
         wait = math.ceil(RETRY_AFTER[503])
-    answer = refusal(number, WHAT.get(kind, said["error"]), wait, status if status in OWN_STATUS else None)
-    response.set_data(answer.get_data())
-    response.status_code = answer.status_code
-    _add_headers(response, number, wait)
-    return response
-
-
-def _add_headers(response: Response, number: int, wait: int | None) -> None:
+    what = WHAT.get(refusal.error_type, refusal.text)
+    response = answer(number, what, wait, refusal.status if refusal.status in OWN_STATUS else None)
     if wait is not None:
         response.headers["Retry-After"] = str(wait)
     if number == 20003:
         response.headers["WWW-Authenticate"] = 'Basic realm="Verify"'
-    if number == 20429 and (policy := response.headers.get("RateLimit-Policy")):
-        response.headers["Twilio-Reached-Rate-Limit"] = policy.split('"')[1]
+    if number == 20429 and refusal.limit:
+        response.headers["Twilio-Reached-Rate-Limit"] = refusal.limit.name
+    return response
 
 
-def refusal(number: int, what: str = "", retry_after: int | None = None, status: int | None = None) -> Response:
+def answer(number: int, what: str = "", retry_after: int | None = None, status: int | None = None) -> Response:
     """Return the answer of this number; `status` where it is not the number's own."""
     usual, message = WORDS[number]
     if number == 20404:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.apis.verify_v2 import parameters
-from otp_app.apis.verify_v2 import resources as answers
-from otp_app.apis.verify_v2.errors import Refused, refusal, speak, translated
-from otp_app.apis.verify_v2.own import own_services
+from otp_app.apis.verify_v2 import parameters, resources
+from otp_app.apis.verify_v2.accounts import ACCOUNT
+from otp_app.apis.verify_v2.errors import Refused, answer, register_errors
 from otp_app.apis.verify_v2.service_registry import VerifyService
+from otp_app.apis.verify_v2.state import Verify, own_services
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.send_request import SendRequest
-from otp_app.web.current import caller, services
+from otp_app.web.access import requires
+from otp_app.web.current import caller, services, state
 from otp_app.web.form import fields
-from otp_app.web.needs import needs
 
 sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
 checks = Blueprint("verify_v2_check", __name__, url_prefix="/v2/Services/<service_sid>")
 others = Blueprint("verify_v2", __name__, url_prefix="/v2/Services/<service_sid>")
-speak(sends, checks, others)
-others.after_app_request(translated)
+register_errors(sends, checks, others)
 
 
 @sends.post("/Verifications")
-@needs("send", basic=True)
+@requires("send", credentials=ACCOUNT)
 def start(service_sid: str) -> tuple[Response, int]:
     """Send a code, or the same code again while one is pending."""
     service, form = _service(service_sid), fields()
@@ -37,12 +36,12 @@ def start(service_sid: str) -> tuple[Response, int]:
     locale, authenticated = form.get("Locale", ""), caller().authenticated
     request = SendRequest(service.purpose, channel, locale, authenticated, code=code, replace_code=bool(code))
     before_delivery = (lambda _: own_services().note_use(service)) if service.unnoted else None
-    result = services().verify(service).send(form.get("To", ""), request, before_delivery)
-    return jsonify(answers.verification(service, result.view, asked)), 201
+    result = state(Verify).verifications(service).send(form.get("To", ""), request, before_delivery)
+    return jsonify(resources.verification(service, result.view, asked)), 201
 
 
 @checks.post("/VerificationCheck")
-@needs("verify", basic=True)
+@requires("verify", credentials=ACCOUNT)
 def check(service_sid: str) -> Response:
     """Look at a code. A wrong one is an answer like another: pending, and not valid."""
     service, form = _service(service_sid), fields()
@@ -52,42 +51,42 @@ def check(service_sid: str) -> Response:
         raise Refused(60221)
     if not as_typed(code):
         raise Refused(60200, "Code")
-    verifications = services().verify(service)
+    verifications = state(Verify).verifications(service)
     verdict = verifications.check(
         code, phone_number=to or None, verification_id=sid or None, purpose=service.purpose
     )
     if verdict.before is None or not verdict.counted:
         raise Refused(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
-    return jsonify(answers.check(service, verdict.before, verdict.approval))
+    return jsonify(resources.check(service, verdict.before, verdict.approval))
 
 
 @others.get("/Verifications/<name>")
-@needs("verify", basic=True)
+@requires("verify", credentials=ACCOUNT)
 def fetch(service_sid: str, name: str) -> Response:
     """Tell of a verification, by its SID or number, until it is over."""
     service = _service(service_sid)
-    view = services().verify(service).status(**_named(name), purpose=service.purpose)
+    view = state(Verify).verifications(service).status(**_named(name), purpose=service.purpose)
     if view.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
         raise Refused(20404)
-    return jsonify(answers.verification(service, view))
+    return jsonify(resources.verification(service, view))
 
 
 @others.post("/Verifications/<name>")
-@needs("verify", basic=True)
+@requires("verify", credentials=ACCOUNT)
 def update(service_sid: str, name: str) -> Response:
     """End a pending verification: canceled, or approved because the caller says so."""
     service, status = _service(service_sid), fields().get("Status")
     if status not in ("canceled", "approved"):
         raise Refused(60200, "Status")
-    verifications = services().verify(service)
+    verifications = state(Verify).verifications(service)
     end = verifications.cancel if status == "canceled" else verifications.approve
-    return jsonify(answers.verification(service, end(**_named(name), purpose=service.purpose)))
+    return jsonify(resources.verification(service, end(**_named(name), purpose=service.purpose)))
 
 
 @others.errorhandler(InvalidPhone)
 def _no_such(_: InvalidPhone) -> Response:
     """Say of a name that cannot be a number what is said of any other that names nothing."""
-    return refusal(20404)
+    return answer(20404)
 
 
 def _service(sid: str) -> VerifyService:

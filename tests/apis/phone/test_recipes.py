@@ -232,7 +232,7 @@ def test_who_loses_a_race_for_a_name_is_told(shop, users, modules, monkeypatch):
 
 def later(shop, phone=PHONE):
     """Another code, once the gap after the first is over."""
-    shop.services.phone._clock.advance(400)
+    shop.services.verifications._clock.advance(400)
     return shop.code_for(phone)
 
 

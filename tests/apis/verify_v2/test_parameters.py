@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from otp_app.apis.verify_v2.state import Verify
 from tests.apis.verify_v2.house import ACCOUNT, SERVICE, refused
 
 TWO_CHANNELS = "tests.web.house:RecordingChannel,tests.web.house:OtherChannel"
@@ -145,13 +146,18 @@ def test_a_payment_is_not_approved(verify, name):
     assert verify.check(code, To=started["to"]).json["valid"] is True
 
 
+def registry(verify):
+    """The Verify services that are known."""
+    return verify.house.app.extensions["otp_states"][Verify].services
+
+
 def test_a_code_of_the_callers_own(open_verify):
     """60204 until the service allows it; then it is the one that is sent, in place of a pending one's too."""
     verify = open_verify(otp_verify_services="")
-    service = verify.house.services.verify_services.of(ACCOUNT).create(name="Shop")
+    service = registry(verify).of(ACCOUNT).create(name="Shop")
     number = verify.house.number()
     assert refused(verify.start(number, CustomCode="8642", service=service.sid)) == (403, 60204)
-    verify.house.services.verify_services.of(ACCOUNT).update(service.sid, custom_code=True)
+    registry(verify).of(ACCOUNT).update(service.sid, custom_code=True)
     first = verify.start(number, service=service.sid).json
     again = verify.start(number, CustomCode="86421357", service=service.sid).json
     assert (again["sid"], verify.house.code()) == (first["sid"], "86421357")
@@ -177,7 +183,7 @@ def test_the_language_of_the_message(open_verify):
 def test_a_service_of_its_own_figures(open_verify):
     """As long as it wants, its name in the text, with the warning."""
     verify = open_verify(otp_verify_services="")
-    service = verify.house.services.verify_services.of(ACCOUNT).create(name="Shop", code_length=8, do_not_share=True)
+    service = registry(verify).of(ACCOUNT).create(name="Shop", code_length=8, do_not_share=True)
     verify.start(service=service.sid)
     message = verify.house.channel.messages[-1]
     assert re.fullmatch("[0-9]{8}", message.code)

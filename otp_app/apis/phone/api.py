@@ -1,0 +1,86 @@
+"""The phone API, as the server opens it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from flask import Response
+
+from otp_app.apis.phone import views
+from otp_app.apis.phone.session_tokens import SessionTokens
+from otp_app.apis.phone.settings import PhoneVerification
+from otp_app.apis.phone.state import Phone
+from otp_app.core.delivery import Channel, CodeMaker
+from otp_app.core.policy import Policy
+from otp_app.core.texts import Texts
+from otp_app.settings import Settings, policy
+from otp_app.settings.exposure import is_open
+from otp_app.web.api import Api
+from otp_app.web.errors import Refusal
+from otp_app.wiring import Services
+
+SANDBOX = "PHONE_VERIFICATION: BACKEND: the sandbox has one code for all, so it is for this machine alone"
+
+
+class PhoneApi(Api):
+    """Session tokens and codes, as django-phone-verify has them: POST /api/phone/register and /api/phone/verify."""
+
+    sends: ClassVar = (views.sends,)
+    checks: ClassVar = (views.checks,)
+    prefix = f"{views.PREFIX}/"
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        chosen, keys = services.settings.phone_verification, services.keys
+        self.state = Phone(
+            services.verifications.with_profile(*profile(services.settings)),
+            SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
+            _new_code(chosen, services.channels),
+            chosen,
+        )
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """Messages need an account of Twilio's, and one code for all is for this machine alone."""
+        lines, chosen = [], settings.phone_verification
+        through_twilio = not settings.twilio_account_sid and {"sms", "whatsapp"} & set(settings.otp_channels)
+        if chosen.sid_fault and through_twilio:
+            lines.append(f"PHONE_VERIFICATION: {chosen.sid_fault}")
+        if chosen.sandbox_code and is_open(settings):
+            lines.append(SANDBOX)
+        return lines
+
+    @classmethod
+    def advice(cls, settings: Settings) -> list[str]:
+        """What PHONE_VERIFICATION has and is not done as it is written."""
+        return [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
+
+    def render_error(self, refusal: Refusal) -> Response:
+        """`{"detail": text}`, in the words of Django REST framework."""
+        return views.detail(refusal)
+
+
+def profile(settings: Settings) -> tuple[Policy, Texts]:
+    """Return the figures and words, as PHONE_VERIFICATION has them."""
+    usual, chosen = policy.numbers(settings), settings.phone_verification
+    if not chosen.backend:
+        return usual, policy.texts(settings)
+    own = replace(
+        usual,
+        ttl=chosen.ttl,
+        length=chosen.code_length,
+        raised_length=max(usual.raised_length, chosen.code_length),
+        api_attempts=chosen.max_attempts,
+        once_only=chosen.once_only,
+    )
+    return own, replace(policy.texts(settings), default=chosen.message, app_name=chosen.app_name)
+
+
+def _new_code(chosen: PhoneVerification, channels: Sequence[Channel]) -> Callable[[], str]:
+    if fixed := chosen.sandbox_code:
+        return lambda: fixed
+    maker = next((channel for channel in channels if isinstance(channel, CodeMaker)), None)
+    return maker.new_code if maker else lambda: ""

@@ -1,0 +1,76 @@
+"""The users API, as the server opens it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import ClassVar
+
+from flask import Response, jsonify
+
+from otp_app.apis.users import views
+from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.state import Users
+from otp_app.core.errors import DirectoryUnavailable
+from otp_app.settings import Settings, policy
+from otp_app.web.api import Api
+from otp_app.web.errors import Refusal
+from otp_app.wiring import Pingable, Services
+
+TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
+
+
+class UsersApi(Api):
+    """Codes by user id: POST /send-code and /verify-code. Three attempts; how a verification ended is reported once."""
+
+    sends: ClassVar = (views.sends,)
+    checks: ClassVar = (views.checks,)
+    others: ClassVar = (views.root,)
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        settings, usual = services.settings, services.verifications
+        own = replace(policy.numbers(settings), api_attempts=3, report_end_once=True)
+        directory = services.opened["directory"] = open_directory(settings.otp_directory_url)
+        verifications = usual.with_profile(own, policy.texts(settings, default=TEXT))
+        self.state = Users(verifications, directory, settings.otp_users_expose_phone)
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """The directory must be one that can be opened, and strangers must not learn who is in it."""
+        lines = []
+        if not settings.otp_directory_url:
+            lines.append("OTP_DIRECTORY_URL: the API users needs it, such as file:var/users.csv")
+        elif line := _directory_fault(settings):
+            lines.append(line)
+        if settings.otp_public and not settings.otp_api_keys and "users" in settings.otp_apis:
+            lines.append(
+                "OTP_API_KEYS: the API users shows which users are known, so with OTP_PUBLIC=1 it needs keys "
+                "(python -m otp_app keys new NAME)"
+            )
+        return lines
+
+    @classmethod
+    def unreachable(cls, settings: Settings) -> list[str]:
+        """The directory, where it can be asked."""
+        with closing(open_directory(settings.otp_directory_url)) as directory:
+            try:
+                if isinstance(directory, Pingable):
+                    directory.ping()
+            except DirectoryUnavailable as error:
+                return [f"OTP_DIRECTORY_URL: {error}"]
+        return []
+
+    def render_error(self, refusal: Refusal) -> Response:
+        """`{"detail": text}`, as FastAPI writes it."""
+        response = jsonify({"detail": refusal.text})
+        response.status_code = refusal.status
+        return response
+
+
+def _directory_fault(settings: Settings) -> str:
+    try:
+        with closing(open_directory(settings.otp_directory_url)):
+            return ""
+    except ValueError as error:
+        return f"OTP_DIRECTORY_URL: {error}"

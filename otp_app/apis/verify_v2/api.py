@@ -1,0 +1,79 @@
+"""The Verify API, as the server opens it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import ClassVar
+
+from flask import Response
+
+from otp_app.apis.verify_v2 import errors, service_views, verification_views
+from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
+from otp_app.apis.verify_v2.state import Verify
+from otp_app.core.policy import Policy
+from otp_app.core.texts import Texts
+from otp_app.settings import Settings, policy
+from otp_app.settings.exposure import is_open
+from otp_app.web.api import Api
+from otp_app.web.errors import Refusal
+from otp_app.wiring import Services
+
+TEXT = "Your {app} verification code is: {code}"
+NO_ACCOUNTS = (
+    "OTP_VERIFY_ACCOUNTS: the API verify_v2 of a server that others can reach needs accounts "
+    "(python -m otp_app keys account)"
+)
+DO_NOT_SHARE = ". Do not share it with anyone."
+
+
+class VerifyApi(Api):
+    """Twilio's Verify v2: verifications, checks and services, below /v2."""
+
+    sends: ClassVar = (verification_views.sends,)
+    checks: ClassVar = (verification_views.checks,)
+    others: ClassVar = (verification_views.others, service_views.bp)
+    prefix = errors.PREFIX
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        settings, usual = services.settings, services.verifications
+        self.state = Verify(_registry(services), lambda service: usual.with_profile(*profile(settings, service)))
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """A server that others can reach needs accounts."""
+        served = "verify_v2" in settings.otp_apis
+        return [NO_ACCOUNTS] if served and is_open(settings) and not settings.otp_verify_accounts else []
+
+    def render_error(self, refusal: Refusal) -> Response:
+        """In Twilio's shape, with Twilio's number."""
+        return errors.translated(refusal)
+
+
+def profile(settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:
+    """Return the figures and words of a service: ten minutes, no gaps, five messages and attempts."""
+    usual = policy.numbers(settings)
+    own = replace(
+        usual,
+        ttl=usual.max_life,
+        length=service.code_length,
+        raised_length=max(usual.raised_length, service.code_length),
+        api_attempts=5,
+        sends_per_verification=5,
+        gaps=(),
+    )
+    app = settings.otp_app_name if service.configured else service.name
+    text = TEXT if app else TEXT.replace("{app} ", "")
+    warning = DO_NOT_SHARE if service.do_not_share else ""
+    return own, replace(policy.texts(settings, default=text + warning), app_name=app)
+
+
+def _registry(services: Services) -> VerifyServices:
+    settings = services.settings
+    configured = [
+        VerifyService(sid, chosen.purpose, chosen.purpose, custom_code=chosen.custom_code)
+        for sid, chosen in settings.otp_verify_services.items()
+    ]
+    accounts = {holder.account for holder in settings.otp_verify_accounts}
+    return VerifyServices(services.store, services.clock, secrets.token_bytes, configured, accounts)

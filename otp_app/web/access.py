@@ -1,0 +1,45 @@
+"""Who may call a view, said at the view: @requires("send")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Request
+
+from otp_app.settings import Settings
+from otp_app.web.current import Caller
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Credentials of another kind than API keys, for an API whose clients bring them."""
+
+    scheme: str  # its name among the securitySchemes of the API's OpenAPI document
+    identify: Callable[[Request, Settings], Caller]  # raises Unauthorized, Forbidden
+    curl: Callable[[Settings], str]  # the option that shows them
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call a view. While no API keys are configured every program on this machine may."""
+
+    scope: str | None  # of an API key; None: every caller, always
+    public: bool = False  # with OTP_PUBLIC=1 no key is needed
+    local: bool = False  # without a key only from this machine
+    credentials: Credentials | None = None  # instead of an API key
+
+
+def requires(
+    scope: str | None, *, public: bool = False, local: bool = False, credentials: Credentials | None = None
+) -> Callable[[View], View]:
+    """Mark a view with who may call it; guard reads it."""
+
+    def mark(view: View) -> View:
+        view.access = Access(scope, public, local, credentials)  # type: ignore[attr-defined]
+        return view
+
+    return mark

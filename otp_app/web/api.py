@@ -1,0 +1,63 @@
+"""What an API is: a class like this one in a folder of otp_app/apis, and one line in the table there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from flask import Blueprint, Response
+
+from otp_app.settings import Settings
+from otp_app.web import errors
+from otp_app.web.errors import Refusal
+from otp_app.wiring import Services
+
+
+class Api:
+    """One API, opened over the services of the server. Each default is that of an API with nothing of its own.
+
+    `state` is what its views work with: they find it by its class, with current.state.
+    """
+
+    #: blueprints whose requests count against OTP_CLIENT_LIMITS, against OTP_CHECK_LIMITS, and against neither
+    sends: ClassVar[tuple[Blueprint, ...]] = ()
+    checks: ClassVar[tuple[Blueprint, ...]] = ()
+    others: ClassVar[tuple[Blueprint, ...]] = ()
+
+    #: errors of every path below it have the shape of this API, such as "/v2/"; "": those of its views alone
+    prefix: ClassVar[str] = ""
+
+    def __init__(self, services: Services) -> None:
+        """Open it. What it opens and others must close goes into services.opened."""
+        self.services = services
+        self.state: object = None
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """Return a line for each reason not to start: `VARIABLE: what is wrong and what to write`."""
+        del settings
+        return []
+
+    @classmethod
+    def advice(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that works and could be better."""
+        del settings
+        return []
+
+    @classmethod
+    def unreachable(cls, settings: Settings) -> list[str]:
+        """Return a line for each thing that it needs and that cannot be reached at the moment; `check` asks."""
+        del settings
+        return []
+
+    def blueprints(self) -> tuple[Blueprint, ...]:
+        """Return all that is served, each view marked with access.requires."""
+        return self.sends + self.checks + self.others
+
+    def documents(self, folder: Path) -> list[Path]:
+        """Return the parts of its OpenAPI document, of which those that are there are served."""
+        return [folder / "openapi.json"]
+
+    def render_error(self, refusal: Refusal) -> Response:
+        """Return the answer for a request that was not done, in the shape of this API."""
+        return errors.render(refusal)
