@@ -21,8 +21,8 @@ PREFIXES = ("OTP_", "TWILIO_")
 OF_TWILIO = {"TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"}
 
 JOINED = (
-    "it holds another setting too: in the file that sets it, close the quote, remove a backslash at the end of the line, "
-    "and write one setting a line"
+    "it holds another setting too: in the file that sets it, close the quote, remove a backslash at the end of the "
+    "line, and write one setting a line"
 )
 
 Texts = dict[str, str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,9 @@ _OF_PROXIES = re.compile(f"\n(?:{'|'.join(OF_PROXIES)})")
 #: in the environ of waitress, which removes X-Forwarded-For and its like: proxies do not show there
 WAITRESS = "waitress.client_disconnected"
 
+#: loaded where gunicorn speaks uwsgi (--protocol uwsgi): a proxy asks, and its REMOTE_ADDR of the client is dropped
+UWSGI = "gunicorn.uwsgi"
+
 _HOP = re.compile(
     r'("?)(?:(?P<v4>[0-9.]{7,15})(?::[0-9]{1,5})?'
     r"|\[(?P<bracketed>[0-9A-Fa-f:.]{2,45})(?:%[\w.-]{1,32})?\](?::[0-9]{1,5})?"
@@ -56,7 +60,8 @@ def is_local(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> boo
 
     A trusted proxy on this machine may leave out what it should write, so what it sends is never local.
     """
-    return _is_near(_peer(environ), tuple(trusted)) and not _of_proxy(environ) and WAITRESS not in environ
+    hidden = WAITRESS in environ or UWSGI in sys.modules
+    return not hidden and _is_near(_peer(environ), tuple(trusted)) and not _of_proxy(environ)
 
 
 def _peer(environ: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,21 @@ def test_workers_forked_from_a_loaded_application_do_not_share_its_memory(tmp_pa
         sent = [call(port, "POST", "/send-otp", {"phone_number": number}).status for _ in range(30)]
     assert sent.count(200) == 1
     assert set(sent) <= {200, 429, 503}
+
+
+def test_what_a_proxy_passes_on_by_uwsgi_does_not_come_from_this_machine(tmp_path: Path) -> None:
+    """gunicorn takes the proxy's address for the client's, and no header shows that there is a proxy."""
+    variables = {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/send-otp", "QUERY_STRING": "", "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": "2", "HTTP_HOST": "localhost", "REMOTE_ADDR": "203.0.113.9",
+    }  # fmt: skip
+    texts = [text.encode() for pair in variables.items() for text in pair]
+    packet = b"".join(len(text).to_bytes(2, "little") + text for text in texts)
+    with plain(tmp_path, "--protocol", "uwsgi") as (_, port, log):
+        wait_until(lambda: "Booting worker" in log.read_text(), "the worker")
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as proxy:
+            proxy.sendall(b"\0" + len(packet).to_bytes(2, "little") + b"\0" + packet + b"{}")
+            assert proxy.recv(100).startswith(b"HTTP/1.1 403 ")
 
 
 @pytest.mark.parametrize("command", [["gunicorn", "wsgi:app"], ["flask", "--app", "wsgi", "run", "-p", "0"]])

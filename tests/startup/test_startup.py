@@ -181,7 +181,7 @@ REFUSALS = {
         {"TWILIO_AUTH_TOKEN": "token", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32}, "TWILIO_PHONE_NUMBER", "sends from it",
     ),
     "a channel with a secret behind it": (
-        {"OTP_CHANNELS": "sms TWILIO_AUTH_TOKEN=a:b"}, "OTP_CHANNELS: it holds another setting too", "one setting a line",
+        {"OTP_CHANNELS": "sms TWILIO_AUTH_TOKEN=a:b"}, "OTP_CHANNELS: it holds another", "one setting a line",
     ),
     "four digits": ({"OTP_CODE_LENGTH": "4"}, "OTP_CODE_LENGTH", "write a whole number from 6 to 10"),
     "codes for ever": ({"OTP_TTL": "601"}, "OTP_TTL", "write a number from 60 to 600"),
