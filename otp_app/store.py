@@ -26,13 +26,13 @@ STORES = {
 }
 
 T = TypeVar("T")
-Lives = dict[str, tuple[T, float]]  # what is under a key, and when its life ends
+Lives = dict[str, tuple[T, float]]  # the value under a key, and when its life ends
 
 
 def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
-    """Return the store of a URL (`scheme://…`), or one's own (`package.module:Class`, then `?options` if any).
+    """Return the store of a URL (`scheme://…`), or of an operator's class (`package.module:Class`, then `?options`).
 
-    `clock` tells the seconds since the epoch. Raises ValueError with one line that says what to change.
+    `clock` returns the seconds since the epoch. Raises ValueError with one line that says what to change.
     """
     target = _target(url)
     store: Store = construct(target, "store", url, clock=clock)
@@ -40,7 +40,7 @@ def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
 
 
 def open_or_memory(url: str) -> tuple[Store, str]:
-    """Return the store of a URL and ""; while it is away, one in memory and why. A frozen store is not away.
+    """Return the store of a URL and ""; while it is not available, one in memory and why. A frozen store is available.
 
     Raises ValueError.
     """
@@ -107,7 +107,7 @@ def _texts(answer: Any) -> bool:
 
 
 NOTHING = type(None)
-#: what a store of an operator's own must have, may have, and what replaces its faults
+#: the methods that an operator's store must or may have, and what replaces their faults
 CONTRACT = {
     "get": _method(1, bytes, NOTHING),
     "swap": Method(4, _is_swap, _unavailable, raises=(StoreUnavailable,)),
@@ -129,7 +129,7 @@ CONTRACT = {
 
 
 class MemoryStore(Store):
-    """The store of `memory://`: for one process and one life of it, as in demos and tests.
+    """The store of `memory://`: for one process while it runs, as in demos and tests.
 
     A sweep looks at every entry, so that a million of them cost it some ten milliseconds.
     """
@@ -149,7 +149,7 @@ class MemoryStore(Store):
             return _living(self._values, key, self._clock())
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see core.store.Store."""
+        """Replace `old` by `new`; see core.store.Store."""
         with self._lock:
             now = self._clock()
             found = _living(self._values, key, now)
@@ -172,10 +172,10 @@ class MemoryStore(Store):
             return (count or 0) + amount
 
     def ping(self) -> None:
-        """Return: memory can always be written and read."""
+        """Return at once: memory can always be written and read."""
 
     def sweep(self, limit: int) -> int:
-        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        """Delete at most `limit` entries and counters whose lifetime has ended; return how many."""
         with self._lock:
             now = self._clock()
             gone = _sweep(self._values, now, limit)
@@ -189,12 +189,12 @@ class MemoryStore(Store):
 
 
 def _living(lives: Lives[T], key: str, now: float) -> T | None:
-    what, end = lives.get(key, (None, 0.0))
-    return what if end > now else None
+    value, end = lives.get(key, (None, 0.0))
+    return value if end > now else None
 
 
 def _sweep(lives: Lives[T], now: float, limit: int) -> int:
-    over = list(islice((key for key, (_, end) in lives.items() if end <= now), limit))
-    for key in over:
+    ended = list(islice((key for key, (_, end) in lives.items() if end <= now), limit))
+    for key in ended:
         del lives[key]
-    return len(over)
+    return len(ended)

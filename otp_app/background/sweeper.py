@@ -1,4 +1,4 @@
-"""Deletes what the store keeps beyond its lifetime."""
+"""Deletes the entries of a store whose lifetime has ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
 
 class Sweeper:
-    """Deletes what is over in small batches, off the requests."""
+    """Deletes ended entries in small batches, off the requests."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._end = store, threading.Event()

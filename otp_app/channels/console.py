@@ -1,4 +1,4 @@
-"""Messages on a terminal, for a first try without any account."""
+"""Messages on a terminal, for a first look without any account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ConsoleChannel(ChannelClass):
         return cls()
 
     def deliver(self, message: Message) -> Delivery:
-        """Write the message; unknown when the stream is broken."""
+        """Write the message; unknown where the stream is broken."""
         line, stream = " ".join(message.text.splitlines()), self._stream or sys.stdout
         try:
             stream.write(f"console: to {message.to}: {line}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from otp_app.cli.open_store import CannotDo, existing, exit_status, in_folder, whole
 from otp_app.core.moving import Movable
 from otp_app.core.store import ServerChecks
-from otp_app.maintenance import copy as moving
+from otp_app.maintenance.copy import BATCH, copy_records, thaw
 from otp_app.settings import keyring
 
 LINE_UP = "\x1b[A"
@@ -53,7 +53,7 @@ def _copy(args: argparse.Namespace) -> int:
         source_url, target_url = existing("FROM", args.source), in_folder("TO", args.target)
         with whole("FROM", source_url) as source, whole("TO", target_url) as target:
             _look_at_server(target)
-            copied = moving.copy(source, target, _show_progress)
+            copied = copy_records(source, target, _show_progress)
         file = keyring.database(target_url)
         print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
 
@@ -63,7 +63,7 @@ def _copy(args: argparse.Namespace) -> int:
 def _thaw(args: argparse.Namespace) -> int:
     def work() -> None:
         with whole("URL", existing("URL", args.store)) as store:
-            moving.thaw(store)
+            thaw(store)
         print("The store is usable again.")
 
     return exit_status(work, INTERRUPTED)
@@ -84,5 +84,5 @@ def _show_progress(done: int, total: int) -> None:
     says = f"{int(100 * share):3}%  {done} of {total}"
     if sys.stderr.isatty():
         print(f"{LINE_UP if done else ''}[{'#' * int(40 * share):<40}] {says}", file=sys.stderr, flush=True)
-    elif int(10 * share) > int(10 * max(done - moving.BATCH, 0) / max(total, 1)):
+    elif int(10 * share) > int(10 * max(done - BATCH, 0) / max(total, 1)):
         print(says, file=sys.stderr, flush=True)

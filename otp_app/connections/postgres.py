@@ -16,7 +16,7 @@ PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name wh
     "PoolTimeout": "no connection in time",
     "NoAnswer": "no answer in time",
     "QueryCanceled": "it took too long",
-    "LockNotAvailable": "somebody holds its table",
+    "LockNotAvailable": "its table is locked",
     "InsufficientPrivilege": "its user may not make or use our tables",
 }
 
@@ -64,7 +64,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 def make_pool(
     conninfo: str, name: str, most: int, configure: Callable[[Connection], None], *, least: int = 0, check: bool = False
 ) -> ConnectionPool[Connection]:
-    """Return a closed pool of at most `most` connections. `check`: each one is tried before it is lent."""
+    """Return a closed pool of at most `most` connections. `check`: each one is tested before it is lent."""
     return ConnectionPool(
         conninfo,
         connection_class=Connection,

@@ -1,4 +1,4 @@
-"""Connections to hosts that may have several addresses, of which some may be dead."""
+"""Connections to hosts that may have several addresses, of which some may not answer."""
 
 from __future__ import annotations
 

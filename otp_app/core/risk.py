@@ -57,12 +57,12 @@ def code_length(ledger: Ledger, now: Instant, policy: Policy) -> tuple[Ledger, i
 
 
 def yearly_chance(policy: Policy) -> float:
-    """Return the chance, at most, that guessing at one number for a year succeeds: the sum that docs/limits.md has."""
+    """Return at most the chance that attempts at one number succeed within a year: the sum in docs/limits.md."""
     short, long = 10.0**-policy.length, 10.0 ** -max(policy.raised_length, policy.length)
     before = policy.risk_raise + (policy.max_attempts + policy.give_back_limit) * short
-    caps = [policy.sends_per_day + policy.keyed_reserve] * bool(policy.sends_per_day)
-    caps += [24 * policy.sends_per_hour] * bool(policy.sends_per_hour)
-    after = min(caps, default=math.inf) * policy.max_attempts * 365 * long
+    by_day = policy.sends_per_day + policy.keyed_reserve if policy.sends_per_day else math.inf
+    by_hour = 24 * policy.sends_per_hour if policy.sends_per_hour else math.inf
+    after = min(by_day, by_hour) * policy.max_attempts * 365 * long
     return min(math.ceil(365 / policy.risk_days) * before + after, 1.0)
 
 

@@ -1,8 +1,8 @@
-"""Moving all records from one store to another while servers run: nothing is lost, nothing comes to life again.
+"""Copies all records from one store to another while servers run: nothing is lost, no used code works again.
 
-The source is frozen before the first record is read, and stays so: from then on servers answer 503 until they are
-told of the new place. So no code is used up here and still good there. Each copy has a name of its own, and changes a
-freeze only while that is its own: of several copies at the same time one goes on.
+The source is frozen before the first record is read, and stays so: from then on servers answer 503 until they use the
+target. So no code is used here and still valid there. Each copy has a name, and changes a freeze only while it has made
+that freeze: of several copies at the same time one goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Hold, Item, Movable
 
 BATCH = 1000
-SETTLE = 0.3  # seconds after a fault; a store that was away refuses for 0.2 without trying
+SETTLE = 0.3  # seconds after a fault; a store fails calls at once for 0.2 s after one
 
 Progress = Callable[[int, int], None]  # how many were copied, of about how many
 
@@ -29,7 +29,7 @@ class CannotMove(Exception):
     """The text says why, and what to do."""
 
 
-def copy(source: Movable, target: Movable, progress: Progress) -> int:
+def copy_records(source: Movable, target: Movable, progress: Progress) -> int:
     """Copy everything and return how many entries and counters that was.
 
     Afterwards the source is frozen for good and the target ready. Should anything fail, the source goes on as before
@@ -37,7 +37,7 @@ def copy(source: Movable, target: Movable, progress: Progress) -> int:
     long as both stores keep what they acknowledge. Raises CannotMove, StoreUnavailable.
     """
     by = _name()
-    _refuse(source, target)
+    _check_both(source, target)
     whole = False
     try:
         _freeze_source(source, by)
@@ -53,22 +53,22 @@ def copy(source: Movable, target: Movable, progress: Progress) -> int:
 
 
 def _name() -> str:
-    """A name for one copy, which says to people where it runs."""
+    """Return a name for one copy, which shows people where it runs."""
     host = re.sub("[^A-Za-z0-9.-]", "-", socket.gethostname())
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _refuse(source: Movable, target: Movable) -> None:
-    _refuse_source(source.hold())
+def _check_both(source: Movable, target: Movable) -> None:
+    _check_source(source.hold())
     if not next(iter(source.scan()), None):
         raise CannotMove("the first store is empty: is its URL right?")
     held = target.hold()
     if not (held and held.how in (Freeze.MOVED, Freeze.FILLING)) and next(iter(target.scan()), None):
         raise CannotMove("the second store is not empty: name one that is, or delete what it has")
-    _refuse_target(held)
+    _check_target(held)
 
 
-def _refuse_source(held: Hold | None) -> None:
+def _check_source(held: Hold | None) -> None:
     if held and held.how in (Freeze.MOVED, Freeze.FILLING):
         raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
     if held:
@@ -77,7 +77,7 @@ def _refuse_source(held: Hold | None) -> None:
         )
 
 
-def _refuse_target(held: Hold | None) -> None:
+def _check_target(held: Hold | None) -> None:
     if held and held.how == Freeze.MOVING:
         raise CannotMove(
             f"the second store is held by another copy ({held.name}); if that was given up, `store thaw` it first"
@@ -86,7 +86,7 @@ def _refuse_target(held: Hold | None) -> None:
 
 def _freeze_source(source: Movable, by: str) -> None:
     if not source.freeze(Freeze.MOVING, by, None):
-        _refuse_source(source.hold())
+        _check_source(source.hold())
         raise CannotMove("another copy of the first store came and went just now: copy again")
 
 
@@ -105,7 +105,7 @@ def _fill(source: Movable, target: Movable, progress: Progress, by: str) -> int:
 def _take_empty(target: Movable, by: str) -> None:
     """Freeze the target, which must be empty or hold what is out of date or incomplete: another copy may be at it."""
     held = target.hold()
-    _refuse_target(held)
+    _check_target(held)
     if held is None:  # whatever was written until the freeze is kept: it can be seen, and thawed
         _take(target, None, Freeze.MOVING, by)
         held = Hold(Freeze.MOVING, by)
@@ -138,7 +138,7 @@ def _go_on_with(source: Movable, target: Movable, whole: bool, by: str) -> None:
 
 
 def _gives_up(target: Movable, whole: bool, by: str) -> bool:
-    """Let nobody open a target that is incomplete or to be given up; return whether that is so."""
+    """Keep servers off a target that is incomplete or given up; return whether it is frozen so."""
     complete = Hold(Freeze.MOVING, by)
     if whole:
         return target.freeze(Freeze.FILLING, by, complete) or target.hold() is not None

@@ -23,7 +23,7 @@ class WholeStore(Store, Movable, Protocol):
 
 
 class Record(NamedTuple):
-    """What rests of one number."""
+    """What is stored of one number."""
 
     key: str
     value: bytes
@@ -39,14 +39,14 @@ class Listed(NamedTuple):
     status: Status  # now
     begun: float  # wall clock, seconds
     channels: tuple[str, ...]  # of its sends, oldest first
-    attempts: int  # wrong guesses looked at
+    attempts: int  # wrong ones, each compared
 
 
 class Listing(NamedTuple):
     """The verifications of a store, the pending ones first, each kind newest first."""
 
     verifications: list[Listed]
-    unreadable: int  # records that nobody can make sense of
+    unreadable: int  # records that cannot be read
 
 
 class Owners(NamedTuple):
@@ -79,7 +79,7 @@ def listing(store: Movable, now: Instant) -> Listing:
 def last_event(ledger: Ledger) -> float:
     """Return when something last happened to a number (wall clock, seconds), the end of a code's life included.
 
-    Of wrong guesses the day alone is known: they count as made when it ended. So this may be up to a day late and
+    Of wrong attempts only the day is known: they count as made when it ended. So this may be up to a day late and
     is never early.
     """
     stamps = [ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals)]
@@ -93,7 +93,7 @@ def last_event(ledger: Ledger) -> float:
 def owners(store: Movable, ids: LedgerIds) -> Owners:
     """Return whose the first records of a store are. Raises StoreUnavailable.
 
-    Nothing finds a record that was named with another index key: its number has its limits and wrong guesses anew.
+    Nothing finds a record that was named with another index key: its number has its limits and attempts anew.
     """
     found = _records(islice(store.scan(), MOST_LOOKED_AT))
     own = [ids.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]

@@ -1,4 +1,4 @@
-"""The function of OTP_ON_APPROVED: called after each approval, while the answer waits for a limited time only."""
+"""The function of OTP_ON_APPROVED, called after each approval; the answer waits for it a limited time only."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def bounded(
         try:
             calls.make(lambda: _call(listener, approval))
         except PluginFault as fault:
-            _report(approval, f"it raised {fault}")
+            _log_fault(approval, f"it raised {fault}")
         except Overdue:
-            _report(approval, f"it has not returned within {timeout:g} s, and the answer goes out without it")
+            _log_fault(approval, f"it has not returned within {timeout:g} s, and the answer goes out without it")
         except NoRoom:
-            _report(approval, f"it was NOT called: {calls_at_once} calls before have not returned")
+            _log_fault(approval, f"it was NOT called: {calls_at_once} calls before have not returned")
 
     return listen
 
@@ -42,9 +42,9 @@ def _call(listener: Callable[[Approval], object], approval: Approval) -> None:
     answer: Any = listener(approval)
     if hasattr(answer, "__await__"):
         if hasattr(answer, "close"):
-            answer.close()  # or Python warns that nobody awaited it
+            answer.close()  # or Python warns that it was never awaited
         raise TypeError("it returned what must be awaited")
 
 
-def _report(approval: Approval, what: str) -> None:
+def _log_fault(approval: Approval, what: str) -> None:
     log.error("OTP_ON_APPROVED: verification %s: %s", approval.verification_id, what)

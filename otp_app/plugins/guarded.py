@@ -1,4 +1,4 @@
-"""An object of an operator's class, of which only the answers and faults of its contract get out."""
+"""An object of an operator's class: the server sees only answers and errors of its contract."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Guarded:
 
 
 def check_callable(found: Any, name: str, arguments: int, *, generator: bool = False) -> None:
-    """Raise ValueError, in one line, for what can never be called as its contract says."""
+    """Raise ValueError, in one line, where it can never be called as its contract says."""
     if not callable(found):
         raise ValueError(f"it has no method {name}")
     functions = [found] if inspect.isclass(found) else [found, found.__call__]
@@ -104,7 +104,7 @@ def _each(method: Method, answer: Iterable[Any], name: str) -> Iterator[Any]:
 
 
 def _is_good(returns: Callable[[Any], bool], answer: Any) -> bool:
-    """Looking at the value may run the plug-in's code as well."""
+    """Return whether the value is good. Reading it may run the plug-in's code as well."""
     try:
         return isolated(returns, answer)
     except PluginFault:
@@ -120,6 +120,6 @@ def _replaced(method: Method, fault: PluginFault, name: str) -> Any:
 
 def _wrong(method: Method, answer: Any, name: str) -> Any:
     if inspect.iscoroutine(answer):
-        answer.close()  # or Python warns that nobody awaited it
+        answer.close()  # or Python warns that it was never awaited
     log.error("%s: it returned what its contract does not know, of type %s", name, type(answer).__name__)
     return method.instead("wrong answer")

@@ -1,1 +1,1 @@
-"""Stores that outlive a process, one scheme a file. Each raises StoreUnavailable and nothing of its driver's."""
+"""Stores that outlive a process, one folder each. A store raises StoreUnavailable and no error of its driver."""

@@ -1,4 +1,4 @@
-"""A breaker: while a server does not answer, one caller at a time finds out whether it does again."""
+"""A circuit breaker: while a server does not answer, only one caller at a time asks whether it does again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from threading import Lock
 
 from otp_app.core.errors import StoreUnavailable
 
-PAUSE = 0.2  # seconds after a fault in which nobody tries
+PAUSE = 0.2  # seconds without calls after a fault
 
 
 class Breaker:
-    """Refuses at once what would only wait: a server that hangs must not hold every thread for a time-out each.
+    """Fails calls at once that would only wait: a server that hangs must not hold every thread for a time-out.
 
-    `faults` mean that the server does not answer; every other exception is an answer too. `clock` never goes back.
+    `faults` mean that the server does not answer; every other exception is an answer. `clock` is never set back.
     """
 
     def __init__(self, faults: tuple[type[Exception], ...], clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +25,7 @@ class Breaker:
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """Surround a call of the server. Raises StoreUnavailable without one while the server is away."""
+        """Surround a call of the server. Raises StoreUnavailable, without a call, while the server does not answer."""
         until = self._down_until  # read once: another thread may find the server back at any moment
         if until is None:
             with self._watching():

@@ -1,4 +1,4 @@
-"""Which copy has frozen a store: only that one may fill it."""
+"""The copy that has frozen a store: only that one may fill it."""
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Hold

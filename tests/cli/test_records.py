@@ -188,7 +188,7 @@ def test_what_is_being_moved_is_listed(capsys):
     [
         ("sqlite:///typo.db", "OTP_STORE_URL: the file {folder}/typo.db does not exist\n"),
         ("memory://", "OTP_STORE_URL: this command cannot scan such a store; use sqlite, redis or postgresql\n"),
-        ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: nobody answers there"),
+        ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: no answer there"),
         ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Item
-from otp_app.maintenance import copy as moving
+from otp_app.maintenance import copy
 from otp_app.maintenance.copy import CannotMove
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.running import ROOT
@@ -31,7 +31,7 @@ def nothing(done: int, total: int) -> None:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch) -> None:
     """These stores refuse nothing after a fault that they could do."""
-    monkeypatch.setattr(moving, "SETTLE", 0.0)
+    monkeypatch.setattr(copy, "SETTLE", 0.0)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def usable(store) -> bool:
 def test_a_copy_has_everything_and_takes_over(full, empty) -> None:
     """The second store is the one in use then, and the first takes nothing any more."""
     before = content(full)
-    assert moving.copy(full, empty, nothing) == RECORDS
+    assert copy.copy_records(full, empty, nothing) == RECORDS
     assert content(empty) == content(full) == before
     assert (usable(full), usable(empty)) == (False, True)
     assert (full.frozen(), empty.frozen()) == (Freeze.MOVED, None)
@@ -87,7 +87,7 @@ def test_lives_go_on(new, empty) -> None:
     """What had so long left has it there too, to the minute."""
     store = new("short")
     store.load([Item("k", b"x", 6000.0), Item("k", 1, 5000.0)])
-    moving.copy(store, empty, nothing)
+    copy.copy_records(store, empty, nothing)
     assert [item.ttl for item in empty.scan()] == pytest.approx([6000, 5000], abs=60)
 
 
@@ -96,7 +96,7 @@ def test_progress_begins_at_nothing_and_ends_with_all(new, empty, count) -> None
     """Whatever the number is, the end is told once, and nothing before is as much as the whole."""
     store, told = new("some"), []
     store.load([Item(f"k{n}", b"x", HOUR) for n in range(count)])
-    moving.copy(store, empty, lambda done, total: told.append((done, total)))
+    copy.copy_records(store, empty, lambda done, total: told.append((done, total)))
     assert told == [(done, count) for done in range(0, count, 1000)] + [(count, count)]
 
 
@@ -105,7 +105,7 @@ def test_progress_ends_with_all_where_the_size_was_a_guess(full, empty, monkeypa
     for guess in (RECORDS + 2, RECORDS - 2, 0):
         told: list[tuple[int, int]] = []
         monkeypatch.setattr(full, "size", lambda guess=guess: guess)
-        moving.copy(full, empty, lambda done, total, told=told: told.append((done, total)))
+        copy.copy_records(full, empty, lambda done, total, told=told: told.append((done, total)))
         assert [done == total for done, total in told] == [False] * (len(told) - 1) + [True]
         empty.freeze(Freeze.FILLING)
         full.thaw()
@@ -118,7 +118,7 @@ def test_it_may_all_die_on_the_way(new, empty) -> None:
     store.load([Item("k", b"x", 60.0)])
     store.size = lambda: now.append(now.pop() + 100) or 1
     told: list[tuple[int, int]] = []
-    assert moving.copy(store, empty, lambda *progress: told.append(progress)) == 0
+    assert copy.copy_records(store, empty, lambda *progress: told.append(progress)) == 0
     assert (told, empty.frozen()) == ([(0, 0)], None)
 
 
@@ -129,7 +129,7 @@ def test_an_empty_source_is_refused(new, empty) -> None:
     """It is a mistyped URL more often than not; both go on."""
     store = new("nothing")
     with pytest.raises(CannotMove, match="first store is empty"):
-        moving.copy(store, empty, nothing)
+        copy.copy_records(store, empty, nothing)
     assert usable(store)
     assert usable(empty)
 
@@ -139,7 +139,7 @@ def test_a_target_that_is_not_empty_is_refused(full, empty, item) -> None:
     """It is left as it is, and the source goes on."""
     empty.load([item])
     with pytest.raises(CannotMove, match="second store is not empty"):
-        moving.copy(full, empty, nothing)
+        copy.copy_records(full, empty, nothing)
     assert content(empty) == {"k": item.value}
     assert usable(full)
     assert usable(empty)
@@ -150,7 +150,7 @@ def test_a_target_that_is_being_copied_elsewhere_is_refused(full, empty) -> None
     empty.load([Item("k", b"mine", HOUR)])
     empty.freeze(Freeze.MOVING)
     with pytest.raises(CannotMove, match="second store is not empty"):
-        moving.copy(full, empty, nothing)
+        copy.copy_records(full, empty, nothing)
     assert content(empty) == {"k": b"mine"}
 
 
@@ -159,7 +159,7 @@ def test_a_source_that_is_not_whole_is_refused(full, empty, how) -> None:
     """What it has is old, or a part."""
     full.freeze(how)
     with pytest.raises(CannotMove, match="out of date or incomplete"):
-        moving.copy(full, empty, nothing)
+        copy.copy_records(full, empty, nothing)
     assert full.frozen() == how
     assert content(empty) == {}
 
@@ -170,9 +170,9 @@ def test_a_source_that_is_being_copied_is_refused(full, empty, new) -> None:
     def second(done: int, total: int) -> None:
         for target in (empty, new("other")):
             with pytest.raises(CannotMove, match="being copied already"):
-                moving.copy(full, target, nothing)
+                copy.copy_records(full, target, nothing)
 
-    assert moving.copy(full, empty, second) == len(content(empty)) == RECORDS
+    assert copy.copy_records(full, empty, second) == len(content(empty)) == RECORDS
 
 
 def test_a_store_cannot_be_copied_to_itself(full, new) -> None:
@@ -180,17 +180,17 @@ def test_a_store_cannot_be_copied_to_itself(full, new) -> None:
     before = content(full)
     for same in (full, new("../" + Path(full._reader._file._path).parent.name + "/full")):
         with pytest.raises(CannotMove):
-            moving.copy(full, same, nothing)
+            copy.copy_records(full, same, nothing)
     assert usable(full)
     assert content(full) == before
 
 
 def test_there_and_back(full, empty) -> None:
     """What was moved away may be moved back; in between, used codes are forgotten nowhere."""
-    moving.copy(full, empty, nothing)
+    copy.copy_records(full, empty, nothing)
     empty.swap("k1", b"1", b"used", HOUR)
     empty.swap("k2", b"2", None, HOUR)
-    moving.copy(empty, full, nothing)
+    copy.copy_records(empty, full, nothing)
     assert content(full) == content(empty)
     assert (full.get("k1"), full.get("k2")) == (b"used", None)
     assert (usable(full), usable(empty)) == (True, False)
@@ -198,16 +198,16 @@ def test_there_and_back(full, empty) -> None:
 
 def test_once_moved_it_cannot_be_copied_elsewhere(full, empty, new) -> None:
     """Codes used at the second place would work again at the third."""
-    moving.copy(full, empty, nothing)
+    copy.copy_records(full, empty, nothing)
     with pytest.raises(CannotMove, match="out of date"):
-        moving.copy(full, new("third"), nothing)
+        copy.copy_records(full, new("third"), nothing)
     assert usable(empty)
 
 
 def test_a_store_thawed_meanwhile_is_not_moved(full, empty) -> None:
     """What was used after the thaw would be unused at the second place."""
     with pytest.raises(CannotMove, match="thawed meanwhile"):
-        moving.copy(full, empty, lambda done, total: moving.thaw(full))
+        copy.copy_records(full, empty, lambda done, total: copy.thaw(full))
     assert (usable(full), empty.frozen()) == (True, Freeze.FILLING)
 
 
@@ -218,10 +218,10 @@ def test_of_two_copies_one_counts(full, empty, new) -> None:
     def overtake(done: int, total: int) -> None:
         if next(overtaken, False):
             full.thaw()
-            moving.copy(full, other, nothing)
+            copy.copy_records(full, other, nothing)
 
     with pytest.raises(CannotMove, match="only that one goes on"):
-        moving.copy(full, empty, overtake)
+        copy.copy_records(full, empty, overtake)
     assert (usable(full), usable(empty), usable(other)) == (False, False, True)
 
 
@@ -235,7 +235,7 @@ def test_a_freeze_of_a_newer_version_refuses_everything() -> None:
 
 def test_a_copy_given_up_can_be_thawed(full) -> None:
     full.freeze(Freeze.MOVING)
-    moving.thaw(full)
+    copy.thaw(full)
     assert usable(full)
 
 
@@ -243,7 +243,7 @@ def test_a_copy_given_up_can_be_thawed(full) -> None:
 def test_what_is_old_or_a_part_is_never_thawed(full, how) -> None:
     full.freeze(how)
     with pytest.raises(CannotMove):
-        moving.thaw(full)
+        copy.thaw(full)
     assert full.frozen() == how
 
 
@@ -279,7 +279,7 @@ def test_whatever_fails_there_is_one_store_to_use(new, side, error, done) -> Non
         hurt = first if side == "source" else second
         broken(hurt, step, at, error, done)
         with suppress(StoreUnavailable, CannotMove, KeyboardInterrupt):
-            moving.copy(first, second, nothing)
+            copy.copy_records(first, second, nothing)
         vars(hurt).pop(step)
         recover(first, second)
         assert (usable(first), usable(second)) == (False, True), (step, at)
@@ -290,11 +290,11 @@ def recover(first, second) -> None:
     """What an operator does after a fault, by the states alone."""
     if first.frozen() == Freeze.MOVED:
         if second.frozen():
-            moving.thaw(second)
+            copy.thaw(second)
         return
     assert second.frozen() == Freeze.FILLING or not content(second), "both can be used, or could be thawed"
     assert usable(first)
-    moving.copy(first, second, nothing)
+    copy.copy_records(first, second, nothing)
 
 
 def test_a_source_that_cannot_be_thawed_says_so(full, empty) -> None:
@@ -302,42 +302,42 @@ def test_a_source_that_cannot_be_thawed_says_so(full, empty) -> None:
     broken(empty, "load", 1, KeyboardInterrupt, done=False)
     broken(full, "thaw", 0, StoreUnavailable, done=False)
     with pytest.raises(CannotMove, match=r"gone\. The first store is still frozen: `store thaw`"):
-        moving.copy(full, empty, nothing)
+        copy.copy_records(full, empty, nothing)
 
 
 def test_a_target_that_cannot_be_opened_says_so(full, empty) -> None:
     """All is there: a thaw of the second is what is left to do, and the first stays frozen."""
     broken(empty, "thaw", 0, StoreUnavailable, done=False)
     with pytest.raises(CannotMove, match="All is copied: `store thaw` the second store"):
-        moving.copy(full, empty, nothing)
+        copy.copy_records(full, empty, nothing)
     assert (usable(full), usable(empty)) == (False, False)
     del empty.thaw
-    moving.thaw(empty)
+    copy.thaw(empty)
     assert (usable(full), usable(empty), len(content(empty))) == (False, True, RECORDS)
 
 
 SLOW_COPY = """
 import sys, time
-from otp_app.maintenance import copy as moving
+from otp_app.maintenance import copy
 from otp_app.store import open_store
 def progress(done, total):
     print(done, flush=True)
     if done: sys.stdin.read()
-moving.copy(open_store(sys.argv[1]), open_store(sys.argv[2]), progress)
+copy.copy_records(open_store(sys.argv[1]), open_store(sys.argv[2]), progress)
 """
 
 
 def test_killed_in_the_middle_it_can_be_done_again(full, empty, tmp_path) -> None:
     """The freeze outlives the copy; a thaw lets servers go on, and another copy begins anew."""
     command = [sys.executable, "-c", SLOW_COPY, f"sqlite:///{tmp_path}/full.db", f"sqlite:///{tmp_path}/empty.db"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as copy:
-        assert [copy.stdout.readline() for _ in range(2)] == ["0\n", "1000\n"]  # type: ignore[union-attr]
-        os.kill(copy.pid, signal.SIGKILL)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert [running.stdout.readline() for _ in range(2)] == ["0\n", "1000\n"]  # type: ignore[union-attr]
+        os.kill(running.pid, signal.SIGKILL)
     assert (full.frozen(), empty.frozen()) == (Freeze.MOVING, Freeze.FILLING)
     with pytest.raises(CannotMove, match="part of the records"):
-        moving.thaw(empty)
-    moving.thaw(full)
+        copy.thaw(empty)
+    copy.thaw(full)
     full.swap("k1", b"1", b"used", HOUR)
     full.swap("k2", b"2", None, HOUR)
-    assert moving.copy(full, empty, nothing) == RECORDS - 1
+    assert copy.copy_records(full, empty, nothing) == RECORDS - 1
     assert (empty.get("k1"), empty.get("k2")) == (b"used", None)

@@ -11,7 +11,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Hold, Item
-from otp_app.maintenance import copy as moving
+from otp_app.maintenance import copy
 from otp_app.maintenance.copy import CannotMove
 from otp_app.store import open_store
 from tests.rounds import rounds
@@ -23,14 +23,14 @@ KINDS = ("sqlite", "redis", "postgres")
 
 def copy_on(orders: Connection) -> None:
     """Copy from the URL to the URL that each order names; answer "copied", or why not."""
-    moving.SETTLE = 0.0
+    copy.SETTLE = 0.0
     while order := orders.recv():
         with closing(open_store(order[0])) as source, closing(open_store(order[1])) as target:
             source.ping()
             orders.send("ready")
             orders.recv()
             try:
-                moving.copy(source, target, lambda done, total: None)
+                copy.copy_records(source, target, lambda done, total: None)
                 orders.send("copied")
             except (CannotMove, StoreUnavailable) as error:
                 orders.send(str(error))

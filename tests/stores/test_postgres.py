@@ -90,7 +90,7 @@ def test_a_thaw_does_not_stop_everybody_behind_a_reader(store: PostgresStore, db
     store.freeze(Freeze.MOVING)
     with db.transaction():
         db.execute("SELECT * FROM otp_entries")
-        with pytest.raises(StoreUnavailable, match="somebody holds its table"):
+        with pytest.raises(StoreUnavailable, match="its table is locked"):
             store.thaw()
         assert store.get("k") == b"a"
     store.thaw()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from otp_app.channels.twilio import outcomes as twilio_status
+from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.transport import Transport, TransportError
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from otp_app.settings import Settings
 
 AUTH_PAUSE = 60.0  # seconds without requests after Twilio refused our credentials
-MAX_VALIDITY = 36000  # seconds; what Twilio takes for ValidityPeriod, and its default
+MAX_VALIDITY = 36000  # seconds; the most that Twilio takes for ValidityPeriod, and its default
 
 _log = logging.getLogger(__name__)
 
 
 class TwilioClient:
-    """Hands messages to Twilio and sorts what comes back; after a refusal of our credentials it rests for a minute.
+    """Hands messages to Twilio and reads the outcomes; after a refusal of our credentials it pauses for a minute.
 
-    Without that rest a wrong token would make every send wait for Twilio to say so again.
+    Without that pause a wrong token would make every send wait for the same refusal.
     """
 
     def __init__(self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
         self._messages = client.messages
         self._transport, self._clock = transport, clock
-        self._rests_until = clock()
+        self._paused_until = clock()
 
     @classmethod
     def open(cls, settings: Settings) -> TwilioClient:
@@ -42,37 +42,37 @@ class TwilioClient:
         return cls(connect_sdk(settings, transport), transport)
 
     def send(self, ttl: float, **fields: str) -> Delivery:
-        """Hand one message over, to be forgotten by Twilio once `ttl` seconds have passed; never raises."""
-        if rest := self._rest():
-            return Delivery(Outcome.REFUSED, reason=Reason.AUTH, retry_after=rest)
+        """Hand one message over, which Twilio drops once `ttl` seconds have passed; never raises."""
+        if pause := self._pause():
+            return Delivery(Outcome.REFUSED, reason=Reason.AUTH, retry_after=pause)
         delivery = self._create(fields, validity_period=min(max(int(ttl), 1), MAX_VALIDITY))
         if delivery.reason is Reason.AUTH:
-            self._rests_until = self._clock() + AUTH_PAUSE
+            self._paused_until = self._clock() + AUTH_PAUSE
             delivery = replace(delivery, retry_after=AUTH_PAUSE)
         if delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
-            _log.warning("Twilio refused a message: %s", twilio_status.explain(delivery.provider_code))
+            _log.warning("Twilio refused a message: %s", outcomes.explain(delivery.provider_code))
         return delivery
 
     def ping(self) -> None:
-        """Raise ChannelDown while resting."""
-        if rest := self._rest():
-            raise ChannelDown("Twilio does not accept the configured credentials", rest)
+        """Raise ChannelDown during the pause."""
+        if pause := self._pause():
+            raise ChannelDown("Twilio does not accept the configured credentials", pause)
 
     def close(self) -> None:
         """Close the connections. May be called by each channel that shares this client."""
         self._transport.close()
 
-    def _rest(self) -> float:
-        return max(self._rests_until - self._clock(), 0.0)
+    def _pause(self) -> float:
+        return max(self._paused_until - self._clock(), 0.0)
 
     def _create(self, fields: dict[str, str], validity_period: int) -> Delivery:
         try:
-            return twilio_status.of_message(self._messages.create(validity_period=validity_period, **fields))
+            return outcomes.of_message(self._messages.create(validity_period=validity_period, **fields))
         except TransportError as error:
             _log.warning("%s", error)
-            return twilio_status.of_error(error)
+            return outcomes.of_error(error)
         except Exception as error:  # noqa: BLE001  the SDK raises nearly anything for an answer it cannot read
-            delivery = twilio_status.of_error(error)
+            delivery = outcomes.of_error(error)
             if delivery.outcome is Outcome.UNKNOWN:
                 _log.warning("No clear answer from Twilio: %s", type(error).__name__)
             return delivery
@@ -81,7 +81,7 @@ class TwilioClient:
 def connect_sdk(settings: Settings, transport: Transport) -> Client:
     """Return Twilio's SDK on a transport, with an API key where there is one.
 
-    TWILIO_REGION and TWILIO_EDGE of the environment do not count: TWILIO_API_BASE_URL names the host.
+    TWILIO_REGION and TWILIO_EDGE of the environment have no effect: TWILIO_API_BASE_URL names the host.
     """
     user, secret = settings.twilio_api_key_sid, settings.twilio_api_key_secret
     if not (user and secret):
@@ -94,7 +94,7 @@ def connect_sdk(settings: Settings, transport: Transport) -> Client:
 
 
 def credential_faults(settings: Settings) -> list[str]:
-    """Return a line for each of account and credentials that is not set."""
+    """Return a line for each setting of account and credentials that is missing."""
     lines = [] if settings.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
     if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
         lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither")
@@ -104,7 +104,7 @@ def credential_faults(settings: Settings) -> list[str]:
 
 
 def credential_advice(settings: Settings) -> list[str]:
-    """Return a line where messages are sent with more power than they need."""
+    """Return a line where messages are sent with a token that may do more than send."""
     if settings.twilio_api_key_sid or not settings.twilio_auth_token:
         return []
     line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"

@@ -1,7 +1,8 @@
-"""What Twilio's answers and error numbers mean to us. No other file sorts them.
+"""The outcomes of Twilio's answers and error numbers. No other file reads them.
 
-A message counts as refused only where Twilio certainly did not take it, or says that it will not arrive. Whatever
-cannot be read for certain is unknown: the message may be on its way, and a second one would cost money and confuse.
+A message counts as refused only where Twilio certainly did not take it, or says that it will not arrive. An
+answer that cannot be read for certain is unknown: the message may be on its way, and a second one would cost money and
+confuse.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ HINTS = {
 
 
 def of_message(message: Any) -> Delivery:
-    """Sort the message resource with which Twilio answered."""
+    """Return the delivery of a message resource, with which Twilio answered."""
     if not isinstance(message.sid, str) or not _SID.match(message.sid):
         return _UNKNOWN
     if message.status in _DEAD:
@@ -113,7 +114,7 @@ def of_message(message: Any) -> Delivery:
 
 
 def of_error(error: Exception) -> Delivery:
-    """Sort whatever the SDK or the transport raised instead of an answer."""
+    """Return the delivery of an exception of the SDK or the transport."""
     match error:
         case NotSent():
             return Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
@@ -126,14 +127,14 @@ def of_error(error: Exception) -> Delivery:
 
 
 def explain(code: int | None) -> str:
-    """Say what the operator can do about an error number."""
+    """Return what the operator can do about an error number."""
     if code is None:
         return "without an error number"
     return f"error {code}: {HINTS.get(code, f'see https://www.twilio.com/docs/api/errors/{code}')}"
 
 
 def _of_refusal(status: int | None, code: int | None) -> Delivery:
-    """Sort an HTTP status that is no success. The SDK puts it in place of an error number that is not there."""
+    """Return the delivery of an HTTP status of failure. The SDK puts it in place of a missing error number."""
     if status is None or not 400 <= status < 500:
         return _UNKNOWN
     reason = _BY_STATUS.get(status) or REASONS.get(code or 0, Reason.ACCOUNT)

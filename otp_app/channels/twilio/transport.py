@@ -1,4 +1,4 @@
-"""HTTP for Twilio's SDK: connections kept alive, one deadline for a whole request, nothing kept of what was sent."""
+"""HTTP for Twilio's SDK: connections stay open, one deadline for a whole request, no copy of it is kept."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Connect = Callable[[str, int, float], socket.socket]
 
 
 class TransportError(Exception):
-    """There is no answer to go by. The text can be shown: it has nothing of the request or the answer."""
+    """There is no usable answer. The text can be shown: it has nothing of the request or the answer."""
 
 
 class NotSent(TransportError):
@@ -39,7 +39,7 @@ class NotSent(TransportError):
 
 
 class Throttled(TransportError):
-    """The answer to the last try was 429, so none was processed. `retry_after` is what it named, in seconds."""
+    """The last answer was 429, so no request was processed. `retry_after`: the seconds that it named."""
 
     def __init__(self, answer: str, retry_after: float | None) -> None:
         super().__init__("Twilio answered 429, too many requests")
@@ -47,11 +47,11 @@ class Throttled(TransportError):
 
 
 class Unanswered(TransportError):
-    """Something came back that says neither yes nor no."""
+    """An answer came that says neither yes nor no."""
 
 
 class Answer(NamedTuple):
-    """What came back, and whether the connection can serve another request."""
+    """An answer, and whether the connection can serve another request."""
 
     status: int
     text: str
@@ -69,11 +69,11 @@ class Connection:
         self.idle_since = 0.0
 
     def is_quiet(self) -> bool:
-        """Whether the server has neither closed the connection nor sent what nobody asked for."""
+        """Whether the server has neither closed the connection nor sent anything unasked."""
         return not self._poll.poll(0)
 
     def exchange(self, request: bytes, deadline: Deadline) -> Answer:
-        """Send a request and read its answer. Any exception leaves open whether the server has processed it."""
+        """Send a request and read its answer. After an exception the server may have processed it or not."""
         self._sock.settimeout(deadline.left())
         self._sock.sendall(request)
         response = HTTPResponse(DeadlineReader(self._sock, deadline))  # type: ignore[arg-type]  # it calls makefile()
@@ -98,8 +98,8 @@ class Connection:
 class Transport(HttpClient):  # type: ignore[misc]
     """An HTTP client for Twilio's SDK, for any number of threads.
 
-    Each request is over within `timeout` seconds, waits and retries included; only the system's resolver has limits
-    of its own. A request is tried again only when it certainly was not processed: once when there was no connection,
+    Each request ends within `timeout` seconds, including waits and retries; only the system's resolver has other
+    limits. A request is sent again only where it certainly was not processed: once when there was no connection,
     twice after a 429. Redirects are never followed. Certificates are checked against the system's, or SSL_CERT_FILE's.
     """
 
@@ -128,7 +128,7 @@ class Transport(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,  # noqa: ARG002  the SDK never asks for it
     ) -> Response:
-        """Return an answer of 2xx or 4xx. Only NotSent and Throttled are definite; other exceptions leave it open."""
+        """Return an answer of 2xx or 4xx. After NotSent and Throttled nothing was sent; else it may have been."""
         deadline = Deadline(timeout or self.timeout, self._clock)
         origin = urlsplit(url)
         request = _encode(method, origin, params, data, headers or {}, auth)
@@ -142,7 +142,7 @@ class Transport(HttpClient):  # type: ignore[misc]
         return Response(answer.status, answer.text)
 
     def close(self) -> None:
-        """Close the connections that nobody uses at the moment."""
+        """Close the idle connections."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()

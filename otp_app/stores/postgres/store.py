@@ -1,7 +1,7 @@
 """The store in PostgreSQL: for all servers of a network, durable.
 
-One table, one statement for each verb; the server's clock says what is over. A loser reads in a second statement,
-because one sees the table as it was when it began.
+One table, one statement for each method; lives end by the server's clock. A swap that lost reads in a second statement,
+because a statement sees the table as it was when it began.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ FREEZE = sql.SQL("""
 """)
 LOCK_ALL = "LOCK TABLE otp_entries IN ACCESS EXCLUSIVE MODE"
 LOCK_ROWS = "LOCK TABLE otp_entries IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
-SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"  # whoever waits for the whole table makes all others wait behind
+SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"  # while one waits for the whole table, all others wait behind it
 THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
 
 
@@ -90,7 +90,7 @@ class PostgresStore(Store, Movable, ServerChecks):
     shared_by = "network"
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
+        self._clock = clock  # only compared: lives end by the server's clock, which all that share it have in common
         self._pool = Pool(url)
 
     def get(self, key: str) -> bytes | None:
@@ -105,7 +105,7 @@ class PostgresStore(Store, Movable, ServerChecks):
             return _read(db, key)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see core.store.Store."""
+        """Replace `old` by `new`; see core.store.Store."""
         if self._changes(key, old, new, ttl):
             return Swap(won=True, found=new)
         found = self.get(key)
@@ -134,7 +134,7 @@ class PostgresStore(Store, Movable, ServerChecks):
             db.execute(TOUCH)
 
     def sweep(self, limit: int) -> int:
-        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        """Delete at most `limit` entries and counters whose lifetime has ended; return how many."""
         with self._pool.connection() as db:
             return db.execute(SWEEP, {"limit": limit}).rowcount
 
@@ -147,16 +147,16 @@ class PostgresStore(Store, Movable, ServerChecks):
             rows = db.execute(statement, values).fetchall()
         return rows[0][0] if rows else None
 
-    # ---- how the server is set up
+    # ---- ServerChecks
 
     def faults(self) -> list[str]:
-        """Say why nothing should rest in this server: it does not keep what it says it keeps."""
+        """Return a line where the server does not write changes to its disk."""
         if self._one("SELECT current_setting('fsync')") == "on":
             return []
         return ["PostgreSQL runs with fsync off, so a power cut destroys all records: set it to on"]
 
     def advice(self) -> list[str]:
-        """Say whether the clocks differ."""
+        """Return a line where the clocks differ."""
         return clocks_differ(self._clock() - self._one("SELECT extract(epoch FROM clock_timestamp())::float8"))
 
     # ---- Movable
@@ -174,7 +174,7 @@ class PostgresStore(Store, Movable, ServerChecks):
             after = rows[-1][0]
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see core.moving.Movable."""
+        """Store these; see core.moving.Movable."""
         with self._pool.transaction() as db, db.cursor() as cursor:
             db.execute(LOCK_ROWS)
             check_holder(_read(db, "")[1], by)
@@ -189,16 +189,16 @@ class PostgresStore(Store, Movable, ServerChecks):
             db.execute("TRUNCATE otp_entries")
 
     def size(self) -> int:
-        """Return how many entries and counters there are, those that are over and not yet swept included."""
+        """Return how many entries and counters there are, including ended ones that are not yet swept."""
         with self._pool.transaction() as db:
             return int(db.execute(SIZE).fetchall()[0][0])
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see core.moving.Movable."""
+        """Make no swap from now on; see core.moving.Movable."""
         return self._change(was, Hold(how, by))
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see core.moving.Movable."""
+        """Make swaps again; see core.moving.Movable."""
         return self._change(was, None)
 
     def _change(self, was: Hold | None, new: Hold | None) -> bool:

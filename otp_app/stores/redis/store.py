@@ -1,7 +1,7 @@
 """The store in Redis or Valkey: for all servers of a network.
 
-Each verb is one command or one script, on one key, so it needs one node of a cluster only. The server ends what is
-over by itself, by its own clock.
+Each verb is one command or one script, on one key, so it needs one node of a cluster only. The server deletes
+what has ended, by its own clock.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
-PUBLIC_REASONS = {  # what callers and operators may read; the text of a fault could name what is no business of theirs
+PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name what they must not see
     "AuthenticationError": "wrong user or password",
-    "ConnectionError": "nobody answers there as expected",
+    "ConnectionError": "no answer there, or not the expected one",
     "BusyLoadingError": "Redis is loading its data",
     "MasterNotFoundError": "no sentinel names a master of that service",
     "OSError": "no file or connection could be opened",
@@ -82,7 +82,7 @@ class RedisStore(Store, Movable, ServerChecks):
     shared_by = "network"
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock  # only compared: the server's own ends lives, as of all who share it none may go by theirs
+        self._clock = clock  # only compared: lives end by the server's clock, which all that share it have in common
         self._make, self._opening = client(url), Lock()
         self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
         self._breaker, self._places = Breaker(AWAY), BoundedSemaphore(CONNECTIONS)
@@ -97,7 +97,7 @@ class RedisStore(Store, Movable, ServerChecks):
         return cast("bytes | None", value)
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see core.store.Store."""
+        """Replace `old` by `new`; see core.store.Store."""
         change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
         with self._calling() as server:
             won, *found = SWAP.run(server, [VALUE + key, *self._freezable], *change)
@@ -118,7 +118,7 @@ class RedisStore(Store, Movable, ServerChecks):
                 raise StoreUnavailable("The store does not keep what it takes")
 
     def sweep(self, limit: int) -> int:
-        """Do nothing: the server deletes what is over."""
+        """Do nothing: the server deletes what has ended."""
         del limit
         return 0
 
@@ -127,17 +127,17 @@ class RedisStore(Store, Movable, ServerChecks):
         if self._made:
             self._made.close()
 
-    # ---- how the server is set up
+    # ---- ServerChecks
 
     def faults(self) -> list[str]:
-        """Say why nothing should rest in this server: when its memory is full it drops what it pleases."""
+        """Return a line where the server deletes records when its memory is full."""
         policy = self._setting("maxmemory-policy")
         if policy in (None, "noeviction"):
             return []
         return [f"Redis drops codes and limits when it is full: set its maxmemory-policy to noeviction, not {policy}"]
 
     def advice(self) -> list[str]:
-        """Say what a restart of this server would cost, and whether the clocks differ."""
+        """Return a line for what a restart of the server would lose, and one where the clocks differ."""
         with self._calling() as server:
             seconds, microseconds = server.time()
         lines = clocks_differ(self._clock() - seconds - microseconds / 1e6)
@@ -147,7 +147,7 @@ class RedisStore(Store, Movable, ServerChecks):
         return lines
 
     def _setting(self, name: str) -> str | None:
-        """Return a setting of the server; None where it does not tell, as managed services do."""
+        """Return a setting of the server; None where it does not say, as with managed services."""
         with self._calling() as server:
             try:
                 settings = server.config_get(name)
@@ -179,7 +179,7 @@ class RedisStore(Store, Movable, ServerChecks):
                 yield Item(key.decode()[len(kind) :], value if kind == VALUE else int(value), life / 1000)
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see core.moving.Movable."""
+        """Store these; see core.moving.Movable."""
         with self._held(by) as pipe:
             for key, value, ttl in items:
                 kind = COUNTER if isinstance(value, int) else VALUE
@@ -195,7 +195,7 @@ class RedisStore(Store, Movable, ServerChecks):
 
     @contextmanager
     def _held(self, by: str | None) -> Iterator[Any]:
-        """Collect changes, and make them only if no other copy has frozen the store until then."""
+        """Collect changes, and make them only if no other copy has frozen the store by then."""
         with self._calling() as server, server.pipeline(transaction=by is not None) as pipe:
             if by is not None:
                 pipe.watch(FROZEN)
@@ -210,17 +210,17 @@ class RedisStore(Store, Movable, ServerChecks):
             return int(server.dbsize())
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see core.moving.Movable."""
+        """Make no swap from now on; see core.moving.Movable."""
         if not self._freezable:
             raise StoreUnavailable("A Redis Cluster cannot be frozen, so it cannot be copied from or to")
         return self._change(was, f"{how} {by}".strip())
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see core.moving.Movable."""
+        """Make swaps again; see core.moving.Movable."""
         return self._change(was, "")
 
     def _change(self, was: Hold | None, mark: str) -> bool:
-        """Compare and set; what another sets between the two makes the server refuse it."""
+        """Compare and set; the server rejects it where another changes the freeze between the two."""
         with self._calling() as server, server.pipeline() as pipe:
             pipe.watch(FROZEN)
             if was != ANY and _hold(pipe.get(FROZEN)) != was:
@@ -261,7 +261,7 @@ class RedisStore(Store, Movable, ServerChecks):
             self._places.release()
 
     def _client(self) -> Any:
-        """Make it once; a cluster's connects, and whoever waits for that waits no longer than for an answer."""
+        """Make the client once; that of a cluster connects, and other threads wait no longer than for an answer."""
         if self._made is not None:  # hundreds of threads that queue for a lock lose more time than they may wait
             return self._made
         if not self._opening.acquire(timeout=TIMEOUT):

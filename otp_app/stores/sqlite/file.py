@@ -24,7 +24,7 @@ Identity = tuple[int, int] | None  # device and inode; None: no such file
 
 
 def touch(db: sqlite3.Connection) -> None:
-    """Write to the file without changing anything in it."""
+    """Write to the file without changing its records."""
     db.execute(f"PRAGMA application_id = {MARK}")
 
 
@@ -38,7 +38,7 @@ class File:
         self.place = self._look()
 
     def look(self) -> None:
-        """See which files are there now; SQLite itself would go on with ones that were renamed or deleted."""
+        """Look which files are there now: SQLite itself would continue with files that were renamed or deleted."""
         self.place = self._look()
 
     def _look(self) -> tuple[Identity, Identity]:
@@ -60,7 +60,7 @@ class File:
         return db
 
     def _make(self) -> None:
-        """Put the file in its place whole, unless it is there; of several starts at the same time one makes it."""
+        """Put the whole file in its place, unless it is there; of several starts at the same time one makes it."""
         has_log = self._log.exists()  # asked first: another start may be making both just now
         if self._path.exists():
             return
@@ -124,7 +124,7 @@ class Connection:
             raise unavailable(error) from error
 
     def look(self) -> None:
-        """See to it that every connection leaves a file, or its log, that was renamed or deleted."""
+        """Let every connection leave a file, or its log, that was renamed or deleted."""
         self._file.look()
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class Connection:
             self._drop()
 
     def before_fork(self) -> None:
-        """Wait for the use under way, close, and let nobody open."""
+        """Wait for the present use to end, close, and let no thread open."""
         self._lock.acquire()
         self._drop()
 
@@ -160,7 +160,7 @@ class Connection:
 
 
 def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
-    """Return the fault as the contract's error, with its name and nothing of the path or the statement."""
+    """Return the fault as the error of the contract, with its name and nothing of the path or the statement."""
     if isinstance(error, sqlite3.IntegrityError):  # of a trigger: nothing else in these files has conditions
         return StoreUnavailable(Freeze(str(error)).message)
     if isinstance(error, OSError):

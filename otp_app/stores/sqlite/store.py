@@ -61,7 +61,7 @@ class SqliteStore(Store, Movable):
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
     process. Files have mode 0600. They are made by the first use; one that vanishes later is a fault, not an empty
-    store, since its tries would begin anew. A file that is put back, unlocked or given room is used again at once.
+    store, since its attempts would begin anew. A file that is put back, unlocked or given room is used again at once.
     """
 
     shared_by = "machine"
@@ -91,7 +91,7 @@ class SqliteStore(Store, Movable):
         return value
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Put `new` in the place of `old`; see core.store.Store."""
+        """Replace `old` by `new`; see core.store.Store."""
         now = self._clock()
         return self._writer.do(partial(_swap, key, old, new, now, now + ttl))
 
@@ -115,14 +115,14 @@ class SqliteStore(Store, Movable):
             touch(db)
 
     def sweep(self, limit: int) -> int:
-        """Delete at most `limit` entries and counters whose lifetime is over; return how many went."""
+        """Delete at most `limit` entries and counters whose lifetime has ended; return how many."""
         now = self._clock()
         entries = self._writer.do(lambda db: db.execute(SWEEP, (now, limit)).rowcount)
         with self._counters as db:
             return entries + db.execute(SWEEP_COUNTERS, (now, limit - entries)).rowcount
 
     def close(self) -> None:
-        """Make the changes that wait, end the thread, close the files."""
+        """Make the waiting changes, end the thread, close the files."""
         self._writer.close()
         self._reader.close()
         self._counters.close()
@@ -143,7 +143,7 @@ class SqliteStore(Store, Movable):
                 after = rows[-1][0]
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
-        """Put these there; see core.moving.Movable."""
+        """Store these; see core.moving.Movable."""
         now = self._clock()
         entries: list[tuple[str, bytes, float]] = []
         counters: list[tuple[str, int, float]] = []
@@ -164,7 +164,7 @@ class SqliteStore(Store, Movable):
             db.execute("DELETE FROM counters")
 
     def size(self) -> int:
-        """Return how many entries and counters there are, those that are over and not yet swept included."""
+        """Return how many entries and counters there are, including ended ones that are not yet swept."""
         with self._reader as db:
             (entries,) = db.execute("SELECT count(*) FROM entries").fetchone()
         with self._counters as db:
@@ -172,11 +172,11 @@ class SqliteStore(Store, Movable):
         return int(entries + counters)
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
-        """Refuse all swaps from now on; see core.moving.Movable."""
+        """Make no swap from now on; see core.moving.Movable."""
         return self._writer.do(partial(moving.change, was, Hold(how, by)))
 
     def thaw(self, was: Hold = ANY) -> bool:
-        """Let swaps through again; see core.moving.Movable."""
+        """Make swaps again; see core.moving.Movable."""
         return self._writer.do(partial(moving.change, was, None))
 
     def hold(self) -> Hold | None:

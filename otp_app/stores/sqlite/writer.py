@@ -1,4 +1,4 @@
-"""Group commit: one thread takes all changes that wait and gives them one transaction, so one wait for the disk."""
+"""Group commit: one thread makes all waiting changes in one transaction, so with one wait for the disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Writer:
-    """The one who writes to a file in this process. Its thread starts with the first change, so after any fork."""
+    """The only writer to a file in this process. Its thread starts with the first change, so after any fork."""
 
     def __init__(self, file: File, write_timeout: float) -> None:
         self._connection, self._write_timeout = Connection(file, in_child=self._begin), write_timeout
@@ -38,7 +38,7 @@ class Writer:
         return answer
 
     def close(self) -> None:
-        """Make the changes that wait, end the thread, close the file."""
+        """Make the waiting changes, end the thread, close the file."""
         with self._ready:
             self._closed = True
             self._ready.notify()
@@ -102,7 +102,7 @@ class Writer:
 
 
 class _Change:
-    """What one caller waits for; `done` is free when it is committed or has failed."""
+    """The change of one caller; `done` is unlocked when it is committed or has failed."""
 
     __slots__ = ("answer", "done", "error", "work")
 
