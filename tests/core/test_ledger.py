@@ -53,6 +53,16 @@ def test_a_stored_ledger_is_written_as_it_was_read() -> None:
     assert json.loads(encode(decode(SAMPLE.read_bytes()))) == json.loads(SAMPLE.read_bytes())
 
 
+def test_fields_with_new_names_keep_their_stored_ones() -> None:
+    """Servers of another version read and write the old names."""
+    ended = _verification(status=Status.CANCELED, ended_at=NOW.wall, end_reported=True)
+    ledger = Ledger(PHONE, (ended,), exhaustions=2, exhausted_at=NOW.wall)
+    plain = json.loads(encode(ledger))
+    assert (plain["deaths"], plain["died"]) == (2, NOW.wall)
+    assert (plain["verifications"][0]["over"], plain["verifications"][0]["told"]) == (NOW.wall, True)
+    assert decode(encode(ledger)) == ledger
+
+
 def _with_unknown_fields() -> Ledger:
     plain = json.loads(SAMPLE.read_bytes())
     plain["tenant"] = {"name": ["a"]}
