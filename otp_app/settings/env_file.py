@@ -1,7 +1,7 @@
 """The files that settings are read from: `.env` and the key file line by line, those that NAME_FILE names as a whole.
 
-Both are read strictly. python-dotenv drops a line that it cannot read and accepts lines that mean something else than
-they seem to; either way a guard would be off without a word. Here each of them is a fault with its line.
+Both are read strictly. python-dotenv drops a line that it cannot read, and accepts lines that mean something else than
+they seem to. Either way a guard could be off unnoticed, so here each such line is a fault with its number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dotenv.parser import Binding, parse_stream
 LARGEST = 1_000_000  # bytes
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: what no text editor puts into a file of settings, and what other readers of such files take in different ways
+#: characters that no text editor puts into such a file, and that programs read in different ways
 _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
 _OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)"
 #: another assignment within a value that has no quotes
@@ -33,12 +33,12 @@ _ASSIGNS = re.compile(rf"{_OURS}\s*=", re.ASCII)
 
 
 class FileFault(ValueError):
-    """The file cannot be used; the text says why and repeats nothing of it."""
+    """The file cannot be used; the text says why and has nothing of the file in it."""
 
 
 @dataclass(slots=True)
 class Lines:
-    """What the lines of a file say: values and line numbers by name, and a line of text for each fault."""
+    """The values and line numbers of a file by name, and a line for each fault."""
 
     values: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -49,12 +49,12 @@ def read_text(path: Path) -> str:
     """Return the whole text of a file. Raises FileFault."""
     content = _content(path)
     if strange := _STRANGE.search(content):
-        raise FileFault(f"the file has {_words(strange[0])}")
+        raise FileFault(f"the file has {_explain(strange[0])}")
     return content
 
 
 def read_lines(path: Path) -> Lines:
-    """Return what the lines of a file say; nothing where there is no such file. Raises FileFault."""
+    """Return the lines of a file; none where there is no such file. Raises FileFault."""
     if not _is_there(path):
         return Lines()
     content, found = _content(path), Lines()
@@ -62,7 +62,7 @@ def read_lines(path: Path) -> Lines:
         _add(found, number, binding)
     if strange := _STRANGE.search(content):  # alone, since lines are not counted well behind it
         number = content.count("\n", 0, strange.start()) + 1
-        found.faults = [f"line {number} cannot be read: it has {_words(strange[0])}"]
+        found.faults = [f"line {number} cannot be read: it has {_explain(strange[0])}"]
     return found
 
 
@@ -79,7 +79,7 @@ def _is_open(written: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Return whether there is such a file, a link without a target too; what may not be looked at counts as there."""
+    """Return whether there is such a file; a link without a target counts. Raises FileFault where this is unknown."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def _is_there(path: Path) -> bool:
 
 def _content(path: Path) -> str:
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not waiting for who writes into a pipe
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make it wait
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise FileFault("the file cannot be read")
@@ -106,7 +106,7 @@ def _content(path: Path) -> str:
         raise FileFault("the file cannot be read as text") from None
 
 
-def _words(strange: str) -> str:
+def _explain(strange: str) -> str:
     if strange == "\ufeff":
         return "a byte order mark: save the file as UTF-8 without it"
     return "a carriage return alone: end lines with a line feed" if strange == "\r" else "a control character"
@@ -128,7 +128,7 @@ def _add(found: Lines, number: int, binding: Binding) -> None:
     if binding.error:
         found.faults.append(f"line {number} cannot be read: write NAME=value, with quotes that are closed")
     elif _IN_COMMENT.search(_behind_value(binding)):
-        found.faults.append(f"line {number} cannot be read: begin a new line for the setting behind its comment")
+        found.faults.append(f"line {number} cannot be read: begin a new line for the setting at the end of its comment")
     elif name is None:
         return  # a comment, or nothing
     elif not _NAME.fullmatch(name) or value is None:
@@ -136,7 +136,7 @@ def _add(found: Lines, number: int, binding: Binding) -> None:
     elif fault := _fault(binding.original.string.strip(), value):
         found.faults.append(f"line {number} cannot be read: {fault}")
     elif name in found.values:
-        found.faults.append(f"line {number} sets what line {found.numbers[name]} has set: keep one of the two")
+        found.faults.append(f"line {number} repeats the name of line {found.numbers[name]}: keep one of the two")
     else:
         found.values[name], found.numbers[name] = value, number
 
@@ -147,10 +147,10 @@ def _behind_value(binding: Binding) -> str:
 
 
 def _fault(statement: str, value: str) -> str | None:
-    """What is wrong with a statement that python-dotenv reads without complaint."""
+    """Return what is wrong with a statement that python-dotenv accepts; None where it is right."""
     written = statement.partition("=")[2].lstrip()
     if written[:1] in ("'", '"'):
         return "its quote is not closed on the line" if _is_open(written) else None
     if value.endswith("\\"):
-        return "a value ends with its line: take the backslash away"
+        return "a value ends with its line: remove the backslash"
     return "write one setting a line, or quotes around the value" if _SECOND.search(value) else None

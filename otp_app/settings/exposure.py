@@ -1,4 +1,4 @@
-"""Who can reach the server, and whether callers from elsewhere are meant to."""
+"""Who can reach the server: this machine alone, or callers from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from otp_app.settings import Settings
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -16,6 +16,6 @@ def is_loopback(host: str) -> bool:
 
 
 def is_open(settings: Settings) -> bool:
-    """Whether callers from elsewhere are meant to reach the server."""
+    """Return whether the settings allow callers from elsewhere."""
     only_accounts = settings.otp_apis == ("verify_v2",) and settings.otp_verify_accounts
     return bool(settings.otp_api_keys) or settings.otp_public or bool(only_accounts)

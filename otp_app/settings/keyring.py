@@ -25,12 +25,12 @@ class BadKeyFile(Exception):
 
 
 def makes_own(settings: Settings) -> bool:
-    """Whether this store may run on keys that the server made itself: nobody else has to derive its codes."""
+    """Return whether the server may make the keys itself, since no other server derives codes for this store."""
     return settings.otp_store_url.partition("://")[0] in ("sqlite", "memory")
 
 
 def ensure(settings: Settings) -> None:
-    """Make the key file where one is needed. Raises BadKeyFile."""
+    """Make the key file if one is needed. Raises BadKeyFile."""
     path = _file(settings)
     if path is None:
         return
@@ -52,12 +52,12 @@ def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
         return _read(path)
     if settings.otp_secret_keys:
         return parse_keys(settings.otp_secret_keys), parse_secret(settings.otp_index_key)
-    # Only memory:// comes here: its codes go with the process, so its keys may too.
+    # Only memory:// gets here: its codes end with the process, so its keys may too.
     return parse_keys(f"k1:{new_secret()}"), parse_secret(new_secret())
 
 
 def held(settings: Settings) -> Settings:
-    """Return the settings with the keys of the key file in them: who has these needs the file no more.
+    """Return the settings with the keys of the key file, so that the file is not read again.
 
     Raises BadKeyFile.
     """
@@ -76,7 +76,7 @@ def database(url: str) -> Path | None:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is such a file. Raises BadKeyFile where this user may not look into its folder."""
+    """Return whether there is such a file. Raises BadKeyFile if this user cannot read its folder."""
     try:
         return path.exists()
     except OSError as error:
@@ -84,7 +84,7 @@ def exists(path: Path) -> bool:
 
 
 def folder_fault(path: Path) -> str | None:
-    """Return a line where this user could not make such a file, and make nothing."""
+    """Return a line if this user could not make such a file. It makes nothing."""
     folder = next(parent for parent in path.absolute().parents if exists(parent))
     if not folder.is_dir():
         return f"OTP_STORE_URL: {folder} is not a folder: move it away, or name another path"
@@ -92,7 +92,7 @@ def folder_fault(path: Path) -> str | None:
 
 
 def _closed(path: Path, why: str | None) -> str:
-    return f"OTP_STORE_URL: the server's user cannot use the folder {path.parent} ({why}): let that user own it"
+    return f"OTP_STORE_URL: the server's user cannot use the folder {path.parent} ({why}): make that user its owner"
 
 
 def new_secret() -> str:
@@ -111,7 +111,7 @@ def _file(settings: Settings) -> Path | None:
 
 
 def _make(path: Path) -> None:
-    """Write the file whole or not at all; of several starts at the same time one makes it."""
+    """Write the file whole or not at all; of several starts at the same time, one writes it."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # its mode is 0600
@@ -122,7 +122,7 @@ def _make(path: Path) -> None:
                 os.fsync(file.fileno())
             os.link(draft, path)
         except FileExistsError:
-            pass  # another start was first: its keys are the ones
+            pass  # another start was first: its keys count
         finally:
             Path(draft).unlink()
         _sync(path.parent)
@@ -147,7 +147,7 @@ def _checked(path: Path) -> tuple[CodeKeys, bytes, dict[str, str]]:
     """Return the keys of a file, and its texts by name."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait forever
             raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} is not a regular file: move it away")
         if status.st_mode & 0o077:
             raise BadKeyFile(f"OTP_SECRET_KEYS: others can read the key file: chmod 600 {path}")

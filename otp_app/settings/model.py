@@ -69,13 +69,12 @@ class Field:
 
     def value(self, text: str) -> Any:
         """Return the value that a text stands for. Raises ValueError, which says what to write and repeats no value."""
-        read = self.setting.read or _READERS.get(_plain(self.type), str)
-        found = read(text)
-        if not self.bounds:
-            return found
+        found = self.setting.read(text) if self.setting.read else text
         try:
-            return msgspec.convert(found, self.type)
-        except msgspec.ValidationError:
+            if not self.setting.read:
+                found = _READERS.get(_plain(self.type), str)(text)
+            return msgspec.convert(found, self.type) if self.bounds else found
+        except ValueError:
             raise ValueError(f"write {self.form.replace('`', '')}") from None
 
 
@@ -125,29 +124,24 @@ def _form(kind: Any, bounds: Meta | None) -> str:
     return f"a {'whole ' * (kind is int)}number {low} {high}"
 
 
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("write a whole number") from None
-
-
 def number(text: str) -> float:
     """Return a number, never infinity or NaN. Raises ValueError."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = float("nan")
-    if not isfinite(found):
-        raise ValueError("write a number")
+    found = float(text)
+    if not isfinite(found) or not text.isascii():
+        raise ValueError("it is no number in ASCII digits")
     return found
 
 
+def _whole(text: str) -> int:
+    if not text.isascii():
+        raise ValueError("it is no number in ASCII digits")
+    return int(text)
+
+
 def _switch(text: str) -> bool:
-    try:
-        return _SWITCH[text.lower()]
-    except KeyError:
-        raise ValueError("write 1 or 0") from None
+    if text.lower() not in _SWITCH:
+        raise ValueError("it is neither on nor off")
+    return _SWITCH[text.lower()]
 
 
 _READERS: dict[Any, Callable[[str], Any]] = {int: _whole, float: number, bool: _switch}

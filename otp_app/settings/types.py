@@ -1,4 +1,7 @@
-"""How the text of a setting becomes a value. Each raises ValueError with what to write instead, never the text."""
+"""How the text of a setting becomes a value.
+
+Each function raises ValueError, which says what to write instead and never contains the text.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ SCOPES = ("send", "verify", "metrics")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A caller: its name, what it may do, and the SHA-256 (hex) of its secret."""
+    """A caller: its name, its scopes, and the SHA-256 (hex) of its secret."""
 
     name: str
     scopes: frozenset[str]
@@ -36,7 +39,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class VerifyAccount:
-    """Credentials for Basic authentication: a user name, the account it is of, and the SHA-256 (hex) of its secret."""
+    """Credentials for Basic authentication: an account, a user name of it, and the SHA-256 (hex) of its secret."""
 
     account: str  # AC…
     user: str  # the account itself, or one of its API keys, SK…
@@ -45,7 +48,7 @@ class VerifyAccount:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredService:
-    """What is configured of a Verify service."""
+    """What the settings say of a Verify service."""
 
     purpose: str
     custom_code: bool = False  # callers may choose the code
@@ -53,7 +56,7 @@ class ConfiguredService:
 
 @dataclass(frozen=True, slots=True)
 class FixedUntil:
-    """A test number with its code, up to and with a day (UTC)."""
+    """A test number with its fixed code, valid to the end of a day (UTC)."""
 
     phone: str
     code: str
@@ -61,12 +64,12 @@ class FixedUntil:
 
     @property
     def ends(self) -> float:
-        """The first moment at which it is over, seconds since the epoch."""
+        """The first moment after that day, in seconds since the epoch."""
         return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Read a list with commas; empty text is an empty list, and commas alone are none."""
+    """Read a list with commas; empty text is an empty list, and commas alone are a fault."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if text.strip() and not found:
         raise ValueError("write a list with commas between its items")
@@ -93,7 +96,7 @@ def channels(text: str) -> tuple[str, ...]:
 
 
 def bind_host(text: str) -> str:
-    """Read an address to listen on, or a host name that stands for one; `[::1]` is `::1`."""
+    """Read an address to listen on, or a host name; `[::1]` is `::1`."""
     address = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
     try:
         return str(ipaddress.ip_address(address))
@@ -104,10 +107,10 @@ def bind_host(text: str) -> str:
 
 
 def hosts(text: str) -> tuple[str, ...]:
-    """Read host names; one that begins with a dot stands for all below it."""
+    """Read host names; `.example.com` stands for all names below it."""
     found = tuple(name.lower() for name in names(text))
     if not all(_HOST.fullmatch(name) for name in found):
-        raise ValueError("write host names alone, as example.com or .example.com (all below it), no https://, no port")
+        raise ValueError("write host names alone, such as example.com or .example.com (all below it), without a port")
     return found
 
 
@@ -165,7 +168,7 @@ def verify_accounts(text: str) -> tuple[VerifyAccount, ...]:
 
 def _reject_known(digests: Iterable[str]) -> None:
     if not DIGESTS_OF_NONE.isdisjoint(digests):
-        raise ValueError("a secret of it is empty or a placeholder: make one with `python -m otp_app keys`")
+        raise ValueError("a secret is empty or a placeholder: make one with `python -m otp_app keys`")
 
 
 def verify_account(item: str) -> VerifyAccount:
@@ -183,11 +186,11 @@ def verify_services(text: str) -> dict[str, ConfiguredService]:
     found = {match[1]: ConfiguredService(match[2], bool(match[3])) for match in services if match}
     if len(found) < len(services):
         raise ValueError(
-            "write each once as VA and 32 hex digits, a colon and a purpose (1 to 32 of a-z, 0-9, _, -), and "
-            ":custom_code behind it where callers may choose codes"
+            "write each once as VA and 32 hex digits, a colon and a purpose (1 to 32 of a-z, 0-9, _, -), followed by "
+            ":custom_code where callers may choose codes"
         )
     if any(re.fullmatch(SID_DIGITS, service.purpose) for service in found.values()):
-        raise ValueError("a purpose of 32 hex digits is one of a service that was made over the API; write another")
+        raise ValueError("a purpose of 32 hex digits is reserved for services made over the API: write another")
     return found
 
 
@@ -195,7 +198,7 @@ def test_numbers(text: str) -> tuple[FixedUntil, ...]:
     """Read `+15005550006=123456@2026-12-31`, several with commas."""
     found = tuple(_test_number(item) for item in names(text))
     if len({test.phone for test in found}) < len(found):
-        raise ValueError("write each number once; a line with two ways to write its number is one")
+        raise ValueError("write each number once; two spellings of a number are the same number")
     return found
 
 
@@ -215,14 +218,14 @@ def countries(text: str) -> frozenset[str]:
         return frozenset()
     found = frozenset(code.upper() for code in names(text))
     if unknown := sorted(found - phonenumbers.SUPPORTED_REGIONS):
-        raise ValueError(f"{len(unknown)} of them are no country codes of two letters, such as US or IN")
-    if neighbours := {other for code in found if (other := _counted_as(code)) != code}:
-        raise ValueError(f"mobile numbers of a region in it count as another's: write {', '.join(sorted(neighbours))}")
+        raise ValueError(f"{len(unknown)} country codes are unknown: write codes of two letters, such as US or IN")
+    if neighbors := {other for code in found if (other := _counted_as(code)) != code}:
+        raise ValueError(f"mobile numbers of a region count as its neighbor's: write {', '.join(sorted(neighbors))}")
     return found
 
 
 def _counted_as(code: str) -> str:
-    """Return the country that mobile numbers of a region are taken for: nine small ones have those of a neighbour."""
+    """Return the country that mobile numbers of a region count as: nine small regions share those of a neighbor."""
     number = phonenumbers.example_number_for_type(code, phonenumbers.PhoneNumberType.MOBILE)
     return (number and phonenumbers.region_code_for_number(number)) or code
 

@@ -1,4 +1,4 @@
-"""Secrets that are none: too regular to be random, known from a document, or one secret for two purposes."""
+"""Secrets that protect nothing: too regular to be random, copied from a document, or used for two purposes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIGESTS_OF_NONE = {
     for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password")
     for end in ("", "\n")
 }
-#: words that documents put where a secret belongs
+#: placeholders that documents use for a secret
 PLACEHOLDER = re.compile(
     r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo",
     re.IGNORECASE | re.DOTALL,
@@ -29,12 +29,12 @@ Role = tuple[str, bytes]  # the variable and the secret
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text stands for a secret that was to be put in its place."""
+    """Return whether a text is a placeholder for a secret."""
     return bool(PLACEHOLDER.fullmatch(text))
 
 
 def weak(secret: bytes) -> bool:
-    """Whether nobody can have drawn a key at random: few different bytes or steps between them, one piece repeated, a
+    """Return whether a key cannot be random: few different bytes or steps between them, one piece repeated, a
     word of a document, or the digest of one.
     """
     periods = (secret[n:] == secret[:-n] for n in range(1, len(secret) // 2 + 1))
@@ -45,10 +45,10 @@ def weak(secret: bytes) -> bool:
 
 
 def faults(roles: Sequence[Role]) -> list[str]:
-    """Return a line for each variable with a weak secret, and for each pair of secrets that are one."""
+    """Return a line for each variable with a weak secret, and for each pair of equal secrets."""
     regular = [f"{name}: a key is not random: make one with `python -m otp_app keys`" for name, s in roles if weak(s)]
     twice = [
-        f"{name}: one secret stands for two keys: make another with `python -m otp_app keys`"
+        f"{name}: one secret is used for two keys: make another with `python -m otp_app keys`"
         if name == other
         else f"{name}, {other}: one secret has two purposes: make another with `python -m otp_app keys`"
         for (name, secret), (other, second) in combinations(roles, 2)
@@ -58,7 +58,7 @@ def faults(roles: Sequence[Role]) -> list[str]:
 
 
 def _forms(secret: bytes) -> set[bytes]:
-    """The secret, and what it is where it is itself written in base64 or hexadecimal digits."""
+    """Return the secret, and what it decodes to as base64 or as hexadecimal digits."""
     return {secret, *_decoded(secret)}
 
 

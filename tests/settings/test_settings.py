@@ -292,6 +292,8 @@ BAD = [
     ("PORT", "0"),
     ("PORT", "65536"),
     ("PORT", "5000x"),
+    ("PORT", "\uff15\uff10\uff10\uff10"),
+    ("OTP_TTL", "\uff13\uff10\uff10"),
     ("WEB_CONCURRENCY", "0"),
     ("WEB_CONCURRENCY", "-1"),
     ("OTP_THREADS", "0"),

@@ -166,7 +166,7 @@ REFUSALS = {
         KEYS | {"OTP_PROOF_KEYS": f"p1:EdDSA:{KEYS['OTP_INDEX_KEY']}"}, "OTP_INDEX_KEY, OTP_PROOF_KEYS", "two purposes",
     ),
     "one secret under two ids": (
-        KEYS | {"OTP_SECRET_KEYS": f"k2:{SECRET},k1:{SECRET}"}, "OTP_SECRET_KEYS", "stands for two keys",
+        KEYS | {"OTP_SECRET_KEYS": f"k2:{SECRET},k1:{SECRET}"}, "OTP_SECRET_KEYS", "is used for two keys",
     ),
     "one secret of two callers": (SMS | {"OTP_API_KEYS": f"{KEY},b:send:{'0' * 64}"}, "OTP_API_KEYS", "used twice"),
     "the digest of nothing": (SMS | {"OTP_API_KEYS": f"a:send:{digest('')}"}, "OTP_API_KEYS", "empty or a placeholder"),
