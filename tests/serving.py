@@ -49,5 +49,4 @@ def serving(folder: Path, **settings: str) -> Iterator[tuple[RunningServer, Prov
     settings = {"CLOCK_OFFSET_FILE": str(offset)} | settings
     with Provider() as provider, RunningServer(folder, provider.url, **settings) as server:
         yield server, provider, offset
-        provider.drain()
         assert provider.violations == []

@@ -1,17 +1,9 @@
 """A stand-in for Twilio on loopback, with the standard library only.
 
-It checks every request against Twilio's own OpenAPI documents (where Specs.at_hand finds them), keeps
-messages and verifications in memory, answers with Twilio's error codes (test magic numbers included), and
-posts status callbacks and inbound messages signed as Twilio signs them.
+It checks every request against Twilio's own OpenAPI documents (where Specs.at_hand finds them), keeps messages in
+memory, and answers with Twilio's error codes, those of test magic numbers included.
 
-    with FakeTwilio() as fake:                       # library
-        fake.client().messages.create(to="+15551234567", from_="+15005550006", body="Code 123456")
-        fake.drain()
-        assert fake.code_for("+15551234567") == "123456" and not fake.violations
-
-    python -m tests.twilio.fake_twilio --port 4010   # server for any language; /_fake/… controls it (`control`)
-
-The fixture for pytest is in fixtures.py.
+    python -m tests.twilio.fake_twilio --port 4010   # for any language; GET /_fake/code?to=NUMBER: the last code
 """
 # ruff: noqa: C901, N802, N815  the handlers are named after the operations in Twilio's documents
 from __future__ import annotations
@@ -24,50 +16,32 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.twilio import twilio_webhooks as webhooks
-from tests.twilio.fake_verify import FakeVerify
-from tests.twilio.twilio_model import E164, ERRORS, MAGIC_FROM, MAGIC_OK_FROM, MAGIC_TO, Call, Fault, Sent, TwilioError
+from tests.twilio.twilio_model import E164, MAGIC_FROM, MAGIC_TO, Call, Fault, Sent, TwilioError
 from tests.twilio.twilio_spec import Json, NoSuchMethod, NoSuchPath, Specs
-
-WINDOW = 24 * 3600.0
 
 
 class FakeTwilio:
     """The server and its memory. The public attributes may be set at any time."""
 
     def __init__(self, account_sid: str = "AC" + "0" * 32, auth_token: str = "faketoken", *, strict: bool = True,
-                 test_credentials: bool = False, clock: Callable[[], float] = time.time) -> None:
+                 clock: Callable[[], float] = time.time) -> None:
         self.account_sid, self.auth_token, self.clock = account_sid, auth_token, clock
         self.strict = strict                        # 400/20001 for what the documents do not allow
-        self.test_credentials = test_credentials    # behave as under Twilio's test credentials
         self.api_keys: dict[str, str] = {}          # SK… -> secret
         self.senders: set[str] = set()              # own senders; empty: every sender is ours
         self.contents: dict[str, str] = {}          # HX… -> text with {{1}}; empty: every ContentSid
-        self.latency = self.callback_delay = 0.0    # seconds
-        self.auto_deliver = True                    # run each message's plan of statuses by itself
-        self.enforce_window = False                 # WhatsApp free text outside 24 h: undelivered, 63016
-        self.verify = FakeVerify(account_sid, clock)
-        self.shared_key: tuple[str, str] | None = None  # (id, secret): sign webhooks with HMAC-SHA256
+        self.latency = 0.0                          # seconds
         self.specs, self.url = Specs.at_hand(), ""
-        self._lock, self._busy = threading.RLock(), 0
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything but the settings."""
+        self._lock = threading.RLock()
         self.calls: list[Call] = []
         self.messages: list[Sent] = []
-        self.callbacks: list[Json] = []             # each webhook posted: url, form, headers, status, answer
         self.violations: list[str] = []             # what requests departed from the documents in
-        self.verify.verifications.clear()
         self.faults: list[Fault] = []
-        self.scripts: dict[str, list[str]] = {}     # To -> statuses
-        self.windows: dict[str, float] = {}         # WhatsApp address -> time of its last message to us
 
     # ---- running ---------------------------------------------------------------------------
     def start(self, host: str = "127.0.0.1", port: int = 0) -> FakeTwilio:
@@ -86,58 +60,16 @@ class FakeTwilio:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def client(self, **options: Any) -> Any:
-        """Twilio's own Python client (package twilio), pointed at this server."""
-        from twilio.rest import Client
-        client = Client(self.account_sid, self.auth_token, **options)
-        for name in ("api", "verify", "content", "messaging", "lookups"):
-            getattr(client, name).base_url = self.url
-        return client
-
     # ---- what a test says ------------------------------------------------------------------
     def fail(self, code: int, times: int = 1, **how: Any) -> None:
         """Let the next `times` requests fail with a Twilio code. `how`: fields of Fault, such as
         to=, operation="CreateMessage", status=, retry_after=; drop=True hangs up without an answer."""
         self.faults.append(Fault(code, times, **how))
 
-    def script(self, to: str, *statuses: str) -> None:
-        """What messages to this address go through: "sent", "undelivered:30003"."""
-        self.scripts[to] = list(statuses)
-
     def code_for(self, to: str) -> str | None:
-        """The code last sent to a number, by Verify or in a message."""
+        """The code last sent to a number."""
         texts = (m.code for m in reversed(self.messages) if m.api["to"].endswith(to) and m.code)
-        return self.verify.code_for(to) or next(texts, None)
-
-    def drain(self, timeout: float = 5.0) -> bool:
-        """Wait until no callback is under way."""
-        end = time.monotonic() + timeout
-        while self._busy and time.monotonic() < end:
-            time.sleep(0.005)
-        return not self._busy
-
-    def deliver(self, sent: Sent, status: str) -> None:
-        """Move a message on ("failed:30008") and post its status callback, if it asked for one."""
-        name, _, error = status.partition(":")
-        sent.api.update(status=name, date_updated=self._rfc2822(), error_code=int(error) if error else None,
-                        error_message=ERRORS.get(error, {}).get("message"))
-        if name in ("sent", "delivered", "read"):
-            sent.api["date_sent"] = sent.api["date_sent"] or self._rfc2822()
-        if (url := sent.form.get("StatusCallback")) and not self.test_credentials:
-            self.post(url, webhooks.status_form(sent.api, name, error, "ContentSid" in sent.form, self.clock()))
-
-    def inbound(self, url: str, from_: str, body: str, to: str = MAGIC_OK_FROM, **more: str) -> tuple[int, str]:
-        """Post an incoming message to an application; returns (HTTP status, answer)."""
-        if from_.startswith("whatsapp:"):
-            self.windows[from_] = self.clock()
-        return self.post(url, webhooks.inbound_form(self.account_sid, from_, to, body) | more)
-
-    def post(self, url: str, form: dict[str, str] | None = None, json_body: str | None = None) -> tuple[int, str]:
-        """Post a signed webhook, a form or JSON; it is kept in `callbacks`."""
-        key_id, secret = self.shared_key or ("", self.auth_token)
-        record = webhooks.post(url, secret, form, json_body, key_id)
-        self.callbacks.append(record)
-        return record["status"], record["answer"]
+        return next(texts, None)
 
     # ---- answering -------------------------------------------------------------------------
     def answer(self, call: Call) -> tuple[int, Json | None]:
@@ -151,15 +83,12 @@ class FakeTwilio:
         call.operation, call.strict = op["operationId"], self.strict
         self._authenticate(call)
         self._inject_fault(call)
-        if self.test_credentials and call.operation != "CreateMessage":
-            raise TwilioError(20008)
         content_type = call.headers.get("content-type", "").split(";")[0]
         call.problems = self.specs.request_problems(op, call.params, content_type, call.form, call.body)
         self.violations += [f"{call.method} {call.path}: {p}" for p in call.problems]
         status = int(min(s for s in op["responses"] if s.startswith("2")))
-        for part in (self, self.verify):
-            if handler := getattr(part, "on_" + call.operation, None):
-                return status, handler(call)
+        if handler := getattr(self, "on_" + call.operation, None):
+            return status, handler(call)
         call.require_spec()          # no handler: answer the documents' first example
         media = op["responses"][str(status)].get("content", {}).get("application/json", {})
         return status, next((e["value"] for e in media.get("examples", {}).values()), None)
@@ -201,20 +130,13 @@ class FakeTwilio:
                "from": sender or None, "messaging_service_sid": service or None, "direction": "outbound-api",
                "status": "accepted" if service else "queued", "error_code": None, "error_message": None,
                "date_created": self._rfc2822(), "date_updated": self._rfc2822(), "date_sent": None,
-               "num_media": str(len(call.form.get("MediaUrl", []))), "num_segments": str(webhooks.segments(text)),
+               "num_media": str(len(call.form.get("MediaUrl", []))), "num_segments": "1",
                "price": None, "price_unit": "USD", "uri": uri + ".json",
                "subresource_uris": {"media": uri + "/Media.json"}}
-        plan = ["queued"] * bool(service) + ["sent", "delivered"]
-        if to.startswith("whatsapp:") and self.enforce_window and not call.get("ContentSid") \
-                and self.clock() - self.windows.get(to, -WINDOW) > WINDOW:
-            plan = ["undelivered:63016"]
-        sent = Sent(api, {k: v[-1] for k, v in call.form.items()}, text, self.scripts.get(to, plan))
+        sent = Sent(api, {k: v[-1] for k, v in call.form.items()}, text)
         answer = dict(api)
         with self._lock:
             self.messages.append(sent)
-            self._busy += self.auto_deliver and not self.test_credentials
-        if self.auto_deliver and not self.test_credentials:
-            threading.Thread(target=self._run_plan, args=(sent,), daemon=True).start()
         return answer
 
     def _check_message(self, call: Call, to: str, sender: str, service: str) -> str:
@@ -230,8 +152,7 @@ class FakeTwilio:
             raise TwilioError(21910)
         if sender in MAGIC_FROM:
             raise TwilioError(MAGIC_FROM[sender], sender)
-        owned = {MAGIC_OK_FROM} if self.test_credentials else self.senders
-        if owned and sender not in owned and (sender or self.test_credentials):
+        if sender and self.senders and sender not in self.senders:
             raise TwilioError(63007 if whatsapp else 21606, sender)
         if number in MAGIC_TO:
             raise TwilioError(MAGIC_TO[number], to)
@@ -264,52 +185,6 @@ class FakeTwilio:
         text = self.contents.get(sid) or " ".join(f"{{{{{name}}}}}" for name in variables)
         return re.sub(r"{{(\w+)}}", lambda m: variables.get(m[1], m[0]), text)
 
-    def _run_plan(self, sent: Sent) -> None:
-        try:
-            for status in sent.plan:
-                time.sleep(self.callback_delay)
-                self.deliver(sent, status)
-        finally:
-            with self._lock:
-                self._busy -= 1
-
-    def on_FetchMessage(self, call: Call) -> Json:
-        for sent in self.messages:
-            if sent.api["sid"] == call.params["Sid"]:
-                return sent.api
-        raise TwilioError(20404, call.path)
-
-    def on_ListMessage(self, call: Call) -> Json:
-        rows = [m.api for m in reversed(self.messages) if call.get("To") in ("", m.api["to"])]
-        return {"messages": rows, "page": 0, "page_size": 50, "start": 0, "end": len(rows), "uri": call.path,
-                "first_page_uri": call.path, "next_page_uri": None, "previous_page_uri": None}
-
-    # ---- control, for other languages ------------------------------------------------------
-    def control(self, what: str, args: dict[str, str]) -> Any:
-        """GET messages|calls|callbacks|violations|code?to=…; POST reset|fail|script|inbound|set."""
-        typed: Json = {k: int(v) if re.fullmatch(r"-?\d+", v) else {"true": True, "false": False}.get(v, v)
-                       for k, v in args.items()}
-        if what in ("messages", "calls", "callbacks", "violations"):
-            return [m.api if isinstance(m, Sent) else asdict(m) if isinstance(m, Call) else m
-                    for m in getattr(self, what)]
-        if what == "code":
-            return {"code": self.code_for(args["to"])}
-        if what == "inbound":
-            return self.inbound(args.pop("url"), args.pop("from"), args.pop("body"), **args)
-        if what == "fail":
-            self.fail(**typed)
-        elif what == "script":
-            self.script(args["to"], *args["statuses"].split(","))
-        elif what == "set":
-            for name, value in typed.items():
-                part = self if hasattr(self, name) else self.verify
-                setattr(part, name, type(getattr(part, name))(value))
-        elif what == "reset":
-            self.reset()
-        else:
-            raise KeyError(what)
-        return {"ok": True}
-
 
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeTwilio
@@ -326,8 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "application/json", "Twilio-Request-Id": "RQ" + secrets.token_hex(16)}
         result: Any
         try:
-            if split.path.startswith("/_fake/"):
-                status, result = 200, self.fake.control(split.path[7:], {k: v[-1] for k, v in form.items()})
+            if split.path == "/_fake/code":
+                status, result = 200, {"code": self.fake.code_for(form["to"][-1])}
             else:
                 self.fake.calls.append(call)
                 time.sleep(self.fake.latency)
@@ -360,11 +235,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4010)
     parser.add_argument("--account-sid", default="AC" + "0" * 32)
     parser.add_argument("--auth-token", default="faketoken")
-    parser.add_argument("--test-credentials", action="store_true", help="behave as Twilio's test credentials do")
     parser.add_argument("--lenient", action="store_true", help="accept what the documents do not allow")
     args = parser.parse_args()
-    fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient,
-                      test_credentials=args.test_credentials).start(port=args.port)
+    fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient).start(port=args.port)
     print(f"fake Twilio at {fake.url}  account {fake.account_sid}  token {fake.auth_token}", flush=True)
     threading.Event().wait()
 

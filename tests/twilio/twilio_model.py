@@ -15,7 +15,6 @@ ERRORS: dict[str, Json] = json.loads(Path(__file__).with_name("twilio_errors.jso
 MAGIC_FROM = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
 MAGIC_TO = {"+15005550001": 21211, "+15005550002": 21612, "+15005550003": 21408, "+15005550004": 21610,
             "+15005550009": 21614}
-MAGIC_OK_FROM = "+15005550006"
 
 
 class TwilioError(Exception):
@@ -35,7 +34,6 @@ class Sent:
     api: Json
     form: dict[str, str]
     text: str
-    plan: list[str]
 
     @property
     def code(self) -> str | None:
