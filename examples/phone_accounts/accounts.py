@@ -12,7 +12,7 @@ from otp_app.core.events import Approval
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY,
-    phone TEXT NOT NULL UNIQUE,          -- E.164; whoever has it showed a code that was sent to it
+    phone TEXT NOT NULL UNIQUE,          -- E.164; the user has verified it
     username TEXT UNIQUE COLLATE NOCASE, -- NULL: this user logs in by phone alone
     email TEXT,
     password TEXT                        -- a hash
@@ -21,13 +21,13 @@ CREATE TABLE IF NOT EXISTS users (
 
 
 def create_user(approval: Approval) -> None:
-    """Make sure that a phone which was just verified has a user. Set OTP_ON_APPROVED=accounts:create_user."""
+    """Create the user of a verified phone, unless there is one. Set OTP_ON_APPROVED=accounts:create_user."""
     with closing(_open()) as database:
         database.execute("INSERT INTO users (phone) VALUES (?) ON CONFLICT (phone) DO NOTHING", (approval.phone,))
 
 
 def register(phone: str, username: str, email: str, password: str) -> bool:
-    """Give a verified phone its user, unless the phone or the name has one already. The password is a hash."""
+    """Create the named user of a verified phone, unless the phone or the name is taken. The password is a hash."""
     statement = """
         INSERT INTO users (phone, username, email, password) VALUES (?, ?, ?, ?)
         ON CONFLICT (phone) DO UPDATE SET username = excluded.username, email = excluded.email,
@@ -37,7 +37,7 @@ def register(phone: str, username: str, email: str, password: str) -> bool:
     with closing(_open()) as database:
         try:
             return database.execute(statement, (phone, username, email, password)).rowcount == 1
-        except sqlite3.IntegrityError:  # somebody else took the name a moment ago
+        except sqlite3.IntegrityError:  # another request has just taken the name
             return False
 
 

@@ -1,4 +1,4 @@
-"""A shop's accounts over otp_app: whoever holds a phone can register with it, and log in with it."""
+"""A shop's accounts over otp_app: users register and log in with a verified phone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from flask import Blueprint, Flask, Response, jsonify, session
 from werkzeug.security import generate_password_hash
 
 import otp_app
+from otp_app.apis.phone.state import Phone
+from otp_app.web.access import requires
 from otp_app.web.body import document
-from otp_app.web.current import services
-from otp_app.web.needs import needs
+from otp_app.web.current import state
 
 shop = Blueprint("shop", __name__)
 
@@ -27,7 +28,7 @@ def create_app(**parts: Any) -> Flask:
 
 
 class Refused(Exception):
-    """A request that the shop refuses, with its faults by field."""
+    """The shop rejects a request; `faults` has the reasons by field."""
 
     def __init__(self, text: str, *fields: str) -> None:
         super().__init__(text)
@@ -36,12 +37,12 @@ class Refused(Exception):
 
 @shop.errorhandler(Refused)
 def refused(error: Refused) -> tuple[Response, int]:
-    """Answer in the shape of /api/phone/verify."""
+    """Answer in the form of /api/phone/verify."""
     return jsonify(error.faults), 400
 
 
 @shop.post("/api/phone/verify_and_register")
-@needs("verify", public=True)
+@requires("verify", public=True)
 def verify_and_register() -> Response:
     """Create a user for a phone, if the code is right."""
     fields = read("username", "email", "password", "phone_number", "security_code", "session_token")
@@ -51,7 +52,7 @@ def verify_and_register() -> Response:
         raise Refused("Ensure this field has at least 10 characters.", "password")
     if accounts.is_taken(fields["username"]):
         raise Refused("A user with that username already exists.", "username")
-    phone = verified_phone(fields)  # last: it uses the code up
+    phone = verified_phone(fields)  # last, because it uses up the code
     password = generate_password_hash(fields["password"])
     if not accounts.register(phone, fields["username"], fields["email"], password):
         raise Refused("A user with this phone number or username already exists.")
@@ -59,9 +60,9 @@ def verify_and_register() -> Response:
 
 
 @shop.post("/api/phone/login")
-@needs("verify", public=True)
+@requires("verify", public=True)
 def login() -> Response:
-    """Log the user of a phone in, if the code is right."""
+    """Log in the user of a phone, if the code is right."""
     phone = verified_phone(read("phone_number", "security_code", "session_token"))
     user = accounts.with_phone(phone)
     if user is None:
@@ -72,17 +73,17 @@ def login() -> Response:
 
 
 @shop.get("/me")
-@needs(None)
+@requires(None)
 def me() -> Response | tuple[Response, int]:
-    """Say who is logged in: the cookie of the session tells."""
+    """Return the user of the session cookie."""
     user = accounts.with_id(session["user"]) if "user" in session else None
     if user is None:
-        return jsonify({"detail": "Nobody is logged in."}), 401
+        return jsonify({"detail": "Not logged in."}), 401
     return jsonify({"username": user["username"]})
 
 
 def read(*names: str) -> dict[str, str]:
-    """Return these fields of the request's JSON, each a text that is not blank. Raises Refused."""
+    """Return these fields of the request's JSON, each a string that is not blank. Raises Refused."""
     said = document()
     fields = said if isinstance(said, dict) else {}
     missing = [name for name in names if not isinstance(fields.get(name), str) or not fields[name].strip()]
@@ -92,11 +93,11 @@ def read(*names: str) -> dict[str, str]:
 
 
 def verified_phone(fields: dict[str, str]) -> str:
-    """Return the number, in E.164, to which this right code was sent for this token. Raises Refused."""
-    named = services().sessions.read(fields["session_token"])
+    """Return the number, in E.164, that got this code, if the code and its token are right. Raises Refused."""
+    named = state(Phone).sessions.read(fields["session_token"])
     if named:
         _, verification_id = named
-        verdict = services().phone.check(
+        verdict = state(Phone).verifications.check(
             fields["security_code"], phone_number=fields["phone_number"], verification_id=verification_id
         )
         if verdict.approval:
