@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from pathlib import Path
@@ -71,3 +72,27 @@ def test_the_setting_of_the_recipe_is_read_and_documented(tmp_path):
     ).read_text(encoding="utf-8")
     assert "The settings are in order." in run("OTP_GREETING=Hello .venv/bin/python -m otp_app check")
     assert "OTP_GREETING: " in run(f"OTP_GREETING={'x' * 41} .venv/bin/python -m otp_app check 2>&1 || true")
+
+
+def test_the_api_of_the_recipe_is_served_guarded_limited_and_documented(tmp_path):
+    """By its folder and one line; everything else answers as before."""
+    copy = checkout(tmp_path)
+    commands: list[str] = []
+    Recipe("adding-an-api.md").follow(copy, commands.append)
+    start, test = commands
+    shell(copy)(test)
+    key = hashlib.sha256(b"otp_recipe").hexdigest()
+    public = "OTP_PUBLIC=1 OTP_COUNTRIES=US OTP_CLIENT_LIMITS=2/hour OTP_CHANNELS=tests.web.house:RecordingChannel"
+    with serve(start, copy) as server:
+        answer = server.post("/echo", {"to": NUMBER})
+        assert (answer.status, answer.json) == (200, {"to": "+1*******671"})
+        assert server.post("/echo", {}).json == {"echo": "to must be a phone number, such as +14155552671"}
+        assert server.post("/send-otp", {"phone_number": NUMBER}).json["error_type"] == "resend_too_soon"
+        document = server.call("GET", "/openapi.json").json
+        assert {"/echo", "/send-otp"} <= document["paths"].keys()
+        assert "POST /echo" in shell(copy)(f"curl -s {server.url}/docs | sed 's/<[^>]*>/ /g' | tr -s ' \\n' ' '")
+    with serve(f"{public} OTP_API_KEYS=recipe:verify:{key} {start}", copy) as server:
+        wrong = {"Authorization": "Bearer otp_recipe"}
+        assert server.post("/echo", {"to": NUMBER}, wrong).status == 403
+        statuses = [server.post("/echo", {"to": f"+1415555267{n}"}).status for n in (2, 3, 4)]
+        assert statuses == [200, 200, 429]
