@@ -55,7 +55,7 @@ class Settings(Model, frozen=True, kw_only=True):
         "The [store](stores.md). A path after three slashes is relative to the folder of the start, after four "
         "absolute.", group="Storage",
         form="`sqlite:///file`, `memory://`, `redis://host:6379/0`, `postgresql://user:password@host/database` or "
-        "`package.module:Class`",
+        "`package.module:Class`", secret=True,
     )] = "sqlite:///var/otp.db"
     redis_host: Annotated[str, Setting(
         "Host of a Redis that is the store where `OTP_STORE_URL` is not set. A Redis with a password needs "

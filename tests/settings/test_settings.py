@@ -58,9 +58,16 @@ def test_the_example_has_the_default(variable, text, tmp_path):
     assert settings == Settings()
 
 
+SECRETS = {
+    *("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS", "OTP_API_KEYS", "OTP_VERIFY_ACCOUNTS", "OTP_STORE_URL"),
+    *("OTP_DIRECTORY_URL", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"),
+}
+
+
 def test_secrets_are_not_in_a_repr():
-    """A settings object may end up in a log line or a traceback."""
-    secrets = ("otp_secret_keys", "otp_index_key", "twilio_auth_token", "twilio_api_key_secret")
+    """A settings object may end up in a log line or a traceback; the URL of a store may have a password in it."""
+    assert {field.variable for field in READER.fields.values() if field.setting.secret} == SECRETS
+    secrets = ("otp_secret_keys", "otp_index_key", "otp_store_url", "twilio_auth_token", "twilio_api_key_secret")
     shown = repr(Settings(**dict.fromkeys(secrets, "s3cret"), otp_api_keys=types.api_keys("shop:send:" + "5" * 64)))
     assert "s3cret" not in shown
     assert "5" * 64 not in shown
