@@ -40,18 +40,18 @@ class TooLarge(InvalidInput):
 
 
 class UnsupportedMedia(InvalidInput):
-    """A body that is not JSON by its headers."""
+    """A body of another media type, by its headers."""
 
     code = "unsupported_media_type"
 
 
 def document() -> Any:
-    """Return what the body of the request at hand says. Raises BadRequest, TooLarge, UnsupportedMedia."""
+    """Return the JSON value of the current request's body. Raises BadRequest, TooLarge, UnsupportedMedia."""
     return parse(decoded(_JSON_TYPE, "application/json"))
 
 
 def decoded(media: re.Pattern[str], name: str) -> str:
-    """Return the body of the request at hand, which must be of this media type. Raises what `document` raises."""
+    """Return the text of the current request's body, which must have this media type. Raises what `document` raises."""
     environ = request.environ
     if not media.fullmatch(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMedia(f"Content-Type must be {name}")
@@ -64,7 +64,7 @@ def decoded(media: re.Pattern[str], name: str) -> str:
 
 
 def _bytes(environ: WSGIEnvironment) -> bytes:
-    """Read as much as Content-Length says, or a chunked body to its end; one that was cut off is not obeyed."""
+    """Read as much as Content-Length says, or a chunked body to its end. A truncated body is rejected."""
     text = environ.get("CONTENT_LENGTH") or ""
     length = int(text.lstrip("0")[:20] or 0) if text.isdecimal() else None  # Python reads no number of 4,300 digits
     most = MAX_BYTES + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
@@ -82,7 +82,7 @@ def _bytes(environ: WSGIEnvironment) -> bytes:
 
 
 def parse(text: str) -> Any:
-    """Return what a text of strict JSON says. Raises BadRequest."""
+    """Return the value of a text of strict JSON. Raises BadRequest."""
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise BadRequest("The body is nested too deeply")
     try:
@@ -121,4 +121,4 @@ def _no_lone_surrogates(said: Any) -> None:
     try:
         json.dumps(said, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise BadRequest("The body has half of a surrogate pair") from None
+        raise BadRequest("The body has an unpaired surrogate") from None

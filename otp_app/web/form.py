@@ -1,4 +1,4 @@
-"""The body of a request as a form, in UTF-8: urlencoded, or multipart/form-data where an API takes that too."""
+"""A request body that is a form in UTF-8: URL-encoded, or multipart/form-data where an API accepts that too."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def fields() -> dict[str, str]:
-    """Return the fields of an urlencoded body, each of which may stand there once, a blank one as "".
+    """Return the fields of a URL-encoded body. None may be repeated; a blank one is "".
 
     Raises BadRequest, TooLarge, UnsupportedMedia.
     """
     pairs = _pairs(strict=True)
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise BadRequest("The form has a field twice")
+        raise BadRequest("The form repeats a field")
     return found
 
 
 def last_fields() -> dict[str, str]:
-    """Return the fields of an urlencoded body as browsers and Django read it.
+    """Return the fields of a URL-encoded body as browsers and Django read it.
 
-    Of a repeated field the last one counts, and one without `=` is blank. Raises what `fields` raises.
+    The last of repeated fields counts, and a field without `=` is blank. Raises what `fields` raises.
     """
     return dict(_pairs(strict=False))
 
@@ -51,39 +51,39 @@ def last_fields() -> dict[str, str]:
 def _pairs(*, strict: bool) -> list[tuple[str, str]]:
     said = decoded(_FORM_TYPE, TYPE)
     if _NO_ESCAPE.search(said):
-        raise BadRequest("The form has a % that begins no escape")
+        raise BadRequest("The form has a % without two hex digits")
     if said.count("&") >= MAX_FIELDS:
         raise BadRequest(f"The form has more than {MAX_FIELDS} fields")
     try:
         return parse_qsl(said, keep_blank_values=True, strict_parsing=strict, errors="strict") if said else []
     except ValueError:
-        raise BadRequest("The body is not a form of UTF-8 text") from None
+        raise BadRequest("The body must be a form in UTF-8") from None
 
 
 def multipart_fields() -> dict[str, object]:
-    """Return the fields of a multipart body, of a repeated one the last; a file is no text.
+    """Return the fields of a multipart body; the last of repeated fields counts, and a file is not a text.
 
-    Browsers send a file field in which no file was chosen with an empty name: it is "". Nothing is written to disk.
+    Browsers send a file field without a chosen file as one with an empty name: it is "". Nothing is written to disk.
     Raises what `fields` raises.
     """
     announced = _MULTIPART_TYPE.fullmatch(request.environ.get("CONTENT_TYPE", ""))
     if announced is None:
-        raise BadRequest("Content-Type must have a boundary, and no charset but UTF-8")
+        raise BadRequest("Content-Type must have a boundary, and no charset other than UTF-8")
     data = decoded(_MULTIPART_TYPE, MULTIPART).encode()
     parser = MultiPartParser(max_form_memory_size=2 * MAX_BYTES, max_form_parts=MAX_FIELDS)
     try:
         texts, files = parser.parse(BytesIO(data), announced[2].encode(), len(data))
     except (ValueError, HTTPException):
-        raise BadRequest("The body is not made of the parts that its Content-Type announces") from None
+        raise BadRequest("The body does not match the boundary of its Content-Type") from None
     found: dict[str, object] = {name: values[-1] for name, values in texts.lists()}
     return found | {name: given[-1] if given[-1].filename else "" for name, given in files.lists()}
 
 
 def from_another_site(environ: WSGIEnvironment) -> bool:
-    """Whether a page of another origin made the browser send the request.
+    """Return whether a page of another origin made the browser send the request.
 
-    A browser asks the server first before it sends JSON or a header of a page's choice, but not before it sends a form.
-    It names the origin of the page with every POST: https://html.spec.whatwg.org/#origin, "null" for one it hides.
+    A browser sends a preflight request before JSON or a header that the page chose, but not before a form. Every POST
+    names the origin of the page (https://html.spec.whatwg.org/#origin), "null" for a hidden one.
     """
     origin = environ.get("HTTP_ORIGIN")
     own = environ.get("HTTP_HOST", "").lower()

@@ -44,7 +44,7 @@ Body = TypeVar("Body", bound=NativeFields)
 
 
 def read(model: type[Body]) -> Body:
-    """Return the fields of the request at hand. Raises BadRequest, TooLarge, UnsupportedMedia."""
+    """Return the fields of the current request. Raises BadRequest, TooLarge, UnsupportedMedia."""
     said = document()
     if not isinstance(said, dict):
         raise BadRequest("The body must be a JSON object")

@@ -62,7 +62,7 @@ Body = TypeVar("Body", bound=RegisterFields)
 
 
 def read(model: type[Body]) -> Body:
-    """Return the fields of the request at hand, from JSON or a form.
+    """Return the fields of the current request, from JSON or a form.
 
     Raises InvalidFields, Forbidden, and what `document` raises.
     """
@@ -113,5 +113,5 @@ def _words(fault: Fault, given: Mapping[str, object]) -> str:
 
 
 def media_type() -> str:
-    """Return the media type of the request at hand without its parameters, in small letters."""
+    """Return the media type of the current request without its parameters, in small letters."""
     return str(request.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()

@@ -48,7 +48,7 @@ Body = TypeVar("Body", bound=UserFields)
 
 
 def read(model: type[Body]) -> Body:
-    """Return the fields of the request at hand. Raises Unprocessable, TooLarge, UnsupportedMedia."""
+    """Return the fields of the current request. Raises Unprocessable, TooLarge, UnsupportedMedia."""
     try:
         return fields.read(model, document())
     except BadRequest:
