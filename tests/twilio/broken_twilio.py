@@ -3,15 +3,10 @@
     with BrokenTwilio("429:1", "ok") as broken:      # one mode for each request, the last for all that follow
         ...
         assert len(broken.posts) == 2                # the truth about how many messages there can be
-
-    python -m tests.twilio.broken_twilio --port 4011 --modes hang,ok
-
-The process has two paths of control: GET /_posts tells the log, POST /_modes with a body like `503,ok` sets modes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import secrets
 import select
@@ -21,7 +16,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -38,13 +33,13 @@ class Post:
 class BrokenTwilio:
     """The server. `connections` counts those that were accepted, `open` those that are not closed yet."""
 
-    def __init__(self, *modes: str, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *modes: str, tls: ssl.SSLContext | None = None) -> None:
         self.posts: list[Post] = []
         self.connections = self.open = 0
         self.stopped = threading.Event()
         self._tls, self._lock = tls, threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.set(*modes or ("ok",))
 
@@ -104,8 +99,6 @@ class BrokenTwilio:
             self._next_mode()
             return reset(sock)
         method, path, body = read_request(sock)
-        if path.startswith("/_"):
-            return self._control(sock, path, body)
         if not method:
             return False
         with self._lock:
@@ -116,12 +109,6 @@ class BrokenTwilio:
     def _next_mode(self) -> str:
         with self._lock:
             return self._modes.pop(0) if len(self._modes) > 1 else self._modes[0]
-
-    def _control(self, sock: socket.socket, path: str, body: str) -> bool:
-        if path == "/_modes":
-            self.set(*body.split(","))
-        answer = json.dumps([asdict(post) for post in self.posts])
-        return send(sock, 200, answer)
 
 
 def read_request(sock: socket.socket) -> tuple[str, str, str]:
@@ -293,18 +280,3 @@ def refused_url() -> str:
     """A URL where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def main() -> None:
-    """Serve until the process is ended."""
-    parser = argparse.ArgumentParser(description="A Twilio that goes wrong on demand.")
-    parser.add_argument("--port", type=int, default=4011)
-    parser.add_argument("--modes", default="ok", help=f"with commas between, of {', '.join(MODES)}")
-    args = parser.parse_args()
-    with BrokenTwilio(*args.modes.split(","), port=args.port) as broken:
-        print(broken.url, flush=True)
-        broken.stopped.wait()
-
-
-if __name__ == "__main__":
-    main()
