@@ -16,7 +16,7 @@ from otp_app.apis import APIS
 from tests.provider import Provider
 from tests.running import RunningServer
 from tests.services import Postgres, Redis, postgres_programs
-from tests.spreading import ByServer
+from tests.spreading import ByServer, long_first
 from tests.web.documented import PROOF_KEYS
 from tests.web.house import House
 
@@ -157,8 +157,10 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[House]:
 STARTS = {"server", "fake_twilio", "redis_server", "postgres_server", "new_store"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is too slow for `script/test --fast`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is too slow for `script/test --fast`; where processes share the work, begin with what takes longest."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=long_first)
     for item in items:
         if not STARTS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("slow")

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 STORE = re.compile(r"\[.*?\b(memory|sqlite|redis|postgres)\b")
+#: Folders whose tests take long, so that none of them begins when all others are done; and files there that share.
+LONG = ("tests/scaled/", "tests/faults/", "tests/deploy/", "tests/maintenance/", "tests/corpus/")
+SHARING = ("test_races.py", "test_postgres.py", "test_together.py", "test_cases.py", "test_sequences.py")
 
 
 class ByServer(LoadScopeScheduling):
-    """A unit of work is what a file asks of one kind of store, since its tests share a server on it."""
+    """A unit of work is one test where each starts its own servers, else what a file asks of one kind of store."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False  # longest first, not those with most tests
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
+        if file.startswith(LONG) and not file.endswith(SHARING):
+            return nodeid
         store = STORE.search(test)
         return f"{file} {store[1]}" if store else file
+
+
+def long_first(item: pytest.Item) -> int:
+    """Where a test stands in the order."""
+    return next((n for n, folder in enumerate(LONG) if item.nodeid.startswith(folder)), len(LONG))
