@@ -28,3 +28,15 @@ def test_the_tables_are_made_from_the_models():
 def test_a_default_is_shown_as_one_writes_it(value, text):
     """Not as Python shows it."""
     assert reference.text_of(value) == text
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.variable)
+def test_each_setting_says_what_it_is_and_what_to_write(field):
+    """A pattern is never shown, so it needs a form; and it ends with the text, where $ would take a line break too."""
+    assert field.setting.meaning.endswith(".")
+    assert "None" not in field.form
+    if field.bounds and field.bounds.pattern:
+        assert field.setting.form
+        assert field.bounds.pattern.endswith(r"\Z")
+    if field.setting.guard:
+        assert field.form, "a fault of an empty one says what it allows"

@@ -44,6 +44,16 @@ def test_each_field_that_does_not_fit_has_a_fault_and_no_other_one_has(model, da
     assert wrong == [field.name for field in known if not fits(field, body)]
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_pattern_ends_with_the_text_and_says_what_to_write(model):
+    """`$` would take a line break at the end, and a client is not shown the pattern."""
+    rules = [rule for field in msgspec.structs.fields(model) for rule in fields._rules(field)]
+    for rule in rules:
+        if isinstance(rule, msgspec.Meta) and rule.pattern:
+            assert rule.pattern.endswith(r"\Z")
+            assert rule.description
+
+
 FAULTS = [
     ({"phone_number": "+" * 65}, "phone_number: String should have at most 64 characters"),
     ({"phone_number": "+1", "verification_id": None}, "verification_id: Input should be a valid string"),
