@@ -18,7 +18,7 @@ from otp_app.background import sweeper
 from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
 from otp_app.core.send_request import SendRequest
-from otp_app.settings import Settings, policy
+from otp_app.settings import policy
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
 from tests.configuration import make_settings
@@ -43,7 +43,7 @@ POLICY = {
 
 def test_the_defaults_are_the_policys():
     """What nobody set is as the core has it."""
-    assert policy.numbers(Settings()) == Policy()
+    assert policy.numbers(make_settings()) == Policy()
 
 
 @pytest.mark.parametrize(("setting", "field", "value"), [(name, *what) for name, what in POLICY.items()])
@@ -84,7 +84,7 @@ def test_what_is_over_is_swept_until_the_end(monkeypatch, caplog):
 
 def test_close_gives_everything_back(monkeypatch):
     """The thread has ended, channels and store are closed."""
-    services = wiring.build(Settings(otp_store_url="memory://", otp_channels=("tests.web.house:RecordingChannel",)))
+    services = built()
     closed = []
     monkeypatch.setattr(services.store, "close", lambda: closed.append("store"))
     monkeypatch.setattr(services.channels[0], "close", lambda: closed.append("channel"))
@@ -124,7 +124,7 @@ MADE = replace(SERVICE, name="My Shop", created=1)
 
 def test_verify_has_twilios_figures():
     """Ten minutes that no resend extends, no gap, five messages, five guesses; the caps are those of the number."""
-    numbers, _ = verify_profile(Settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
+    numbers, _ = verify_profile(make_settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
     assert (numbers.ttl, numbers.max_life, numbers.gaps) == (600, 600, ())
     assert (numbers.sends_per_verification, numbers.allowed_attempts, numbers.length) == (5, 5, 6)
     assert (numbers.sends_per_hour, numbers.max_attempts) == (7, 9)
@@ -142,19 +142,19 @@ def test_verify_has_twilios_figures():
 )
 def test_the_words_of_verify(given, service, text):
     """Twilio's, with the name of the service, unless the operator has others."""
-    _, texts = verify_profile(Settings(**given), service)
+    _, texts = verify_profile(make_settings(**given), service)
     assert texts.render("0042", 600) == text
 
 
 def test_a_verify_service_has_codes_of_its_length():
     """Raised ones are never shorter."""
-    numbers, _ = verify_profile(Settings(), replace(SERVICE, code_length=10))
+    numbers, _ = verify_profile(make_settings(), replace(SERVICE, code_length=10))
     assert (numbers.length, numbers.raised_length) == (10, 10)
 
 
 def test_phone_verify_without_settings_of_its_own_is_as_the_server_is():
     """The same figures and words."""
-    assert phone_profile(Settings()) == (Policy(), policy.texts(Settings()))
+    assert phone_profile(make_settings()) == (Policy(), policy.texts(make_settings()))
 
 
 def test_phone_verify_has_the_figures_of_its_settings():

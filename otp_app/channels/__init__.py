@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from otp_app.settings import Settings
 
 CHANNELS = {
-    "backend": "otp_app.apis.phone.backend:BackendChannel",
     "console": "otp_app.channels.console:ConsoleChannel",
     "sms": "otp_app.channels.twilio.sms:SmsChannel",
     "whatsapp": "otp_app.channels.twilio.whatsapp:WhatsAppChannel",
@@ -32,7 +31,7 @@ CHANNELS = {
 def open_channels(settings: Settings) -> tuple[Channel, ...]:
     """Return the channels of OTP_CHANNELS in its order. ValueError says which name is wrong and what to change."""
     parts = Parts(settings)
-    return tuple(_find(name).open(parts) for name in settings.otp_channels)
+    return tuple(_find(name, settings).open(parts) for name in settings.otp_channels)
 
 
 def unopened(settings: Settings) -> list[str]:
@@ -41,7 +40,7 @@ def unopened(settings: Settings) -> list[str]:
     for name in settings.otp_channels:
         try:
             if ":" in name:
-                _find(name).open(Parts(settings)).close()
+                _find(name, settings).open(Parts(settings)).close()
         except ValueError as error:
             lines.append(str(error))
     return lines
@@ -52,7 +51,7 @@ def faults(settings: Settings) -> list[str]:
     lines: list[str] = []
     for name in settings.otp_channels:
         try:
-            lines += _find(name).faults(settings)
+            lines += _find(name, settings).faults(settings)
         except ValueError as error:
             lines.append(str(error))
     return list(dict.fromkeys(lines))  # channels of one provider say the same of its account
@@ -63,14 +62,17 @@ def advice(settings: Settings) -> list[str]:
     lines: list[str] = []
     for name in settings.otp_channels:
         with suppress(ValueError):  # a fault, so it is among those
-            lines += _find(name).advice(settings)
+            lines += _find(name, settings).advice(settings)
     return list(dict.fromkeys(lines))
 
 
-def _find(name: str) -> type[ChannelClass] | _OwnClass:
-    target = name if CLASS_PATH.fullmatch(name) else CHANNELS.get(name, "")
+def _find(name: str, settings: Settings) -> type[ChannelClass] | _OwnClass:
+    known = dict(CHANNELS)
+    for model in settings.apis.values():
+        known |= model.channels
+    target = name if CLASS_PATH.fullmatch(name) else known.get(name, "")
     if not target:
-        raise ValueError(f"OTP_CHANNELS: a channel is not known: use {', '.join(CHANNELS)} or module:Class")
+        raise ValueError(f"OTP_CHANNELS: a channel is not known: use {', '.join(sorted(known))} or module:Class")
     try:
         found: Any = load_object(target, "channel")
     except ValueError as error:

@@ -17,8 +17,7 @@ from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed, WholeStore
-from otp_app.settings import Settings
-from otp_app.startup.reader import READER
+from otp_app.startup.reader import read
 
 LISTING = """\
 List the verifications in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list
@@ -86,11 +85,11 @@ def _purge(args: argparse.Namespace) -> int:
 @contextmanager
 def _store_in_use() -> Iterator[WholeStore]:
     """Open the store that the settings name. Faults of other settings do not matter."""
-    found, faults = READER.read()
+    settings, faults = read()
     naming = [f"{name}: {line}" for name, line in faults.items() if name.removesuffix("_FILE") in NAMING]
     if naming:
         raise CannotDo("\n".join(naming))
-    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", found.of(Settings).otp_store_url)) as store:
+    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
         yield store
 
 

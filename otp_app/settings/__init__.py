@@ -12,12 +12,10 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from otp_app.apis.phone.settings import PhoneVerification
-from otp_app.apis.phone.settings import parse as parse_phone_verification
 from otp_app.plugins.loading import OBJECT_PATH
 from otp_app.settings import types
-from otp_app.settings.model import Model, Setting
-from otp_app.settings.types import ApiKey, ConfiguredService, FixedUntil, TrustedProxy, VerifyAccount
+from otp_app.settings.model import AnyApiModel, ApiModel, Model, Setting
+from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy
 
 #: one of them says that messages go through Twilio
 TWILIO_ACCOUNT = {
@@ -47,8 +45,8 @@ class Settings(Model, frozen=True, kw_only=True):
         "Sends that each worker handles at a time. One more gets 503 `busy`; 32 further threads serve everything else.",
     )] = 256
     otp_apis: Annotated[tuple[str, ...], Setting(
-        "APIs to serve. [native](api.md), [phone-verify](phone-verify.md), [users by id](users.md), [Twilio Verify "
-        "v2](verify-v2.md).", form="`native`, `phone`, `users`, `verify_v2`, each once, with commas", read=types.names,
+        "APIs to serve, of those in the [README](../README.md#other-apis).",
+        form="names of APIs, each once, with commas", read=types.names,
     )] = ("native",)
 
     otp_store_url: Annotated[str, Setting(
@@ -57,12 +55,6 @@ class Settings(Model, frozen=True, kw_only=True):
         form="`sqlite:///file`, `memory://`, `redis://host:6379/0`, `postgresql://user:password@host/database` or "
         "`package.module:Class`", secret=True,
     )] = "sqlite:///var/otp.db"
-    redis_host: Annotated[str, Setting(
-        "Host of a Redis that is the store where `OTP_STORE_URL` is not set. A Redis with a password needs "
-        "`OTP_STORE_URL`.",
-    )] = ""
-    redis_port: Annotated[str, Setting("Port of that Redis.", default="`6379`")] = ""
-    redis_db: Annotated[str, Setting("Database number in that Redis.", default="`0`")] = ""
     otp_store_fallback: Annotated[str, _shape("memory"), Setting(
         "`memory`: start with an empty store in memory while the store is unavailable. For development with one "
         "worker: limits and used codes are forgotten. The next start tries the store again.",
@@ -77,31 +69,6 @@ class Settings(Model, frozen=True, kw_only=True):
         "records of another one is rejected.", form="BASE64 of at least 32 bytes", default="from the key file",
         secret=True,
     )] = ""
-
-    otp_directory_url: Annotated[str, Setting(
-        "Where the `users` API finds the phone number of a user.", group="Users API",
-        form="`file:users.csv` or another [directory](directory.md)", secret=True,
-    )] = ""
-    otp_users_expose_phone: Annotated[bool, Setting("1: the `users` API answers with whole phone numbers.")] = False
-
-    otp_verify_accounts: Annotated[tuple[VerifyAccount, ...], Setting(
-        "Accounts of [Twilio Verify](verify-v2.md) clients, who use Basic authentication: an account SID and its "
-        "token, or an API key and its secret. `python -m otp_app keys account` prints a line.",
-        group="Twilio Verify API", form="`AC…:sha256hex`, `AC…/SK…:sha256hex`",
-        default="empty: any, on this machine only", read=types.verify_accounts, secret=True, guard=True,
-    )] = ()
-    otp_verify_services: Annotated[dict[str, ConfiguredService], Setting(
-        "Verify services of every account. A service shares its codes with the other APIs' requests for its purpose; "
-        "`custom_code` lets callers choose codes. Without it any SID works, for the purpose `login`, until a service "
-        "is made over the API; the SIDs that were used before stay valid.",
-        form="`VA…:purpose`, `VA…:purpose:custom_code`", read=types.verify_services, guard=True,
-    )] = field(default_factory=dict)
-
-    phone_verification: Annotated[PhoneVerification, Setting(
-        "The settings of django-phone-verify, for the [phone API](phone-verify-recipes.md). Best in a file, with "
-        "`PHONE_VERIFICATION_FILE`.", group="Phone API", form="a JSON object, or the Python dict itself",
-        read=parse_phone_verification,
-    )] = PhoneVerification()
 
     otp_channels: Annotated[tuple[str, ...], Setting(
         "[Channels](channels.md) in the order to try.", group="Delivery",
@@ -247,6 +214,13 @@ class Settings(Model, frozen=True, kw_only=True):
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
         "Seconds for one request to Twilio, retries and pauses included.",
     )] = 8
+
+    apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
+
+    def of(self, model: type[AnyApiModel]) -> AnyApiModel:
+        """Return the settings of an API; those that were not read are its defaults."""
+        found = self.apis.get(model.api)
+        return found if isinstance(found, model) else model()
 
 
 def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
@@ -33,6 +33,7 @@ class Setting:
     secret: bool = False  # never shown, nor logged
     guard: bool = False  # restricts who may do what: a value that is given and empty is a fault
     empty_is_none: bool = False  # an empty value means none, not the default
+    always: bool = False  # works although the API that it belongs to is not served
 
 
 class Model(Struct, frozen=True):
@@ -41,6 +42,47 @@ class Model(Struct, frozen=True):
     def __repr__(self) -> str:
         shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields_of(type(self)) if not f.setting.secret)
         return f"{type(self).__name__}({shown})"
+
+
+class ApiModel(Model, frozen=True, kw_only=True):
+    """The base of an API's own settings. Each default is that of an API with nothing of its own."""
+
+    api: ClassVar[str]  # its name in OTP_APIS
+    #: the variable that names its callers, where they use other credentials than API keys, and how to make one
+    callers: ClassVar[str] = ""
+    #: channels that it brings along: name in OTP_CHANNELS -> `module:Class`
+    channels: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def has_callers(self) -> bool:
+        """Whether callers with credentials of its own are configured."""
+        return False
+
+    @property
+    def reuses_codes(self) -> bool:
+        """Whether it accepts a code again that was used."""
+        return False
+
+    @classmethod
+    def implied(cls, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the texts of other settings that follow from those given, by attribute, and faults by variable."""
+        del given
+        return {}, {}
+
+    def narrowed(self, given: Mapping[str, str]) -> Self:
+        """Return these settings without the callers that the texts of this moment, by attribute, do not name."""
+        del given
+        return self
+
+    def revoked(self, after: Self) -> list[str]:
+        """Return the names of the callers that `narrowed` has taken something from."""
+        del after
+        return []
+
+    def reload_faults(self, new: Self) -> list[str]:
+        """Return a line for each reason why a running server must not change to these settings."""
+        del new
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +121,17 @@ class Field:
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+AnyApiModel = TypeVar("AnyApiModel", bound=ApiModel)
 
 
 @cache
 def fields_of(model: type[Model]) -> tuple[Field, ...]:
     """Return the settings of a model, in its order."""
     return tuple(
-        Field(
-            found.name,
-            found.type,
-            found.default_factory() if found.default is NODEFAULT else found.default,
-            next(part for part in get_args(found.type) if isinstance(part, Setting)),
-        )
+        Field(found.name, found.type, found.default_factory() if found.default is NODEFAULT else found.default, setting)
         for found in fields(model)
+        for setting in get_args(found.type)
+        if isinstance(setting, Setting)
     )
 
 

@@ -22,7 +22,7 @@ def numbers(settings: Settings) -> Policy:
         risk_raise=settings.otp_risk_raise,
         risk_lower=settings.otp_risk_lower,
         new_code_on_resend=settings.otp_resend_new_code,
-        reused="phone" in settings.otp_apis and not settings.phone_verification.once_only,
+        reused=any(model.reuses_codes for name, model in settings.apis.items() if name in settings.otp_apis),
     )
 
 

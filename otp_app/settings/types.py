@@ -15,10 +15,8 @@ from datetime import UTC, date, datetime
 import phonenumbers
 from limits import parse_many
 
-from otp_app.core.codes import SID_DIGITS
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
-from otp_app.core.send_request import PURPOSE
 from otp_app.core.texts import LANGUAGE_TAG, language_tag, template_fault
 from otp_app.settings.model import number
 from otp_app.settings.weak_secrets import DIGESTS_OF_NONE
@@ -35,23 +33,6 @@ class ApiKey:
     name: str
     scopes: frozenset[str]
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyAccount:
-    """Credentials for Basic authentication: an account, a user name of it, and the SHA-256 (hex) of its secret."""
-
-    account: str  # AC…
-    user: str  # the account itself, or one of its API keys, SK…
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredService:
-    """What the settings say of a Verify service."""
-
-    purpose: str
-    custom_code: bool = False  # callers may choose the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +124,7 @@ def api_keys(text: str) -> tuple[ApiKey, ...]:
         raise ValueError("a name is used twice: give each key its own")
     if len({key.digest for key in keys}) < len(keys):
         raise ValueError("a secret is used twice: make a key for each caller")
-    _reject_known(key.digest for key in keys)
+    reject_known(key.digest for key in keys)
     return keys
 
 
@@ -157,41 +138,10 @@ def api_key(item: str) -> ApiKey:
     return ApiKey(match[1], scopes, match[3])
 
 
-def verify_accounts(text: str) -> tuple[VerifyAccount, ...]:
-    """Read `AC…:sha256hex` (its token) and `AC…/SK…:sha256hex` (an API key's secret), several with commas."""
-    accounts = tuple(verify_account(item) for item in names(text))
-    if len({account.user for account in accounts}) < len(accounts):
-        raise ValueError("an account or key is listed twice")
-    _reject_known(account.digest for account in accounts)
-    return accounts
-
-
-def _reject_known(digests: Iterable[str]) -> None:
+def reject_known(digests: Iterable[str]) -> None:
+    """Raise ValueError where a digest is that of nothing or of a placeholder."""
     if not DIGESTS_OF_NONE.isdisjoint(digests):
         raise ValueError("a secret is empty or a placeholder: make one with `python -m otp_app keys`")
-
-
-def verify_account(item: str) -> VerifyAccount:
-    """Read `AC…:sha256hex` or `AC…/SK…:sha256hex`."""
-    match = re.fullmatch(rf"(AC{SID_DIGITS})(?:/(SK{SID_DIGITS}))?:([0-9a-f]{{64}})", item)
-    if match is None:
-        raise ValueError("write each as `python -m otp_app keys account` prints it: AC…:SHA256 or AC…/SK…:SHA256")
-    return VerifyAccount(match[1], match[2] or match[1], match[3])
-
-
-def verify_services(text: str) -> dict[str, ConfiguredService]:
-    """Read `VA…:purpose` and `VA…:purpose:custom_code`, several with commas."""
-    form = rf"(VA{SID_DIGITS}):({PURPOSE.pattern})(:custom_code)?"
-    services = [re.fullmatch(form, item) for item in names(text)]
-    found = {match[1]: ConfiguredService(match[2], bool(match[3])) for match in services if match}
-    if len(found) < len(services):
-        raise ValueError(
-            "write each once as VA and 32 hex digits, a colon and a purpose (1 to 32 of a-z, 0-9, _, -), followed by "
-            ":custom_code where callers may choose codes"
-        )
-    if any(re.fullmatch(SID_DIGITS, service.purpose) for service in found.values()):
-        raise ValueError("a purpose of 32 hex digits is reserved for services made over the API: write another")
-    return found
 
 
 def test_numbers(text: str) -> tuple[FixedUntil, ...]:

@@ -16,17 +16,10 @@ from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
-from otp_app.startup.reader import READER
+from otp_app.settings.model import fields_of
+from otp_app.startup.reader import READER, read
 from otp_app.startup.refusals import REFUSALS, secret_faults
 from otp_app.store import open_or_memory, open_store
-
-#: settings that an API alone looks at
-OF_APIS = {
-    "otp_directory_url": "users",
-    "otp_users_expose_phone": "users",
-    "otp_verify_accounts": "verify_v2",
-    "otp_verify_services": "verify_v2",
-}
 
 NO_PROXY = (
     "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
@@ -59,8 +52,7 @@ class BadSettings(Exception):
 
 def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
-    found, faults = READER.read(environ, folder)
-    settings = found.of(Settings)
+    settings, faults = read(environ, folder)
     lines = [f"{variable}: {line}" for variable, text in faults.items() for line in text.splitlines()]
     if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
         raise BadSettings(lines)
@@ -148,8 +140,7 @@ def _other_keys(settings: Settings, store: Store) -> list[str]:
 
 def _concerned(settings: Settings) -> list[str]:
     """Return the APIs that are served, and those whose settings are given all the same."""
-    given = {api for name, api in OF_APIS.items() if getattr(settings, name)}
-    return sorted({*settings.otp_apis, *given, *(["phone"] if settings.phone_verification.backend else [])})
+    return sorted({*settings.otp_apis, *(name for name, model in settings.apis.items() if model != type(model)())})
 
 
 def unreachable(settings: Settings) -> list[str]:
@@ -160,9 +151,11 @@ def unreachable(settings: Settings) -> list[str]:
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
     without_api = [
-        f"{name.upper()}: it does nothing while OTP_APIS has no {api}"
-        for name, api in OF_APIS.items()
-        if getattr(settings, name) and api not in settings.otp_apis
+        f"{found.variable}: it does nothing while OTP_APIS has no {name}"
+        for name, model in settings.apis.items()
+        if name not in settings.otp_apis
+        for found in fields_of(type(model))
+        if getattr(model, found.name) != found.default and not found.setting.always
     ]
     of_apis = [line for api in apis.known(settings.otp_apis) for line in api.advice(settings)]
     own = READER.unknown_names() + _proxies(settings) + _guessing(settings)

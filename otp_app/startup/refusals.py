@@ -12,7 +12,7 @@ from otp_app.plugins.guarded import check_callable
 from otp_app.plugins.loading import load_object
 from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings, keyring, weak_secrets
-from otp_app.settings.exposure import is_loopback, is_open
+from otp_app.settings.exposure import callers_variable, is_loopback, is_open
 from otp_app.store import sharing
 
 
@@ -44,11 +44,8 @@ def bound(settings: Settings, address: object) -> str | None:
 def _bind(settings: Settings) -> str | None:
     if is_loopback(settings.host) or is_open(settings):
         return None
-    if settings.otp_apis == ("verify_v2",):
-        to_set = "OTP_VERIFY_ACCOUNTS (python -m otp_app keys account)"
-    else:
-        to_set = "OTP_API_KEYS (python -m otp_app keys new NAME), or OTP_PUBLIC=1 if browsers call directly"
-    return f"HOST: the address can be reached from elsewhere: set {to_set}"
+    keys = "OTP_API_KEYS (python -m otp_app keys new NAME), or OTP_PUBLIC=1 if browsers call directly"
+    return f"HOST: the address can be reached from elsewhere: set {callers_variable(settings) or keys}"
 
 
 def _proxy(settings: Settings) -> str | None:

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from otp_app.settings import Settings
-from otp_app.settings.exposure import is_open
-from otp_app.settings.types import ApiKey, VerifyAccount, api_key, verify_account
-from otp_app.startup.reader import READER
+from otp_app.settings.exposure import callers_variable, is_open
+from otp_app.settings.types import ApiKey, api_key
+from otp_app.startup.reader import READER, read
 from otp_app.startup.refusals import needs_one_process
 
 NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
 NOBODY = ApiKey("", frozenset(), NO_DIGEST)
-
-Item = TypeVar("Item")
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +62,7 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
     """
     found = []
     if is_open(running) and not is_open(new):
-        variable = "OTP_VERIFY_ACCOUNTS" if running.otp_apis == ("verify_v2",) else "OTP_API_KEYS"
+        variable = callers_variable(running).partition(" ")[0] or "OTP_API_KEYS"
         found.append(f"{variable}: none is left, so no caller may call; a server without keys takes a restart")
     if _with_file and not READER.sets_something(folder):
         found.append(".env: it is missing or sets nothing, and had settings before: put it back, or restart")
@@ -73,17 +70,9 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
         found.append("HOST, PORT: another address takes a restart")
     if needs_one_process(new) and not needs_one_process(running):
         found.append("OTP_STORE_URL, OTP_STORE_FALLBACK: a store for one process instead takes a restart")
-    if len(_with_any_service(running)) > 1 and len(_with_any_service(new)) == 1:
-        found.append(
-            "OTP_VERIFY_ACCOUNTS: one is left, so that any service of it would be for login: name its services in "
-            "OTP_VERIFY_SERVICES, or restart"
-        )
+    for name, model in running.apis.items():
+        found += model.reload_faults(new.of(type(model))) if name in new.apis else []
     return found
-
-
-def _with_any_service(settings: Settings) -> set[str]:
-    """Return the accounts that may use any Verify service: of several one's own, of the only one for `login`."""
-    return set() if settings.otp_verify_services else {holder.account for holder in settings.otp_verify_accounts}
 
 
 def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
@@ -93,20 +82,16 @@ def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder
     """
     try:
         given = READER.texts(environ, folder)[0]
-        public = READER.read(environ, folder)[0].of(Settings).otp_public
+        public = read(environ, folder)[0].otp_public
     except Exception:  # a defect, which must not keep a revoked caller in
         log.exception("unexpected error")
         given, public = {}, False
-    keys = {(key.name, key.digest): key.scopes for key in _readable(api_key, given.get("otp_api_keys", ""))}
-    accounts = set(_readable(verify_account, given.get("otp_verify_accounts", "")))
+    keys = {(key.name, key.digest): key.scopes for key in _readable(given.get("otp_api_keys", ""))}
     found = replace(
         running,
         otp_api_keys=tuple(_still(key, keys.get((key.name, key.digest))) for key in running.otp_api_keys),
-        otp_verify_accounts=tuple(
-            account if account in accounts else dataclasses.replace(account, digest=NO_DIGEST)
-            for account in running.otp_verify_accounts
-        ),
         otp_public=running.otp_public and public,
+        apis={name: model.narrowed(given) for name, model in running.apis.items()},
     )
     if is_open(running) and not is_open(found):  # it must not be taken for one that never had callers
         return replace(found, otp_api_keys=(NOBODY,))
@@ -115,16 +100,10 @@ def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder
 
 def revoked(before: Settings, after: Settings) -> list[str]:
     """Return the names of the callers that `narrowed` has taken scopes or everything from."""
-    lists: list[tuple[tuple[ApiKey | VerifyAccount, ...], tuple[ApiKey | VerifyAccount, ...]]] = [
-        (before.otp_api_keys, after.otp_api_keys),
-        (before.otp_verify_accounts, after.otp_verify_accounts),
-    ]
-    names = [
-        old.name if isinstance(old, ApiKey) else old.user
-        for olds, news in lists
-        for old, new in zip(olds, news, strict=False)
-        if old != new
-    ]
+    keys = zip(before.otp_api_keys, after.otp_api_keys, strict=False)
+    names = [old.name for old, new in keys if old != new]
+    for model in before.apis.values():
+        names += model.revoked(after.of(type(model)))
     return names + (["callers without a key"] if before.otp_public and not after.otp_public else [])
 
 
@@ -134,9 +113,9 @@ def _still(key: ApiKey, scopes: frozenset[str] | None) -> ApiKey:
     return dataclasses.replace(key, scopes=key.scopes & scopes)
 
 
-def _readable(parse: Callable[[str], Item], text: str) -> Iterable[Item]:
+def _readable(text: str) -> Iterable[ApiKey]:
     for item in filter(None, map(str.strip, text.split(","))):
         try:
-            yield parse(item)
+            yield api_key(item)
         except ValueError:
             continue  # the fault is reported where the settings are read

@@ -30,7 +30,7 @@ HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  #
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 NOT_LOCAL = (
     "A request from elsewhere, or through a proxy, was refused: nothing says that others may call. "
-    "Set OTP_API_KEYS, or OTP_PUBLIC=1 (where OTP_APIS is verify_v2 alone, OTP_VERIFY_ACCOUNTS)"
+    "Set OTP_API_KEYS or OTP_PUBLIC=1, or, where all APIs served have credentials of their own, those"
 )
 
 

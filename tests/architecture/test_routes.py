@@ -7,10 +7,10 @@ from otp_app.apis import APIS
 from otp_app.apis.verify_v2.accounts import ACCOUNT
 from otp_app.app import create_app
 from otp_app.proof import new_key
-from otp_app.settings import Settings
 from otp_app.settings.types import SCOPES
 from otp_app.web.access import Access
 from otp_app.wiring import build
+from tests.configuration import make_settings
 from tests.running import ROOT
 
 #: method and path -> what its caller needs. The whole API: a new door is a new row here.
@@ -46,7 +46,7 @@ DOORS = {
 @pytest.fixture
 def app():
     given = {"otp_apis": tuple(APIS), "otp_directory_url": "users.csv", "otp_proof_keys": new_key("HS256")}
-    services = build(Settings(otp_store_url="memory://", **given))
+    services = build(make_settings(otp_store_url="memory://", **given))
     yield create_app(services=services)
     services.close()
 

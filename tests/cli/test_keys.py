@@ -11,7 +11,7 @@ import time
 import pytest
 
 from otp_app import proof
-from otp_app.settings import types as setting_types
+from otp_app.apis.verify_v2.settings import verify_accounts
 from tests.command import run
 from tests.running import ROOT
 
@@ -22,7 +22,7 @@ TOKEN = "fedcba9876543210" * 2
 def made(printed):
     """What the settings make of the line, and the words that its caller gets by their names."""
     head, _, line = printed.partition("OTP_VERIFY_ACCOUNTS=")
-    (account,) = setting_types.verify_accounts(line.strip())
+    (account,) = verify_accounts(line.strip())
     return account, dict(re.findall(r"^    ([\w ]+): +(\S+)$", head, re.MULTILINE))
 
 

@@ -14,9 +14,9 @@ from gunicorn.util import load_class
 from gunicorn.workers.gthread import ThreadWorker
 
 from otp_app import startup
-from otp_app.settings import Settings
 from otp_app.settings.types import api_keys
 from otp_app.startup import reloading
+from tests.configuration import make_settings
 from tests.deploy.conftest import Conf
 from tests.running import ROOT
 
@@ -130,7 +130,7 @@ def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf) -> Non
 def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
     """gunicorn ends with whatever a signal's handler raises; the log gets its kind, and revoked callers are out."""
     values, spawned = conf(OTP_STORE_URL="memory://"), []
-    running = Settings(otp_api_keys=api_keys(KEY[:-1] + "1"))
+    running = make_settings(otp_api_keys=api_keys(KEY[:-1] + "1"))
     monkeypatch.setattr(reloading, "_accepted", running)
 
     def fail(*_: Any) -> Any:

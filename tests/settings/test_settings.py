@@ -4,20 +4,14 @@ import re
 
 import pytest
 
-from otp_app.settings import Settings, types
-from otp_app.startup.reader import READER
-from tests.configuration import VARIABLES
+from otp_app.settings import types
+from otp_app.startup.reader import READER, read
+from tests.configuration import VARIABLES, make_settings, value
 from tests.running import ROOT
 
 AC = "AC" + "0" * 32
 GUARDS = {name for name, field in READER.fields.items() if field.setting.guard}
 EMPTY_MEANS_NONE = {name for name, field in READER.fields.items() if field.setting.empty_is_none}
-
-
-def read(environ, folder):
-    """The settings of the server, and the faults."""
-    found, faults = READER.read(environ, folder)
-    return found.of(Settings), faults
 
 
 @pytest.fixture
@@ -55,7 +49,7 @@ def test_the_example_has_the_default(variable, text, tmp_path):
     (tmp_path / ".env").write_text(f"{variable}={text}\n", encoding="utf-8")
     settings, faults = read({}, tmp_path)
     assert faults == {}
-    assert settings == Settings()
+    assert settings == make_settings()
 
 
 SECRETS = {
@@ -68,7 +62,8 @@ def test_secrets_are_not_in_a_repr():
     """A settings object may end up in a log line or a traceback; the URL of a store may have a password in it."""
     assert {field.variable for field in READER.fields.values() if field.setting.secret} == SECRETS
     secrets = ("otp_secret_keys", "otp_index_key", "otp_store_url", "twilio_auth_token", "twilio_api_key_secret")
-    shown = repr(Settings(**dict.fromkeys(secrets, "s3cret"), otp_api_keys=types.api_keys("shop:send:" + "5" * 64)))
+    keys = types.api_keys("shop:send:" + "5" * 64)
+    shown = repr(make_settings(**dict.fromkeys(secrets, "s3cret"), otp_api_keys=keys))
     assert "s3cret" not in shown
     assert "5" * 64 not in shown
 
@@ -78,7 +73,7 @@ def test_secrets_are_not_in_a_repr():
 
 def test_nothing_set_is_all_defaults(tmp_path):
     """Without a variable and without a file."""
-    assert read({}, tmp_path) == (Settings(), {})
+    assert read({}, tmp_path) == (make_settings(), {})
 
 
 def test_a_dot_env_file_is_read(tmp_path):
@@ -151,7 +146,7 @@ def test_an_empty_variable_is_as_if_unset(tmp_path, name, text):
     settings, faults = read({name.upper(): text}, tmp_path)
     assert faults == {}
     changed = {name} & EMPTY_MEANS_NONE
-    assert {n for n in READER.fields if getattr(settings, n) != getattr(Settings(), n)} == changed
+    assert {n for n in READER.fields if value(settings, n) != value(make_settings(), n)} == changed
 
 
 @pytest.mark.parametrize("name", sorted(GUARDS | {"otp_verify_services"}))
@@ -170,7 +165,7 @@ def test_a_guard_that_is_given_and_empty_is_a_fault(tmp_path, name, how):
         given = {variable: ""} if how == "variable" else file
     settings, faults = read(given, tmp_path)
     assert {fault.removesuffix("_FILE") for fault in faults} == {variable}
-    assert settings == Settings()
+    assert settings == make_settings()
 
 
 @pytest.mark.parametrize("name", ["otp_api_keys", "otp_countries", "otp_trusted_proxies", "otp_resend_gaps"])
@@ -185,7 +180,7 @@ def test_an_empty_file_is_no_value(tmp_path, name):
     (tmp_path / "empty").touch()
     settings, faults = read({f"{name.upper()}_FILE": str(tmp_path / "empty")}, tmp_path)
     assert faults == {f"{name.upper()}_FILE": "the file is empty"}
-    assert settings == Settings()
+    assert settings == make_settings()
 
 
 def test_a_value_given_in_two_ways_is_a_fault(tmp_path):
@@ -216,8 +211,8 @@ def test_an_empty_list_of_limits_is_none(tmp_path):
         ({"REDIS_HOST": "10.0.0.5", "REDIS_PORT": "6380", "REDIS_DB": "2"}, "redis://10.0.0.5:6380/2"),
         ({"REDIS_HOST": "fd00::5"}, "redis://[fd00::5]:6379/0"),
         ({"REDIS_HOST": "cache", "OTP_STORE_URL": "sqlite:///otp.db"}, "sqlite:///otp.db"),
-        ({"REDIS_HOST": ""}, Settings().otp_store_url),
-        ({"REDIS_PORT": "tcp://10.0.0.5:6379", "REDIS_DB": "2"}, Settings().otp_store_url),
+        ({"REDIS_HOST": ""}, make_settings().otp_store_url),
+        ({"REDIS_PORT": "tcp://10.0.0.5:6379", "REDIS_DB": "2"}, make_settings().otp_store_url),
     ],
 )
 def test_three_variables_may_name_a_redis(given, url, tmp_path):
@@ -239,7 +234,7 @@ def test_a_file_may_name_a_redis(tmp_path):
 def test_a_redis_is_named_with_numbers(variable, tmp_path):
     """The line names the variable that was set, not the one that it stands for."""
     settings, faults = read({"REDIS_HOST": "cache", variable: "x"}, tmp_path)
-    assert (settings.otp_store_url, faults) == (Settings().otp_store_url, {variable: "write a number"})
+    assert (settings.otp_store_url, faults) == (make_settings().otp_store_url, {variable: "write a number"})
 
 
 def test_the_three_variables_may_stand_in_the_file(tmp_path):
@@ -250,7 +245,7 @@ def test_the_three_variables_may_stand_in_the_file(tmp_path):
 
 def test_variables_of_others_do_nothing(tmp_path):
     """The environment is full of them."""
-    assert read({"PATH": "/bin", "port": "1"}, tmp_path) == (Settings(), {})
+    assert read({"PATH": "/bin", "port": "1"}, tmp_path) == (make_settings(), {})
 
 
 # ---- what they may be
@@ -282,12 +277,12 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "text", "value"), GOOD)
-def test_a_good_text_becomes_a_value(variable, text, value, tmp_path):
+@pytest.mark.parametrize(("variable", "text", "expected"), GOOD)
+def test_a_good_text_becomes_a_value(variable, text, expected, tmp_path):
     """Of its own type."""
     settings, faults = read({variable: text}, tmp_path)
     assert faults == {}
-    assert getattr(settings, variable.lower()) == value
+    assert value(settings, variable.lower()) == expected
 
 
 BAD = [

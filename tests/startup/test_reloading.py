@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.settings import Settings
-from otp_app.settings.types import ConfiguredService, api_keys, verify_accounts
+from otp_app.apis.verify_v2.settings import ConfiguredService, VerifySettings, verify_accounts
+from otp_app.settings.types import api_keys
 from otp_app.startup import reloading
 from otp_app.startup.refusals import is_open
+from tests.configuration import make_settings
 from tests.web.house import House
 
 SHOP, CRON = "shop:send+verify:" + "1" * 63 + "2", "cron:metrics:" + "2" * 63 + "3"
 ACCOUNT, OTHER = f"AC{'1' * 32}:{'3' * 63}4", f"AC{'1' * 32}/SK{'2' * 32}:{'4' * 63}5"
-RUNNING = Settings(
+RUNNING = make_settings(
     otp_api_keys=api_keys(f"{SHOP},{CRON}"), otp_verify_accounts=verify_accounts(f"{ACCOUNT},{OTHER}"), otp_public=True
 )
 
@@ -33,7 +34,8 @@ def left(tmp_path):
         found = reloading.narrowed(running, {}, tmp_path)
         assert is_open(found)  # never one that takes everybody from this machine
         keys = {key.name: set(key.scopes) for key in found.otp_api_keys if key.digest}
-        return keys, {account.user[:2] for account in found.otp_verify_accounts if account.digest}, found.otp_public
+        accounts = found.of(VerifySettings).otp_verify_accounts
+        return keys, {account.user[:2] for account in accounts if account.digest}, found.otp_public
 
     return of
 
@@ -76,7 +78,7 @@ def test_a_refused_reload_revokes_accounts_and_the_public(content, accounts, pub
 
 def test_the_end_of_the_public_leaves_nobody(left):
     """Where there were no keys; the server stays closed to this machine too."""
-    assert left("OTP_TTL=9999\n", Settings(otp_public=True)) == ({}, set(), False)
+    assert left("OTP_TTL=9999\n", make_settings(otp_public=True)) == ({}, set(), False)
 
 
 def test_nothing_is_revoked_twice(tmp_path):
@@ -89,21 +91,21 @@ def test_nothing_is_revoked_twice(tmp_path):
 
 def test_a_server_that_has_callers_is_not_opened():
     """By a reload whose settings, at a start, would be those of a server for this machine."""
-    (line,) = reloading.refusals(RUNNING, Settings())
+    (line,) = reloading.refusals(RUNNING, make_settings())
     assert line.startswith("OTP_API_KEYS: none is left")
-    assert reloading.refusals(Settings(), Settings()) == []
-    assert reloading.refusals(Settings(), RUNNING) == []
-    assert reloading.refusals(RUNNING, Settings(otp_api_keys=api_keys(SHOP))) == []
+    assert reloading.refusals(make_settings(), make_settings()) == []
+    assert reloading.refusals(make_settings(), RUNNING) == []
+    assert reloading.refusals(RUNNING, make_settings(otp_api_keys=api_keys(SHOP))) == []
 
 
 def test_a_revoked_account_does_not_give_another_one_the_logins_of_all():
     """With several accounts any service of one is apart from `login`; with one it is for it, as the native API is."""
     other = ACCOUNT.replace("1" * 32, "2" * 32, 1).replace("34", "35")
-    several, one = (Settings(otp_verify_accounts=verify_accounts(text)) for text in (f"{ACCOUNT},{other}", ACCOUNT))
+    several, one = (make_settings(otp_verify_accounts=text) for text in (f"{ACCOUNT},{other}", ACCOUNT))
     (line,) = (line for line in reloading.refusals(several, one) if "login" in line)
     assert line.startswith("OTP_VERIFY_ACCOUNTS: ")
     services = {f"VA{'1' * 32}": ConfiguredService("shop")}
-    named = Settings(otp_verify_accounts=one.otp_verify_accounts, otp_verify_services=services)
+    named = make_settings(otp_verify_accounts=one.of(VerifySettings).otp_verify_accounts, otp_verify_services=services)
     for before, after in [(one, several), (one, one), (several, several), (several, named)]:
         assert not [line for line in reloading.refusals(before, after) if "login" in line]
 
@@ -111,7 +113,7 @@ def test_a_revoked_account_does_not_give_another_one_the_logins_of_all():
 @pytest.mark.parametrize("memory", [{"otp_store_url": "memory://"}, {"otp_store_fallback": "memory"}])
 def test_a_store_for_one_process_takes_a_restart(memory):
     """A server on a shared one may have several workers, or get more by a signal: it would end."""
-    shared, alone = Settings(), Settings(**memory)
+    shared, alone = make_settings(), make_settings(**memory)
     (line,) = reloading.refusals(shared, alone)
     assert line.startswith("OTP_STORE_URL, OTP_STORE_FALLBACK: ")
     assert reloading.refusals(alone, alone) == reloading.refusals(alone, shared) == []

@@ -356,7 +356,7 @@ OWN_KEYS = {name.lower(): text for name, text in KEYS.items()}
 
 
 def settings_for(folder, **given):
-    return Settings(otp_store_url=f"sqlite:///{folder}/otp.db", **given)
+    return make_settings(otp_store_url=f"sqlite:///{folder}/otp.db", **given)
 
 
 def test_prepare_makes_keys_and_tries_the_store(tmp_path):
@@ -448,15 +448,15 @@ class ServerChecks(MemoryStore):
 
 def test_prepare_tells_what_the_server_of_a_store_could_do_better():
     """It starts, and the operator reads it."""
-    assert startup.prepare(Settings(otp_store_url="memory://")) == []
-    lines = startup.prepare(Settings(otp_store_url="tests.startup.test_startup:ServerChecks", **OWN_KEYS))
+    assert startup.prepare(make_settings(otp_store_url="memory://")) == []
+    lines = startup.prepare(make_settings(otp_store_url="tests.startup.test_startup:ServerChecks", **OWN_KEYS))
     assert lines == ["OTP_STORE_URL: it could be faster"]
 
 
 def test_prepare_refuses_a_server_that_nobody_should_use():
     """With all reasons at once."""
     with pytest.raises(startup.BadSettings) as refused:
-        startup.prepare(Settings(otp_store_url="tests.startup.test_startup:ServerChecks?refuse", **OWN_KEYS))
+        startup.prepare(make_settings(otp_store_url="tests.startup.test_startup:ServerChecks?refuse", **OWN_KEYS))
     assert refused.value.faults == ["OTP_STORE_URL: it drops what it pleases", "OTP_STORE_URL: it forgets"]
 
 
@@ -465,7 +465,7 @@ AWAY = "redis://127.0.0.1:1/0"
 
 def test_a_store_that_is_away_may_be_replaced_by_memory(caplog):
     """Where the operator asked for it, and with a warning."""
-    settings = Settings(otp_store_url=AWAY, otp_store_fallback="memory", **OWN_KEYS)
+    settings = make_settings(otp_store_url=AWAY, otp_store_fallback="memory", **OWN_KEYS)
     (line,) = startup.prepare(settings)
     assert line.startswith("OTP_STORE_URL: The store is not available")
     services = build(settings)

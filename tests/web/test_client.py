@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from otp_app import logs
-from otp_app.settings.types import network
+from otp_app.settings.types import proxy
 from otp_app.web import client
 
 PROXIES = ("127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48")
@@ -15,7 +15,7 @@ def address(peer, forwarded=None, trusted=PROXIES):
     environ = {"REMOTE_ADDR": peer}
     if forwarded is not None:
         environ["HTTP_X_FORWARDED_FOR"] = forwarded
-    return client.address(environ, [network(text) for text in trusted])
+    return client.address(environ, [proxy(text) for text in trusted])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_unix_trusts_no_peer_with_an_address():
 )  # fmt: skip
 def test_what_comes_straight_from_this_machine(peer, trusted, local):
     """A loopback peer that is no trusted proxy. No Unix socket, since a proxy may be behind it."""
-    assert client.is_local({"REMOTE_ADDR": peer}, [network(text) for text in trusted]) is local
+    assert client.is_local({"REMOTE_ADDR": peer}, [proxy(text) for text in trusted]) is local
 
 
 def test_a_header_from_nowhere_is_warned_of_once(monkeypatch, caplog):
@@ -150,6 +150,6 @@ def test_a_proxy_that_writes_only_forwarded_is_warned_of_once(monkeypatch, caplo
     monkeypatch.setattr(logs, "_warned", set())
     environ = {"REMOTE_ADDR": "127.0.0.1", "HTTP_FORWARDED": "for=198.51.100.1"}
     for _ in range(2):
-        assert client.address(environ, [network("127.0.0.1")]) == "127.0.0.1"
+        assert client.address(environ, [proxy("127.0.0.1")]) == "127.0.0.1"
     (record,) = caplog.records
     assert "X-Forwarded-For" in record.getMessage()

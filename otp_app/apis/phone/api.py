@@ -11,7 +11,7 @@ from flask import Response
 
 from otp_app.apis.phone import views
 from otp_app.apis.phone.session_tokens import SessionTokens
-from otp_app.apis.phone.settings import PhoneVerification
+from otp_app.apis.phone.settings import PhoneSettings, PhoneVerification
 from otp_app.apis.phone.state import Phone
 from otp_app.core.delivery import Channel, CodeMaker
 from otp_app.core.policy import Policy
@@ -34,7 +34,7 @@ class PhoneApi(Api):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        chosen, keys = services.settings.phone_verification, services.keys
+        chosen, keys = services.settings.of(PhoneSettings).phone_verification, services.keys
         self.state = Phone(
             services.verifications.with_profile(*profile(services.settings)),
             SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
@@ -45,7 +45,7 @@ class PhoneApi(Api):
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """Messages need an account of Twilio's, and one code for all is for this machine alone."""
-        lines, chosen = [], settings.phone_verification
+        lines, chosen = [], settings.of(PhoneSettings).phone_verification
         through_twilio = not settings.twilio_account_sid and {"sms", "whatsapp"} & set(settings.otp_channels)
         if chosen.sid_fault and through_twilio:
             lines.append(f"PHONE_VERIFICATION: {chosen.sid_fault}")
@@ -56,7 +56,7 @@ class PhoneApi(Api):
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """What PHONE_VERIFICATION has and is not done as it is written."""
-        return [f"PHONE_VERIFICATION: {line}" for line in settings.phone_verification.advice]
+        return [f"PHONE_VERIFICATION: {line}" for line in settings.of(PhoneSettings).phone_verification.advice]
 
     def render_error(self, refusal: Refusal) -> Response:
         """`{"detail": text}`, in the words of Django REST framework."""
@@ -65,7 +65,7 @@ class PhoneApi(Api):
 
 def profile(settings: Settings) -> tuple[Policy, Texts]:
     """Return the figures and words, as PHONE_VERIFICATION has them."""
-    usual, chosen = policy.numbers(settings), settings.phone_verification
+    usual, chosen = policy.numbers(settings), settings.of(PhoneSettings).phone_verification
     if not chosen.backend:
         return usual, policy.texts(settings)
     own = replace(

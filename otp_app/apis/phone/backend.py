@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from otp_app.apis.phone.settings import PhoneSettings
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
@@ -62,13 +63,13 @@ class BackendChannel(ChannelClass):
     @classmethod
     def open(cls, parts: Parts) -> BackendChannel:
         """Return a channel over the BACKEND of PHONE_VERIFICATION."""
-        chosen = parts.settings.phone_verification
+        chosen = parts.settings.of(PhoneSettings).phone_verification
         return cls(partial(load_backend, chosen.own_class, chosen.options), parts.settings.twilio_timeout)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """Return a line for what keeps the class from being used."""
-        chosen = settings.phone_verification
+        chosen = settings.of(PhoneSettings).phone_verification
         if not chosen.own_class:
             return ["PHONE_VERIFICATION: channel backend needs a BACKEND of your own, such as package.module.Class"]
         try:

@@ -10,7 +10,7 @@ import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,6 +19,7 @@ from msgspec.structs import fields
 from otp_app.apis.phone.django_dict import TWICE, read_dict
 from otp_app.core.codes import CODE
 from otp_app.core.policy import Policy
+from otp_app.settings.model import ApiModel, Setting
 
 TWILIO = "phone_verify.backends.twilio.TwilioBackend"
 NEXMO = "phone_verify.backends.nexmo.NexmoBackend"
@@ -87,15 +88,6 @@ def parse(text: str) -> PhoneVerification:
     if faults:
         raise ValueError("; ".join(faults))
     return _chosen(_Written(**values), options, advice)
-
-
-def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the settings that PHONE_VERIFICATION stands for; where it is faulty, none."""
-    try:
-        found = as_settings(parse(given.get("phone_verification", "")))
-    except ValueError:
-        return {}, {}  # the fault is reported where the setting is read
-    return {variable.lower(): value for variable, value in found.items()}, {}
 
 
 def as_settings(chosen: PhoneVerification) -> dict[str, str]:
@@ -240,3 +232,30 @@ def _chosen(written: _Written, options: Any, advice: list[str]) -> PhoneVerifica
         app_name=written.app_name,
         advice=(*advice, *written.advice()),
     )
+
+
+class PhoneSettings(ApiModel, frozen=True, kw_only=True):
+    """PHONE_VERIFICATION, which stands for other settings too."""
+
+    api: ClassVar = "phone"
+    channels: ClassVar[Mapping[str, str]] = {"backend": "otp_app.apis.phone.backend:BackendChannel"}
+
+    phone_verification: Annotated[PhoneVerification, Setting(
+        "The settings of django-phone-verify, for the [phone API](phone-verify-recipes.md). Best in a file, with "
+        "`PHONE_VERIFICATION_FILE`.", group="Phone API", form="a JSON object, or the Python dict itself",
+        read=parse, always=True,
+    )] = PhoneVerification()
+
+    @property
+    def reuses_codes(self) -> bool:
+        """Unless VERIFY_SECURITY_CODE_ONLY_ONCE is true, as it is without PHONE_VERIFICATION."""
+        return not self.phone_verification.once_only
+
+    @classmethod
+    def implied(cls, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the settings that PHONE_VERIFICATION stands for; where it is faulty, none."""
+        try:
+            found = as_settings(parse(given.get("phone_verification", "")))
+        except ValueError:
+            return {}, {}  # the fault is reported where the setting is read
+        return {variable.lower(): value for variable, value in found.items()}, {}

@@ -10,6 +10,7 @@ from flask import Response, jsonify
 
 from otp_app.apis.users import views
 from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.settings import UsersSettings
 from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.settings import Settings, policy
@@ -31,15 +32,15 @@ class UsersApi(Api):
         super().__init__(services)
         settings, usual = services.settings, services.verifications
         own = replace(policy.numbers(settings), api_attempts=3, report_end_once=True)
-        directory = services.opened["directory"] = open_directory(settings.otp_directory_url)
+        directory = services.opened["directory"] = open_directory(settings.of(UsersSettings).otp_directory_url)
         verifications = usual.with_profile(own, policy.texts(settings, default=TEXT))
-        self.state = Users(verifications, directory, settings.otp_users_expose_phone)
+        self.state = Users(verifications, directory, settings.of(UsersSettings).otp_users_expose_phone)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """The directory must be one that can be opened, and strangers must not learn who is in it."""
         lines = []
-        if not settings.otp_directory_url:
+        if not settings.of(UsersSettings).otp_directory_url:
             lines.append("OTP_DIRECTORY_URL: the API users needs it, such as file:var/users.csv")
         elif line := _directory_fault(settings):
             lines.append(line)
@@ -53,7 +54,7 @@ class UsersApi(Api):
     @classmethod
     def unreachable(cls, settings: Settings) -> list[str]:
         """The directory, where it can be asked."""
-        with closing(open_directory(settings.otp_directory_url)) as directory:
+        with closing(open_directory(settings.of(UsersSettings).otp_directory_url)) as directory:
             try:
                 if isinstance(directory, Pingable):
                     directory.ping()
@@ -70,7 +71,7 @@ class UsersApi(Api):
 
 def _directory_fault(settings: Settings) -> str:
     try:
-        with closing(open_directory(settings.otp_directory_url)):
+        with closing(open_directory(settings.of(UsersSettings).otp_directory_url)):
             return ""
     except ValueError as error:
         return f"OTP_DIRECTORY_URL: {error}"

@@ -7,6 +7,7 @@ import re
 
 from flask import Request
 
+from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.core.codes import SID_DIGITS
 from otp_app.settings import Settings
 from otp_app.settings.exposure import is_open
@@ -38,9 +39,9 @@ def account_holder(asked: Request, settings: Settings) -> Caller:
     user, secret = (shown.username or "", shown.password or "") if shown and shown.type == "basic" else ("", "")
     if not _USER.fullmatch(user) or not secret:
         raise Unauthorized("Authenticate")
-    if not settings.otp_verify_accounts and not is_open(settings):
+    if not settings.of(VerifySettings).otp_verify_accounts and not is_open(settings):
         return Caller("", address, account=user if user.startswith("AC") else f"AC{'0' * 32}")
-    known = next((a for a in settings.otp_verify_accounts if a.user == user), None)
+    known = next((a for a in settings.of(VerifySettings).otp_verify_accounts if a.user == user), None)
     if hmac.compare_digest(known.digest if known else "", digest_of(secret)) and known:
         return Caller(known.user, address, frozenset(("send", "verify")), known.account)
     count_wrong_key(address)
@@ -49,7 +50,8 @@ def account_holder(asked: Request, settings: Settings) -> Caller:
 
 def _curl(settings: Settings) -> str:
     """Return curl's option; while no accounts are configured, which is on this machine only, any will do."""
-    return '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN"' if settings.otp_verify_accounts else f"-u AC{'0' * 32}:any"
+    any_account = f"-u AC{'0' * 32}:any"
+    return '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN"' if settings.of(VerifySettings).has_callers else any_account
 
 
 ACCOUNT = Credentials("basic", account_holder, _curl)

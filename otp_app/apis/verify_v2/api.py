@@ -10,6 +10,7 @@ from flask import Response
 
 from otp_app.apis.verify_v2 import errors, service_views, verification_views
 from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
+from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.apis.verify_v2.state import Verify
 from otp_app.core.policy import Policy
 from otp_app.core.texts import Texts
@@ -44,7 +45,7 @@ class VerifyApi(Api):
     def faults(cls, settings: Settings) -> list[str]:
         """A server that others can reach needs accounts."""
         served = "verify_v2" in settings.otp_apis
-        return [NO_ACCOUNTS] if served and is_open(settings) and not settings.otp_verify_accounts else []
+        return [NO_ACCOUNTS] if served and is_open(settings) and not settings.of(VerifySettings).has_callers else []
 
     def render_error(self, refusal: Refusal) -> Response:
         """In Twilio's shape, with Twilio's number."""
@@ -73,7 +74,7 @@ def _registry(services: Services) -> VerifyServices:
     settings = services.settings
     configured = [
         VerifyService(sid, chosen.purpose, chosen.purpose, custom_code=chosen.custom_code)
-        for sid, chosen in settings.otp_verify_services.items()
+        for sid, chosen in settings.of(VerifySettings).otp_verify_services.items()
     ]
-    accounts = {holder.account for holder in settings.otp_verify_accounts}
+    accounts = {holder.account for holder in settings.of(VerifySettings).otp_verify_accounts}
     return VerifyServices(services.store, services.clock, secrets.token_bytes, configured, accounts)

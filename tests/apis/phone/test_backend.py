@@ -13,8 +13,8 @@ from otp_app.apis.phone.settings import SANDBOXES, TWILIO, PhoneVerification
 from otp_app.channels import Parts
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
-from otp_app.settings import Settings
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, message, wait_until
+from tests.configuration import make_settings
 from tests.web.house import BASE_URL
 
 SENT, REFUSED = Delivery(Outcome.SENT), Delivery(Outcome.REFUSED, reason=Reason.ACCOUNT)
@@ -124,7 +124,7 @@ def module(tmp_path, monkeypatch):
 
 
 def settings_of(dotted, **options):
-    return Settings(phone_verification=PhoneVerification(dotted, options))
+    return make_settings(phone_verification=PhoneVerification(dotted, options))
 
 
 def test_a_class_by_its_dotted_name(module):
@@ -170,7 +170,7 @@ def test_options_are_not_in_the_line_for_a_class_that_does_not_want_them(module)
 def test_the_channel_needs_a_class(chosen):
     """OTP_CHANNELS=backend alone says what else to set."""
     line = "PHONE_VERIFICATION: channel backend needs a BACKEND of your own, such as package.module.Class"
-    assert BackendChannel.faults(Settings(phone_verification=chosen)) == [line]
+    assert BackendChannel.faults(make_settings(phone_verification=chosen)) == [line]
 
 
 # ---- messages

@@ -7,7 +7,7 @@ import pytest
 
 from otp_app import startup
 from otp_app.apis.phone.django_dict import TWICE, WHAT_TO_WRITE
-from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, PhoneVerification, as_settings, parse
+from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, PhoneSettings, PhoneVerification, as_settings, parse
 from otp_app.core.texts import Texts, template_fault
 from tests.phones import fresh_numbers
 from tests.running import ROOT
@@ -352,7 +352,7 @@ REACH = ({"OTP_API_KEYS": "shop:send:" + "0" * 64}, {"OTP_PUBLIC": "1", "OTP_COU
 def test_a_sandbox_is_for_this_machine_alone(load, reach):
     """Everybody knows its code."""
     sandbox = GIVEN | {"BACKEND": SANDBOXES[0]}
-    assert load(PHONE_VERIFICATION=json.dumps(sandbox)).phone_verification.sandbox_code == "123456"
+    assert load(PHONE_VERIFICATION=json.dumps(sandbox)).of(PhoneSettings).phone_verification.sandbox_code == "123456"
     twilio = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "s", "TWILIO_PHONE_NUMBER": "+15005550006"}
     (line,) = refusals(load, PHONE_VERIFICATION=json.dumps(sandbox), OTP_CHANNELS="sms", **reach, **twilio)
     assert line.startswith("PHONE_VERIFICATION: ")
