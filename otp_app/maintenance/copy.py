@@ -61,33 +61,33 @@ def _name() -> str:
 def _check_both(source: Movable, target: Movable) -> None:
     _check_source(source.hold())
     if not next(iter(source.scan()), None):
-        raise CannotMove("the first store is empty: is its URL right?")
+        raise CannotMove("the first store is empty; check its URL")
     held = target.hold()
     if not (held and held.how in (Freeze.MOVED, Freeze.FILLING)) and next(iter(target.scan()), None):
-        raise CannotMove("the second store is not empty: name one that is, or delete what it has")
+        raise CannotMove("the second store is not empty; use an empty one, or delete its contents")
     _check_target(held)
 
 
 def _check_source(held: Hold | None) -> None:
     if held and held.how in (Freeze.MOVED, Freeze.FILLING):
-        raise CannotMove("what the first store has is out of date or incomplete: copy from the store that is in use")
+        raise CannotMove("the first store is out of date or incomplete; copy from the store in use")
     if held:
         raise CannotMove(
-            f"the first store is being copied already (by {held.name}); if that was given up, `store thaw` it first"
+            f"another copy ({held.name}) is reading the first store; if it was interrupted, run `store thaw` first"
         )
 
 
 def _check_target(held: Hold | None) -> None:
     if held and held.how == Freeze.MOVING:
         raise CannotMove(
-            f"the second store is held by another copy ({held.name}); if that was given up, `store thaw` it first"
+            f"another copy ({held.name}) holds the second store; if it was interrupted, run `store thaw` first"
         )
 
 
 def _freeze_source(source: Movable, by: str) -> None:
     if not source.freeze(Freeze.MOVING, by, None):
         _check_source(source.hold())
-        raise CannotMove("another copy of the first store came and went just now: copy again")
+        raise CannotMove("another copy of the first store has just ended; copy again")
 
 
 def _fill(source: Movable, target: Movable, progress: Progress, by: str) -> int:
@@ -110,7 +110,7 @@ def _take_empty(target: Movable, by: str) -> None:
         _take(target, None, Freeze.MOVING, by)
         held = Hold(Freeze.MOVING, by)
         if next(iter(target.scan()), None):
-            raise CannotMove("the second store is not empty: name one that is, or delete what it has")
+            raise CannotMove("the second store is not empty; use an empty one, or delete its contents")
     _take(target, held, Freeze.FILLING, by)
 
 
@@ -120,8 +120,8 @@ def _take(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
         return
     held = store.hold()
     if held and held.by != by:
-        raise CannotMove(f"another copy ({held.name}) holds the store that this copy needs: only that one goes on")
-    raise CannotMove("a store was thawed meanwhile, so the copy is out of date: copy again")
+        raise CannotMove(f"another copy ({held.name}) holds a store that this copy needs, so this copy stops")
+    raise CannotMove("a store was thawed meanwhile, so the copy is out of date; copy again")
 
 
 def _go_on_with(source: Movable, target: Movable, whole: bool, by: str) -> None:
@@ -131,10 +131,10 @@ def _go_on_with(source: Movable, target: Movable, whole: bool, by: str) -> None:
         if source.hold() == Hold(Freeze.MOVED, by):  # only the answer was lost
             return
         if not _gives_up(target, whole, by):
-            raise CannotMove("The second store was opened meanwhile, so the first one stays frozen: use the second")
+            raise CannotMove("The second store was thawed meanwhile, so the first store stays frozen; use the second")
         source.thaw(Hold(Freeze.MOVING, by))
     except StoreUnavailable as error:
-        raise CannotMove(f"{error}. The first store is still frozen: `store thaw` it, and servers go on") from error
+        raise CannotMove(f"{error}. The first store is still frozen; run `store thaw` on it to use it again") from error
 
 
 def _gives_up(target: Movable, whole: bool, by: str) -> bool:
@@ -150,9 +150,9 @@ def _gives_up(target: Movable, whole: bool, by: str) -> bool:
 def _open(target: Movable, complete: Hold) -> None:
     try:
         if not target.thaw(complete) and target.hold():
-            raise CannotMove("All is copied, but another copy has taken the second store: use the one it copies to")
+            raise CannotMove("All is copied, but another copy has taken the second store; use the target of that copy")
     except (StoreUnavailable, KeyboardInterrupt) as error:
-        raise CannotMove(f"{error}. All is copied: `store thaw` the second store, then let servers use it") from error
+        raise CannotMove(f"{error}. All is copied; run `store thaw` on the second store, then use it") from error
 
 
 def thaw(store: Movable) -> None:
@@ -161,11 +161,11 @@ def thaw(store: Movable) -> None:
     if held is None:
         return
     if held.how == Freeze.MOVED:
-        raise CannotMove("its records were moved: used codes would work again. Copy them back from where they are now")
+        raise CannotMove("its records were moved, and used codes would work again; copy the records back instead")
     if held.how == Freeze.FILLING:
-        raise CannotMove("it has a part of the records only: copy them again")
+        raise CannotMove("this store is incomplete; copy the records again")
     if not store.thaw(held):
-        raise CannotMove("a copy went on with it just now: look again whether it is frozen")
+        raise CannotMove("a copy has just changed the freeze of this store; run the command again")
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -202,7 +202,7 @@ def test_a_refused_copy_is_a_line(capsys):
     """Such as one from an empty store."""
     fill("sqlite:///a.db", 0)
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///b.db")
-    assert (status, printed, error) == (1, "", "the first store is empty: is its URL right?\n")
+    assert (status, printed, error) == (1, "", "the first store is empty; check its URL\n")
 
 
 def test_an_interrupted_copy_is_given_up(capsys, monkeypatch):
