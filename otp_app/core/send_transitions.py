@@ -73,9 +73,11 @@ def begin(
     send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
     verification = replace(verification, sends=(*verification.sends, send), messages=messages)
-    ledger, code = ledger.with_verification(verification), code_of(verification)
-    if not plan.test_code:
-        ledger = replace(ledger, sent=(*ledger.sent, now.wall), last_send=now.wall, streak=ledger.streak + 1)
+    code = code_of(verification)
+    if plan.test_code:
+        return Counted(ledger.with_verification(verification), verification, send, code)
+    sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
+    ledger = ledger.with_verification(verification, sent=sent, last_send=now.wall, streak=streak)
     return Counted(ledger, verification, send, code)
 
 
