@@ -1,1 +1,1 @@
-"""Work off the requests, each in a thread of its own."""
+"""Work beside the requests, one thread each."""

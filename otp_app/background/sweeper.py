@@ -12,7 +12,7 @@ SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
 
 
 class Sweeper:
-    """Deletes ended entries in small batches, off the requests."""
+    """Deletes ended entries in small batches, beside the requests."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._end = store, threading.Event()

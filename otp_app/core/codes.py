@@ -76,7 +76,7 @@ def as_typed(text: str) -> str:
 
 
 def shift_code(code: str, offset: int) -> str:
-    """Return the code that lies `offset` after this one, with as many digits."""
+    """Return the code that is `offset` after this one, with as many digits."""
     length = len(code)
     return f"{(int(code) + offset) % 10**length:0{length}d}"
 
@@ -132,7 +132,7 @@ def parse_keys(text: str) -> CodeKeys:
         if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,16}", key_id):
             raise ValueError("each key is written ID:BASE64, the id in 1 to 16 letters or digits")
         if key_id in keys:
-            raise ValueError("a key id stands twice")
+            raise ValueError("a key id appears twice")
         keys[key_id] = parse_secret(secret)
     return CodeKeys(next(iter(keys)), keys)
 

@@ -25,7 +25,7 @@ class Dispatch:
     key: str  # of the ledger
     verification: Verification
     send: Send
-    channels: Sequence[str]  # those that may be tried, in order
+    channels: Sequence[str]  # in the order in which they are asked
     code: str
     texts: Texts
     locale: str
@@ -57,7 +57,7 @@ class Courier:
             step, delivery = send, self._hand_over(dispatch, send)
             rest = dispatch.channels[dispatch.channels.index(step.channel) + 1 :]
             if delivery.outcome == Outcome.REFUSED and rest:
-                send = self._settle_and_go_on(dispatch, step, delivery, rest)
+                send = self._pass_on(dispatch, step, delivery, rest)
             else:
                 self._settle(dispatch, step, delivery)
                 send = None
@@ -72,7 +72,9 @@ class Courier:
         self._notify(_event(dispatch, send, delivery))
         return delivery
 
-    def _settle_and_go_on(self, dispatch: Dispatch, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
+    def _pass_on(self, dispatch: Dispatch, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
+        """Settle a refused step, and return the step of the next channel, if one may follow."""
+
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
             if ledger is None:
                 return None, None

@@ -26,7 +26,7 @@ from otp_app.core.store import Store
 
 LEASE = 15.0  # seconds without an answer after which a call counts as ended, and is answered for
 MEMORY = DAY
-FORMAT = 1  # of what is stored: a newer one is written one release after it can be read
+FORMAT = 1  # of stored entries: a newer one is written one release after it can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Key:
 
     scope: str  # of the caller: the same key of another caller is another key
     text: str
-    request: str  # what is asked, in full
+    request: str  # path and fields, in full
 
     @property
     def entry(self) -> str:
@@ -109,7 +109,8 @@ class _Turn:
     """The one call that may send under a key. It stops when another call took the key over."""
 
     def __init__(self, store: Store, key: Key, held: bytes) -> None:
-        self._store, self._key, self._held, self.noted = store, key, held, False
+        self._store, self._key, self._held = store, key, held
+        self.noted = False
         self._put_last = held  # there too, where the store's answer to it was lost
 
     def note(self, provisional: SendResult) -> None:

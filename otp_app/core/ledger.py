@@ -121,7 +121,7 @@ class Verification:
     def seen_at(self, now: Instant) -> Verification:
         """The verification as it is stored now: once expired it stays so, whatever clocks show after a reboot.
 
-        A beginning that lies ahead says nothing of its age, as the clock of another server may be ahead.
+        A beginning in the future says nothing about its age, as the clock of another server may be ahead.
         """
         expired = self.status_at(now) != self.status and self.age(now) < math.inf
         return replace(self, status=Status.EXPIRED) if expired else self
@@ -249,7 +249,7 @@ _KNOWN: dict[type, dict[str, Any]] = {
     kind: {f.name: MISSING if f.name == "format" else f.default for f in fields(kind)}
     for kind in (Send, Verification, Ledger)
 }
-#: field -> its name in what is stored, where that is another
+#: field -> its stored name, where that is another
 _STORED_AS: dict[type, dict[str, str]] = {
     Send: {},
     Verification: {"ended_at": "over", "end_reported": "told"},

@@ -16,7 +16,7 @@ from otp_app.core.stamps import corrected
 from otp_app.core.store import Store
 from otp_app.core.swapping import Answer, Keep, Repair, Write, change
 
-#: Takes what is stored and the time, returns what to store (None: nothing changes) and the answer for the caller.
+#: Takes the stored ledger and the time, returns the ledger to store (None: no change) and the answer for the caller.
 Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 STRIPES = 1024

@@ -18,8 +18,8 @@ _MAX_TEXT = 40
 _SEPARATORS = str.maketrans("", "", " -.()")
 _SEPARATOR = r"(?: +(?:- *)?|- *|\.)"
 _CALLING_CODE = r"\+[1-9][0-9]{0,2}"
-#: A number whose digits stand in groups. A national 0 in brackets stands behind the calling code alone, and the last
-#: group has two digits or more: one is an extension, or what is left of a fraction.
+#: A number with grouped digits. A national 0 in brackets comes right after the calling code, and the last group has two
+#: digits or more: a single one is an extension, or part of a fraction.
 _GROUPED = re.compile(
     rf" *(?:{_CALLING_CODE}|\({_CALLING_CODE}\))(?:{_SEPARATOR}?\(0[0-9]*\)|[0-9]*)"
     rf"(?:{_SEPARATOR}?\([1-9][0-9]*\)|(?:{_SEPARATOR}|(?<=\)))[0-9]+)*(?<=[0-9][0-9]) *"
@@ -30,7 +30,7 @@ _DECIMAL = re.compile(r" *\+[0-9]+\.[0-9]+ *|.*[0-9]{3}\.[0-9]{2} *")
 #: Calling code -> how its lines with two international numbers are written, and the number that counts (decision 0029).
 _ONE_NUMBER = {
     54: (re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549"),  # Argentina: the 9 of mobile phones
-    52: (re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52"),  # Mexico: prefixes that were given up in 2019
+    52: (re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52"),  # Mexico: prefixes that ended in 2019
 }
 
 # A country's data would otherwise be read with its first number, behind a lock that a read that fails keeps for ever.
@@ -133,7 +133,7 @@ def _ungrouped(text: str) -> str:
 
 
 def _is_decimal(text: str) -> bool:
-    """Whether a point in the text may begin a fraction, as where what stands before it is a number by itself."""
+    """Whether a point in the text may begin a fraction, as where the digits before it are a number by themselves."""
     if _DECIMAL.fullmatch(text):
         return True
     whole, *groups = text.split(".")

@@ -17,7 +17,7 @@ class Policy:
 
     length: int = 6
     raised_length: int = 8  # for a number under attack
-    max_attempts: int = 5  # compared per verification, whatever the resends and restarts
+    max_attempts: int = 5  # compared per verification; resends and restarts give no more
     api_attempts: int = 10  # after which this API compares no more, though others may: each counts them all
 
     gaps: tuple[float, ...] = (30.0, 60.0, 120.0, 300.0)  # between two messages; the last one repeats
@@ -39,7 +39,7 @@ class Policy:
 
     new_code_on_resend: bool = False
     once_only: bool = True  # an approved code is not accepted again; False: it is, until it expires
-    reused: bool = False  # an API of this server accepts approved codes again, so until then they are at stake
+    reused: bool = False  # an API of this server accepts approved codes again, so they count as live until they expire
     report_end_once: bool = False  # the first check after the end is noted, for APIs that report the end once
 
     @property

@@ -12,7 +12,7 @@ MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a rese
 
 
 def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
-    """The ledger without what no rule can ask for any more.
+    """Return the ledger without the entries that no rule needs any more.
 
     The caps of this server do not matter: another one on the same store may count more messages than this one.
     """
@@ -31,7 +31,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
 
 
 def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
-    """Seconds after which nothing in the ledger matters any more: the longest need in it."""
+    """Return the seconds after which no rule needs the ledger any more."""
     needs = [policy.tombstone - v.ended_for(now) for v in ledger.verifications]
     if ledger.sent or ledger.streak or ledger.exhaustions:
         needs.append(DAY + max(ledger.last_send - now.wall, ledger.exhausted_at - now.wall, 0.0))

@@ -65,12 +65,13 @@ class VerificationService:
         listeners: Sequence[Listener] = (),
         on_approved: Sequence[ApprovalListener] = (),
     ) -> None:
-        self._channels, self._policy, self._keys, self._ids = tuple(channels), policy, keys, ids
+        self._channels = tuple(channels)
+        self._policy, self._texts = policy, texts
+        self._keys, self._ids = keys, ids
         self._clock, self._countries = clock, countries
         self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
-        self._texts = texts
         self._courier = Courier(channels, self._ledgers, ids=ids, clock=clock, notify=self._notify)
 
     def with_profile(self, policy: Policy, texts: Texts) -> VerificationService:
@@ -254,7 +255,8 @@ class VerificationService:
         return shift_code(derived, verification.code_offset)
 
     def _result(self, counted: Counted, send: Send, outcome: Outcome, request: SendRequest) -> FreshSendResult:
-        ledger, verification, now = counted.ledger, counted.verification, self._clock()
+        ledger, verification, *_ = counted
+        now = self._clock()
         sends = (*verification.sends[:-1], replace(send, state=outcome))
         view = VerificationView(replace(verification, sends=sends), ledger.phone, now, self._policy)
         return FreshSendResult(

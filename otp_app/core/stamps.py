@@ -1,4 +1,4 @@
-"""Stamps and clocks: what was counted stays counted when a clock is set back or forward."""
+"""Stamps and clocks: a counted event stays counted when a clock is set back or forward."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ class Store(Protocol):
 
 @runtime_checkable
 class ServerChecks(Protocol):
-    """A store whose server has settings of its own, on which safety depends."""
+    """A store on a server with settings on which safety depends."""
 
     def faults(self) -> list[str]:
-        """Return a line for each setting of the server with which no one should run."""
+        """Return a line for each setting of the server that endangers records."""
 
     def advice(self) -> list[str]:
         """Return a line for each setting of the server that could be better."""

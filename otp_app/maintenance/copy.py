@@ -32,9 +32,9 @@ class CannotMove(Exception):
 def copy_records(source: Movable, target: Movable, progress: Progress) -> int:
     """Copy everything and return how many entries and counters that was.
 
-    Afterwards the source is frozen for good and the target ready. Should anything fail, the source goes on as before
-    and the target is not usable until a copy succeeds. At no moment are both usable, whatever fails or is killed, as
-    long as both stores keep what they acknowledge. Raises CannotMove, StoreUnavailable.
+    Afterwards the source is frozen for good and the target ready. Should anything fail, the source works as before
+    and the target is not usable until a copy succeeds. At no moment are both usable, even where a process is killed,
+    as long as both stores keep the changes that they acknowledge. Raises CannotMove, StoreUnavailable.
     """
     by = _name()
     _check_both(source, target)
@@ -43,12 +43,13 @@ def copy_records(source: Movable, target: Movable, progress: Progress) -> int:
         _freeze_source(source, by)
         copied = _fill(source, target, progress, by)
         whole = True
-        _take(target, Hold(Freeze.FILLING, by), Freeze.MOVING, by)  # complete: should this process end, `thaw` opens it
-        _take(source, Hold(Freeze.MOVING, by), Freeze.MOVED, by)
+        # The target is complete now: should this process end, `thaw` opens it.
+        _change_freeze(target, Hold(Freeze.FILLING, by), Freeze.MOVING, by)
+        _change_freeze(source, Hold(Freeze.MOVING, by), Freeze.MOVED, by)
     except BaseException:
-        _go_on_with(source, target, whole, by)
+        _resume_source(source, target, whole, by)
         raise
-    _open(target, Hold(Freeze.MOVING, by))
+    _thaw_target(target, Hold(Freeze.MOVING, by))
     return copied
 
 
@@ -91,7 +92,7 @@ def _freeze_source(source: Movable, by: str) -> None:
 
 
 def _fill(source: Movable, target: Movable, progress: Progress, by: str) -> int:
-    _take_empty(target, by)
+    _freeze_empty(target, by)
     target.clear(by)
     done, total = 0, source.size()
     for batch in _batches(source.scan()):
@@ -102,19 +103,19 @@ def _fill(source: Movable, target: Movable, progress: Progress, by: str) -> int:
     return done
 
 
-def _take_empty(target: Movable, by: str) -> None:
-    """Freeze the target, which must be empty or hold what is out of date or incomplete: another copy may be at it."""
+def _freeze_empty(target: Movable, by: str) -> None:
+    """Freeze the target, which must be empty, out of date or incomplete: another copy may be filling it."""
     held = target.hold()
     _check_target(held)
-    if held is None:  # whatever was written until the freeze is kept: it can be seen, and thawed
-        _take(target, None, Freeze.MOVING, by)
+    if held is None:  # changes before the freeze are kept: they can be seen, and thawed
+        _change_freeze(target, None, Freeze.MOVING, by)
         held = Hold(Freeze.MOVING, by)
         if next(iter(target.scan()), None):
             raise CannotMove("the second store is not empty; use an empty one, or delete its contents")
-    _take(target, held, Freeze.FILLING, by)
+    _change_freeze(target, held, Freeze.FILLING, by)
 
 
-def _take(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
+def _change_freeze(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
     """Change the freeze, unless it is not any more what this copy saw or made."""
     if store.freeze(how, by, was):
         return
@@ -124,20 +125,20 @@ def _take(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
     raise CannotMove("a store was thawed meanwhile, so the copy is out of date; copy again")
 
 
-def _go_on_with(source: Movable, target: Movable, whole: bool, by: str) -> None:
+def _resume_source(source: Movable, target: Movable, whole: bool, by: str) -> None:
     """Thaw the source, but not where another copy has moved it, nor while the target could be opened as well."""
     time.sleep(SETTLE)
     try:
         if source.hold() == Hold(Freeze.MOVED, by):  # only the answer was lost
             return
-        if not _gives_up(target, whole, by):
+        if not _block_target(target, whole, by):
             raise CannotMove("The second store was thawed meanwhile, so the first store stays frozen; use the second")
         source.thaw(Hold(Freeze.MOVING, by))
     except StoreUnavailable as error:
         raise CannotMove(f"{error}. The first store is still frozen; run `store thaw` on it to use it again") from error
 
 
-def _gives_up(target: Movable, whole: bool, by: str) -> bool:
+def _block_target(target: Movable, whole: bool, by: str) -> bool:
     """Keep servers off a target that is incomplete or given up; return whether it is frozen so."""
     complete = Hold(Freeze.MOVING, by)
     if whole:
@@ -147,7 +148,7 @@ def _gives_up(target: Movable, whole: bool, by: str) -> bool:
     return True
 
 
-def _open(target: Movable, complete: Hold) -> None:
+def _thaw_target(target: Movable, complete: Hold) -> None:
     try:
         if not target.thaw(complete) and target.hold():
             raise CannotMove("All is copied, but another copy has taken the second store; use the target of that copy")
@@ -156,7 +157,7 @@ def _open(target: Movable, complete: Hold) -> None:
 
 
 def thaw(store: Movable) -> None:
-    """Let a store be used again whose copy was given up. Raises CannotMove, StoreUnavailable."""
+    """Unfreeze a store after its copy was abandoned. Raises CannotMove, StoreUnavailable."""
     held = store.hold()
     if held is None:
         return

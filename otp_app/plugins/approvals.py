@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 def bounded(
     listener: Callable[[Approval], object], timeout: float = TIMEOUT, calls_at_once: int = CALLS_AT_ONCE
 ) -> ApprovalListener:
-    """Return a listener that never raises and is back after `timeout` seconds, whatever the function does.
+    """Return a listener that never raises and returns within `timeout` seconds, even where the function does not.
 
-    A function that hangs goes on. While it hangs `calls_at_once` times it is not called, which is logged each time.
+    A function that hangs still runs. While `calls_at_once` calls hang, it is not called, which is logged each time.
     """
     calls = Calls("approval", timeout, calls_at_once)
 

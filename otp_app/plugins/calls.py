@@ -1,4 +1,4 @@
-"""Calls with a time limit: each on a thread of its own, since Python cannot end a call that hangs."""
+"""Calls with a time limit: each on its own thread, since Python cannot end a call that hangs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Answer = TypeVar("Answer")
 
 
 class NoRoom(Exception):
-    """So many calls have not come back that this one was not made."""
+    """Too many calls have not returned, so this one was not made."""
 
 
 class Overdue(Exception):
-    """The call has not come back in time. It goes on."""
+    """The call has not returned in time. It still runs."""
 
 
 class Calls:

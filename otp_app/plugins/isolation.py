@@ -24,7 +24,7 @@ class PluginFault(Exception):
 
 
 def isolated(call: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer:
-    """Return what a plug-in's function returns. Raises PluginFault for whatever it raises, SystemExit included.
+    """Return what a plug-in's function returns. Raises PluginFault for everything that it raises, including SystemExit.
 
     A real Ctrl-C still raises KeyboardInterrupt, even where the plug-in suppresses it.
     """

@@ -1,4 +1,4 @@
-"""Classes and functions by name: `package.module:Class`, with words for what is missing."""
+"""Classes and functions by name, `package.module:Class`, and a clear line where one is missing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Twilio's Messages API: its client, its channels, and what its errors mean."""
+"""Twilio's Messages API: its client, its channels, and the meaning of its errors."""

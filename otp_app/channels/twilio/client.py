@@ -1,4 +1,4 @@
-"""The one Twilio client that all channels through Twilio share: the official SDK on a transport of ours."""
+"""The Twilio client that all channels through Twilio share: the official SDK on our transport."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from otp_app.connections.deadline import MAX_ANSWER, AnswerTooLong, Deadline, De
 from otp_app.connections.tcp import dial
 
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
-MAX_IDLE = 20.0  # seconds; Twilio and what lies between close idle connections later than that
+MAX_IDLE = 20.0  # seconds; Twilio, and proxies before it, close idle connections later than that
 THROTTLE_RETRIES = 2
 THROTTLE_PAUSE = 0.5  # seconds, where the answer names none
 
@@ -86,7 +86,7 @@ class Connection:
             raise Unanswered("Twilio's answer is too long") from error
         finally:
             response.close()
-        # After an answer of 1xx the real one may follow, and would be taken for that to the next request.
+        # After an answer of 1xx the real one may follow, and the next request would get it.
         reusable = response.status >= 200 and not response.will_close
         return Answer(response.status, body.decode("utf-8", "replace"), response.headers, reusable)
 

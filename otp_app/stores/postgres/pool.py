@@ -47,7 +47,7 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection on which each statement is a transaction of its own."""
+        """Lend a connection on which each statement is one transaction."""
         try:
             with self._breaker.calling():
                 if not self._ready:

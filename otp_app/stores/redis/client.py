@@ -38,7 +38,7 @@ FORMS = {
 
 
 def client(url: str) -> Callable[[], Any]:
-    """Return what makes the client: a cluster's connects at once. Raises ValueError with the form of such a URL."""
+    """Return a function that makes the client. Raises ValueError with the right form of such a URL."""
     try:
         parts = urlsplit(url, allow_fragments=False)
         if parts.scheme == "redis+sentinel":
@@ -80,17 +80,17 @@ def _cluster(parts: SplitResult) -> Callable[[], Any]:
 
 
 def _one_asks(cluster: Any) -> Any:
-    """Let only one thread at a time ask which nodes there are: each who waited for it would ask again after it."""
+    """Let only one thread at a time ask which nodes there are: each that waited would ask again."""
     ask, asking = cluster.nodes_manager.initialize, Lock()
 
-    def ask_unless_somebody_does(*args: Any, **options: Any) -> None:
+    def ask_alone(*args: Any, **options: Any) -> None:
         if asking.acquire(blocking=False):
             try:
                 ask(*args, **options)
             finally:
                 asking.release()
 
-    cluster.nodes_manager.initialize = ask_unless_somebody_does
+    cluster.nodes_manager.initialize = ask_alone
     return cluster
 
 

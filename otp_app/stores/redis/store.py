@@ -26,7 +26,8 @@ from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
 from otp_app.stores.redis.client import TIMEOUT, client
 
-VALUE, COUNTER, FROZEN, PING = "otp:v:", "otp:c:", "otp:frozen", "otp:ping"
+VALUE, COUNTER = "otp:v:", "otp:c:"  # what keys begin with
+FROZEN, PING = "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
@@ -186,7 +187,7 @@ class RedisStore(Store, Movable, ServerChecks):
                 pipe.set(kind + key, value, px=_milliseconds(ttl))
 
     def clear(self, by: str | None = None) -> None:
-        """Delete everything of ours."""
+        """Delete all entries and counters."""
         for kind in (VALUE, COUNTER):
             keys = self._keys(kind)
             while batch := list(islice(keys, BATCH)):

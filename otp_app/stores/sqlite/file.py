@@ -32,7 +32,8 @@ class File:
     """One database file: how it is made, opened, and known again."""
 
     def __init__(self, path: Path, schema: str, synchronous: str, lock_timeout: float) -> None:
-        self._path, self._schema, self._synchronous, self._lock_timeout = path, schema, synchronous, lock_timeout
+        self._path, self._schema = path, schema
+        self._synchronous, self._lock_timeout = synchronous, lock_timeout
         self._log = path.with_name(f"{path.name}-wal")
         self._seen = path in _of_parent
         self.place = self._look()
