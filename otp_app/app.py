@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask
 
 from otp_app import startup
@@ -13,7 +10,7 @@ from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import refusals, reloading
 from otp_app.web import errors, guard, health, openapi
-from otp_app.web.responses import Compact, SecurityHeaders
+from otp_app.web.responses import Application, Compact, SecurityHeaders
 from otp_app.web.sole_worker import Claim
 from otp_app.wiring import Services, build
 
@@ -65,11 +62,3 @@ def _open_apis(app: Flask, services: Services) -> None:
             ("check", settings.otp_check_limits, [blueprint for api in apis.values() for blueprint in api.checks]),
         ],
     )
-
-
-class Application(Flask):
-    """Flask without a look at each function of each request for whether it is async: none is."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return it as it is."""
-        return func

@@ -22,6 +22,7 @@ from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring, policy
+from otp_app.settings.exposure import is_open
 from otp_app.store import open_or_memory, open_store
 
 
@@ -45,6 +46,7 @@ class Services:
     """What APIs work with."""
 
     settings: Settings
+    is_open: bool  # see settings.exposure
     verifications: VerificationService
     idempotent: IdempotentSends
     sends: Bulkhead  # of all APIs; guard takes a place for each view that needs the scope "send"
@@ -84,6 +86,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     )
     return Services(
         settings,
+        is_open(settings),
         verifications,
         idempotent=IdempotentSends(store, clock),
         sends=Bulkhead(settings.otp_threads),

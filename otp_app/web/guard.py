@@ -17,7 +17,6 @@ from werkzeug.exceptions import BadRequest, NotFound
 from otp_app.core.errors import InvalidInput, LimitReached, OtpError
 from otp_app.logs import warn_once
 from otp_app.settings import Settings
-from otp_app.settings.exposure import is_open
 from otp_app.settings.types import ApiKey
 from otp_app.web import client
 from otp_app.web.access import Access
@@ -84,7 +83,7 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
 
 def _check() -> None:
     settings = services().settings
-    if not is_open(settings) and not client.is_local(request.environ, settings.otp_trusted_proxies):
+    if not services().is_open and not client.is_local(request.environ, settings.otp_trusted_proxies):
         warn_once(NOT_LOCAL)
         raise Forbidden("This server answers only what comes straight from its own machine")
     if request.environ.get("PATH_INFO", "").startswith("//"):
@@ -116,7 +115,7 @@ def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
 
 def _trusted_hosts(settings: Settings) -> tuple[str, ...]:
     """On a server that only this machine should reach, another name in Host is a web page that rebinds its own."""
-    if settings.otp_trusted_hosts or is_open(settings):
+    if settings.otp_trusted_hosts or services().is_open:
         return settings.otp_trusted_hosts
     return (*LOOPBACK_HOSTS, settings.host)
 
@@ -174,4 +173,4 @@ def _open_to(access: Access, settings: Settings) -> bool:
         return True
     if access.local:
         return client.is_local(request.environ, settings.otp_trusted_proxies)
-    return not is_open(settings) or (access.public and settings.otp_public)
+    return not services().is_open or (access.public and settings.otp_public)

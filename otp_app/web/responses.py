@@ -1,11 +1,12 @@
-"""What every answer has: compact JSON and the security headers."""
+"""What every response has: compact JSON and the security headers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ HEADERS = [
     ("Referrer-Policy", "no-referrer"),
 ]
 POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+
+class Application(Flask):
+    """Flask without a look at each function of each request for whether it is async: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return it as it is."""
+        return func
 
 
 class Compact(DefaultJSONProvider):

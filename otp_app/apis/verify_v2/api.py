@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from functools import lru_cache
 from typing import ClassVar
 
 from flask import Response
@@ -13,6 +14,7 @@ from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyService
 from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.apis.verify_v2.state import Verify
 from otp_app.core.policy import Policy
+from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
 from otp_app.settings.exposure import is_open
@@ -39,7 +41,12 @@ class VerifyApi(Api):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         settings, usual = services.settings, services.verifications
-        self.state = Verify(_registry(services), lambda service: usual.with_profile(*profile(settings, service)))
+
+        @lru_cache(maxsize=256)  # services change seldom, and each request needs those of one
+        def verifications(service: VerifyService) -> VerificationService:
+            return usual.with_profile(*profile(settings, service))
+
+        self.state = Verify(_registry(services), verifications)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
