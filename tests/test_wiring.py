@@ -102,6 +102,11 @@ def built(**given):
     return wiring.build(make_settings(**{"otp_store_url": "memory://", "otp_channels": channels} | given))
 
 
+def usual(settings):
+    """The figures of the server, and its settings."""
+    return policy.numbers(settings), settings
+
+
 def opened(services, name):
     """What the views of an API work with."""
     return load_api(name)(services).state
@@ -124,7 +129,7 @@ MADE = replace(SERVICE, name="My Shop", created=1)
 
 def test_verify_has_twilios_figures():
     """Ten minutes that no resend extends, no gap, five messages, five guesses; the caps are those of the number."""
-    numbers, _ = verify_profile(make_settings(otp_sends_per_hour=7, otp_max_attempts=9), SERVICE)
+    numbers, _ = verify_profile(*usual(make_settings(otp_sends_per_hour=7, otp_max_attempts=9)), SERVICE)
     assert (numbers.ttl, numbers.max_life, numbers.gaps) == (600, 600, ())
     assert (numbers.sends_per_verification, numbers.allowed_attempts, numbers.length) == (5, 5, 6)
     assert (numbers.sends_per_hour, numbers.max_attempts) == (7, 9)
@@ -142,13 +147,13 @@ def test_verify_has_twilios_figures():
 )
 def test_the_words_of_verify(given, service, text):
     """Twilio's, with the name of the service, unless the operator has others."""
-    _, texts = verify_profile(make_settings(**given), service)
+    _, texts = verify_profile(*usual(make_settings(**given)), service)
     assert texts.render("0042", 600) == text
 
 
 def test_a_verify_service_has_codes_of_its_length():
     """Raised ones are never shorter."""
-    numbers, _ = verify_profile(make_settings(), replace(SERVICE, code_length=10))
+    numbers, _ = verify_profile(*usual(make_settings()), replace(SERVICE, code_length=10))
     assert (numbers.length, numbers.raised_length) == (10, 10)
 
 

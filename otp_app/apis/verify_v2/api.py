@@ -41,10 +41,11 @@ class VerifyApi(Api):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         settings, usual = services.settings, services.verifications
+        numbers = policy.numbers(settings)
 
         @lru_cache(maxsize=256)  # services change seldom, and each request needs those of one
         def verifications(service: VerifyService) -> VerificationService:
-            return usual.with_profile(*profile(settings, service))
+            return usual.with_profile(*profile(numbers, settings, service))
 
         self.state = Verify(_registry(services), verifications)
 
@@ -59,9 +60,8 @@ class VerifyApi(Api):
         return errors.translated(refusal)
 
 
-def profile(settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:
+def profile(usual: Policy, settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:
     """Return the figures and words of a service: ten minutes, no gaps, five messages and attempts."""
-    usual = policy.numbers(settings)
     own = replace(
         usual,
         ttl=usual.max_life,
