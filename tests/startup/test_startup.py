@@ -550,3 +550,8 @@ def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
     line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
     assert line in startup.advice(make_settings(**{setting: value}))
     assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{face}"}))
+
+
+def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):
+    """The server starts without the API, so it needs nothing of what the API would need."""
+    assert startup.load({"OTP_USERS_EXPOSE_PHONE": "1"}, tmp_path).otp_apis == ("native",)

@@ -39,12 +39,13 @@ class UsersApi(Api):
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """The directory must be one that can be opened, and strangers must not learn who is in it."""
-        lines = []
-        if not settings.of(UsersSettings).otp_directory_url:
+        lines, served = [], "users" in settings.otp_apis
+        given = bool(settings.of(UsersSettings).otp_directory_url)
+        if served and not given:
             lines.append("OTP_DIRECTORY_URL: the API users needs it, such as file:var/users.csv")
-        elif line := _directory_fault(settings):
+        elif given and (line := _directory_fault(settings)):
             lines.append(line)
-        if settings.otp_public and not settings.otp_api_keys and "users" in settings.otp_apis:
+        if settings.otp_public and not settings.otp_api_keys and served:
             lines.append(
                 "OTP_API_KEYS: the API users shows which users are known, so with OTP_PUBLIC=1 it needs keys "
                 "(python -m otp_app keys new NAME)"
