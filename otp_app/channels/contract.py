@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +31,7 @@ class ChannelClass(Channel, Protocol):
     """A channel that is opened from the settings, and says before the first message what they lack."""
 
     @classmethod
+    @abstractmethod
     def open(cls, parts: Parts) -> Channel:
         """Return the channel that the settings describe. Raises ValueError."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -57,12 +58,15 @@ class Channel(Protocol):
     name: str  # the word that callers use: "sms", "whatsapp", …
     landlines: bool  # whether a fixed line can receive on it
 
+    @abstractmethod
     def deliver(self, message: Message) -> Delivery:
         """Hand the message over within the channel's own deadline. Never raises for a provider's fault."""
 
+    @abstractmethod
     def ping(self) -> None:
         """Raise ChannelDown while the channel is known not to work."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close connections."""
 

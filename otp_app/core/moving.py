@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -69,32 +70,40 @@ class Movable(Protocol):
     names the copy that made it, in letters, digits, `-` and `.`.
     """
 
+    @abstractmethod
     def scan(self) -> Iterator[Item]:
         """Yield every entry and counter that lives all the while; one that changes may be missing or come twice."""
 
+    @abstractmethod
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Store these in place of those with the same keys, frozen or not.
 
         `by`: only while this copy has frozen it. Raises StoreUnavailable, and changes nothing then, if another has.
         """
 
+    @abstractmethod
     def clear(self, by: str | None = None) -> None:
         """Delete all entries and counters, frozen or not; `by` as for load."""
 
+    @abstractmethod
     def size(self) -> int:
         """Return about how many entries and counters there are."""
 
+    @abstractmethod
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
         """Freeze the store if `was` is its freeze now (None: none), in one atomic step; return whether it was.
 
         Once this has returned True, no swap is made any more.
         """
 
+    @abstractmethod
     def thaw(self, was: Hold = ANY) -> bool:
         """Make swaps again if `was` is its freeze now, in one atomic step; return whether it was."""
 
+    @abstractmethod
     def frozen(self) -> Freeze | None:
         """Return how it is frozen; None: not."""
 
+    @abstractmethod
     def hold(self) -> Hold | None:
         """Return how it is frozen and by which copy; None: not."""

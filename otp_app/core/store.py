@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -25,15 +26,18 @@ class Store(Protocol):
 
     shared_by: str  # who may share its records: one "process", all of a "machine", or all of a "network"
 
+    @abstractmethod
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
 
+    @abstractmethod
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Put `new` under the key if `old` is there now (None: nothing), in one atomic step.
 
         `new` None deletes. When won, the change survives the process (and, by default, the machine).
         """
 
+    @abstractmethod
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter in one atomic step and return its new value.
 
@@ -41,12 +45,15 @@ class Store(Protocol):
         Counters and values are separate: the same key in both does not collide.
         """
 
+    @abstractmethod
     def ping(self) -> None:
         """Return when the store can both write and read."""
 
+    @abstractmethod
     def sweep(self, limit: int) -> int:
         """Delete at most `limit` entries whose lifetime has ended; return how many were deleted."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close connections and end threads. Changes already answered are kept."""
 
@@ -55,8 +62,10 @@ class Store(Protocol):
 class ServerChecks(Protocol):
     """A store on a server with settings on which safety depends."""
 
+    @abstractmethod
     def faults(self) -> list[str]:
         """Return a line for each setting of the server that endangers records."""
 
+    @abstractmethod
     def advice(self) -> list[str]:
         """Return a line for each setting of the server that could be better."""

@@ -7,6 +7,8 @@ import pytest
 
 from otp_app import channels
 from otp_app.channels.console import ConsoleChannel
+from otp_app.channels.contract import ChannelClass
+from otp_app.plugins.loading import load_object
 from tests.channels.messages import ACCOUNT, SANDBOX, SERVICE, TEMPLATE
 from tests.configuration import make_settings
 
@@ -26,6 +28,14 @@ class OwnChannel(ConsoleChannel):
 
 def settings(*names, **given):
     return make_settings(otp_channels=names, **given)
+
+
+@pytest.mark.parametrize("target", channels.CHANNELS.values())
+def test_every_channel_has_all_of_the_contract(target):
+    """A class that lacks a method is found here and by mypy, not by the first message."""
+    found = load_object(target, "channel")
+    assert ChannelClass in found.__mro__
+    assert found.__abstractmethods__ == frozenset()
 
 
 def test_channels_come_in_the_order_of_their_names():

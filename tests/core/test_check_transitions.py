@@ -164,7 +164,7 @@ def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
         cancel(number.ledger, number.now, POLICY, number.of(verification))
 
 
-# ---- under the policy of a face that allows fewer guesses and tells an end once
+# ---- with the policy of an API that allows fewer attempts and reports an end once
 
 FEWER = replace(POLICY, api_attempts=3, report_end_once=True)
 

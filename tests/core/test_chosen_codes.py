@@ -1,4 +1,4 @@
-"""Codes that callers chose: kept as how far they are from the derived one, sent again, replaced only by who insists."""
+"""Codes that callers chose: stored as their offset from the derived one, sent again, replaced on demand only."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_choice_does_not_change_a_derived_code(world: World) -> None:
     assert world.code() == derived
 
 
-def test_who_insists_replaces_the_code_and_gets_no_new_tries(world: World) -> None:
+def test_a_replaced_code_brings_no_new_attempts(world: World) -> None:
     first = world.send()
     derived = world.code()
     world.service().check("0000", phone_number=PHONE)
@@ -197,7 +197,7 @@ def under_attack(world: World) -> None:
 
 
 def test_of_a_number_under_attack_a_short_choice_is_not_taken(world: World) -> None:
-    """Or whoever chooses short codes for it makes guessing cheap for ever."""
+    """Or short choices would make attempts cheap for ever."""
     world.policy = Policy(gaps=(), sends_per_hour=9)
     under_attack(world)
     world.send(code="4444")

@@ -223,7 +223,7 @@ def test_no_event_has_a_code_or_a_whole_number(two_channels: World) -> None:
 
 
 def test_a_listener_that_fails_does_not_undo_a_send(world: World) -> None:
-    """What happened is told to whoever listens; who listens badly changes nothing of it."""
+    """Every listener gets every event; one that fails changes nothing."""
     def fail(event: object) -> None:
         raise RuntimeError("disk full")
 

@@ -1,4 +1,4 @@
-"""What faces may have of their own: sends of one verification, codes that are good again, a caller that vouches."""
+"""What a profile may set: sends of one verification, codes that are accepted again, a caller that approves."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_wrong_guess_at_a_used_code_is_told_as_one(world: World) -> None:
     assert [e.status for e in world.events if isinstance(e, Checked)] == ["approved", "pending"]
 
 
-def test_a_look_tells_what_there_was_before(world: World) -> None:
+def test_a_verdict_has_the_verification_as_it_was_before(world: World) -> None:
     sending = world.send()
     verdict = world.service().check(world.code(), phone_number=PHONE)
     before = verdict.before

@@ -8,9 +8,12 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from otp_app.core.store import Store
+from otp_app.plugins.loading import load_object
 from otp_app.store import STORES, MemoryStore, open_store, sharing
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.running import ROOT
@@ -43,6 +46,15 @@ def test_opening_a_store_touches_nothing(tmp_path: Path) -> None:
     """So that start-up can ask about a store, and a fork can come after."""
     open_store(f"sqlite:///{tmp_path}/var/otp.db").close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", sorted(set(STORES.values())))
+def test_every_store_has_all_of_its_contracts(target: str) -> None:
+    """A class that lacks a method is found here and by mypy, not by the first request."""
+    found: Any = load_object(target, "store")
+    assert Store in found.__mro__
+    assert found.__abstractmethods__ == frozenset()
+
 
 
 @pytest.mark.parametrize("options", ["", "?x=1&y=2"])
@@ -146,7 +158,7 @@ def test_every_scheme_has_a_class_that_exists() -> None:
 
 @pytest.mark.parametrize("package", ["redis", "psycopg", "psycopg_pool"])
 def test_the_server_without_a_shared_store_loads_no_driver(package: str) -> None:
-    """Whoever runs one small VM installs and loads neither."""
+    """A server on one small VM installs and loads neither."""
     program = f"import wsgi, sys; sys.exit({package!r} in sys.modules)"
     environ = {"OTP_STORE_URL": "memory://", "PATH": os.environ["PATH"]}
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, check=True)

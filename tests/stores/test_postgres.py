@@ -261,7 +261,7 @@ def asked_pid(store: PostgresStore) -> int:
 
 
 def test_a_crowd_is_not_taken_for_a_server_that_is_away(url: str) -> None:
-    """Some wait too long for a connection, as others have them: they are refused, and whoever comes next is not."""
+    """Some wait too long for a connection, as others have them: they fail, and the next caller does not."""
     end = threading.Event()
     with closing(PostgresStore(f"{url}?pool=1")) as store:
         store.ping()

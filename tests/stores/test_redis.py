@@ -293,7 +293,7 @@ def test_a_cluster_that_is_away_is_unavailable() -> None:
 
 @pytest.mark.parametrize("used", [False, True])
 def test_a_cluster_that_hangs_holds_no_call(cluster_server: Cluster, held_cluster, used: bool) -> None:
-    """Neither before the first connection nor later, and whoever waits does not wait for the others before."""
+    """Neither before the first connection nor later, and a thread that waits does not wait for those before it."""
     with opened(cluster_server.new_url()) as store:
         if used:
             together(8, lambda number: store.add(f"c{number}", 1, HOUR))
