@@ -140,7 +140,7 @@ class Settings(Model, frozen=True, kw_only=True):
         "key. EdDSA needs `cryptography` (`requirements-eddsa.txt`). `python -m otp_app keys proof [--eddsa]` makes a "
         "key.",
         form="`p2:HS256:BASE64,p1:EdDSA:BASE64`: HS256 at least 32 bytes, EdDSA the 32 bytes of an Ed25519 seed",
-        default="empty: no proofs", secret=True,
+        default="not set: no proofs", secret=True,
     )] = ""
     otp_proof_ttl: Annotated[float, Meta(ge=30, le=600), Setting("Life of a proof in whole seconds.")] = 120
     otp_proof_issuer: Annotated[str, _shape(r"[\x21-\x7e]{1,100}"), Setting(
@@ -160,7 +160,8 @@ class Settings(Model, frozen=True, kw_only=True):
     otp_countries: Annotated[frozenset[str], Setting(
         "Countries that messages are sent to. AX, BL, CC, CX, EH, IM, MF, SJ and VA are rejected: their mobile "
         "numbers count as those of FI, GP, AU, AU, MA, GB, GP, NO and IT.",
-        form="ISO 3166 codes such as `US,IN`, or `all`", default="empty: all", read=types.countries, guard=True,
+        form="ISO 3166 codes such as `US,IN`, or `all`", default="not set: all countries", read=types.countries,
+        guard=True,
     )] = frozenset()
     otp_client_limits: Annotated[str, Setting(
         "Sends and resends of one address without an API key. Empty: no limit.", form="flask-limiter's notation",
@@ -178,7 +179,7 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = ()
     otp_trusted_hosts: Annotated[tuple[str, ...], Setting(
         "`Host` headers that are served. Empty on a server without `OTP_API_KEYS` and `OTP_PUBLIC`: loopback and "
-        "`HOST`.", form="host names without a port; `.example.com` for all below it", default="empty: any",
+        "`HOST`.", form="host names without a port; `.example.com` for all below it", default="not set: any",
         read=types.hosts, guard=True,
     )] = ()
 
@@ -209,7 +210,7 @@ class Settings(Model, frozen=True, kw_only=True):
         form="`HX` and 32 hex digits, as Twilio shows it",
     )] = ""
     twilio_api_base_url: Annotated[str, _shape(r"https?://[^\s/]+"), Setting(
-        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="empty: Twilio",
+        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
     )] = ""
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
         "Seconds for one request to Twilio, retries and pauses included.",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,8 +48,13 @@ def _comment(field: Field) -> str:
     said = field.setting.meaning.partition(". ")[0].removesuffix(".") + "."
     said += f" Value: {field.form}." if field.form else ""
     said += " Never empty." if field.setting.guard else ""
-    plain = _LINK.sub(r"\1 (docs/\2)", said).replace("`", "")
+    plain = _LINK.sub(_beside, said).replace("`", "")
     return "".join(f"# {line}\n" for line in wrap(plain, 116, break_on_hyphens=False))
+
+
+def _beside(link: re.Match[str]) -> str:
+    """Return a link of docs/settings.md as text, with its path from the root."""
+    return f"{link[1]} ({posixpath.normpath(f'docs/{link[2]}')})"
 
 
 def _line(field: Field) -> str:
@@ -57,7 +63,7 @@ def _line(field: Field) -> str:
 
 def _row(field: Field) -> str:
     text = text_of(field.default)
-    default = field.setting.default or (f"`{text}`" if text else "empty")
+    default = field.setting.default or (f"`{text}`" if text else "not set")
     return f"| `{field.variable}` | {default} | {field.form} | {field.setting.meaning} |\n"
 
 

@@ -67,7 +67,7 @@ def test_the_setting_of_the_recipe_is_read_and_documented(tmp_path):
     run = shell(copy)
     Recipe("adding-a-setting.md").follow(copy, run)
     assert "\n#OTP_GREETING=\n" in (copy / ".env.example").read_text(encoding="utf-8")
-    assert "| `OTP_GREETING` | empty | at most 40 characters | Text before each message. |" in (
+    assert "| `OTP_GREETING` | not set | at most 40 characters | Text before each message. |" in (
         copy / "docs/settings.md"
     ).read_text(encoding="utf-8")
     assert "The settings are in order." in run("OTP_GREETING=Hello .venv/bin/python -m otp_app check")

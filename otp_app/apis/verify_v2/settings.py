@@ -82,7 +82,7 @@ class VerifySettings(ApiModel, frozen=True, kw_only=True):
         "Accounts of [Twilio Verify](verify-v2.md) clients, who use Basic authentication: an account SID and its "
         "token, or an API key and its secret. `python -m otp_app keys account` prints a line.",
         group="Twilio Verify API", form="`AC…:sha256hex`, `AC…/SK…:sha256hex`",
-        default="empty: any, on this machine only", read=verify_accounts, secret=True, guard=True,
+        default="not set: any, on this machine only", read=verify_accounts, secret=True, guard=True,
     )] = ()
     otp_verify_services: Annotated[dict[str, ConfiguredService], Setting(
         "Verify services of every account. A service shares its codes with the other APIs' requests for its purpose; "
