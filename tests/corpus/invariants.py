@@ -22,6 +22,7 @@ CLOSED = "close"
 _VALUE = re.compile(r':\s*"([^"\\]{6,})"')  # the strings of a body, their keys left out
 _DIGITS = re.compile(r"\d{7,}")
 _MESSAGE = re.compile(r"Your OTP is: (\d{6})")
+_EXAMPLE = "such as +14155552671"  # of the right form, which the error shows whatever was asked
 _SENDER, _TTL = "+15005550006", 300
 
 
@@ -130,8 +131,8 @@ def _no_store(run: Run) -> Iterator[str]:
 def _no_echo(run: Run) -> Iterator[str]:
     secrets = {value.lstrip("+") for value in run.values.made().values()}
     secrets |= set(_DIGITS.findall(run.sent)) | set(_VALUE.findall(run.sent)) - set(FIELDS.values())
-    for answer in run.answers:
-        yield from (f"{secret!r} in {answer.text!r}" for secret in sorted(secrets) if secret in answer.text)
+    for text in (answer.text.replace(_EXAMPLE, "") for answer in run.answers):
+        yield from (f"{secret!r} in {text!r}" for secret in sorted(secrets) if secret in text)
 
 
 def _not_verified(run: Run) -> Iterator[str]:
