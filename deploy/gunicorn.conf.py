@@ -20,7 +20,7 @@ from otp_app import startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.settings import keyring
-from otp_app.startup import refusals, reloading
+from otp_app.startup import reloading, rules
 from otp_app.store import sharing
 from otp_app.web.gunicorn import descriptors
 
@@ -70,7 +70,7 @@ def on_starting(server):
         faults.append("--preload: workers would keep the first settings and revoked keys; remove this option")
     if faults:
         _refuse(faults, status or os.EX_CONFIG)
-    if refusals.needs_one_process(_settings):
+    if rules.needs_one_process(_settings):
         if server.cfg.workers > 1:
             _refuse([_one_worker])
         server.handle_ttin = server.handle_usr2 = lambda: server.log.error(_one_worker)
@@ -239,7 +239,7 @@ def _checked(addresses, running=None):
     """
     try:
         settings = startup.load()
-        if running and (opening := reloading.refusals(running, settings)):
+        if running and (opening := reloading.faults(running, settings)):
             return None, opening, os.EX_CONFIG
         if reachable := _reachable(settings, addresses):
             return None, reachable, os.EX_CONFIG
@@ -263,4 +263,4 @@ def _checked(addresses, running=None):
 
 def _reachable(settings, addresses):
     """Return a line for each bound address that others can reach although the settings allow no clients."""
-    return [fault for address in addresses if (fault := refusals.bound(settings, address))]
+    return [fault for address in addresses if (fault := rules.bound(settings, address))]

@@ -8,7 +8,7 @@ from otp_app import startup
 from otp_app.apis import load_api
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
-from otp_app.startup import refusals, reloading
+from otp_app.startup import reloading, rules
 from otp_app.web import errors, guard, health, openapi
 from otp_app.web.responses import Application, Compact, SecurityHeaders
 from otp_app.web.sole_worker import Claim
@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         set_up(settings.otp_log_level)
         for line in startup.advice(settings):
             log.warning(line)
-        if refusals.needs_one_process(settings):
+        if rules.needs_one_process(settings):
             claim = Claim()
             claim.take()
         services = build(settings)

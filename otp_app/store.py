@@ -123,7 +123,7 @@ CONTRACT = {
     "thaw": Method(0, lambda done: isinstance(done, bool), _unavailable, raises=(StoreUnavailable,), required=False),
     "frozen": _method(0, Freeze, NOTHING, required=False),
     "hold": _method(0, Hold, NOTHING, required=False),
-    "refusals": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
+    "faults": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
     "advice": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
 }
 

@@ -1,4 +1,4 @@
-"""Starting: settings that are unsafe together are refused, keys are made, the store is tried."""
+"""The start: unsafe settings are rejected, keys are made, the store is tried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.settings.model import fields_of
 from otp_app.startup.reader import READER, read
-from otp_app.startup.refusals import REFUSALS, secret_faults
+from otp_app.startup.rules import RULES, secret_faults
 from otp_app.store import open_or_memory, open_store
 
 NO_PROXY = (
@@ -28,7 +28,7 @@ NO_PROXY = (
 
 MOST_CHANCE = 1e-3
 GUESSING = (
-    "OTP_CODE_LENGTH_RAISED: with these figures guessing at one number for a year succeeds with a chance of up to "
+    "OTP_CODE_LENGTH_RAISED: with these figures, guessing for a year at one number succeeds with a chance of up to "
     "{chance:.2g}: for less than 0.001 set longer codes, or lower OTP_MAX_ATTEMPTS, OTP_SENDS_PER_DAY or OTP_RISK_RAISE"
 )
 
@@ -43,7 +43,7 @@ SOME_OTHER_KEYS = (
 
 
 class BadSettings(Exception):
-    """Settings that nobody should run with. `faults` has one line for each, which says what to change."""
+    """Settings that are not fit to run with. `faults` has one line for each, which says what to change."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
@@ -57,8 +57,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
         raise BadSettings(lines)
     faulty = {variable.removesuffix("_FILE") for variable in faults}
-    checkable = [refusal for refusal in REFUSALS if not faulty & set(refusal.variables)]
-    lines += [line for refusal in checkable for line in (refusal.says(settings) or "").splitlines()]
+    checkable = [rule for rule in RULES if not faulty & set(rule.variables)]
+    lines += [line for rule in checkable for line in (rule.fault(settings) or "").splitlines()]
     own = [line for api in apis.known(_concerned(settings)) for line in api.faults(settings)]
     lines += [line for line in own if not any(variable in line for variable in faulty)]
     if "OTP_CHANNELS" not in faulty:
@@ -163,11 +163,11 @@ def advice(settings: Settings) -> list[str]:
 
 
 def _guessing(settings: Settings) -> list[str]:
-    """Each figure is one that an operator may choose, but together they may bound guessing no more."""
+    """Each figure alone is allowed, but together they may leave guessing without a bound."""
     chance = yearly_chance(policy.numbers(settings))
     return [] if chance < MOST_CHANCE else [GUESSING.format(chance=chance)]
 
 
 def _proxies(settings: Settings) -> list[str]:
-    """Not every proxy can be told from a program of this machine: see docs/decisions/0027."""
+    """Some proxies look like a program on this machine: see docs/decisions/0027."""
     return [] if is_open(settings) else [NO_PROXY]

@@ -1,7 +1,7 @@
 """What a reload may not do: open a server that has callers, or leave a caller in that the settings no longer name.
 
 The master of a server with several processes decides here, and hands its workers the settings that it has accepted: a
-worker that is replaced later must not read settings that were refused since.
+worker that is replaced later must not read settings that were rejected since.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from otp_app.settings import Settings
 from otp_app.settings.exposure import callers_variable, is_open
 from otp_app.settings.types import ApiKey, api_key
 from otp_app.startup.reader import READER, read
-from otp_app.startup.refusals import needs_one_process
+from otp_app.startup.rules import needs_one_process
 
 NO_DIGEST = ""  # of a caller whose secret is not accepted any more: no secret has it
 NOBODY = ApiKey("", frozenset(), NO_DIGEST)
@@ -53,7 +53,7 @@ def offered() -> Settings | None:
     return found
 
 
-def refusals(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:
+def faults(running: Settings, new: Settings, folder: Path | None = None) -> list[str]:
     """Return a line for each reason against settings that are fit for a start, but not for the server that runs.
 
     They would open it, have lost `.env` (what it restricted is not known any more), move it (gunicorn would close its
@@ -78,7 +78,7 @@ def refusals(running: Settings, new: Settings, folder: Path | None = None) -> li
 def narrowed(running: Settings, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Return the running settings without the callers that the settings of this moment, good or not, do not name.
 
-    What cannot be read names nobody; of a list with a faulty item the others count.
+    What cannot be read names no caller; of a list with a faulty item the other items count.
     """
     try:
         given = READER.texts(environ, folder)[0]

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from otp_app.settings import Settings
 from otp_app.web import errors
-from otp_app.web.errors import Refusal
+from otp_app.web.errors import Rejection
 from otp_app.wiring import Services
 
 
@@ -58,6 +58,6 @@ class Api:
         """Return the parts of its OpenAPI document, of which those that are there are served."""
         return [folder / "openapi.json"]
 
-    def render_error(self, refusal: Refusal) -> Response:
+    def render_error(self, rejection: Rejection) -> Response:
         """Return the answer for a request that was not done, in the shape of this API."""
-        return errors.render(refusal)
+        return errors.render(rejection)

@@ -85,7 +85,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """Why a request was not done, before an API gives it a shape."""
 
     status: int
@@ -96,7 +96,7 @@ class Refusal:
     headers: Iterable[tuple[str, str]] = field(default=())  # such as Allow
 
 
-Renderer = Callable[[Refusal], Response]
+Renderer = Callable[[Rejection], Response]
 
 
 def init_app(app: Flask) -> None:
@@ -127,13 +127,13 @@ def otp_error(error: OtpError) -> Response:
     limit = None
     if isinstance(error, LimitReached):
         limit = Limit(error.of, error.quota, error.window, error.retry_after or 0)
-    return refuse(status, str(error), kind, error.retry_after, limit=limit, may_wait=may_wait)
+    return reject(status, str(error), kind, error.retry_after, limit=limit, may_wait=may_wait)
 
 
 def http_error(error: HTTPException) -> Response:
     """Answer what Flask and Werkzeug reject, with their headers, such as Allow."""
     headers = [header for header in error.get_headers() if not header[0].lower().startswith("content-")]
-    return refuse(error.code or 500, error.name, error.name.lower().replace(" ", "_"), headers=headers)
+    return reject(error.code or 500, error.name, error.name.lower().replace(" ", "_"), headers=headers)
 
 
 def unexpected(error: Exception) -> Response:
@@ -141,10 +141,10 @@ def unexpected(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in EXHAUSTED:
         return otp_error(Overloaded(f"The server cannot do that at this moment ({errno.errorcode[error.errno]})"))
     log.error("unexpected error", exc_info=error)
-    return refuse(500, "Internal error", "internal_error")
+    return reject(500, "Internal error", "internal_error")
 
 
-def refuse(
+def reject(
     status: int,
     text: str,
     error_type: str,
@@ -159,19 +159,19 @@ def refuse(
     Every 429 and 503 says when to repeat it, in seconds, unless that does not help (`may_wait`).
     """
     wait = RETRY_AFTER.get(status) if retry_after is None and may_wait else retry_after
-    refusal = Refusal(status, text, error_type, None if wait is None else math.ceil(wait), limit, headers)
-    response = _renderer()(refusal)
-    _add_headers(response, refusal)
+    rejection = Rejection(status, text, error_type, None if wait is None else math.ceil(wait), limit, headers)
+    response = _renderer()(rejection)
+    _add_headers(response, rejection)
     return response
 
 
-def render(refusal: Refusal) -> Response:
+def render(rejection: Rejection) -> Response:
     """Return the server's own shape: an `error` for people, and what a program needs beside it."""
-    body: dict[str, object] = {"error": refusal.text, "error_type": refusal.error_type, "status": refusal.status}
-    if refusal.retry_after is not None:
-        body["retry_after"] = refusal.retry_after
+    body: dict[str, object] = {"error": rejection.text, "error_type": rejection.error_type, "status": rejection.status}
+    if rejection.retry_after is not None:
+        body["retry_after"] = rejection.retry_after
     response = jsonify(body)
-    response.status_code = refusal.status
+    response.status_code = rejection.status
     return response
 
 
@@ -184,14 +184,14 @@ def _renderer() -> Renderer:
     return next((render for prefix, render in by_prefix.items() if path.startswith(prefix)), render)
 
 
-def _add_headers(response: Response, refusal: Refusal) -> None:
+def _add_headers(response: Response, rejection: Rejection) -> None:
     """Add the headers that every shape has, where the API has not written its own."""
-    for name, value in refusal.headers:
+    for name, value in rejection.headers:
         response.headers[name] = value
-    if refusal.retry_after is not None:
-        response.headers.setdefault("Retry-After", str(refusal.retry_after))
-    if refusal.status == 401:
+    if rejection.retry_after is not None:
+        response.headers.setdefault("Retry-After", str(rejection.retry_after))
+    if rejection.status == 401:
         response.headers.setdefault("WWW-Authenticate", "Bearer")  # RFC 9110, 11.6.1
-    if limit := refusal.limit:  # as draft-ietf-httpapi-ratelimit-headers-10 writes it; times in seconds
+    if limit := rejection.limit:  # as draft-ietf-httpapi-ratelimit-headers-10 writes it; times in seconds
         response.headers["RateLimit-Policy"] = f'"{limit.name}";q={limit.quota};w={math.ceil(limit.window)}'
         response.headers["RateLimit"] = f'"{limit.name}";r=0;t={math.ceil(limit.wait)}'

@@ -21,14 +21,14 @@ from otp_app.settings.types import ApiKey
 from otp_app.web import client
 from otp_app.web.access import Access
 from otp_app.web.current import Caller, caller, services
-from otp_app.web.errors import Forbidden, Limit, Unauthorized, refuse
+from otp_app.web.errors import Forbidden, Limit, Unauthorized, reject
 from otp_app.web.limits import StoreStorage
 
 WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 NOT_LOCAL = (
-    "A request from elsewhere, or through a proxy, was refused: nothing says that others may call. "
+    "A request from another machine, or through a proxy, was rejected: no setting allows it. "
     "Set OTP_API_KEYS or OTP_PUBLIC=1, or, where all APIs served have credentials of their own, those"
 )
 
@@ -73,10 +73,10 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
 
     def too_many(_: RateLimitExceeded) -> Response:
         limit = limiter.current_limit.limit if limiter.current_limit else None
-        # Not from `reset_at`: it asks the store, which may be away by now, and here nothing would answer for it.
+        # Not from `reset_at`: it asks the store, which may be unavailable by now, and that error would be a 500.
         wait = max(limit.get_expiry() - time.time() % limit.get_expiry(), 1) if limit else 1
         reached = Limit("client", limit.amount, limit.get_expiry(), wait) if limit else None
-        return refuse(429, "Too many requests from this address", TooManyRequests.code, wait, limit=reached)
+        return reject(429, "Too many requests from this address", TooManyRequests.code, wait, limit=reached)
 
     app.register_error_handler(RateLimitExceeded, too_many)
 
@@ -89,7 +89,7 @@ def _check() -> None:
     if request.environ.get("PATH_INFO", "").startswith("//"):
         raise NotFound  # Werkzeug would take it for the path with one slash
     if not request.environ.get("QUERY_STRING", "").isascii():
-        raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn refuses them before
+        raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn rejects them before
     _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
     view = current_app.view_functions[request.endpoint] if request.endpoint else None
     access: Access | None = getattr(view, "access", None)

@@ -36,7 +36,7 @@ class StoreStorage(Storage):
         return StoreUnavailable
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count in the window of now and return the sum, or one that is over the limit as well."""
+        """Count in the current window and return the sum; a sum above the limit may be less than the true one."""
         window = self._window(key, expiry)
         if passed := self._passed.get(window):
             return passed

@@ -31,7 +31,7 @@ APIS = Path(__file__).parents[1] / "apis"
 COMMON = Path(__file__).with_name("openapi.json")  # of what every server has
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # of a route
 STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-#: The page may use its own style, told by its digest, and nothing else.
+#: The page may use its own style, named by its digest, and nothing else.
 POLICY = "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BASE = "http://server.invalid"  # stands in the prepared page for where its reader found us
 BEARER = '-H "Authorization: Bearer $OTP_API_KEY"'  # curl's option that shows an API key
@@ -160,7 +160,7 @@ def _body(kind: str, example: Node) -> list[str]:
 def _base() -> str:
     """Return where the reader found us; guard lets in no Host that could be markup or end a quotation.
 
-    What a proxy says of the scheme concerns nobody but its own client.
+    A proxy's X-Forwarded-Proto affects only the page that its client sees.
     """
     scheme = "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
     return f"{scheme}://{request.host}"

@@ -115,7 +115,7 @@ def test_redis_is_set_up_as_the_server_wants_it(tmp_path: Path) -> None:
     redis.start()
     try:
         with closing(RedisStore(redis.new_url())) as store:
-            assert (store.refusals(), store.advice()) == ([], [])
+            assert (store.faults(), store.advice()) == ([], [])
         with redis.client() as client:
             assert int(client.config_get("maxmemory")["maxmemory"]) == 256 * 1024 * 1024
     finally:

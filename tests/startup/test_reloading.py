@@ -7,7 +7,7 @@ import pytest
 from otp_app.apis.verify_v2.settings import ConfiguredService, VerifySettings, verify_accounts
 from otp_app.settings.types import api_keys
 from otp_app.startup import reloading
-from otp_app.startup.refusals import is_open
+from otp_app.startup.rules import is_open
 from tests.configuration import make_settings
 from tests.web.house import House
 
@@ -91,32 +91,32 @@ def test_nothing_is_revoked_twice(tmp_path):
 
 def test_a_server_that_has_callers_is_not_opened():
     """By a reload whose settings, at a start, would be those of a server for this machine."""
-    (line,) = reloading.refusals(RUNNING, make_settings())
+    (line,) = reloading.faults(RUNNING, make_settings())
     assert line.startswith("OTP_API_KEYS: none is left")
-    assert reloading.refusals(make_settings(), make_settings()) == []
-    assert reloading.refusals(make_settings(), RUNNING) == []
-    assert reloading.refusals(RUNNING, make_settings(otp_api_keys=api_keys(SHOP))) == []
+    assert reloading.faults(make_settings(), make_settings()) == []
+    assert reloading.faults(make_settings(), RUNNING) == []
+    assert reloading.faults(RUNNING, make_settings(otp_api_keys=api_keys(SHOP))) == []
 
 
 def test_a_revoked_account_does_not_give_another_one_the_logins_of_all():
     """With several accounts any service of one is apart from `login`; with one it is for it, as the native API is."""
     other = ACCOUNT.replace("1" * 32, "2" * 32, 1).replace("34", "35")
     several, one = (make_settings(otp_verify_accounts=text) for text in (f"{ACCOUNT},{other}", ACCOUNT))
-    (line,) = (line for line in reloading.refusals(several, one) if "login" in line)
+    (line,) = (line for line in reloading.faults(several, one) if "login" in line)
     assert line.startswith("OTP_VERIFY_ACCOUNTS: ")
     services = {f"VA{'1' * 32}": ConfiguredService("shop")}
     named = make_settings(otp_verify_accounts=one.of(VerifySettings).otp_verify_accounts, otp_verify_services=services)
     for before, after in [(one, several), (one, one), (several, several), (several, named)]:
-        assert not [line for line in reloading.refusals(before, after) if "login" in line]
+        assert not [line for line in reloading.faults(before, after) if "login" in line]
 
 
 @pytest.mark.parametrize("memory", [{"otp_store_url": "memory://"}, {"otp_store_fallback": "memory"}])
 def test_a_store_for_one_process_takes_a_restart(memory):
     """A server on a shared one may have several workers, or get more by a signal: it would end."""
     shared, alone = make_settings(), make_settings(**memory)
-    (line,) = reloading.refusals(shared, alone)
+    (line,) = reloading.faults(shared, alone)
     assert line.startswith("OTP_STORE_URL, OTP_STORE_FALLBACK: ")
-    assert reloading.refusals(alone, alone) == reloading.refusals(alone, shared) == []
+    assert reloading.faults(alone, alone) == reloading.faults(alone, shared) == []
 
 
 @pytest.mark.parametrize("content", [None, "", "# OTP_COUNTRIES=US\n"])
@@ -126,20 +126,20 @@ def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path):
     file = tmp_path / ".env"
     file.write_text("OTP_COUNTRIES=US\n")
     reloading.accept(RUNNING, tmp_path)
-    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+    assert reloading.faults(RUNNING, RUNNING, tmp_path) == []
     file.unlink() if content is None else file.write_text(content)
     reloading.accept(RUNNING, tmp_path)
-    (line,) = reloading.refusals(RUNNING, RUNNING, tmp_path)
+    (line,) = reloading.faults(RUNNING, RUNNING, tmp_path)
     assert line.startswith(".env: it is missing or sets nothing")
     file.write_text("OTP_COUNTRIES=US,IN\n")
-    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+    assert reloading.faults(RUNNING, RUNNING, tmp_path) == []
 
 
 @pytest.mark.usefixtures("first")
 def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path):
     """Its settings are in its environment."""
     reloading.accept(RUNNING, tmp_path)
-    assert reloading.refusals(RUNNING, RUNNING, tmp_path) == []
+    assert reloading.faults(RUNNING, RUNNING, tmp_path) == []
 
 
 def test_a_revoked_key_is_unknown_to_the_api():

@@ -14,7 +14,7 @@ from otp_app.core.moving import Freeze
 from otp_app.core.send_request import SendRequest
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_lines, new_secret
-from otp_app.startup import refusals
+from otp_app.startup import rules
 from otp_app.startup.reader import READER
 from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
@@ -241,8 +241,8 @@ def test_every_refusal_has_a_case(tmp_path):
     said = set()
     for environ, _, _ in REFUSALS.values():
         settings = READER.read(environ, tmp_path)[0].of(Settings)
-        said |= {refusal for refusal in refusals.REFUSALS if refusal.says(settings)}
-    assert said == set(refusals.REFUSALS)
+        said |= {rule for rule in rules.RULES if rule.fault(settings)}
+    assert said == set(rules.RULES)
 
 
 def test_all_faults_are_told_at_once(tmp_path):
@@ -533,7 +533,7 @@ def test_figures_that_bound_guessing_no_more_are_told(given, chance, tmp_path):
 )  # fmt: skip
 def test_what_only_this_machine_can_reach(host, loopback):
     """Names are not looked up: only localhost is known."""
-    assert refusals.is_loopback(host) is loopback
+    assert rules.is_loopback(host) is loopback
 
 
 @pytest.mark.parametrize(

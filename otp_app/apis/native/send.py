@@ -35,7 +35,7 @@ def send_request(fields: SendFields) -> SendRequest:
 
 
 def answer(result: SendResult) -> Response:
-    """The words that old clients compare, and what a program needs beside them; 202 when nobody knows if it went."""
+    """The words that existing clients compare, and what a program needs; 202 while the delivery is unknown."""
     known = result.outcome == Outcome.SENT
     body = {
         "success": True,

@@ -28,7 +28,7 @@ def cancel(verification_id: str) -> Response:
 
 
 def answer(view: VerificationView) -> Response:
-    """Everything that may be told of a verification."""
+    """Return everything that a caller may know of a verification."""
     verification = view.verification
     sends = [
         {"id": s.id, "channel": s.channel, "at": _time(s.at), "delivery": s.state, "reason": s.reason or None}

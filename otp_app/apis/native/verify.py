@@ -49,7 +49,7 @@ def _proof(verdict: Verdict, fields: VerifyFields) -> dict[str, str]:
 
 
 def answer(verdict: Verdict, proof: dict[str, str]) -> Response:
-    """The words that old clients compare. Wrong, expired, used and unknown are told in one and the same way."""
+    """The words that existing clients compare. A wrong, expired, used and unknown code get one and the same answer."""
     if not verdict.approved:
         response = jsonify({"success": False, "message": "OTP verification failed!"})
         response.status_code = 400

@@ -19,7 +19,7 @@ from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
-from otp_app.web.errors import Refusal
+from otp_app.web.errors import Rejection
 from otp_app.wiring import Services
 
 SANDBOX = "PHONE_VERIFICATION: BACKEND: the sandbox has one code for all, so it is for this machine alone"
@@ -58,9 +58,9 @@ class PhoneApi(Api):
         """What PHONE_VERIFICATION has and is not done as it is written."""
         return [f"PHONE_VERIFICATION: {line}" for line in settings.of(PhoneSettings).phone_verification.advice]
 
-    def render_error(self, refusal: Refusal) -> Response:
+    def render_error(self, rejection: Rejection) -> Response:
         """`{"detail": text}`, in the words of Django REST framework."""
-        return views.detail(refusal)
+        return views.detail(rejection)
 
 
 def profile(settings: Settings) -> tuple[Policy, Texts]:

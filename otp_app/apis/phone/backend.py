@@ -51,7 +51,7 @@ def load_backend(dotted: str, options: Mapping[str, Any]) -> Any:
 class BackendChannel(ChannelClass):
     """Hands each message to an object of such a class, and waits no longer than `timeout`.
 
-    While CALLS_AT_ONCE calls hang, messages are refused.
+    While CALLS_AT_ONCE calls hang, further messages fail at once.
     """
 
     name = "backend"

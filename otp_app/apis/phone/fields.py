@@ -25,7 +25,7 @@ READERS: dict[str, tuple[Callable[[], Any], str]] = {
 
 REQUIRED, BLANK, NULL = "This field is required.", "This field may not be blank.", "This field may not be null."
 NO_TEXT, BAD_PHONE = "Not a valid string.", "Enter a valid phone number."
-#: What a field is told by the kind of its fault; one of a number may have other kinds.
+#: The words for a fault of a field by its kind; faults of a number may have other kinds.
 WORDS = {"missing": REQUIRED, "string_too_short": BLANK}
 NUMBER_OR_TEXT = ("session_token", "security_code")  # as the original takes them
 

@@ -1,4 +1,4 @@
-"""Session tokens of the phone face: signed names of one verification of one number, of which nothing is stored."""
+"""Session tokens of the phone API: signed names of one verification of one number, of which nothing is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SessionTokens:
     def issue(self, phone: str, verification_id: str) -> str:
         """Return a token, another one each time, that opens this verification of this number (E.164) and no other.
 
-        Without an id it opens none, and looks like any: that nothing was sent is not for everybody to know.
+        Without an id it opens none but looks like any other, so it does not show that nothing was sent.
         """
         verification_id = verification_id or f"VE{self._random_bytes(16).hex()}"
         nonce = f"{verification_id}.{self._random_bytes(NONCE_BYTES).hex()}"

@@ -57,7 +57,7 @@ class PhoneVerification:
 
     @property
     def sandbox_code(self) -> str:
-        """The one code that everybody gets, "" where codes are secret."""
+        """The one code of all numbers in a sandbox, "" where codes are secret."""
         return str(self.options["SANDBOX_TOKEN"]) if self.backend in SANDBOXES else ""
 
     def is_sandbox(self, code: str) -> bool:

@@ -1,6 +1,6 @@
 """Register and verify a phone, in the words of the Django REST framework application that many clients know.
 
-A session token names the verification that a register began. A refusal is `{"detail": …}`; what is wrong with fields
+A session token names the verification that a register began. A rejection is `{"detail": …}`; what is wrong with fields
 are lists of texts by field, and what is wrong with all of them together stands under `non_field_errors`.
 """
 
@@ -22,7 +22,7 @@ from otp_app.core.send_request import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.access import requires
 from otp_app.web.current import caller, state
-from otp_app.web.errors import Refusal
+from otp_app.web.errors import Rejection
 from otp_app.web.idempotency import once
 
 PREFIX = "/api/phone"
@@ -77,7 +77,7 @@ def _fault(fields: VerifyFields) -> str:
 def _verification(fields: RegisterFields, send_request: SendRequest) -> str:
     """Send, and return the id of the verification that the code is of.
 
-    A message that no channel takes is not told, as clients expect: then it is the id of what was begun, or "".
+    If no channel takes the message, clients expect success: the id is then that of the new verification, or "".
     """
     begun = [""]
 
@@ -122,15 +122,15 @@ def _bad_fields(error: InvalidFields) -> Response:
     return _bad(error.faults)
 
 
-def detail(refusal: Refusal) -> Response:
+def detail(rejection: Rejection) -> Response:
     """Return an error in the words of Django REST framework."""
-    response = jsonify({"detail": _text(refusal)})
-    response.status_code = refusal.status
+    response = jsonify({"detail": _text(rejection)})
+    response.status_code = rejection.status
     return response
 
 
-def _text(refusal: Refusal) -> str:
-    match refusal.status:
+def _text(rejection: Rejection) -> str:
+    match rejection.status:
         case 404:
             return "Not found."
         case 405:
@@ -139,6 +139,6 @@ def _text(refusal: Refusal) -> str:
             shown = request.headers.get("Content-Type", "")
             return f'Unsupported media type "{shown if MEDIA_TYPE.fullmatch(shown) else ""}" in request.'
         case 429:
-            wait = refusal.retry_after
+            wait = rejection.retry_after
             return f"Request was throttled. Expected available in {wait} second{'s' * (wait != 1)}."
-    return refusal.text
+    return rejection.text

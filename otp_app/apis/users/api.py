@@ -15,7 +15,7 @@ from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.settings import Settings, policy
 from otp_app.web.api import Api
-from otp_app.web.errors import Refusal
+from otp_app.web.errors import Rejection
 from otp_app.wiring import Pingable, Services
 
 TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
@@ -38,7 +38,7 @@ class UsersApi(Api):
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
-        """The directory must be one that can be opened, and strangers must not learn who is in it."""
+        """The directory must open, and callers without a key must not learn which users are in it."""
         lines, served = [], "users" in settings.otp_apis
         given = bool(settings.of(UsersSettings).otp_directory_url)
         if served and not given:
@@ -63,10 +63,10 @@ class UsersApi(Api):
                 return [f"OTP_DIRECTORY_URL: {error}"]
         return []
 
-    def render_error(self, refusal: Refusal) -> Response:
+    def render_error(self, rejection: Rejection) -> Response:
         """`{"detail": text}`, as FastAPI writes it."""
-        response = jsonify({"detail": refusal.text})
-        response.status_code = refusal.status
+        response = jsonify({"detail": rejection.text})
+        response.status_code = rejection.status
         return response
 
 

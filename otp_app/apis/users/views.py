@@ -27,7 +27,7 @@ sends = Blueprint("users_send", __name__)
 checks = Blueprint("users_check", __name__)
 root = Blueprint("users", __name__)
 
-#: What a check is told that is not accepted: HTTP status, message, error_type.
+#: The answers to checks that are not accepted: HTTP status, message, error_type.
 WRONG = (400, "Invalid OTP. {left} attempts remaining", "invalid_code")
 OVER = {
     Status.EXPIRED: (410, "OTP has expired", "expired"),
@@ -63,23 +63,23 @@ def send_code() -> Response:
 @checks.post("/verify-code")
 @requires("verify")
 def verify_code() -> Response:
-    """Check a code. How the last one ended is told once; afterwards there is nothing to check."""
+    """Check a code. The end of a verification is reported once; afterwards there is nothing to check."""
     fields = read(CheckFields)
     number, user_id = _number(fields.user_id), fields.user_id
     verdict = state(Users).verifications.check(fields.passcode, phone_number=number) if number else Verdict()
     if verdict.approved:
         return jsonify({"success": True, "message": "OTP verified successfully", "user_id": user_id})
     status, message, kind = _failure(verdict)
-    told = {"success": False, "message": message.format(left=verdict.attempts_left), "user_id": user_id}
-    return _detail(status, told | {"error_type": kind})
+    detail = {"success": False, "message": message.format(left=verdict.attempts_left), "user_id": user_id}
+    return _detail(status, detail | {"error_type": kind})
 
 
 @root.get("/")
 @requires(None)
-def endpoints() -> Response:
+def index() -> Response:
     """Say what there is."""
-    doors = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
-    return jsonify({"message": "OTP Service API", "endpoints": doors})
+    endpoints = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
+    return jsonify({"message": "OTP Service API", "endpoints": endpoints})
 
 
 def _number(user_id: str) -> str | None:

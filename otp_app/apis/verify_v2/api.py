@@ -19,7 +19,7 @@ from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
-from otp_app.web.errors import Refusal
+from otp_app.web.errors import Rejection
 from otp_app.wiring import Services
 
 TEXT = "Your {app} verification code is: {code}"
@@ -55,9 +55,9 @@ class VerifyApi(Api):
         served = "verify_v2" in settings.otp_apis
         return [NO_ACCOUNTS] if served and is_open(settings) and not settings.of(VerifySettings).has_callers else []
 
-    def render_error(self, refusal: Refusal) -> Response:
+    def render_error(self, rejection: Rejection) -> Response:
         """In Twilio's shape, with Twilio's number."""
-        return errors.translated(refusal)
+        return errors.translated(rejection)
 
 
 def profile(usual: Policy, settings: Settings, service: VerifyService) -> tuple[Policy, Texts]:

@@ -10,7 +10,7 @@ import math
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.delivery import Reason
-from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, Refusal
+from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, Rejection
 
 PREFIX = "/v2/"  # below it, and at it without the slash, every answer has Twilio's shape
 MORE_INFO = "https://www.twilio.com/docs/errors/"
@@ -37,7 +37,7 @@ WORDS = {
     60410: (403, "The destination phone number has been blocked as suspicious"),
     60605: (403, "The destination phone number has been blocked: its country is not permitted"),
 }
-#: error_type of a native refusal -> Twilio's number; what is not named here goes by its status
+#: error_type of a native rejection -> Twilio's number; what is not named here goes by its status
 NUMBERS: dict[str, int] = {
     "unauthorized": 20003,
     "forbidden": 20403,
@@ -69,8 +69,8 @@ BY_STATUS = {429: 20429, 500: 20500, 503: 20503}
 OWN_STATUS = {413, 415}  # which say more than the 400 of their number
 
 
-class Refused(Exception):
-    """What a face under PREFIX refuses by itself, by Twilio's number."""
+class Rejected(Exception):
+    """A request that this API rejects itself, with Twilio's number of the error."""
 
     def __init__(self, number: int, what: str = "") -> None:
         super().__init__(number)
@@ -78,26 +78,26 @@ class Refused(Exception):
 
 
 def register_errors(*blueprints: Blueprint) -> None:
-    """Let the views of these blueprints raise Refused."""
+    """Let the views of these blueprints raise Rejected."""
     for blueprint in blueprints:
-        blueprint.register_error_handler(Refused, lambda error: answer(error.number, error.what))
+        blueprint.register_error_handler(Rejected, lambda error: answer(error.number, error.what))
 
 
-def translated(refusal: Refusal) -> Response:
+def translated(rejection: Rejection) -> Response:
     """Return an error of the server in Twilio's shape."""
-    overloaded = refusal.error_type == "busy" and refusal.status == 503  # the server's state, not the number's
-    number = (not overloaded and NUMBERS.get(refusal.error_type)) or BY_STATUS.get(refusal.status, 20001)
-    wait = refusal.retry_after
-    if wait is None and WORDS[number][0] == 503 and refusal.error_type not in BY_A_PERSON:
+    overloaded = rejection.error_type == "busy" and rejection.status == 503  # the server's state, not the number's
+    number = (not overloaded and NUMBERS.get(rejection.error_type)) or BY_STATUS.get(rejection.status, 20001)
+    wait = rejection.retry_after
+    if wait is None and WORDS[number][0] == 503 and rejection.error_type not in BY_A_PERSON:
         wait = math.ceil(RETRY_AFTER[503])
-    what = WHAT.get(refusal.error_type, refusal.text)
-    response = answer(number, what, wait, refusal.status if refusal.status in OWN_STATUS else None)
+    what = WHAT.get(rejection.error_type, rejection.text)
+    response = answer(number, what, wait, rejection.status if rejection.status in OWN_STATUS else None)
     if wait is not None:
         response.headers["Retry-After"] = str(wait)
     if number == 20003:
         response.headers["WWW-Authenticate"] = 'Basic realm="Verify"'
-    if number == 20429 and refusal.limit:
-        response.headers["Twilio-Reached-Rate-Limit"] = refusal.limit.name
+    if number == 20429 and rejection.limit:
+        response.headers["Twilio-Reached-Rate-Limit"] = rejection.limit.name
     return response
 
 

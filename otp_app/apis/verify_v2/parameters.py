@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from otp_app.apis.verify_v2.errors import Refused
+from otp_app.apis.verify_v2.errors import Rejected
 from otp_app.apis.verify_v2.resources import CHANNELS
 from otp_app.core.codes import CODE
 from otp_app.core.texts import LOCALE
@@ -27,19 +27,19 @@ NOT_IN_A_SERVICE = (
 )  # fmt: skip
 
 
-def refuse(form: Mapping[str, str], names: tuple[str, ...]) -> None:
-    """Raise Refused for the first of these parameters that asks for something."""
+def reject(form: Mapping[str, str], names: tuple[str, ...]) -> None:
+    """Raise Rejected for the first of these parameters that asks for something."""
     for name in names:
         if form.get(name, "").lower() not in ("", "false"):
-            raise Refused(60204, name)
+            raise Rejected(60204, name)
 
 
 def check_start(form: Mapping[str, str]) -> None:
-    """Raise Refused where a parameter of a start is one that Twilio would not take, or asks for what is not done."""
+    """Raise Rejected where a parameter of a start is one that Twilio would not take, or asks for what is not done."""
     for name, fits in _START.items():
         if (value := form.get(name)) and not fits(value):
-            raise Refused(60200, name)
-    refuse(form, NOT_IN_A_START)
+            raise Rejected(60200, name)
+    reject(form, NOT_IN_A_START)
 
 
 def custom_code(form: Mapping[str, str]) -> str:
@@ -48,27 +48,27 @@ def custom_code(form: Mapping[str, str]) -> str:
 
 
 def channel(asked: str, names: Collection[str]) -> str | None:
-    """Return which of the channels with these names is meant; None: any of them. Raises Refused."""
+    """Return which of the channels with these names is meant; None: any of them. Raises Rejected."""
     if asked not in (*CHANNELS, "auto"):
-        raise Refused(60200, "Channel")
+        raise Rejected(60200, "Channel")
     if asked == "auto" or (asked in BY_CONSOLE and set(names) == {"console"}):
         return None
     if asked not in names:
-        raise Refused(60223, asked.upper())
+        raise Rejected(60223, asked.upper())
     return asked
 
 
 def service_fields(form: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields of a Verify service that a form sets. Raises Refused."""
-    refuse(form, NOT_IN_A_SERVICE)
+    """Return the fields of a Verify service that a form sets. Raises Rejected."""
+    reject(form, NOT_IN_A_SERVICE)
     return {field: _read(form, name, read) for name, (field, read) in _SERVICE.items() if name in form}
 
 
 def number(form: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
-    """Return a whole number within its bounds. Raises Refused."""
+    """Return a whole number within its bounds. Raises Rejected."""
     found = _read(form, name, _whole) if name in form else default
     if not least <= found <= most:
-        raise Refused(60200, name)
+        raise Rejected(60200, name)
     return found
 
 
@@ -76,7 +76,7 @@ def _read(form: Mapping[str, str], name: str, read: Callable[[str], Any]) -> Any
     try:
         return read(form[name])
     except (ValueError, LookupError):
-        raise Refused(60200, name) from None
+        raise Rejected(60200, name) from None
 
 
 def _is_address(text: str) -> bool:

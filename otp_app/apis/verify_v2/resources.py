@@ -39,7 +39,7 @@ _NOT_DONE = {
 
 
 def verification(service: VerifyService, view: VerificationView, asked: str = "") -> dict[str, Any]:
-    """A verification. `asked`: the channel that was asked for, told where another one stands in for it."""
+    """A verification. `asked`: the requested channel, shown where another one stands in for it."""
     attempts = [
         {"time": _date(send.at), "channel": _channel(send, asked).upper(), "attempt_sid": send.id}
         for send in _sends(view)

@@ -62,7 +62,7 @@ class VerifyService:
     name: str
     code_length: int = 6
     custom_code: bool = False  # callers may choose the code
-    do_not_share: bool = False  # messages say that the code is for nobody else
+    do_not_share: bool = False  # messages warn not to share the code
     created: int | None = None  # wall clock, seconds; None: it was not made over the API
     updated: int | None = None
     unnoted: bool = field(default=False, compare=False)  # it answers only because no service was made yet

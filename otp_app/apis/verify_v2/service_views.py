@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from otp_app.apis.verify_v2 import parameters, resources
 from otp_app.apis.verify_v2.accounts import ACCOUNT
-from otp_app.apis.verify_v2.errors import Refused, register_errors
+from otp_app.apis.verify_v2.errors import Rejected, register_errors
 from otp_app.apis.verify_v2.state import own_services
 from otp_app.web.access import requires
 from otp_app.web.form import fields
@@ -38,7 +38,7 @@ def show(sid: str) -> Response:
     """Show one."""
     if service := own_services().whole(sid):
         return jsonify(resources.verify_service(service))
-    raise Refused(20404)
+    raise Rejected(20404)
 
 
 @bp.post("/<sid>")

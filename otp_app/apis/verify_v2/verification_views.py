@@ -1,4 +1,4 @@
-"""Twilio's verifications: begun, checked, told of, ended."""
+"""Twilio's verifications: start, check, fetch and update."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.verify_v2 import parameters, resources
 from otp_app.apis.verify_v2.accounts import ACCOUNT
-from otp_app.apis.verify_v2.errors import Refused, answer, register_errors
+from otp_app.apis.verify_v2.errors import Rejected, answer, register_errors
 from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.apis.verify_v2.state import Verify, own_services
 from otp_app.core.codes import as_typed
@@ -31,7 +31,7 @@ def start(service_sid: str) -> tuple[Response, int]:
     parameters.check_start(form)
     code, asked = parameters.custom_code(form), form.get("Channel", "")
     if code and not _takes_codes(service):
-        raise Refused(60204, "CustomCode")
+        raise Rejected(60204, "CustomCode")
     channel = parameters.channel(asked, {channel.name for channel in services().channels})
     locale, authenticated = form.get("Locale", ""), caller().authenticated
     request = SendRequest(service.purpose, channel, locale, authenticated, code=code, replace_code=bool(code))
@@ -45,29 +45,29 @@ def start(service_sid: str) -> tuple[Response, int]:
 def check(service_sid: str) -> Response:
     """Look at a code. A wrong one is an answer like another: pending, and not valid."""
     service, form = _service(service_sid), fields()
-    parameters.refuse(form, parameters.NOT_IN_A_CHECK)
+    parameters.reject(form, parameters.NOT_IN_A_CHECK)
     to, sid, code = form.get("To"), form.get("VerificationSid"), form.get("Code", "")
     if not (to or sid):
-        raise Refused(60221)
+        raise Rejected(60221)
     if not as_typed(code):
-        raise Refused(60200, "Code")
+        raise Rejected(60200, "Code")
     verifications = state(Verify).verifications(service)
     verdict = verifications.check(
         code, phone_number=to or None, verification_id=sid or None, purpose=service.purpose
     )
     if verdict.before is None or not verdict.counted:
-        raise Refused(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
+        raise Rejected(60202 if verdict.status == Status.MAX_ATTEMPTS_REACHED else 20404)
     return jsonify(resources.check(service, verdict.before, verdict.approval))
 
 
 @others.get("/Verifications/<name>")
 @requires("verify", credentials=ACCOUNT)
 def fetch(service_sid: str, name: str) -> Response:
-    """Tell of a verification, by its SID or number, until it is over."""
+    """Return a verification by its SID or number until it has ended."""
     service = _service(service_sid)
     view = state(Verify).verifications(service).status(**_named(name), purpose=service.purpose)
     if view.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
-        raise Refused(20404)
+        raise Rejected(20404)
     return jsonify(resources.verification(service, view))
 
 
@@ -77,7 +77,7 @@ def update(service_sid: str, name: str) -> Response:
     """End a pending verification: canceled, or approved because the caller says so."""
     service, status = _service(service_sid), fields().get("Status")
     if status not in ("canceled", "approved"):
-        raise Refused(60200, "Status")
+        raise Rejected(60200, "Status")
     verifications = state(Verify).verifications(service)
     end = verifications.cancel if status == "canceled" else verifications.approve
     return jsonify(resources.verification(service, end(**_named(name), purpose=service.purpose)))
@@ -92,7 +92,7 @@ def _no_such(_: InvalidPhone) -> Response:
 def _service(sid: str) -> VerifyService:
     if service := own_services().find(sid):
         return service
-    raise Refused(20404)
+    raise Rejected(20404)
 
 
 def _takes_codes(service: VerifyService) -> bool:

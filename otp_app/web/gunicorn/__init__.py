@@ -1,1 +1,1 @@
-"""How processes serve: what a server needs beyond the faces and the wiring."""
+"""The gunicorn worker: how a process reads requests and answers them."""

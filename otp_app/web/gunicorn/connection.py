@@ -12,7 +12,7 @@ from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders  # type: 
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
-MOST_BODY = 16 * 1024  # a longer one is not waited for: the application refuses it by its length
+MOST_BODY = 16 * 1024  # a longer one is not waited for: the application rejects it by its length
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
@@ -60,7 +60,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.received = bytearray()
         self.ended = self.leaving = False
         self._begin()
-        self.until = 0.0  # when the client's time is over, by the monotonic clock
+        self.until = 0.0  # the client's deadline, by the monotonic clock
 
     def _begin(self, *, cut: bool = False) -> None:
         """Expect a request. What was looked at is not looked at again with each piece that arrives."""

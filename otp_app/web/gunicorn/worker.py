@@ -35,7 +35,7 @@ STATUS = {
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_PAUSE = 0.5  # seconds
 WARN_EVERY = 60.0  # seconds
-LOOK_EVERY = 0.25  # seconds, for connections whose time is over
+LOOK_EVERY = 0.25  # seconds, for connections past their deadline
 LINGER = 2.0  # seconds until a connection is closed that its client should close
 HEALTH = b"GET /healthz "
 
@@ -56,7 +56,7 @@ class HttpLog(Logger):  # type: ignore[misc]
 
 
 class HttpWorker(ThreadWorker):  # type: ignore[misc]
-    """Serves requests on threads once they have arrived whole; tells of a bad one by its kind only.
+    """Serves requests on threads once they have arrived whole; logs only the kind of a bad one.
 
     Connections that a client keeps waiting, in the middle of a request, an answer or a close, cost no thread. Each has
     `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one.
@@ -226,7 +226,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def murder_pending(self) -> None:
-        """Close the slow connections whose time is over; of a worker that stops also those that have asked nothing."""
+        """Close slow connections past their deadline; when the worker stops, also those without a request."""
         now = time.monotonic()
         if now < self._look_again:
             return
@@ -238,7 +238,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def _time_out(self, conn: Connection) -> None:
         if conn.received:
-            refuse(conn.sock, 408, "Request Timeout")
+            reject(conn.sock, 408, "Request Timeout")
         self._close(conn)
 
     def _pause(self, error: OSError) -> None:
@@ -260,18 +260,18 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
         if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
             status, words = STATUS.get(type(exc), (400, "Bad Request"))
-            log.debug("request refused: %s", type(exc).__name__)
+            log.debug("request rejected: %s", type(exc).__name__)
         else:
             status, words = 500, "Internal Server Error"
             log.error("request failed", exc_info=exc)
-        refuse(client, status, words)
+        reject(client, status, words)
 
 
-def refuse(client: ClientSocket, status: int, words: str) -> None:
+def reject(client: ClientSocket, status: int, words: str) -> None:
     """Answer what is no request, in JSON."""
     body = json.dumps({"error": words, "error_type": words.lower().replace(" ", "_"), "status": status})
     head = f"HTTP/1.1 {status} {words}\r\nConnection: close\r\nContent-Type: application/json\r\n"
     try:
         client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
     except OSError:
-        log.debug("a client was gone before it could be told of its bad request")
+        log.debug("a client closed the connection before the answer to its bad request")

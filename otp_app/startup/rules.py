@@ -17,11 +17,11 @@ from otp_app.store import sharing
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rule:
     """One reason not to start: the variables it speaks of, and the line to show (None: nothing to say)."""
 
     variables: tuple[str, ...]
-    says: Callable[[Settings], str | None]
+    fault: Callable[[Settings], str | None]
 
 
 def bound(settings: Settings, address: object) -> str | None:
@@ -194,24 +194,24 @@ def _fault(parse: Callable[[str], object], text: str, variable: str) -> str | No
 
 #: what decides whether callers from elsewhere are meant to come: see is_open
 OPEN = ("OTP_API_KEYS", "OTP_PUBLIC", "OTP_APIS", "OTP_VERIFY_ACCOUNTS")
-REFUSALS = (
-    Refusal(("HOST", *OPEN), _bind),
-    Refusal(("OTP_TRUSTED_PROXIES", *OPEN), _proxy),
-    Refusal(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
-    Refusal(("OTP_CHANNELS", *OPEN), _console),
-    Refusal(("OTP_APIS",), _apis),
-    Refusal(("OTP_ON_APPROVED",), _on_approved),
-    Refusal(("OTP_PROOF_KEYS",), _proof_keys),
-    Refusal(("OTP_STORE_URL",), _store),
-    Refusal(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
-    Refusal(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
-    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
-    Refusal(("OTP_SECRET_KEYS",), _secret_keys),
-    Refusal(("OTP_INDEX_KEY",), _index_key),
-    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
-    Refusal(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
-    Refusal(("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"), _placeholders),
-    Refusal(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
-    Refusal(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
-    Refusal(("OTP_TEST_NUMBERS",), _test_numbers),
+RULES = (
+    Rule(("HOST", *OPEN), _bind),
+    Rule(("OTP_TRUSTED_PROXIES", *OPEN), _proxy),
+    Rule(("OTP_COUNTRIES", "OTP_PUBLIC"), _public),
+    Rule(("OTP_CHANNELS", *OPEN), _console),
+    Rule(("OTP_APIS",), _apis),
+    Rule(("OTP_ON_APPROVED",), _on_approved),
+    Rule(("OTP_PROOF_KEYS",), _proof_keys),
+    Rule(("OTP_STORE_URL",), _store),
+    Rule(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
+    Rule(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
+    Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
+    Rule(("OTP_SECRET_KEYS",), _secret_keys),
+    Rule(("OTP_INDEX_KEY",), _index_key),
+    Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
+    Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
+    Rule(("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"), _placeholders),
+    Rule(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
+    Rule(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
+    Rule(("OTP_TEST_NUMBERS",), _test_numbers),
 )
