@@ -188,12 +188,13 @@ def test_connections_are_kept(server, users):
     assert len({client for _, client, _ in server.seen}) == 1
 
 
-def test_many_threads(server, users, caplog):
+def test_many_threads(server, caplog):
     """All are answered, each with its own user's number; and no id is in the log."""
     caplog.set_level(logging.DEBUG)
     names = [f"user{n}" for n in range(200)]
     server.answers |= {f"/users/{name}": ok({"phone_number": name}) for name in names}
-    with ThreadPoolExecutor(64) as threads:
+    users = HttpsDirectory(f"http://127.0.0.1:{server.port}/users/{{user_id}}", timeout=60)
+    with closing(users), ThreadPoolExecutor(64) as threads:
         assert list(threads.map(users.phone, names)) == names
     assert not [record for record in caplog.records if "user1" in record.getMessage()]
 
