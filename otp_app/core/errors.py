@@ -115,13 +115,18 @@ class Overloaded(OtpError):
 
 
 class DeliveryRefused(OtpError):
-    """Every channel that was asked refused the message. `reason` is a delivery.Reason."""
+    """Every channel that was asked refused the message. `reason` is a delivery.Reason.
+
+    `verification_id`: of the message that was counted before; "" where none was.
+    """
 
     code = "delivery_refused"
 
-    def __init__(self, message: str, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, reason: str, retry_after: float | None = None, verification_id: str = ""
+    ) -> None:
         super().__init__(message, retry_after)
-        self.reason = reason
+        self.reason, self.verification_id = reason, verification_id
 
 
 class IdempotencyMismatch(OtpError):

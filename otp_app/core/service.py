@@ -103,7 +103,8 @@ class VerificationService:
             send, delivery = self._courier.deliver(dispatch)
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
-            raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after)
+            verification_id = counted.verification.id
+            raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after, verification_id)
         return self._result(counted, send, delivery.outcome, request)
 
     def resend(

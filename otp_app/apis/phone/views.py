@@ -7,7 +7,6 @@ are lists of texts by field, and what is wrong with all of them together stands 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -17,7 +16,6 @@ from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.results import SendResult
 from otp_app.core.send_request import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.access import requires
@@ -75,24 +73,15 @@ def _fault(fields: VerifyFields) -> str:
 
 
 def _verification(fields: RegisterFields, send_request: SendRequest) -> str:
-    """Send, and return the id of the verification that the code is of.
+    """Send, and return the id of the verification, also where no channel took the message; "" where none was counted.
 
-    If no channel takes the message, clients expect success: the id is then that of the new verification, or "".
+    Clients expect a refused message to look like one that was sent.
     """
-    begun = [""]
-
-    def send(note: Callable[[SendResult], None] | None) -> SendResult:
-        def remember(result: SendResult) -> None:
-            begun.append(result.verification_id)
-            if note:
-                note(result)
-
-        return state(Phone).verifications.send(fields.phone_number, send_request, remember)
-
+    service, number = state(Phone).verifications, fields.phone_number
     try:
-        return once(fields, send).verification_id
-    except DeliveryRefused:
-        return begun[-1]
+        return once(fields, lambda before: service.send(number, send_request, before)).verification_id
+    except DeliveryRefused as refused:
+        return refused.verification_id
 
 
 def _failure(verdict: Verdict) -> str:

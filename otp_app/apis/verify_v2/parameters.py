@@ -115,7 +115,7 @@ def _flag(text: str) -> bool:
 _START: dict[str, Callable[[str], object]] = {
     "CustomCode": lambda text: CODE.fullmatch(text.strip(" ")),
     "Locale": LOCALE.fullmatch,
-    "RiskCheck": ("enable", "disable").__contains__,
+    "RiskCheck": lambda text: text in ("enable", "disable"),
     "DeviceIp": _is_address,
     "Tags": _are_tags,
     "RateLimits": lambda text: _texts(text) is not None,
