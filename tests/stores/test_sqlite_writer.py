@@ -115,7 +115,7 @@ def test_a_caller_that_waits_in_vain_withdraws_its_change(path: Path) -> None:
     with locked(path):
         assert "nothing was changed" in refused(lambda: put(store, "ghost"))[0]
         assert store._writer._waiting == []
-    store._writer._patience = 5
+    store._writer._write_timeout = 5
     assert put(store, "k")
     assert store.get("ghost") is None
     store.close()
@@ -129,7 +129,7 @@ def test_a_caller_that_gives_up_on_a_change_under_way_is_told_so(store: SqliteSt
         db.execute("INSERT INTO entries VALUES ('k', 'a', 1e12)")  # type: ignore[attr-defined]
         go.wait(5)
 
-    store._writer._patience = 0.1
+    store._writer._write_timeout = 0.1
     assert "may have been made" in refused(lambda: store._writer.do(slow))[0]
     go.set()
     until(lambda: store.get("k"))
@@ -147,11 +147,11 @@ def test_no_more_than_so_many_changes_wait(store: SqliteStore, monkeypatch: pyte
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_is_replaced(store: SqliteStore) -> None:
-    store._writer._patience = 0.2
+    store._writer._write_timeout = 0.2
     dead = store._writer._thread
     assert "may have been made" in refused(lambda: store._writer.do(lambda _: sys.exit()))[0]
     until(lambda: dead and not dead.is_alive())
-    store._writer._patience = 5
+    store._writer._write_timeout = 5
     assert put(store, "k")
 
 
