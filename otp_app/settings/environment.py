@@ -43,10 +43,6 @@ class Configuration:
         assert isinstance(found, model)  # noqa: S101  each lies under its own class
         return found
 
-    def changed(self, *models: Model) -> Configuration:
-        """Return the same configuration with these models in the place of those of their classes."""
-        return Configuration({**self.models, **{type(model): model for model in models}})
-
 
 class Reader:
     """Reads several models together. A name must be a setting of one of them.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from otp_app.core.errors import StoreUnavailable
 
-PATIENCE = 5.0  # seconds for a worker that leaves, as after HUP
+TIMEOUT = 5.0  # seconds for a worker that leaves, as after HUP
 EVERY = 0.05
 
 
@@ -30,9 +30,9 @@ class Claim:
     def __init__(self) -> None:
         self._pid = 0  # of the process that has served with it
 
-    def take(self, patience: float = PATIENCE) -> None:
-        """Wait until no other worker has the claim. Raises SecondWorkerError after `patience` seconds."""
-        end = time.monotonic() + patience
+    def take(self, timeout: float = TIMEOUT) -> None:
+        """Wait until no other worker has the claim. Raises SecondWorkerError after `timeout` seconds."""
+        end = time.monotonic() + timeout
         while not _locked(listening()):
             if time.monotonic() >= end:
                 raise SecondWorkerError(
