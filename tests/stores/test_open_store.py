@@ -50,7 +50,7 @@ def test_opening_a_store_touches_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", sorted(set(STORES.values())))
 def test_every_store_has_all_of_its_contracts(target: str) -> None:
-    """A class that lacks a method is found here and by mypy, not by the first request."""
+    """A class that lacks a method is found here, not by the first request."""
     found: Any = load_object(target, "store")
     assert Store in found.__mro__
     assert found.__abstractmethods__ == frozenset()
