@@ -42,9 +42,10 @@ def copy_records(source: Movable, target: Movable, progress: Progress) -> int:
     try:
         _freeze_source(source, by)
         copied = _fill(source, target, progress, by)
-        whole = True
-        # The target is complete now: should this process end, `thaw` opens it.
-        _change_freeze(target, Hold(Freeze.FILLING, by), Freeze.MOVING, by)
+        whole = True  # from here on `thaw` opens the target, even where the answer to the next step is lost
+        if not target.freeze(Freeze.MOVING, by, Hold(Freeze.FILLING, by)):
+            whole = False  # another copy has taken it, so the records in it are not from this source
+            raise _freeze_changed(target, by)
         _change_freeze(source, Hold(Freeze.MOVING, by), Freeze.MOVED, by)
     except BaseException:
         _resume_source(source, target, whole, by)
@@ -117,12 +118,15 @@ def _freeze_empty(target: Movable, by: str) -> None:
 
 def _change_freeze(store: Movable, was: Hold | None, how: Freeze, by: str) -> None:
     """Change the freeze, unless it is not any more what this copy saw or made."""
-    if store.freeze(how, by, was):
-        return
+    if not store.freeze(how, by, was):
+        raise _freeze_changed(store, by)
+
+
+def _freeze_changed(store: Movable, by: str) -> CannotMove:
     held = store.hold()
     if held and held.by != by:
-        raise CannotMove(f"another copy ({held.name}) holds a store that this copy needs, so this copy stops")
-    raise CannotMove("a store was thawed meanwhile, so the copy is out of date; copy again")
+        return CannotMove(f"another copy ({held.name}) holds a store that this copy needs, so this copy stops")
+    return CannotMove("a store was thawed meanwhile, so the copy is out of date; copy again")
 
 
 def _resume_source(source: Movable, target: Movable, whole: bool, by: str) -> None:

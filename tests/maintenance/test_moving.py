@@ -225,6 +225,20 @@ def test_of_two_copies_one_counts(full, empty, new) -> None:
     assert (usable(full), usable(empty), usable(other)) == (False, False, True)
 
 
+def test_a_copy_whose_target_another_one_took_gives_its_source_back(full, empty, new) -> None:
+    """The other one may even have ended: nothing of this source is in the target, so the source is used as before."""
+    other = new("other")
+    other.load([Item("other", b"x", HOUR)])
+
+    def overtake(done: int, total: int) -> None:
+        if done == total:
+            copy.copy_records(other, empty, nothing)
+
+    with pytest.raises(CannotMove, match="thawed meanwhile"):
+        copy.copy_records(full, empty, overtake)
+    assert (usable(full), usable(other), content(empty)) == (True, False, {"other": b"x"})
+
+
 def test_a_freeze_of_a_newer_version_refuses_everything() -> None:
     """In a rolling update an older server may meet it."""
     assert Freeze("archived") == Freeze.MOVED
