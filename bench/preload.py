@@ -19,7 +19,7 @@ from otp_app import settings
 from otp_app.clock import system_clock
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.core.texts import Texts

@@ -33,7 +33,7 @@ from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
 from otp_app.store import MemoryStore, open_store

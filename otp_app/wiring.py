@@ -10,12 +10,12 @@ from typing import Protocol, runtime_checkable
 from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
-from otp_app.core.bulkhead import Bulkhead
 from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Channel
 from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
+from otp_app.core.limits import Bulkhead
 from otp_app.core.service import FixedCode, VerificationService
 from otp_app.core.store import Store
 from otp_app.logs import log, log_event

@@ -17,7 +17,7 @@ from otp_app.apis.verify_v2.service_registry import VerifyService
 from otp_app.background import sweeper
 from otp_app.core.errors import InvalidInput, StoreUnavailable
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.settings import policy
 from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore

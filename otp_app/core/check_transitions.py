@@ -11,10 +11,10 @@ from otp_app.core.errors import NotPending
 from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
+from otp_app.core.limits import add_risk, attempt_weight
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.results import VerificationView
-from otp_app.core.retention import pruned
-from otp_app.core.risk import add_risk, attempt_weight
+from otp_app.core.upkeep import pruned
 
 CodeOf = Callable[[Verification], str]
 End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verification]]

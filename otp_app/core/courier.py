@@ -12,8 +12,8 @@ from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.ledger_store import Ledgers
 from otp_app.core.phone import Phone
+from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
 

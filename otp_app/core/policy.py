@@ -50,11 +50,3 @@ class Policy:
     def attempts_left(self, attempts: int) -> int:
         """Attempts that are compared after so many wrong ones."""
         return max(self.allowed_attempts - attempts, 0)
-
-    def gap_after(self, streak: int) -> float:
-        """Seconds to wait after the last of `streak` messages without an approval between them."""
-        return self.gaps[min(streak, len(self.gaps)) - 1] if self.gaps and streak else 0.0
-
-    def cool_down_after(self, exhaustions: int) -> float:
-        """Seconds without public sends after wrong codes ended so many verifications in a row."""
-        return self.cool_downs[min(exhaustions, len(self.cool_downs)) - 1] if self.cool_downs and exhaustions else 0.0

@@ -9,7 +9,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.phone import spelling
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import DEFAULT_PURPOSE
+from otp_app.core.results import DEFAULT_PURPOSE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.limits import code_length, refuse_send
 from otp_app.core.policy import Policy
-from otp_app.core.retention import pruned
-from otp_app.core.risk import code_length
-from otp_app.core.send_limits import refuse_send
+from otp_app.core.upkeep import pruned
 
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
 #: makes no provider calls.

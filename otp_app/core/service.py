@@ -22,15 +22,14 @@ from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, Verif
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.ledger_store import Ledgers
+from otp_app.core.limits import seconds_to_next_send, sends_left
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
-from otp_app.core.results import FreshSendResult, SendResult, VerificationView
+from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
 from otp_app.core.selector import Selector
-from otp_app.core.send_limits import seconds_to_next_send, sends_left
-from otp_app.core.send_request import SendRequest
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
+from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -182,7 +181,7 @@ class VerificationService:
             raise VerificationNotFound("No such verification")
         return VerificationView(verification, ledger.phone, now, self._policy)
 
-    # ---- transitions, as ledger_store.Ledgers applies them
+    # ---- transitions, as swapping.Ledgers applies them
 
     def _count(self, phone: str, plan: SendPlan, ledger: Ledger | None, now: Instant) -> tuple[Ledger, Counted]:
         # A ledger of another number under this key is a collision of 72-bit names: it is replaced.

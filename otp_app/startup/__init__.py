@@ -10,8 +10,8 @@ from secrets import token_bytes
 from otp_app import apis, channels
 from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.limits import yearly_chance
 from otp_app.core.moving import Movable
-from otp_app.core.risk import yearly_chance
 from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, policy

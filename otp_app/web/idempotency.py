@@ -12,9 +12,8 @@ from msgspec.structs import asdict
 from otp_app.core.idempotency import Key
 from otp_app.core.results import SendResult
 from otp_app.core.service import BeforeDelivery
-from otp_app.web.body import BadRequest
+from otp_app.web.body import BadRequest, Fields
 from otp_app.web.current import caller, services
-from otp_app.web.fields import Fields
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

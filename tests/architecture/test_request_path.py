@@ -24,6 +24,7 @@ REQUESTS = {
     "phone send": ("phone", "/api/phone/register", {"json": {"phone_number": NUMBER}}),
     "Verify check": ("verify_v2", CHECK, {"data": {"To": NUMBER, "Code": "123456"}, "headers": BASIC}),
 }
+MOST_FILES = 25  # that a reader of a native request has to open
 
 
 def files_of(act):
@@ -51,3 +52,5 @@ def test_a_request_enters_no_file_of_another_api(api, path, how, tmp_path):
         client = create_app(services=services).test_client()
         files = files_of(lambda: client.post(path, base_url="http://localhost", **how))
     assert {name.split("/")[1] for name in files if name.startswith("apis/")} == {api}
+    if api == "native":
+        assert len(files) <= MOST_FILES, sorted(files)

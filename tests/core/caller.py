@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otp_app.core.idempotency import IdempotentSends, Key
-from otp_app.core.results import SendResult
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest, SendResult
 from tests.core.fakes import PHONE, World
 
 KEY = Key("client", "key-1", "send +14155552671")

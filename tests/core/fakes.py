@@ -13,8 +13,7 @@ from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, decode
 from otp_app.core.policy import Policy
-from otp_app.core.results import SendResult
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import FixedCode, VerificationService
 from otp_app.core.store import Swap
 from otp_app.core.texts import Texts

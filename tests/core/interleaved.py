@@ -18,10 +18,10 @@ from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import OtpError
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification, decode, encode
+from otp_app.core.limits import risk_at_stake, risk_spent
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.risk import risk_at_stake, risk_spent
 from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, SendPlan, begin, next_channel, settle
-from otp_app.core.stamps import corrected
+from otp_app.core.upkeep import corrected
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
 
 #: Fewer gaps and more sends than the default: a search finds more where each step may be a send.

@@ -8,7 +8,7 @@ from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, StoreUnavailable
 from otp_app.core.events import OutcomeLost, Refused, Sent
 from otp_app.core.ledger import Status
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.store import Swap
 from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, SENT, UNKNOWN, World, refused, wrong

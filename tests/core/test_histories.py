@@ -15,8 +15,7 @@ from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.ledger import MAX_BYTES, Status, decode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.results import SendResult
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong
 from tests.core.witness import Witness

@@ -15,8 +15,8 @@ from otp_app.core.delivery import Delivery, Outcome
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_BYTES, Ledger, Send, Status, Verification, decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.retention import MOST_SENT
 from otp_app.core.send_transitions import SendPlan
+from otp_app.core.upkeep import MOST_SENT
 from tests.core.fakes import PHONE, SENT
 
 SAMPLE = Path(__file__).parent / "samples" / "ledger-format-1.json"

@@ -11,7 +11,7 @@ from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import LimitReached, OtpError
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from tests.core.fakes import PHONE, SENT, World, refused, wrong
 
 WAITS = [0.0, 30.0, 60.0, 300.0, 599.0, 600.0, 3599.0, HOUR, 6 * HOUR, DAY - 1, DAY, 29 * DAY, 30 * DAY, 31 * DAY]

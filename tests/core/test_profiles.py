@@ -11,7 +11,7 @@ from otp_app.core.errors import DeliveryRefused, NotPending, TooManySends, Verif
 from otp_app.core.events import Approval, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.send_transitions import settle
 from otp_app.core.texts import Texts
 from tests.core.fakes import PHONE, FakeChannel, World, refused

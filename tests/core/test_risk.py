@@ -14,11 +14,10 @@ import pytest
 from otp_app.core.check_transitions import check
 from otp_app.core.errors import LimitReached
 from otp_app.core.ledger import Ledger, Verification, decode, encode
+from otp_app.core.limits import code_length, risk_spent, seconds_to_next_send, yearly_chance
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.retention import pruned
-from otp_app.core.risk import code_length, risk_spent, yearly_chance
-from otp_app.core.send_limits import seconds_to_next_send
 from otp_app.core.send_transitions import SendPlan, begin, settle
+from otp_app.core.upkeep import pruned
 from tests.core.fakes import PHONE, SENT, FakeClock
 
 BOUND = 9.9e-4

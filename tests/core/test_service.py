@@ -15,8 +15,7 @@ from otp_app.core.errors import (
     UnknownChannel,
 )
 from otp_app.core.policy import Policy
-from otp_app.core.results import SendResult
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest, SendResult
 from tests.core.fakes import PHONE, UNKNOWN, World
 
 ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]

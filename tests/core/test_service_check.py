@@ -8,7 +8,7 @@ from otp_app.core.errors import NotPending, VerificationNotFound
 from otp_app.core.events import Canceled, Checked
 from otp_app.core.ledger import Status
 from otp_app.core.policy import HOUR, Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from tests.core.fakes import PHONE, World, wrong, wrongs
 
 ODD = ["", "VE", "\ud800", "\0", "é" * 40, "VE" + "0" * 33, "0" * 1_000_000, "{}", "../..", "VE" + "\u0660" * 32]

@@ -11,7 +11,7 @@ import pytest
 from otp_app.core.delivery import Outcome, Reason
 from otp_app.core.errors import Busy, DeliveryRefused, LimitReached, OtpError, StoreUnavailable, TooManySends, TooSoon
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.store import Swap
 from tests.core.fakes import PHONE, FakeChannel, FakeClock, World, refused, wrong, wrongs
 

@@ -11,7 +11,7 @@ import pytest
 from otp_app import startup
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import rules

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from otp_app.apis.native.fields import SendFields, VerifyFields
 from otp_app.apis.phone import fields as phone
 from otp_app.apis.users.fields import CheckFields
-from otp_app.web import fields
+from otp_app.web import body as bodies
 
 MODELS = [SendFields, VerifyFields, CheckFields, phone.VerifyFields]
 VALUES = st.one_of(
@@ -23,8 +23,8 @@ def fits(field, body):
         return not field.required
     try:
         text = msgspec.convert(body[field.name], field.type)
-        for rule in fields._rules(field):
-            isinstance(rule, fields.Read) and rule.make(text)
+        for rule in bodies._rules(field):
+            isinstance(rule, bodies.Read) and rule.make(text)
     except ValueError:
         return False
     return True
@@ -38,8 +38,8 @@ def test_each_field_that_does_not_fit_has_a_fault_and_no_other_one_has(model, da
     body = data.draw(st.dictionaries(st.sampled_from([*(field.name for field in known), "another"]), VALUES))
     wrong = []
     try:
-        fields.read(model, body)
-    except fields.Unfit as error:
+        bodies.read(model, body)
+    except bodies.Unfit as error:
         wrong = [fault.field for fault in error.faults]
     assert wrong == [field.name for field in known if not fits(field, body)]
 
@@ -47,7 +47,7 @@ def test_each_field_that_does_not_fit_has_a_fault_and_no_other_one_has(model, da
 @pytest.mark.parametrize("model", MODELS)
 def test_a_pattern_ends_with_the_text_and_says_what_to_write(model):
     """`$` would take a line break at the end, and a client is not shown the pattern."""
-    rules = [rule for field in msgspec.structs.fields(model) for rule in fields._rules(field)]
+    rules = [rule for field in msgspec.structs.fields(model) for rule in bodies._rules(field)]
     for rule in rules:
         if isinstance(rule, msgspec.Meta) and rule.pattern:
             assert rule.pattern.endswith(r"\Z")

@@ -6,11 +6,10 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta
 
-from otp_app.core.send_request import PURPOSE
+from otp_app.core.results import PURPOSE
 from otp_app.core.texts import LOCALE
-from otp_app.web import fields
-from otp_app.web.body import BadRequest, document
-from otp_app.web.fields import Fields, Unfit
+from otp_app.web import body
+from otp_app.web.body import BadRequest, Fields, Unfit, document
 
 VISIBLE = Meta(pattern=r"\A[!-~]{1,255}\Z", description="1 to 255 visible ASCII characters, without blanks")
 
@@ -49,6 +48,6 @@ def read(model: type[Body]) -> Body:
     if not isinstance(said, dict):
         raise BadRequest("The body must be a JSON object")
     try:
-        return fields.read(model, said)
+        return body.read(model, said)
     except Unfit as error:
         raise BadRequest(f"{error.faults[0].field}: {error.faults[0].message}") from None

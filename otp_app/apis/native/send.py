@@ -8,8 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.native.fields import SendFields, read
 from otp_app.core.delivery import Outcome
-from otp_app.core.results import SendResult
-from otp_app.core.send_request import DEFAULT_PURPOSE, SendRequest
+from otp_app.core.results import DEFAULT_PURPOSE, SendRequest, SendResult
 from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services

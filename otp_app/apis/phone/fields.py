@@ -10,10 +10,9 @@ from msgspec import Meta
 
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
-from otp_app.web import fields, form
-from otp_app.web.body import BadRequest, UnsupportedMedia, document
+from otp_app.web import body, form
+from otp_app.web.body import BadRequest, Fault, Fields, Read, Unfit, UnsupportedMedia, document
 from otp_app.web.errors import Forbidden
-from otp_app.web.fields import Fault, Fields, Read, Unfit
 
 #: How a body is read, by its media type, and what a fault of it is called.
 READERS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -71,7 +70,7 @@ def read(model: type[Body]) -> Body:
         raise InvalidFields({"non_field_errors": [_no_object(said)]})
     given = {name: _text(name, value) for name, value in said.items()}
     try:
-        return fields.read(model, given)
+        return body.read(model, given)
     except Unfit as error:
         raise InvalidFields({fault.field: [_words(fault, given)] for fault in error.faults}) from None
 

@@ -16,7 +16,7 @@ from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import DeliveryRefused, InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.access import requires
 from otp_app.web.current import caller, state

@@ -8,9 +8,8 @@ from msgspec import Meta
 
 from otp_app.apis.users.user_id import user_id as spelled
 from otp_app.core.codes import LONGEST_TYPED, as_typed
-from otp_app.web import fields
-from otp_app.web.body import BadRequest, document
-from otp_app.web.fields import Fault, Fields, Read, Unfit
+from otp_app.web import body
+from otp_app.web.body import BadRequest, Fault, Fields, Read, Unfit, document
 
 NO_JSON = Fault("", "json_invalid", "JSON decode error")
 
@@ -50,7 +49,7 @@ Body = TypeVar("Body", bound=UserFields)
 def read(model: type[Body]) -> Body:
     """Return the fields of the current request. Raises Unprocessable, TooLarge, UnsupportedMedia."""
     try:
-        return fields.read(model, document())
+        return body.read(model, document())
     except BadRequest:
         raise Unprocessable([NO_JSON]) from None
     except Unfit as error:

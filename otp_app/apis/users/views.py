@@ -17,7 +17,7 @@ from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, DirectoryUnavailable, InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
 from otp_app.web.current import caller, state
 from otp_app.web.errors import RETRY_AFTER

@@ -18,7 +18,7 @@ from otp_app.core.codes import SID_DIGITS, RandomBytes
 from otp_app.core.errors import InvalidInput, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
-from otp_app.core.send_request import DEFAULT_PURPOSE
+from otp_app.core.results import DEFAULT_PURPOSE
 from otp_app.core.store import Store
 from otp_app.core.swapping import Answer, Keep, Write, change
 

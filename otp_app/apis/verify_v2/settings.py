@@ -12,7 +12,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from otp_app.core.codes import SID_DIGITS
-from otp_app.core.send_request import PURPOSE
+from otp_app.core.results import PURPOSE
 from otp_app.settings.model import ApiModel, Setting
 from otp_app.settings.types import names, reject_known
 

@@ -12,7 +12,7 @@ from otp_app.apis.verify_v2.state import Verify, own_services
 from otp_app.core.codes import as_typed
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
-from otp_app.core.send_request import SendRequest
+from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
 from otp_app.web.current import caller, services, state
 from otp_app.web.form import fields

@@ -10,10 +10,17 @@ import pytest
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Status, Verification
+from otp_app.core.limits import (
+    add_risk,
+    attempt_weight,
+    code_length,
+    refuse_send,
+    risk_spent,
+    seconds_to_next_send,
+    sends_left,
+)
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.retention import lifetime, pruned
-from otp_app.core.risk import add_risk, attempt_weight, code_length, risk_spent
-from otp_app.core.send_limits import refuse_send, seconds_to_next_send, sends_left
+from otp_app.core.upkeep import lifetime, pruned
 from tests.core.fakes import PHONE
 
 POLICY = Policy()

@@ -11,7 +11,7 @@ from otp_app.core.errors import CoolingDown, TooManySends, TooSoon
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.stamps import corrected
+from otp_app.core.upkeep import corrected
 from tests.core.fakes import PHONE, World
 
 NOW = Instant(1_800_000_000.0, "boot-1", 100_000.0)
