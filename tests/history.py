@@ -81,8 +81,8 @@ class History:
         t0 = time.monotonic()
         try:
             status, headers, body = request()
-        except (OSError, http.client.HTTPException):
-            event = Event(t0, time.monotonic(), op, number, purpose, given, None, {})
+        except (OSError, http.client.HTTPException) as error:
+            event = Event(t0, time.monotonic(), op, number, purpose, given, None, {"broken": repr(error)})
         else:
             answer = body if isinstance(body, dict) else {"body": body}
             event = Event(t0, time.monotonic(), op, number, purpose, given, status, answer, headers["Retry-After"])

@@ -68,7 +68,7 @@ def free_port() -> int:
     raise AssertionError("a cycle does not end")
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
     """Return as soon as the condition holds; fail when it does not within `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
@@ -82,7 +82,7 @@ def call(port: int, method: str, path: str, body: Any = None, headers: dict[str,
     Raises OSError or http.client.HTTPException where the connection broke.
     """
     data = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, data, {"Content-Type": "application/json"} | (headers or {}))
         response = connection.getresponse()
@@ -156,7 +156,7 @@ class RunningServer:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            return self.wait(15)
+            return self.wait(60)
         except subprocess.TimeoutExpired:
             return -signal.SIGKILL
         finally:

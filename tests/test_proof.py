@@ -208,6 +208,6 @@ except ValueError as error:
 
 def test_cryptography_is_for_eddsa_only():
     """Without it HS256 works, and an EdDSA key says what to install."""
-    ran = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True, timeout=20)
+    ran = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True, timeout=60)
     command = f"{sys.executable} -m pip install --require-hashes -r requirements-eddsa.txt"
     assert ran.stdout.splitlines() == ["2", f"EdDSA keys need another package: {command}"]

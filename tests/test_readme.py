@@ -80,7 +80,7 @@ def ran(command: list[str], folder: Path, typed: str = "") -> str:
     """What a reader's command prints, after typing a code."""
     environment = {"PATH": os.environ["PATH"], "API_KEY": API_KEY}
     done = subprocess.run(
-        command, cwd=folder, env=environment, input=typed, capture_output=True, text=True, check=True, timeout=20
+        command, cwd=folder, env=environment, input=typed, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
 

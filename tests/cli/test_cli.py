@@ -215,6 +215,6 @@ def test_the_module_runs(folder, port, status):
     """`python -m otp_app check` ends with the command's status."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PORT": port}
     command = [sys.executable, "-m", "otp_app", "check"]
-    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == status
     assert "Traceback" not in ended.stderr

@@ -127,7 +127,7 @@ def test_a_url_that_cannot_be_used_is_a_line(folder, url):
     (folder / "url").write_text(url)
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "otp_app", "store", "copy", "@url", "sqlite:///b.db"]
-    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
     assert ended.stderr.startswith("FROM: ")
     assert SECRET not in ended.stderr

@@ -82,7 +82,7 @@ class Machine:
     def run(self, script: str, *arguments: str, user: int | None = None) -> tuple[int, list[str]]:
         """Run a script to its end: its exit status and the lines that it said."""
         process = self.begin(script, *arguments, user=user)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=60)
         return process.returncode, said.splitlines()
 
     def journal(self, *names: str) -> list[str]:

@@ -30,7 +30,7 @@ def refused(
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *arguments, "wsgi:app"]
     ended = subprocess.run(command, cwd=folder, env=environment | settings, pass_fds=fds, text=True,
-                           stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)  # fmt: skip
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)  # fmt: skip
     assert (ended.returncode, ended.stdout) == (status, "")
     return [line for line in ended.stderr.splitlines() if not line.startswith("{")]
 
@@ -289,7 +289,7 @@ def test_stopping_answers_what_has_begun_and_closes_the_store(server: Start, fak
     else:
         running.term()
     send.join()
-    assert running.wait(15) == 0
+    assert running.wait(60) == 0
     assert [answer.status for answer in answers] == [200]
     assert sorted(file.name for file in running.folder.glob("*.db*")) == ["otp-counters.db", "otp.db"]
     assert "OutcomeLost" not in running.log()

@@ -49,7 +49,7 @@ def healthy(port: int) -> bool:
 def test_a_store_in_memory_has_one_worker_however_many_are_asked_for(tmp_path: Path) -> None:
     """The others do not begin, each with a line, and the master ends instead of trying for ever."""
     with plain(tmp_path, "-w", "3") as (running, port, log):
-        wait_until(lambda: healthy(port), "the one worker", 30)
+        wait_until(lambda: healthy(port), "the one worker")
         assert running.wait(25) == 4  # gunicorn's status for an application that cannot be loaded
     assert ONE_WORKER in log.read_text()
     assert "Traceback" not in log.read_text()
@@ -90,7 +90,7 @@ def test_what_a_proxy_passes_on_by_uwsgi_does_not_come_from_this_machine(tmp_pat
     packet = b"".join(len(text).to_bytes(2, "little") + text for text in texts)
     with plain(tmp_path, "--protocol", "uwsgi") as (_, port, log):
         wait_until(lambda: "Booting worker" in log.read_text(), "the worker")
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as proxy:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as proxy:
             proxy.sendall(b"\0" + len(packet).to_bytes(2, "little") + b"\0" + packet + b"{}")
             assert proxy.recv(100).startswith(b"HTTP/1.1 403 ")
 
@@ -101,7 +101,7 @@ def test_faults_of_the_settings_are_lines_without_our_configuration_too(tmp_path
     if command[0] == "gunicorn":
         command = [*command, "-b", f"127.0.0.1:{free_port()}", "--no-control-socket"]
     ended = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=ENVIRONMENT | {"OTP_TTL": "9999"},
-                           capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+                           capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
     assert ended.returncode == (4 if command[0] == "gunicorn" else os.EX_CONFIG)
     assert "OTP_TTL: " in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -112,6 +112,6 @@ def test_a_key_file_that_is_lost_is_a_line_without_our_configuration_too(tmp_pat
     (tmp_path / "otp.db").touch()
     command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{free_port()}", "--no-control-socket", "wsgi:app"]
     ended = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT | {"OTP_STORE_URL": "sqlite:///otp.db"},
-                           capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+                           capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
     assert "OTP_SECRET_KEYS: the key file otp.keys is missing beside its database" in ended.stderr
     assert "Traceback" not in ended.stderr

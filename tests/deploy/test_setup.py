@@ -145,7 +145,7 @@ def test_of_two_starts_one_installs(tmp_path: Path, flock: bool) -> None:
     if flock:
         machine.link("flock")
     both = [machine.begin("script/server") for _ in range(2)]
-    assert [start.communicate(timeout=30)[0] and start.returncode for start in both] == [0, 0]
+    assert [start.communicate(timeout=60)[0] and start.returncode for start in both] == [0, 0]
     assert machine.journal("uv") == ["uv venv --quiet --python >=3.11 .venv", INSTALL]
     assert machine.journal("gunicorn") == [SERVE] * 2
     assert not (machine.root / "var/setup.lock").is_symlink()

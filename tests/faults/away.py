@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.faults.load import Clients, other_code
 from tests.history import Event
 
-BACK_WITHIN = 30.0  # seconds: a server that looks for its store has found it by then; one that must be restarted never
+BACK_WITHIN = 60.0  # seconds: a server that looks for its store has found it by then; one that must be restarted never
 
 
 def pending(clients: Clients, wrong: int = 0) -> str:

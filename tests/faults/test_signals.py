@@ -36,4 +36,4 @@ def test_stopping_finishes_what_has_begun(clients: Callable[..., Clients], fake_
     calm.server.term()
     sending.join()
     assert [event.status for event in answers] == [200] * 8
-    assert calm.server.wait(15) == 0
+    assert calm.server.wait(60) == 0

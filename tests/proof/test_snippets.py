@@ -36,7 +36,7 @@ def verify(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], Outcome
     def run(made: dict[str, Any]) -> Outcomes:
         given = json.dumps({"keys": cases.jwks(), "cases": made})
         command = [program, str(HERE / DRIVERS[request.param])]
-        ran = subprocess.run(command, input=given, capture_output=True, text=True, timeout=30, check=False)
+        ran = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
         told: Outcomes = json.loads(ran.stdout)
         return told

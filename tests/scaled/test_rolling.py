@@ -53,7 +53,7 @@ class Keeper:
 def listener() -> Iterator[socket.socket]:
     """Stands for the first server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         yield listener
 
 
@@ -88,7 +88,7 @@ def rolling(nginx: Nginx, restart: str, **variables: str) -> subprocess.Popen[st
     )  # fmt: skip
 
 
-def finished(script: subprocess.Popen[str], timeout: float = 20) -> tuple[int, str]:
+def finished(script: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str]:
     """Its exit status and what it said last."""
     said, _ = script.communicate(timeout=timeout)
     return script.returncode, said.splitlines()[-1]
@@ -112,7 +112,7 @@ def test_restarting_all_servers_under_load_fails_no_request(
         keepers = [kept.enter_context(Keeper(server)) for server in running.servers]
         with clients:
             clients.wait_for(100)
-            said = finished(rolling(running.nginx, RESTART.format(folder=tmp_path)), timeout=60)
+            said = finished(rolling(running.nginx, RESTART.format(folder=tmp_path)), timeout=180)
             wait_until(lambda: clients.done() >= REQUESTS, f"{REQUESTS} requests", 180)
     assert said == (0, "All servers are restarted.")
     assert [keeper.starts for keeper in keepers] == [1, 1, 1]

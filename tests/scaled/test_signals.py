@@ -35,5 +35,5 @@ def test_stopping_all_servers_finishes_what_has_begun(clients: FleetClients, fak
     clients.fleet.each(RunningServer.term)
     sending.join()
     assert [event.status for event in answers] == [200] * 9
-    assert clients.fleet.each(lambda server: server.wait(15)) == [0] * 3
+    assert clients.fleet.each(lambda server: server.wait(60)) == [0] * 3
     assert clients.faults() == []

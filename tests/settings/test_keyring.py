@@ -102,7 +102,7 @@ def test_two_starts_at_once_have_one_file(tmp_path):
     command = [sys.executable, "-c", RACE, str(tmp_path)]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     starts = [subprocess.Popen([*command, str(n)], env=environ, stdout=subprocess.PIPE, text=True) for n in range(2)]
-    first, second = [start.communicate(timeout=20)[0].split() for start in starts]
+    first, second = [start.communicate(timeout=60)[0].split() for start in starts]
     assert len(set(first)) == 30
     assert first == second
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"otp.keys", "ready-0", "ready-1"}

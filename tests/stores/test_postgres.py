@@ -347,7 +347,7 @@ def check(url: str) -> tuple[int, list[str]]:
     """The exit status and the lines of `python -m otp_app check`."""
     environment = {"PATH": os.environ["PATH"], "OTP_STORE_URL": url, "OTP_CHANNELS": "console"} | KEYS
     ran = subprocess.run([sys.executable, "-m", "otp_app", "check"], cwd=ROOT, env=environment, capture_output=True,
-                         text=True, timeout=30, check=False)  # fmt: skip
+                         text=True, timeout=60, check=False)  # fmt: skip
     return ran.returncode, (ran.stdout + ran.stderr).splitlines()
 
 

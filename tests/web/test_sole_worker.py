@@ -41,7 +41,7 @@ def test_of_processes_that_load_before_they_listen_one_serves():
         workers = [CONTEXT.Process(target=serve, args=(shared, loaded, served, done)) for _ in range(3)]
         for worker in workers:
             worker.start()
-        answers = sorted(served.get(timeout=20) for _ in range(6))
+        answers = sorted(served.get(timeout=60) for _ in range(6))
         done.set()
         for worker in workers:
             worker.join(20)

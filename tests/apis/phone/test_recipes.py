@@ -351,7 +351,7 @@ def running(tmp_path, script):
         shop = subprocess.Popen(["sh", "-ec", script.replace("../../.venv/bin/python", sys.executable)], cwd=ROOT,
                                 env=variables, stdout=out, stderr=out, start_new_session=True)
         try:
-            wait_until(lambda: healthy(port), "the start of the shop", 20)
+            wait_until(lambda: healthy(port), "the start of the shop")
             yield port, screen
         finally:
             with suppress(ProcessLookupError):

@@ -258,7 +258,7 @@ def curl(phones, line, token="", code=""):
     require("curl")
     line = line.replace("127.0.0.1:5000", f"127.0.0.1:{phones.server.port}")
     line = line.replace("SESSION_TOKEN", token).replace("123456", code)
-    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=20).stdout)
+    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
 
 
 def test_the_lines_of_the_page(tmp_path):

@@ -24,7 +24,7 @@ def ran(line: str, server: RunningServer, home: Path) -> tuple[int, Any]:
     line = line.replace("http://127.0.0.1:5000", server.url)
     environment = {"PATH": server.environment["PATH"], "HOME": str(home)}
     (home / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}"\n', encoding="ascii")
-    done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=True, timeout=60)
     body, _, status = done.stdout.rpartition("\n")
     return int(status), json.loads(body)
 
