@@ -35,6 +35,9 @@ def copy_without(name: str, folder: Path) -> None:
     shutil.copytree(PACKAGE, folder / "otp_app", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "wsgi.py", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copy(ROOT / ".env.example", folder)
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/settings.md", folder / "docs")
     shutil.rmtree(folder / "otp_app" / "apis" / name)
     table = folder / "otp_app" / "apis" / "__init__.py"
     text, lines = re.subn(rf'    "{name}": .*\n', "", table.read_text(encoding="utf-8"))
@@ -44,8 +47,13 @@ def copy_without(name: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", APIS)
 def test_an_api_can_be_removed(name, tmp_path):
-    """The server starts with the others, and serves all of them."""
+    """The server starts with the others, and serves all of them; lint is clean, and its settings are not listed."""
     copy_without(name, tmp_path)
+    for command in (["-m", "otp_app.startup.reference"], ["-m", "ruff", "check", "-q", "--no-cache"]):
+        subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
+    for generated in (".env.example", "docs/settings.md"):
+        shorter = (tmp_path / generated).stat().st_size < (ROOT / generated).stat().st_size
+        assert shorter == bool(APIS[name].settings)
     (tmp_path / "users.csv").write_text("user_id,phone_number\nann,+14155552671\n", encoding="utf-8")
     ended = subprocess.run([sys.executable, "-c", ANSWERS], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
