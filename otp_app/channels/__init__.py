@@ -6,7 +6,7 @@ or returns against the contract becomes a fault of it.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -35,15 +35,29 @@ def open_channels(settings: Settings) -> tuple[Channel, ...]:
 
 
 def unopened(settings: Settings) -> list[str]:
-    """Return a line for each channel of an operator that cannot be opened. Each is opened and closed once."""
-    lines = []
-    for name in settings.otp_channels:
+    """Return a line for each channel of an operator that cannot be opened, or has the name of another one.
+
+    Each is opened and closed once.
+    """
+    lines: list[str] = []
+    names: set[str] = set()
+    for given in settings.otp_channels:
         try:
-            if ":" in name:
-                _find(name, settings).open(Parts(settings)).close()
+            name = _name(given, settings)
         except ValueError as error:
             lines.append(str(error))
+        else:
+            if name in names:  # messages for one would go to the other, and after each refusal to that one again
+                lines.append(f"OTP_CHANNELS: two channels have the name {name}: give your own class another one")
+            names.add(name)
     return lines
+
+
+def _name(given: str, settings: Settings) -> str:
+    if ":" not in given:
+        return given
+    with closing(_find(given, settings).open(Parts(settings))) as channel:
+        return channel.name
 
 
 def faults(settings: Settings) -> list[str]:

@@ -26,6 +26,10 @@ class OwnChannel(ConsoleChannel):
         return cls()
 
 
+class Heir(ConsoleChannel):
+    """One that keeps the name which it inherits."""
+
+
 def settings(*names, **given):
     return make_settings(otp_channels=names, **given)
 
@@ -55,6 +59,12 @@ def test_a_class_of_ones_own():
     mine = settings(f"{__name__}:OwnChannel")
     assert [channel.name for channel in channels.open_channels(mine)] == ["own"]
     assert channels.faults(mine) == channels.advice(mine) == []
+
+
+def test_two_channels_of_one_name_are_a_fault():
+    """Messages for one would go to the other, and be handed to it again after each refusal, without an end."""
+    line = "OTP_CHANNELS: two channels have the name console: give your own class another one"
+    assert channels.unopened(settings("console", f"{__name__}:Heir")) == [line]
 
 
 @pytest.mark.parametrize(
