@@ -24,8 +24,9 @@ _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(
 _OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)"
 #: another assignment within a value that has no quotes
 _SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:]", re.ASCII)
-#: a setting at the end of a comment, where a file that had no last line break was appended to
-_IN_COMMENT = re.compile(r"[a-z0-9](OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}=", re.ASCII)
+#: a setting at the end of a comment, where a file that had no last line break was appended to: behind what ends a word
+#: or a sentence, or behind a setting that is a comment
+_IN_COMMENT = re.compile(rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|[A-Z0-9_]=\S*){_OURS}=", re.ASCII)
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
 #: another setting in a value whose quotes are gone already
@@ -135,7 +136,8 @@ def _add(found: Lines, number: int, binding: Binding) -> None:
         found.faults.append(f"line {number} cannot be read: write NAME=value")
     elif fault := _fault(binding.original.string.strip(), value):
         found.faults.append(f"line {number} cannot be read: {fault}")
-    elif name in found.values:
+    elif name in found.numbers:
+        found.values.pop(name, None)  # which of the two is meant is not known
         found.faults.append(f"line {number} repeats the name of line {found.numbers[name]}: keep one of the two")
     else:
         found.values[name], found.numbers[name] = value, number

@@ -52,6 +52,7 @@ EVERYTHING = {"shop": {"send", "verify"}, "cron": {"metrics"}}
         (f"OTP_API_KEYS={SHOP.replace('+verify', '')},{CRON}\nOTP_TTL=9999\n", {"shop": {"send"}, "cron": {"metrics"}}),
         (f"OTP_API_KEYS={SHOP.replace('send', 'metrics+send')}\nOTP_TTL=9999\n", {"shop": {"send", "verify"}}),
         (f"OTP_API_KEYS={SHOP[:-1]}7\nOTP_TTL=9999\n", {}),
+        (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_API_KEYS={CRON}\nOTP_API_KEYS={SHOP},{CRON}\n", {}),
         ("OTP_API_KEYS=\n", {}),
         ("OTP_API_KEYS\n", {}),
         ("OTP_API_KEYS_FILE=/missing\n", {}),
