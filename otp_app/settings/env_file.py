@@ -29,6 +29,7 @@ _SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:
 _IN_COMMENT = re.compile(rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|[A-Z0-9_]=\S*){_OURS}=", re.ASCII)
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
+_FURTHER = re.compile(r"\s*(export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=", re.ASCII)
 #: another setting in a value whose quotes are gone already
 _ASSIGNS = re.compile(rf"{_OURS}\s*=", re.ASCII)
 
@@ -73,6 +74,11 @@ def holds_another(value: str) -> bool:
     systemd and others that read files for it join the lines behind an open quote or before a backslash.
     """
     return bool(_ASSIGNS.search(value)) or _is_open(value)
+
+
+def further_names(value: str) -> list[str]:
+    """Return the names that the further lines of a value of the environment begin with and assign to."""
+    return [found["name"] for line in value.splitlines()[1:] if (found := _FURTHER.match(line))]
 
 
 def _is_open(written: str) -> bool:

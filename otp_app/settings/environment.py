@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from otp_app.settings.env_file import FileFault, holds_another, read_lines, read_text
+from otp_app.settings.env_file import FileFault, further_names, holds_another, read_lines, read_text
 from otp_app.settings.model import AnyModel, Field, Model, build, fields_of
 
 #: how the names of our settings begin; the environment may have others with the same beginning
@@ -20,10 +20,10 @@ PREFIXES = ("OTP_", "TWILIO_")
 #: names that Twilio's own programs read
 OF_TWILIO = {"TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"}
 
-JOINED = (
-    "it holds another setting too: in the file that sets it, close the quote, remove a backslash at the end of the "
-    "line, and write one setting a line"
+TO_SEPARATE = (
+    "in the file that sets it, close the quote, remove a backslash at the end of the line, and write one setting a line"
 )
+JOINED = f"it holds another setting too: {TO_SEPARATE}"
 
 Texts = dict[str, str]
 #: texts of settings by attribute -> texts of other settings that follow from them, and faults by variable.
@@ -86,7 +86,7 @@ class Reader:
         for implied in self._implied:
             more, wrong = implied(texts)
             texts, faults = more | texts, faults | wrong
-        return texts, faults
+        return texts, faults | self._lost(environ, lines)
 
     def sets_something(self, folder: Path | None = None) -> bool:
         """Return whether there is a `.env` with a setting in it."""
@@ -100,6 +100,12 @@ class Reader:
         given = sorted(os.environ if environ is None else environ)
         lines = ((name, self._explain(name)) for name in given if name.upper().startswith(PREFIXES))
         return [f"{name}: {line}" for name, line in lines if line]
+
+    def _lost(self, environ: Mapping[str, str], lines: Mapping[str, str]) -> dict[str, str]:
+        """Return a fault for each variable of others that holds a line with a setting, unless that is set elsewhere."""
+        others = ((name, text) for name, text in environ.items() if "\n" in text and name.isidentifier())
+        found = {name: set(further_names(text)) & self._known - {*environ, *lines} for name, text in others}
+        return {name: f"it holds {', '.join(sorted(lost))}: {TO_SEPARATE}" for name, lost in found.items() if lost}
 
     @cached_property
     def _known(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from msgspec import Meta
 
-from otp_app.settings.environment import Configuration, Reader
+from otp_app.settings.environment import TO_SEPARATE, Configuration, Reader
 from otp_app.settings.model import Model, Setting
 
 
@@ -79,3 +79,12 @@ def test_a_repr_has_no_secret_of_any_model(tmp_path):
     assert found.of(Shop).otp_shop_key == "s3cret"
     assert "otp_shop_name" in repr(found)
     assert "s3cret" not in repr(found)
+
+
+def test_a_setting_within_a_variable_of_others_is_a_fault(tmp_path):
+    """The quote of that one was not closed in a file of systemd's, so the setting would be lost."""
+    reader, lost = Reader((Shop, Desk)), {"CERT": "/x\nOTP_DESK_NUMBER=2\n A=1"}
+    (fault,) = reader.texts(lost, tmp_path)[1].items()
+    assert fault == ("CERT", "it holds OTP_DESK_NUMBER: " + TO_SEPARATE)
+    assert reader.texts(lost | {"OTP_DESK_NUMBER": "2"}, tmp_path)[1] == {}  # a copy of what is set is nobody's loss
+    assert reader.texts({"BASH_FUNC_f%%": "() {\nOTP_DESK_NUMBER=2\n}", "A": "-e OTP_SHOP_KEY=1"}, tmp_path)[1] == {}
