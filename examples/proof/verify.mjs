@@ -5,29 +5,29 @@ const LEEWAY = 10, LONGEST_LIFE = 600; // seconds: by which the clocks may diffe
 /** Return the claims of a proof. `keys`: an array of JWKs. Throws an Error. */
 export function verifyProof(token, keys, { issuer, audience, purpose, nonce }) {
   if (typeof token !== "string" || token.length > 4096 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$/.test(token)) {
-    throw new Error("no token");
+    throw new Error("not a token");
   }
   const [head, body, signature] = token.split(".");
   const header = parse(head);
   const jwk = keys.find((key) => typeof header.kid === "string" && key.kid === header.kid);
   if (!jwk || header.typ !== "otp-proof+jwt" || Object.hasOwn(header, "crit")) {
-    throw new Error("no proof, or of an unknown key");
+    throw new Error("not a proof, or an unknown key");
   }
-  // The algorithm is the key's: a token that names another is rejected.
+  // The key decides the algorithm: a token that names another is rejected.
   if (header.alg !== jwk.alg || !isSigned(`${head}.${body}`, decode(signature), jwk)) {
-    throw new Error("a wrong signature");
+    throw new Error("the wrong algorithm or signature");
   }
   const claims = parse(body);
   const { iat, exp, nbf = iat } = claims;
   const is = [claims.iss, claims.aud, claims.purpose, claims.nonce];
   const isWanted = [issuer, audience, purpose, nonce].every((wanted, i) => typeof is[i] === "string" && wanted === is[i]);
   const isText = [claims.jti, claims.phone_number].every((value) => typeof value === "string");
-  if (!isWanted || !isText || claims.phone_number_verified !== true) throw new Error("a proof of something else");
+  if (!isWanted || !isText || claims.phone_number_verified !== true) throw new Error("a proof for something else");
   if (![iat, exp, nbf].every(Number.isSafeInteger) || !(exp > iat && exp - iat <= LONGEST_LIFE)) {
-    throw new Error("a time is none");
+    throw new Error("a time is missing or invalid");
   }
   const now = Date.now() / 1000;
-  if (exp <= now - LEEWAY || Math.max(iat, nbf) > now + LEEWAY) throw new Error("not of now");
+  if (exp <= now - LEEWAY || Math.max(iat, nbf) > now + LEEWAY) throw new Error("expired, or not valid yet");
   return claims;
 }
 
@@ -42,13 +42,13 @@ function isSigned(text, signature, jwk) {
 
 function parse(part) {
   const found = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(decode(part)));
-  if (found === null || typeof found !== "object" || Array.isArray(found)) throw new Error("no JSON object");
+  if (found === null || typeof found !== "object" || Array.isArray(found)) throw new Error("not a JSON object");
   return found;
 }
 
-/** Return the bytes of base64url, of which there is one spelling only. */
+/** Return the bytes of base64url, which must be in its canonical form. */
 function decode(part) {
   const found = Buffer.from(part, "base64url");
-  if (found.toString("base64url") !== part) throw new Error("no base64url");
+  if (found.toString("base64url") !== part) throw new Error("not base64url");
   return found;
 }
