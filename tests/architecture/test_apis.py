@@ -45,6 +45,7 @@ def copy_without(name: str, folder: Path) -> None:
     table.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", APIS)
 def test_an_api_can_be_removed(name, tmp_path):
     """The server starts with the others, and serves all of them; lint is clean, and its settings are not listed."""

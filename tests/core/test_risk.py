@@ -214,6 +214,7 @@ STRATEGIES: list[Callable[[Siege], None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.__name__)
 def test_a_year_of_guesses_stays_below_the_bound(
     strategy: Callable[[Siege], None], record_property: Callable[[str, object], None]

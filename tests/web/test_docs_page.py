@@ -263,6 +263,7 @@ LOCKED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, LOCKED], ids=["open", "locked"])
 def test_its_lines_work_as_printed(tmp_path, settings):
     """Pasted one after the other into a shell that has the credentials in its environment."""
