@@ -85,10 +85,14 @@ def risk_spent(ledger: Ledger) -> int:
 
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
-    """The chance of all attempts together that live codes still allow, in RISK_UNIT."""
-    reused = policy.reused or not policy.once_only
-    again = [v for v in ledger.verifications if v.again or (v.status == Status.APPROVED and reused)]
-    live = [*ledger.pending(now), *(v for v in again if v.code_left(now))]
+    """The chance of all attempts together that live codes still allow, in RISK_UNIT.
+
+    A code that would be live again, should the message of the one that replaced it be refused, counts as well.
+    """
+    reused, pending = policy.reused or not policy.once_only, list(ledger.pending(now))
+    replaced = {v.replaces for v in pending if not (v.attempts or v.out)}
+    again = [v for v in ledger.verifications if v.again or v.id in replaced or (v.status == Status.APPROVED and reused)]
+    live = [*pending, *(v for v in again if v.code_left(now))]
     return sum(max(policy.max_attempts - v.attempts, 0) * attempt_weight(v.shortest) for v in live)
 
 

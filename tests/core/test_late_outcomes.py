@@ -12,7 +12,7 @@ from otp_app.core.errors import TooSoon
 from otp_app.core.ledger import Send, Status, Verification
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import settle
-from tests.core.fakes import refused
+from tests.core.fakes import SENT, refused
 from tests.core.interleaved import VERIFY, Interleaved, walk
 from tests.core.number import WRONG, Number
 from tests.rounds import rounds
@@ -122,6 +122,21 @@ def test_a_late_refusal_takes_nothing_from_a_streak_that_an_approval_began_anew(
     before = number.ledger.streak
     number.ledger = settle(number.ledger, number.now, slow.id, refused())
     assert number.ledger.streak == before
+
+
+def test_short_codes_that_late_refusals_may_bring_back_count_beside_new_ones() -> None:
+    """One of four digits, longer for three guesses and then replaced, is as it was once both messages are refused."""
+    verify: dict[str, object] = {"policy": "verify, four digits", "authenticated": True}
+    same = {"code": "", "replace_code": False}
+    Interleaved().run([
+        ("send", verify | same | {"purpose": "login", "answer": SENT}),
+        ("send", verify | {"purpose": "login", "code": "87654321", "replace_code": True, "answer": None}),
+        ("guess", {"which": 0, "policy": "native", "wrongs": 3}),
+        ("send", verify | same | {"policy": "users", "purpose": "login", "answer": None}),
+        ("send", verify | same | {"purpose": "pay", "answer": SENT}),
+        ("hear", {"which": 1, "answer": refused(), "hand_on": False}),
+        ("hear", {"which": 0, "answer": refused(), "hand_on": False}),
+    ])
 
 
 # ---- everything, in any order
