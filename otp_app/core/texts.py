@@ -15,6 +15,7 @@ LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what 
 SCRIPT = 4  # letters of a script subtag, such as Hant
 ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,18 @@ def _shortened(tag: str) -> str:
     return tag.rpartition("-")[0] if tag[-2:-1] == "-" else tag
 
 
+def is_whole(text: str) -> bool:
+    """Return whether a text has no half of a character (a surrogate), with which nothing could be sent or stored.
+
+    Python makes them of bytes in the environment that are not UTF-8, and of half an escape of a pair in JSON.
+    """
+    return not _HALF.search(text)
+
+
 def template_fault(template: str) -> str | None:
     """Return the fault of a template, None where it has none: it needs {code}, and may have {app} and {minutes}."""
+    if not is_whole(template):
+        return "has half of a character"
     try:
         values = [value for value in string.Formatter().parse(template) if value[1] is not None]
     except ValueError:

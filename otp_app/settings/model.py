@@ -16,6 +16,8 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import fields
 
+from otp_app.core.texts import is_whole
+
 _SWITCH = dict.fromkeys(("1", "true", "on", "yes", "t", "y"), True) | dict.fromkeys(
     ("0", "false", "off", "no", "f", "n"), False
 )
@@ -111,6 +113,8 @@ class Field:
 
     def value(self, text: str) -> Any:
         """Return the value that a text stands for. Raises ValueError, which says what to write and repeats no value."""
+        if not is_whole(text):
+            raise ValueError("write it in UTF-8")
         found = self.setting.read(text) if self.setting.read else text
         try:
             if not self.setting.read:

@@ -60,7 +60,7 @@ def test_good_templates(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "no code", "{app}", "{code", "code}", "{}", "{0}", "{code} {user}", "{code.__class__}", "{code[0]}",
-     "{code} {app.__init__.__globals__}"],
+     "{code} {app.__init__.__globals__}", "\ud83d {code}"],
 )  # fmt: skip
 def test_faulty_templates_are_told(text: str) -> None:
     assert template_fault(text)

@@ -139,6 +139,12 @@ def test_a_dot_env_that_is_no_text_is_a_fault(tmp_path):
     assert faults
 
 
+@pytest.mark.parametrize("name", sorted(READER.fields))
+def test_a_variable_that_is_no_text_is_a_fault(tmp_path, name):
+    """A byte of another encoding, which Python reads as half of a character: no message could be sent with it."""
+    assert name.upper() in read({name.upper(): "Caf\udce9 {code}"}, tmp_path)[1]
+
+
 @pytest.mark.parametrize("name", sorted(READER.fields.keys() - GUARDS))
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_variable_is_as_if_unset(tmp_path, name, text):

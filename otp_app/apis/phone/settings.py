@@ -19,6 +19,7 @@ from msgspec.structs import fields
 from otp_app.apis.phone.django_dict import TWICE, read_dict
 from otp_app.core.codes import CODE
 from otp_app.core.policy import Policy
+from otp_app.core.texts import is_whole
 from otp_app.settings.model import ApiModel, Setting
 
 TWILIO = "phone_verify.backends.twilio.TwilioBackend"
@@ -217,6 +218,8 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
     except msgspec.ValidationError:
         (bounds,) = (part for part in get_args(kind) if isinstance(part, Meta))
         raise ValueError(f"write {bounds.description}") from None
+    if isinstance(found, str) and not is_whole(found):
+        raise ValueError("it has half of a character")
     return _TEXTS[key](found) if key in _TEXTS else found
 
 

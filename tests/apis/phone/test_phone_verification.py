@@ -184,8 +184,9 @@ WRONG = {
     "OPTIONS": ("s3cret", [], None),
     "TOKEN_LENGTH": (5, 11, "6", True, 6.5, None),
     "MIN_TOKEN_LENGTH": (0, 11, "6"),
-    "MESSAGE": ("", "s3cret", "{app}", "{security_code", "{security_code} {user}", "{security_code!r}", 6, "{}"),
-    "APP_NAME": ("s3cret" * 7, 6, None),
+    "MESSAGE": ("", "s3cret", "{app}", "{security_code", "{security_code} {user}", "{security_code!r}", 6, "{}",
+                "\ud83d {security_code}"),
+    "APP_NAME": ("s3cret" * 7, 6, None, "s3cret\ud83d"),
     "SECURITY_CODE_EXPIRATION_SECONDS": (59, 0, -1, "300", True, float("inf"), float("nan")),
     "VERIFY_SECURITY_CODE_ONLY_ONCE": (0, "False", None),
     "MAX_FAILED_ATTEMPTS": (0, 11, "5", True),
@@ -229,7 +230,7 @@ def test_a_line_that_cannot_be_read_is_named(text, line):
 
 
 @pytest.mark.parametrize("name", ["SID", "SECRET", "FROM"])
-@pytest.mark.parametrize("value", ["", 7, None])
+@pytest.mark.parametrize("value", ["", 7, None, "s\ud83d"])
 def test_twilio_needs_its_options(name, value):
     """Each by its name."""
     (fault,) = faults_of(OPTIONS=OPTIONS | {name: value})
