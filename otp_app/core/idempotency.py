@@ -12,13 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 
 from otp_app.core.delivery import Outcome
-from otp_app.core.errors import (
-    DeliveryRefused,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    OtpError,
-    StoreUnavailable,
-)
+from otp_app.core.errors import IdempotencyInProgress, IdempotencyMismatch, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
 from otp_app.core.results import SendResult
@@ -78,12 +72,8 @@ class IdempotentSends:
         turn = _Turn(self._store, key, held)
         try:
             answer = _stored(send(turn.note))
-        except DeliveryRefused:
+        except OtpError:  # each means that nothing was sent
             turn.free()
-            raise
-        except OtpError:
-            if not turn.noted:
-                turn.free()
             raise
         turn.finish(answer)
         return answer
@@ -110,14 +100,12 @@ class _Turn:
 
     def __init__(self, store: Store, key: Key, held: bytes) -> None:
         self._store, self._key, self._held = store, key, held
-        self.noted = False
         self._put_last = held  # there too, where the store's answer to it was lost
 
     def note(self, provisional: SendResult) -> None:
         """Store, before the message leaves, the result to return should its outcome stay unknown."""
         if not self._put(replace(_read(self._held), answer=_stored(provisional))):
             raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
-        self.noted = True
 
     def finish(self, answer: SendResult) -> None:
         """Store the result. Should the store fail now, the provisional one stays, which is true as well."""

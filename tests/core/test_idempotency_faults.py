@@ -14,7 +14,7 @@ from otp_app.core.idempotency import LEASE
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.results import SendResult
 from tests.core.caller import Caller, Dead, die
-from tests.core.fakes import World, refused
+from tests.core.fakes import FakeChannel, World, refused
 
 
 def test_a_call_thatdied_before_its_message_is_taken_over_after_the_lease(caller: Caller) -> None:
@@ -163,6 +163,25 @@ def test_a_note_whose_answer_was_lost_does_not_say_for_a_day_that_a_message_may_
     caller.world.clock.forward(40)  # past the gap, as the message was counted
     assert caller.send().outcome == Outcome.SENT
     assert len(caller.world.messages()) == 1
+
+
+def test_a_store_that_fails_between_two_channels_frees_the_key(caller: Caller) -> None:
+    """The first one has refused the message and the second was not asked, so the next call sends."""
+    whatsapp, sms = FakeChannel("whatsapp"), FakeChannel("sms")
+    caller.world.channels, whatsapp.script = (whatsapp, sms), [refused()]
+
+    def fail(_: object) -> None:
+        _interrupt(caller.world, 0, no_store)
+
+    def no_store() -> None:
+        raise StoreUnavailable
+
+    whatsapp.during = fail
+    with pytest.raises(StoreUnavailable):
+        caller.send()
+    whatsapp.during = lambda message: None
+    caller.world.clock.forward(40)  # past the gap, as the message was counted
+    assert caller.send().outcome == Outcome.SENT
 
 
 def test_a_store_that_fails_after_the_answer_does_not_change_it(caller: Caller) -> None:
