@@ -85,9 +85,17 @@ def test_a_verb_uses_one_key_besides_the_mark_of_a_freeze(own_redis, verb: str, 
     assert used == keys
 
 
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("word", [b"+OK", b"*0"])
+def test_an_answer_that_redis_does_not_give_is_no_answer(verb: str, word: bytes) -> None:
+    """What stands there is no Redis, so a swap has not been won, nor an attempt counted."""
+    with a_server_that_hangs_up(b"QUIT", word) as (port, _), opened(f"redis://127.0.0.1:{port}/0") as store:
+        refused(lambda: VERBS[verb](store))
+
+
 @contextmanager
-def a_server_that_hangs_up(word: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Its port, and what came; it closes a connection where `word` came, and says OK to all else."""
+def a_server_that_hangs_up(word: bytes, says: bytes = b"+OK") -> Iterator[tuple[int, list[bytes]]]:
+    """Its port, and what came; it closes a connection where `word` came, and says the same to all else."""
     seen: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -96,7 +104,7 @@ def a_server_that_hangs_up(word: bytes) -> Iterator[tuple[int, list[bytes]]]:
                 peer, _ = listener.accept()
                 with peer:
                     while (data := peer.recv(65536)) and word not in data:
-                        peer.sendall(b"+OK\r\n" * len(re.findall(rb"(?:^|\r\n)\*\d+\r\n", data)))
+                        peer.sendall((says + b"\r\n") * len(re.findall(rb"(?:^|\r\n)\*\d+\r\n", data)))
                 seen.append(data)
                 if not data:
                     return

@@ -92,7 +92,7 @@ class RedisStore(Store, Movable, ServerChecks):
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
         with self._calling() as server:
-            value, *how = server.mget(VALUE + key, *self._freezable)
+            value, *how = _answer(list, server.mget(VALUE + key, *self._freezable))
         if how and (held := _hold(how[0])) and not held.how.holds:
             raise StoreUnavailable(held.how.message)
         return cast("bytes | None", value)
@@ -101,13 +101,13 @@ class RedisStore(Store, Movable, ServerChecks):
         """Replace `old` by `new`; see core.store.Store."""
         change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
         with self._calling() as server:
-            won, *found = SWAP.run(server, [VALUE + key, *self._freezable], *change)
-        return Swap(won=True, found=new) if won else Swap(won=False, found=found[0] if found else None)
+            won, *found = _answer(list, SWAP.run(server, [VALUE + key, *self._freezable], *change))
+        return Swap(won=True, found=new) if won == 1 else Swap(won=False, found=found[0] if found else None)
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
         with self._calling() as server:
-            return int(ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl)))
+            return int(_answer(int, ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl))))
 
     def ping(self) -> None:
         """Return when the server takes a write and gives it back."""
@@ -282,6 +282,13 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     name = type(error).__name__
     reason = REPLIES.get(kind) or PUBLIC_REASONS.get(name)
     return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
+
+
+def _answer(kind: type, given: Any) -> Any:
+    """Return an answer of this kind. One of another, such as a lone OK, is no answer to what was asked."""
+    if isinstance(given, kind) and given != []:
+        return given
+    raise StoreUnavailable("The store is not available (its answer is not one of Redis)")
 
 
 def _hold(mark: bytes | None) -> Hold | None:
