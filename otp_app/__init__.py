@@ -9,7 +9,7 @@ its own line or above; no API, channel or store imports another one.
     startup
     apis
     web
-    wiring
+    accounts  wiring
     background  channels  maintenance  proof  store  stores
     clock  logs
     settings

@@ -1,4 +1,4 @@
-"""The command line: create keys, check the settings, list records, move a store."""
+"""The command line: create keys, check the settings, list records, move a store, take over users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from otp_app.cli import keys, records, store
+from otp_app.cli import accounts, keys, records, store
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, advice, load, look, unreachable
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     check = commands.add_parser("check", help="check whether the server would start with the current settings")
     check.set_defaults(run=_check)
+    accounts.describe(commands.add_parser("accounts", help="take over the users of another server"))
     keys.describe(commands.add_parser("keys", help="create API keys, accounts and secret keys"))
     records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store"))
     records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))

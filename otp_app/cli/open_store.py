@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
@@ -60,3 +62,13 @@ def in_folder(name: str, url: str) -> str:
     if (file := keyring.database(url)) and not file.absolute().parent.is_dir():
         raise CannotDo(f"{name}: the directory {file.absolute().parent} does not exist; create it, or use another file")
     return url
+
+
+def as_url(text: str) -> str:
+    """Return a URL that was given directly or, to hide its password from the process list, in a file."""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read ({type(error).__name__})") from None

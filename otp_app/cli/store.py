@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from otp_app.cli.open_store import CannotDo, existing, exit_status, in_folder, whole
+from otp_app.cli.open_store import CannotDo, as_url, existing, exit_status, in_folder, whole
 from otp_app.core.moving import Movable
 from otp_app.core.store import ServerChecks
 from otp_app.maintenance.copy import BATCH, copy_records, thaw
@@ -30,22 +29,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "copy",
         help="copy all records and freeze the first store; servers answer 503 until they use the second store",
     )
-    copy.add_argument("source", metavar="FROM", type=_url, help="URL of the store in use; @FILE reads it from a file")
-    copy.add_argument("target", metavar="TO", type=_url, help="URL of an empty store; @FILE reads it from a file")
+    copy.add_argument("source", metavar="FROM", type=as_url, help="URL of the store in use; @FILE reads it from a file")
+    copy.add_argument("target", metavar="TO", type=as_url, help="URL of an empty store; @FILE reads it from a file")
     copy.set_defaults(run=_copy)
     thaw = store.add_parser("thaw", help="unfreeze a store after an interrupted copy")
-    thaw.add_argument("store", metavar="URL", type=_url, help="URL of the store; @FILE reads it from a file")
+    thaw.add_argument("store", metavar="URL", type=as_url, help="URL of the store; @FILE reads it from a file")
     thaw.set_defaults(run=_thaw)
-
-
-def _url(text: str) -> str:
-    """Return a URL that was given directly or, to hide its password from the process list, in a file."""
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read ({type(error).__name__})") from None
 
 
 def _copy(args: argparse.Namespace) -> int:

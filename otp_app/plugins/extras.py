@@ -7,10 +7,12 @@ from importlib.util import find_spec
 
 #: Package -> the file that locks it together with what the server needs.
 LOCK_FILES = {
+    "alembic": "requirements-accounts.txt",
     "cryptography": "requirements-eddsa.txt",
     "psycopg": "requirements-postgres.txt",
     "psycopg_pool": "requirements-postgres.txt",
     "redis": "requirements-redis.txt",
+    "sqlalchemy": "requirements-accounts.txt",
 }
 
 

@@ -148,6 +148,15 @@ class Settings(Model, frozen=True, kw_only=True):
         form="up to 100 visible ASCII characters",
     )] = "otp_app"
 
+    database_url: Annotated[str, Setting(
+        "The database of [accounts](accounts.md), with the packages of `requirements-accounts.txt`. A path after three "
+        "slashes is relative to the folder of the start, after four absolute.", group="Accounts",
+        form="`sqlite:///file` or `postgresql://user:password@host/database`", secret=True,
+    )] = "sqlite:///var/accounts.db"
+    otp_session_ttl: Annotated[float, Meta(ge=300, le=31_536_000), Setting(
+        "Life of a session in whole seconds; 2592000 are 30 days.",
+    )] = 2_592_000
+
     otp_api_keys: Annotated[tuple[ApiKey, ...], Setting(
         "Callers with an API key. `python -m otp_app keys new NAME` prints a line. The scopes are `send`, `verify`, "
         "and `metrics` for `/readyz`. Without keys only requests straight from this machine are answered. Set keys "

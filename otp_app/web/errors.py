@@ -17,14 +17,18 @@ from otp_app.logs import log, warn_seldom
 #: HTTP status by OtpError.code; what is not named here is 400
 STATUS = {
     "unauthorized": 401,
+    "no_session": 401,
     "forbidden": 403,
     "country_not_allowed": 403,
     "service_fixed": 403,
     "not_found": 404,
     "service_not_found": 404,
+    "user_not_found": 404,
+    "session_not_found": 404,
     "not_pending": 409,
     "idempotency_key_in_use": 409,
     "too_many_services": 409,
+    "user_exists": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
     "idempotency_key_reused": 422,
@@ -38,6 +42,7 @@ STATUS = {
     "too_many_wrong_keys": 429,
     "store_unavailable": 503,
     "directory_unavailable": 503,
+    "accounts_unavailable": 503,
     "unknown_key": 503,
     "channel_down": 503,
 }

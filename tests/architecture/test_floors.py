@@ -31,6 +31,8 @@ OUTSIDE = {
     "gunicorn": {"web.gunicorn.worker", "web.gunicorn.connection"},
     "urllib3": {"apis.users.directories.https"},
     "redis": {"stores.redis"},
+    "sqlalchemy": {"accounts"},
+    "alembic": {"accounts.migrating", "accounts.migrations.env", "accounts.migrations.versions.0001_accounts"},
     "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres"},
     "psycopg_pool": {"connections.postgres", "stores.postgres.pool"},
     "twilio": {"channels.twilio"},

@@ -54,7 +54,7 @@ def test_the_example_has_the_default(variable, text, tmp_path):
 
 SECRETS = {
     *("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS", "OTP_API_KEYS", "OTP_VERIFY_ACCOUNTS", "OTP_STORE_URL"),
-    *("OTP_DIRECTORY_URL", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"),
+    *("DATABASE_URL", "OTP_DIRECTORY_URL", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"),
 }
 
 

@@ -3,6 +3,7 @@
 
 import pytest
 
+import otp_app.accounts.errors  # noqa: F401 - its refusals count too
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown, OtpError, StoreUnavailable
 from otp_app.web.access import requires
@@ -311,10 +312,11 @@ def test_channels_that_do_not_work_are_documented(everything):
     assert_documented(Door("get", "/readyz"), answer)
 
 
-#: what the native operations never answer: it is of readyz's faults, a directory, or another face
+#: what the native operations never answer: it is of readyz's faults, a directory, accounts, or another face
 ELSEWHERE = {
     "channel_down", "directory_unavailable", "verification_spent", "service_not_found", "service_fixed",
-    "too_many_services",
+    "too_many_services", "accounts_unavailable", "wrong_code", "user_exists", "user_not_found", "no_session",
+    "session_not_found",
 }  # fmt: skip
 #: kinds that are answered as one of their own kinds, or as the reason of a channel
 GENERAL = {"error", "invalid_input", "limit_reached", "delivery_refused"}

@@ -1,0 +1,176 @@
+"""The database of accounts: its tables, and what happens while it does not work."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from otp_app.accounts import service
+from otp_app.accounts.database import Database
+from otp_app.accounts.errors import AccountsUnavailable
+from otp_app.accounts.migrating import FOLDER
+from otp_app.accounts.tables import NEWEST, VERSIONS, metadata
+from tests.accounts.conftest import REQUEST
+from tests.faults.load import at_once
+from tests.faults.proxy import Proxy
+from tests.running import ROOT
+
+# ---- tables
+
+
+def test_the_migrations_make_the_tables(bureau):
+    """Those of tables.py, to the index."""
+    with bureau.database.reading() as db:
+        context = MigrationContext.configure(db, opts={"version_table": VERSIONS})
+        found = [change for change in compare_metadata(context, metadata) if "otp_" not in str(change)]
+    assert found == []
+    assert ScriptDirectory(str(FOLDER)).get_heads() == [NEWEST]
+
+
+def test_servers_that_start_at_once_make_the_tables_once(database_url):
+    """The others wait."""
+    databases = [Database(database_url) for _ in range(4)]
+    at_once(4, lambda number: databases[number].ping())
+    for database in databases:
+        database.close()
+
+
+def test_tables_of_a_newer_server_are_left_alone(bureau, open_bureau):
+    """The accounts are unavailable, and nothing is changed."""
+    bureau.database.ping()
+    with bureau.database.writing() as db:
+        db.exec_driver_sql(f"UPDATE {VERSIONS} SET version_num = '9999'")
+    with pytest.raises(AccountsUnavailable, match="newer version"):
+        open_bureau(bureau.url).database.ping()
+    assert bureau.rows(f"SELECT * FROM {VERSIONS}") == [("9999",)]
+
+
+def test_nobody_else_may_read_the_file(tmp_path):
+    """It has the numbers of all users."""
+    with closing(Database(f"sqlite:///{tmp_path}/new/accounts.db")) as database:
+        database.ping()
+        modes = {path.stat().st_mode & 0o077 for path in [tmp_path / "new", *(tmp_path / "new").iterdir()]}
+    assert modes == {0}
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "mysql://host/db", "postgresql://u:pa/ss@host/db"])
+def test_a_url_that_is_none_is_a_fault(url):
+    """In one line, without the password."""
+    with pytest.raises(ValueError, match="write") as raised:
+        Database(url)
+    assert "pa/ss" not in str(raised.value)
+
+
+# ---- faults
+
+
+def fails(bureau, act):
+    """Return how long it took to say so."""
+    begun = time.monotonic()
+    with pytest.raises(AccountsUnavailable) as raised:
+        act()
+    assert raised.value.retry_after
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("statement", ["BEGIN_SESSION", "NOTE"])
+def test_a_fault_in_the_middle_leaves_nothing_half_done(bureau, monkeypatch, statement):
+    """User, session and activity are one change."""
+    number = bureau.number()
+    bureau.accounts.sign_up(number, REQUEST)
+    before = bureau.rows("SELECT * FROM accounts_activity")
+    with monkeypatch.context() as broken:
+        broken.setattr(service.sql, statement, text("SELECT no_such_column"))
+        fails(bureau, lambda: bureau.accounts.verify(number, bureau.code()))
+    assert not bureau.accounts.is_registered(number)
+    assert bureau.rows("SELECT * FROM accounts_sessions") == []
+    assert bureau.rows("SELECT * FROM accounts_activity") == before
+
+
+def test_a_sign_up_that_cannot_be_kept_sends_nothing(bureau, monkeypatch):
+    """Nobody gets a code that could not be used."""
+    monkeypatch.setattr(service.sql, "SIGN_UP", text("SELECT no_such_column"))
+    fails(bureau, lambda: bureau.accounts.sign_up(bureau.number(), REQUEST))
+    assert bureau.house.channel.messages == []
+
+
+def test_a_lock_of_another_process_spends_no_code(tmp_path, open_bureau):
+    """The database is asked before the code is used up."""
+    bureau = open_bureau(f"sqlite:///{tmp_path}/accounts.db")
+    number = bureau.number()
+    bureau.accounts.sign_up(number, REQUEST)
+    with bureau.database.writing():
+        fails(bureau, lambda: bureau.accounts.verify(number, bureau.code()))
+    assert bureau.accounts.verify(number, bureau.code())
+
+
+@pytest.mark.parametrize("harm", ["a folder", "no database"])
+def test_a_file_that_cannot_be_used_is_a_fault(tmp_path, open_bureau, harm):
+    """And nothing else is lost."""
+    file = tmp_path / "accounts.db"
+    file.mkdir() if harm == "a folder" else file.write_bytes(b"no database, " * 100)
+    bureau = open_bureau(f"sqlite:///{file}")
+    fails(bureau, lambda: bureau.accounts.is_registered(bureau.number()))
+
+
+def test_postgres_that_hangs_or_is_away_is_a_fault_within_seconds(postgres_server, open_bureau):
+    """No code is spent, and with its first answer all is well again."""
+    with Proxy(postgres_server.port) as proxy:
+        bureau = open_bureau(postgres_server.new_url().replace(str(postgres_server.port), str(proxy.port)))
+        number = bureau.number()
+        bureau.accounts.sign_up(number, REQUEST)
+        proxy.delay = 30
+        assert fails(bureau, lambda: bureau.accounts.verify(number, bureau.code())) < 5
+        assert fails(bureau, lambda: bureau.accounts.verify(number, bureau.code())) < 5
+        proxy.delay = 0
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                assert bureau.accounts.verify(number, bureau.code())
+                return
+            except AccountsUnavailable:
+                threading.Event().wait(0.1)
+        pytest.fail("not well again")
+
+
+def test_postgres_that_restarted_is_noticed_before_a_connection_is_used(postgres_server, open_bureau):
+    """Connections that were cut are replaced."""
+    bureau = open_bureau(postgres_server.new_url())
+    bureau.database.ping()
+    with bureau.database.reading() as db:
+        db.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    for _ in range(12):
+        bureau.database.ping()
+
+
+# ---- packages
+
+
+def test_serving_the_native_api_loads_no_database():
+    """Who has no accounts installs and loads none of it."""
+    program = "import wsgi, sys; print({'sqlalchemy', 'alembic', 'otp_app.accounts'} & set(sys.modules))"
+    environ = {"OTP_STORE_URL": "memory://", "PATH": os.environ["PATH"]}
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, capture_output=True, check=True)
+    assert run.stdout.splitlines()[-1] == b"set()"
+
+
+def test_an_up_to_date_database_loads_no_alembic(tmp_path):
+    """Its 10 MiB are for the start that changes tables."""
+    url = f"sqlite:///{tmp_path}/accounts.db"
+    program = (
+        "import sys; from otp_app.accounts.database import Database; "
+        f"Database({url!r}).ping(); print('alembic' in sys.modules)"
+    )
+    said = [subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True) for _ in "12"]
+    assert [run.stdout.strip() for run in said] == [b"True", b"False"]

@@ -1,0 +1,93 @@
+"""`python -m otp_app accounts import`: users of another server."""
+
+import sqlite3
+import sys
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from tests.accounts.conftest import REQUEST
+from tests.command import run
+from tests.configuration import VARIABLES
+
+TABLES = """
+CREATE TABLE users (id {serial}, phone_number text UNIQUE, otp text, is_verified boolean);
+CREATE TABLE user_activity (phone_number text, event_type text, event_time timestamp);
+INSERT INTO users (phone_number, otp, is_verified) VALUES
+    ('+14155550001', '123456', true), ('+1 415 555 0002', '', true), ('+14155550003', '654321', false),
+    ('+14155550002', '', true), ('call me', '', true), (NULL, '', NULL);
+INSERT INTO user_activity VALUES
+    ('+14155550001', 'login', '2024-01-01 12:00:00'), ('+14155550001', NULL, NULL),
+    ('+19999', 'login', '2024-01-01 12:00:00'),
+    ('+1 415 555 0002', 'logout', '2024-01-02 12:00:00.5');
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Commands run in a folder of their own, with nothing set."""
+    monkeypatch.chdir(tmp_path)
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def theirs(request, tmp_path):
+    """The database of another server."""
+    if request.param == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "theirs.db")) as db:
+            db.executescript(TABLES.format(serial="INTEGER PRIMARY KEY"))
+        return f"sqlite:///{tmp_path}/theirs.db"
+    url = request.getfixturevalue("postgres_server").new_url()
+    with psycopg.connect(url) as db:
+        db.execute(TABLES.format(serial="serial PRIMARY KEY").encode())
+    return url
+
+
+def test_users_and_activity_come_over(bureau, theirs, capsys, monkeypatch):
+    """Whoever was verified logs in, the others sign up; what is no number stays behind."""
+    monkeypatch.setenv("DATABASE_URL", bureau.url)
+    ended = run(capsys, "accounts", "import", theirs)
+    assert (ended.status, ended.error) == (0, "")
+    assert ended.output.splitlines() == [
+        "Users imported: 3, with 2 lines of activity.",
+        "Already here: 1. Without a phone number that can be read: 2.",
+    ]
+    numbers = [f"+1415555000{n}" for n in (1, 2, 3)]
+    assert [bureau.accounts.is_registered(number) for number in numbers] == [True, True, False]
+    bureau.accounts.send_login_code(numbers[0], REQUEST)
+    session = bureau.accounts.session(bureau.accounts.log_in(numbers[0], bureau.code()))
+    assert session.user.phone_number == numbers[0]
+    assert bureau.rows("SELECT event, at FROM accounts_activity WHERE event = 'logout'") == [("logout", 1704196800)]
+
+
+def test_a_second_time_nobody_comes_twice(bureau, theirs, capsys, monkeypatch):
+    """Users who are here already stay as they are."""
+    monkeypatch.setenv("DATABASE_URL", bureau.url)
+    number, token = bureau.signed_up("+14155550001")
+    run(capsys, "accounts", "import", theirs)
+    ended = run(capsys, "accounts", "import", theirs)
+    assert "Users imported: 0, with 0 lines of activity.\nAlready here: 4." in ended.output
+    assert bureau.accounts.session(token).user.phone_number == number
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("mysql://host", "write sqlite:///file, or postgresql://user:password@host/database"),
+        ("sqlite:///empty.db", "The database of accounts is not available (SQLITE_ERROR)"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_one_line(capsys, source, line):
+    """And nothing is imported."""
+    assert run(capsys, "accounts", "import", source) == (1, "", f"{line}\n")
+
+
+def test_without_the_packages_it_says_how_to_install_them(capsys, monkeypatch):
+    """With the versions of the lock file."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    monkeypatch.delitem(sys.modules, "otp_app.accounts.importer", raising=False)
+    ended = run(capsys, "accounts", "import", "sqlite:///theirs.db")
+    assert ended.status == 1
+    assert ended.error.endswith("--require-hashes -r requirements-accounts.txt\n")
