@@ -1,6 +1,7 @@
 """gunicorn's configuration: values from the settings, and a check that refuses unsafe starts and reloads.
 
-gunicorn exits with status 78 if an operator must change something, and with 75 if a shared store is unavailable.
+gunicorn exits with status 78 if an operator must change something, and with 75 if a shared store, or the address to
+listen on, is unavailable.
 """
 
 from __future__ import annotations
@@ -145,24 +146,23 @@ def worker_exit(_server, worker):
 
 
 def _taken(addresses):
-    """Return a line for each address in use by another program; gunicorn would retry for 5 s and log ten lines."""
+    """Return a line for each address that cannot be had; gunicorn would retry for 5 s and log ten lines."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:  # inherited sockets are our own
         return []
-    return [
-        f"PORT: {port} of {host} is in use by another program: stop that program, or set another PORT"
-        for host, port in (address for address in addresses if isinstance(address, tuple))
-        if _in_use(host, port)
-    ]
+    found = (_why_not(*address) for address in addresses if isinstance(address, tuple))
+    return [line for line in found if line]
 
 
-def _in_use(host, port):
+def _why_not(host, port):
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does, to ignore closed sockets
         try:
             probe.bind((host, port))
         except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
+            if error.errno == errno.EADDRINUSE:
+                return f"PORT: {port} of {host} is in use by another program: stop that program, or set another PORT"
+            return f"HOST, PORT: the server cannot listen on {host}, port {port} ({error.strerror}): set others"
+    return None
 
 
 def _reload(server, reload):

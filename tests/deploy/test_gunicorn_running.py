@@ -313,6 +313,14 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     assert lines == [f"PORT: {port} of 127.0.0.1 is in use by another program: stop that program, or set another PORT"]
 
 
+def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
+    """With the same status: the address may come, as that of a network that is not up yet."""
+    twilio = {"TWILIO_ACCOUNT_SID": f"AC{'1' * 32}", "TWILIO_AUTH_TOKEN": "t", "TWILIO_PHONE_NUMBER": "+15005550006"}
+    keys = f"shop:send:{'1' * 63}2"
+    (line,) = refused(tmp_path, status=os.EX_TEMPFAIL, HOST="192.0.2.7", OTP_API_KEYS=keys, **twilio)
+    assert line.startswith("HOST, PORT: the server cannot listen on 192.0.2.7, port 5000 (")
+
+
 LOADED = """
 import runpy, sys
 conf = runpy.run_path(sys.argv[1])
