@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -176,12 +178,26 @@ def read(model: type[Body], said: object) -> Body:
     """Return the fields of a body. Raises Unfit."""
     if not isinstance(said, dict):
         raise Unfit([NO_OBJECT])
+    if model not in _learned:
+        _learn(model)
     try:
         found = msgspec.convert(said, model)
         made = {name: make(getattr(found, name)) for name, make in _readers(model)}
     except ValueError:  # msgspec's own is of the first fault alone
         raise Unfit([fault for field in _fields(model) if (fault := _fault(field, said))]) from None
     return replace(found, **made) if made else found
+
+
+_learned: set[type[Fields]] = set()
+_learning = Lock()
+
+
+def _learn(model: type[Fields]) -> None:
+    """Let one thread alone use a model first: msgspec 0.22 ends the process (SIGSEGV) where several do at once."""
+    with _learning:
+        with suppress(ValueError):
+            msgspec.convert({}, model)
+        _learned.add(model)
 
 
 @cache

@@ -1,5 +1,8 @@
 """Fields of bodies: what msgspec refuses is explained, every fault of it."""
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -68,3 +71,30 @@ def test_a_fault_of_a_native_request_names_the_field_and_what_to_write(house, bo
     """Without the value, and without a pattern."""
     answer = house.post("/send-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, line)
+
+
+FIRST_REQUESTS = """
+import sys, threading
+from typing import Annotated
+from msgspec import Meta
+from otp_app.web.body import Fields, read
+
+def use(start, model):
+    start.wait()
+    read(model, {"a": "1"})
+
+sys.setswitchinterval(1e-6)
+for _ in range(200):
+    class Model(Fields, frozen=True, kw_only=True):
+        a: Annotated[str, Meta(max_length=9)] | None = None
+        b: Annotated[str, Meta(min_length=1, max_length=9)] = ""
+    start = threading.Barrier(4)
+    threads = [threading.Thread(target=use, args=(start, Model)) for _ in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+"""
+
+
+def test_the_first_requests_of_a_worker_may_come_at_once():
+    """Else msgspec ends the process, with all requests in it, where threads meet a Struct that it does not know."""
+    assert subprocess.run([sys.executable, "-c", FIRST_REQUESTS], timeout=60, check=False).returncode == 0
