@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 def put(store: SqliteStore, key: str) -> bool:
     return store.swap(key, None, b"a", HOUR).won
+
+
+def test_without_a_thread_to_write_nothing_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose limit of processes is reached: 503, and no change that is made later."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with closing(SqliteStore(f"sqlite:///{path}")) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            refused(lambda: put(store, "k"))
+        assert put(store, "k")
 
 
 def test_changes_that_wait_share_one_commit(store: SqliteStore) -> None:

@@ -58,7 +58,10 @@ class Writer:
                 raise StoreUnavailable("The store is not available (too many changes wait)")
             if not (self._thread and self._thread.is_alive()):
                 thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise StoreUnavailable("The store is not available (no thread can be started)") from error
                 self._thread = thread
             self._waiting.append(change)
             self._ready.notify()
