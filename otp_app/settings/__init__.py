@@ -218,7 +218,7 @@ class Settings(Model, frozen=True, kw_only=True):
         "The approved WhatsApp template. Its variable 1 is the code.",
         form="`HX` and 32 hex digits, as Twilio shows it",
     )] = ""
-    twilio_api_base_url: Annotated[str, _shape(r"https?://[^\s/]+"), Setting(
+    twilio_api_base_url: Annotated[str, _shape(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"), Setting(
         "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
     )] = ""
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(

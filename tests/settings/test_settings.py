@@ -355,6 +355,7 @@ BAD = [
     ("TWILIO_CONTENT_SID", AC),
     ("TWILIO_API_BASE_URL", "api.twilio.com"),
     ("TWILIO_API_BASE_URL", "http://x/v1"),
+    ("TWILIO_API_BASE_URL", "http://[::1"),
     ("TWILIO_TIMEOUT", "0"),
     ("TWILIO_TIMEOUT", "13"),
 ]
