@@ -131,7 +131,7 @@ EVENTS = {
     "sent, as far as anybody knows": (Sent(*ABOUT, "VL1", "sms", "unknown", ""), "INFO"),
     "refused": (REFUSED, "WARNING"),
     "outcome lost": (LOST, "WARNING"),
-    "wrong guess": (Checked(*ABOUT, "pending"), "DEBUG"),
+    "wrong attempt": (Checked(*ABOUT, "pending"), "DEBUG"),
     "approved": (Checked(*ABOUT, "approved"), "INFO"),
     "guessed to death": (Checked(*ABOUT, "max_attempts_reached"), "INFO"),
     "canceled": (Canceled(*ABOUT), "INFO"),
@@ -140,7 +140,7 @@ EVENTS = {
 
 @pytest.mark.parametrize(("event", "level"), EVENTS.values(), ids=EVENTS)
 def test_each_event_has_its_level(start, event, level):
-    """Trouble is a warning; a wrong guess is not told by default, or whoever guesses could fill the disk."""
+    """Trouble is a warning; a wrong attempt is not logged by default, or an attacker could fill the disk."""
     written = start("DEBUG")
     log_event(event)
     found = json.loads(written.getvalue())

@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import require
 from tests.running import ROOT, free_port, wait_until
-from tests.web.documented import DOORS
+from tests.web.documented import ENDPOINTS
 
 #: What stands around a site, here without root's files and ports.
 AROUND = """
@@ -202,7 +202,7 @@ def test_a_post_is_never_repeated(site: Site, upstream: Upstream) -> None:
 
 
 NUMBER, SECRET = "919812345678", "s3cretW0rd"
-ROUTES = [(door.method.upper(), re.sub(r"{\w+}", f"+{NUMBER}", door.path)) for door in DOORS]
+ROUTES = [(endpoint.method.upper(), re.sub(r"{\w+}", f"+{NUMBER}", endpoint.path)) for endpoint in ENDPOINTS]
 
 
 def test_no_log_has_a_number_a_secret_or_an_address(site: Site) -> None:

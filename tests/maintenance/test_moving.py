@@ -100,11 +100,11 @@ def test_progress_begins_at_nothing_and_ends_with_all(new, empty, count) -> None
     assert told == [(done, count) for done in range(0, count, 1000)] + [(count, count)]
 
 
-def test_progress_ends_with_all_where_the_size_was_a_guess(full, empty, monkeypatch) -> None:
+def test_progress_ends_with_all_where_the_size_was_an_attempt(full, empty, monkeypatch) -> None:
     """A server may count what is none of ours, or not count what is new."""
-    for guess in (RECORDS + 2, RECORDS - 2, 0):
+    for attempt in (RECORDS + 2, RECORDS - 2, 0):
         told: list[tuple[int, int]] = []
-        monkeypatch.setattr(full, "size", lambda guess=guess: guess)
+        monkeypatch.setattr(full, "size", lambda attempt=attempt: attempt)
         copy.copy_records(full, empty, lambda done, total, told=told: told.append((done, total)))
         assert [done == total for done, total in told] == [False] * (len(told) - 1) + [True]
         empty.freeze(Freeze.FILLING)

@@ -363,7 +363,7 @@ BAD = [
 
 @pytest.mark.parametrize(("variable", "text"), [(v, t) for v, t in BAD if t.strip() == t])
 def test_a_bad_text_is_a_fault_of_its_variable(fault, variable, text):
-    """Told in words, in one line; the server does not start with it, nor with a guess."""
+    """Told in words, in one line; the server does not start with it, nor with an attempt."""
     line = fault(variable, text)
     assert line
     assert "\n" not in line

@@ -77,8 +77,8 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown face": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
-    "a face twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
+    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
+    "an API twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
@@ -412,7 +412,7 @@ def send(settings):
 
 @pytest.mark.parametrize("how", ["settings over the key file", "another key file"])
 def test_prepare_refuses_a_store_that_was_used_with_other_keys(how, tmp_path):
-    """Nothing would find its records: every number would have its messages and wrong guesses anew."""
+    """Nothing would find its records: every number would have its messages and wrong attempts anew."""
     startup.prepare(settings_for(tmp_path))
     send(settings_for(tmp_path))
     assert startup.prepare(settings_for(tmp_path)) == []
@@ -537,7 +537,7 @@ def test_what_only_this_machine_can_reach(host, loopback):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "face"),
+    ("setting", "value", "api"),
     [
         ("otp_directory_url", "file:///users.csv", "users"),
         ("otp_users_expose_phone", "1", "users"),
@@ -545,11 +545,11 @@ def test_what_only_this_machine_can_reach(host, loopback):
         ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
     ],
 )
-def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
+def test_a_setting_of_an_api_that_is_off_is_told(setting, value, api):
     """It does nothing, and its operator may not know."""
-    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
+    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {api}"
     assert line in startup.advice(make_settings(**{setting: value}))
-    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{face}"}))
+    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{api}"}))
 
 
 def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):

@@ -78,7 +78,7 @@ def test_every_key_has_its_place():
 
 
 def test_nothing_is_the_server_as_it_is():
-    """Without PHONE_VERIFICATION the face has safe figures, the server's own words and its own channels."""
+    """Without PHONE_VERIFICATION the API has safe figures, the server's own words and its own channels."""
     nothing = parse("")
     assert (nothing.ttl, nothing.once_only, nothing.max_attempts, nothing.code_length) == (300, True, 5, 6)
     assert (nothing.backend, nothing.own_class, nothing.sandbox_code, nothing.message) == ("", "", "", "")
@@ -143,7 +143,7 @@ def test_advice(changes, line):
 
 
 def test_a_long_life_is_cut():
-    """No setting of a face makes a code live longer than ten minutes."""
+    """No setting of an API makes a code live longer than ten minutes."""
     assert chosen(SECURITY_CODE_EXPIRATION_SECONDS=3600).ttl == 600
 
 

@@ -19,7 +19,7 @@ from otp_app.core.events import Approval
 from otp_app.wiring import build
 from tests.configuration import make_settings
 from tests.running import ROOT, call, free_port, wait_until
-from tests.web.house import BASE_URL, SETTINGS, FakeClock
+from tests.web.site import BASE_URL, SETTINGS, FakeClock
 
 EXAMPLE = ROOT / "examples" / "phone_accounts"
 DOCUMENT = ROOT / "docs" / "phone-verify-recipes.md"
@@ -156,7 +156,7 @@ def test_no_user_without_the_phone(shop, users, changes):
 
 
 def test_what_is_no_number_is_refused(shop):
-    """In the face's shape, as its path is under the face's."""
+    """In the API's shape, as its path is under the API's."""
     status, said = shop.register(shop.code_for(), phone_number="12")
     assert (status, list(said)) == (400, ["detail"])
 
@@ -240,7 +240,7 @@ def later(shop, phone=PHONE):
 
 
 def test_a_phone_that_was_verified_has_a_user(hooked, users):
-    """Whatever door the code came through; a second time makes no second user."""
+    """Whatever API the code came through; a second time makes no second user."""
     hooked.post("/api/phone/verify", hooked.code_for())
     assert users() == [(PHONE, None)]
     hooked.post("/api/phone/verify", later(hooked))

@@ -274,7 +274,7 @@ def test_another_path(phones, path):
     assert said(phones.server.post(path, BODY)) == (404, {"detail": "Not found."})
 
 
-def test_paths_that_are_not_of_this_face(phones):
+def test_paths_that_are_not_of_this_api(phones):
     """Keep the native words."""
     assert phones.server.post("/api/phones", BODY).json["error_type"] == "not_found"
     assert phones.server.call("GET", "/send-otp").json["error_type"] == "method_not_allowed"

@@ -1,4 +1,4 @@
-"""What a check says on the users face when it accepts nothing: status and body, word for word."""
+"""What a check says on the users API when it accepts nothing: status and body, word for word."""
 
 
 def failure(user_id, message, error_type):

@@ -18,7 +18,7 @@ from tests.configuration import make_settings
 from tests.phones import fresh_numbers
 
 BASE_URL = "http://127.0.0.1:5000"
-SETTINGS = {"otp_store_url": "memory://", "otp_channels": "tests.web.house:RecordingChannel"}
+SETTINGS = {"otp_store_url": "memory://", "otp_channels": "tests.web.site:RecordingChannel"}
 
 
 class RecordingChannel:
@@ -70,7 +70,7 @@ class FakeClock:
         self.seconds += seconds
 
 
-class House:
+class Site:
     """A server over real services. `given` are settings by attribute, as text or as values."""
 
     def __init__(self, **given: Any) -> None:

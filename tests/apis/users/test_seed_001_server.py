@@ -1,4 +1,4 @@
-"""The face of seed 001 in our house: the native face beside it, restarts, and what settings change."""
+"""The API of seed 001 on this server: the native API beside it, restarts, and what settings change."""
 
 import sqlite3
 from contextlib import closing
@@ -9,16 +9,16 @@ import redis
 
 from tests.apis.users.conftest import serving_users
 from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
-from tests.web.house import api_key, wrong
+from tests.web.site import api_key, wrong
 
 PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
 BODY = {"user_id": "abc", "passcode": "123456"}
 
 
-# ---- the native face beside it
+# ---- the native API beside it
 
 
-def test_a_code_of_one_face_is_good_on_the_other(users):
+def test_a_code_of_one_api_is_good_on_the_other(users):
     """Sent here and checked there, and the other way round; used is used."""
     user, code = users.coded()
     assert users.verify(user.number, code).status == 200
@@ -39,7 +39,7 @@ def test_the_tries_are_one(users):
     assert said(users.verify_code(user.id, code)) == nothing(user.id)
 
 
-def test_the_other_face_has_two_more_tries(users):
+def test_the_other_api_has_two_more_tries(users):
     """Used up here after three, it takes five there."""
     user, code = users.coded()
     assert [users.verify_code(user.id, wrong(code)).status for _ in range(4)] == [400, 400, 400, 429]
@@ -47,7 +47,7 @@ def test_the_other_face_has_two_more_tries(users):
     assert users.verify(user.number, code).status == 200
 
 
-def test_four_wrong_codes_on_the_other_face(users):
+def test_four_wrong_codes_on_the_other_api(users):
     """More than there are here: used up at the first check."""
     user, code = users.coded()
     assert [users.verify(user.number, wrong(code)).status for _ in range(4)] == [400] * 4
@@ -56,7 +56,7 @@ def test_four_wrong_codes_on_the_other_face(users):
 
 
 def test_a_send_brings_a_code_that_can_be_used_here(users):
-    """After three wrong guesses there another code is sent, since nothing could be done here with the old one."""
+    """After three wrong attempts there another code is sent, since nothing could be done here with the old one."""
     user, old = users.coded()
     assert [users.verify(user.number, wrong(old)).status for _ in range(3)] == [400] * 3
     users.wait(31)
@@ -65,7 +65,7 @@ def test_a_send_brings_a_code_that_can_be_used_here(users):
 
 
 def test_the_end_is_told_here_whatever_was_checked_there(users):
-    """The native face tells no reasons, so it takes none away."""
+    """The native API tells no reasons, so it takes none away."""
     user, code = users.coded()
     users.wait(301)
     assert users.verify(user.number, code).status == 400
@@ -73,7 +73,7 @@ def test_the_end_is_told_here_whatever_was_checked_there(users):
 
 
 def test_the_gap_is_one(users):
-    """A send on one face is one on the other."""
+    """A send on one API is one on the other."""
     user, other = users.user(), users.user()
     assert users.send_code(user.id).status == 200
     assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
@@ -203,7 +203,7 @@ def test_the_variables_of_its_redis(tmp_path, redis_server):
         assert users.verify_code(user.id, code).status == 200
 
 
-def test_only_the_native_face(tmp_path):
+def test_only_the_native_api(tmp_path):
     """Paths of the other one are not there; told in JSON."""
     with serving_users(tmp_path, OTP_APIS="native") as users:
         for path in ("/send-code", "/verify-code"):
@@ -212,7 +212,7 @@ def test_only_the_native_face(tmp_path):
         assert users.server.post("/send-otp", {"phone_number": users.user().number}).status == 200
 
 
-def test_only_the_users_face(tmp_path):
+def test_only_the_users_api(tmp_path):
     """The other way round."""
     with serving_users(tmp_path, OTP_APIS="users") as users:
         for path in ("/send-otp", "/resend-otp", "/verify-otp"):
@@ -223,7 +223,7 @@ def test_only_the_users_face(tmp_path):
 
 
 def test_a_key_is_needed_where_there_are_keys(tmp_path):
-    """Also where the native face is open to browsers: this one tells codes and users apart."""
+    """Also where the native API is open to browsers: this one tells codes and users apart."""
     settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "otp_shop"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
     with serving_users(tmp_path, **settings) as users:
         user = users.user()
