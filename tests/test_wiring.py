@@ -71,7 +71,7 @@ class Store(MemoryStore):
 
 
 def test_what_is_over_is_swept_until_the_end(monkeypatch, caplog):
-    """In batches, off the requests; a store that fails is tried again, and told of without a traceback."""
+    """In batches, off the requests; a store that fails is tried again, and logged without a traceback."""
     monkeypatch.setattr(sweeper, "SWEEP_EVERY", 0.01)
     store = Store()
     thread = sweeper.Sweeper(store)
@@ -112,7 +112,7 @@ def opened(services, name):
     return load_api(name)(services).state
 
 
-def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
+def test_approvals_go_to_a_function_of_the_operators(monkeypatch):
     """Of every API, with the whole number."""
     heard = []
     monkeypatch.setitem(sys.modules, "operators", SimpleNamespace(heard=heard.append))

@@ -129,12 +129,12 @@ def assert_wrong(api: str, user: User, answer: Answer, looked_at: int) -> None:
         assert said(answer) == words[api]
 
 
-def assert_used_up(api: str, user: User, answer: Answer, told: bool) -> None:
-    """What an API says when it looks at no more attempts; `told`: users has said so before."""
+def assert_used_up(api: str, user: User, answer: Answer, reported: bool) -> None:
+    """What an API says when it looks at no more attempts; `reported`: users has said so before."""
     if api == "verify_v2":
         assert (answer.status, answer.json["code"]) == (429, 60202)
     else:
-        words = {"native": NATIVE_WORDS, "users": (nothing if told else too_many)(user.id), "phone": TOO_MANY}
+        words = {"native": NATIVE_WORDS, "users": (nothing if reported else too_many)(user.id), "phone": TOO_MANY}
         assert said(answer) == words[api]
 
 
@@ -142,18 +142,18 @@ def assert_used_up(api: str, user: User, answer: Answer, told: bool) -> None:
 def test_wrong_attempts_are_five_in_all(site, turn):
     """Whichever API is first; users looks at three and no more. Each tells of them in its own words."""
     user, code = site.pending("native", "phone")
-    looked_at, told = 0, False
+    looked_at, reported = 0, False
     for api in islice(cycle(APIS), turn, turn + 6):
         answer = site.check(api, user, wrong(code))
         if looked_at < (3 if api == "users" else 5):
             looked_at += 1
             assert_wrong(api, user, answer, looked_at)
         else:
-            assert_used_up(api, user, answer, told)
-            told = told or api == "users"
+            assert_used_up(api, user, answer, reported)
+            reported = reported or api == "users"
     assert looked_at == 5
     for api in APIS:
-        assert_used_up(api, user, site.check(api, user, code), told)
+        assert_used_up(api, user, site.check(api, user, code), reported)
 
 
 @pytest.mark.parametrize("last", ["native", "phone", "verify_v2"])

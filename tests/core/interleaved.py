@@ -1,7 +1,7 @@
 """One number under several APIs and servers, whose sends get their outcomes at any time or never: a search for orders.
 
-The model beside the ledger knows true time, each message's end, and what every verification was told; it repeats no
-rule, but says what must hold of the ledger whatever came before.
+The model beside the ledger knows true time, each message's end, and what was answered of every verification; it repeats
+no rule, but says what must hold of the ledger whatever came before.
 """
 
 from __future__ import annotations

@@ -169,23 +169,23 @@ def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
 FEWER = replace(POLICY, api_attempts=3, report_end_once=True)
 
 
-def test_how_it_died_is_told_once(number: Number) -> None:
+def test_how_it_died_is_reported_once(number: Number) -> None:
     number.policy = FEWER
     verification = number.send()
     attempts = [number.check(verification, WRONG) for _ in range(3)]
     assert [(v.counted, v.attempts_left) for v in attempts] == [(True, 2), (True, 1), (True, 0)]
-    told = [number.check(verification) for _ in range(3)]
-    assert [(v.status, v.counted, v.end_reported) for v in told] == [
+    reported = [number.check(verification) for _ in range(3)]
+    assert [(v.status, v.counted, v.end_reported) for v in reported] == [
         (Status.MAX_ATTEMPTS_REACHED, False, already) for already in (False, True, True)
     ]
 
 
-def test_that_it_expired_is_told_once(number: Number) -> None:
+def test_that_it_expired_is_reported_once(number: Number) -> None:
     number.policy = FEWER
     verification = number.send()
     number.clock.forward(301)
-    told = [number.check(verification) for _ in range(2)]
-    assert [(v.status, v.end_reported) for v in told] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
+    reported = [number.check(verification) for _ in range(2)]
+    assert [(v.status, v.end_reported) for v in reported] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
 
 
 def test_attempts_under_another_policy_count(number: Number) -> None:

@@ -227,7 +227,7 @@ class Histories(RuleBasedStateMachine):
         self.witness.looked_at(verdict, number, purpose, attempt, self.world.clock())
 
     def _lose_swaps(self, times: int, meanwhile: Callable[[], None]) -> None:
-        """Let another server act just before a swap, as often as told."""
+        """Let another server act just before a swap, as often as asked."""
         left = times
 
         def before(verb: str, index: int) -> None:

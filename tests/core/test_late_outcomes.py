@@ -125,13 +125,13 @@ def test_a_late_refusal_takes_nothing_from_a_streak_that_an_approval_began_anew(
 
 
 def test_short_codes_that_late_refusals_may_bring_back_count_beside_new_ones() -> None:
-    """One of four digits, longer for three guesses and then replaced, is as it was once both messages are refused."""
+    """One of four digits, longer for three attempts and then replaced, is as it was once both messages are refused."""
     verify: dict[str, object] = {"policy": "verify, four digits", "authenticated": True}
     same = {"code": "", "replace_code": False}
     Interleaved().run([
         ("send", verify | same | {"purpose": "login", "answer": SENT}),
         ("send", verify | {"purpose": "login", "code": "87654321", "replace_code": True, "answer": None}),
-        ("guess", {"which": 0, "policy": "native", "wrongs": 3}),
+        ("attempt", {"which": 0, "policy": "native", "wrongs": 3}),
         ("send", verify | same | {"policy": "users", "purpose": "login", "answer": None}),
         ("send", verify | same | {"purpose": "pay", "answer": SENT}),
         ("hear", {"which": 1, "answer": refused(), "hand_on": False}),

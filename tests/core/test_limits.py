@@ -101,7 +101,7 @@ def test_a_caller_with_a_key_has_a_reserve_beyond_what_strangers_can_use_up() ->
     assert [sends_left(ledger, NOW, POLICY, authenticated=shown) for shown in (False, True)] == [0, 5]
 
 
-def test_of_several_limits_the_one_that_lasts_longest_is_told() -> None:
+def test_of_several_limits_the_one_that_lasts_longest_is_reported() -> None:
     ledger = _ledger(sent=(WALL,) * 5, last_send=WALL, streak=5, exhaustions=1, exhausted_at=WALL)
     assert isinstance(_refusal(ledger), TooManySends)
     assert seconds_to_next_send(ledger, NOW, POLICY, authenticated=False) == HOUR

@@ -151,7 +151,7 @@ def test_whoever_listens_hears_of_each_approval_once(world: World) -> None:
     assert [(a.phone, a.verification_id) for a in heard] == [(PHONE, sending.verification_id)]
 
 
-def test_a_wrong_attempt_at_a_used_code_is_told_as_one(world: World) -> None:
+def test_a_wrong_attempt_at_a_used_code_is_reported_as_one(world: World) -> None:
     """Not as another approval."""
     world.policy = AGAIN
     world.send()
@@ -170,7 +170,7 @@ def test_a_verdict_has_the_verification_as_it_was_before(world: World) -> None:
     assert world.service().check("12", phone_number=PHONE) == Verdict()
 
 
-def test_tries_are_told_as_the_api_counts_them(world: World) -> None:
+def test_tries_are_reported_as_the_api_counts_them(world: World) -> None:
     """Three at most for one that looks at three."""
     world.policy = Policy(api_attempts=3)
     sending = world.send()

@@ -1,4 +1,4 @@
-"""Check, status and cancel through the service: what is looked at, what is told and for how long."""
+"""Check, status and cancel through the service: what is looked at, what is reported and for how long."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_number_that_is_not_in_use_has_nothing_to_check(world: World) -> None:
     assert world.service().check("123456", phone_number="+11111111111").status is None
 
 
-def test_checks_are_told_with_their_result(world: World) -> None:
+def test_checks_are_reported_with_their_result(world: World) -> None:
     world.send()
     code = world.code()
     for attempt in (wrong(code), code, code):
@@ -132,7 +132,7 @@ def test_the_status_tells_tries_and_life(world: World) -> None:
 
 @pytest.mark.parametrize("end", [Status.APPROVED, Status.CANCELED, Status.EXPIRED, Status.MAX_ATTEMPTS_REACHED])
 @pytest.mark.parametrize("risk", [False, True], ids=["no risk", "risk"])
-def test_what_is_over_is_told_for_an_hour_and_then_forgotten(world: World, end: Status, risk: bool) -> None:
+def test_what_is_over_is_reported_for_an_hour_and_then_forgotten(world: World, end: Status, risk: bool) -> None:
     """However long the ledger itself lives (a wrong attempt keeps it for 30 days)."""
     sending = world.send()
     service, code = world.service(), world.code()
@@ -165,7 +165,7 @@ def test_what_is_forgotten_cannot_be_canceled(world: World) -> None:
         world.service().cancel(sending.verification_id)
 
 
-def test_a_cancel_is_told_and_ends_the_code(world: World) -> None:
+def test_a_cancel_is_reported_and_ends_the_code(world: World) -> None:
     sending = world.send()
     assert world.service().cancel(sending.verification_id).status == Status.CANCELED
     assert isinstance(world.events[-1], Canceled)

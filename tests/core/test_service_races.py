@@ -84,7 +84,7 @@ def test_another_server_that_was_faster_uses_the_code_up(world: World) -> None:
     assert answers == [True, False]
 
 
-def test_after_16_lost_races_a_caller_is_told_that_the_number_is_busy(world: World) -> None:
+def test_after_16_lost_races_a_number_is_busy(world: World) -> None:
     world.send()
     swaps: list[str] = []
 

@@ -174,7 +174,7 @@ def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upst
     assert [asked.forwarded_for for asked in upstream.requests] == ["127.0.0.1"]
 
 
-def test_browsers_are_told_to_stay_with_tls(site: Site) -> None:
+def test_browsers_must_stay_with_tls(site: Site) -> None:
     """On refusals too, and no answer tells nginx's version."""
     for answer in (site.call("GET", "/healthz"), site.call("POST", "/send-otp", b"x" * 20_000)):
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"

@@ -97,16 +97,16 @@ def test_from_a_file_to_redis_under_load(
 def test_from_redis_to_postgres_under_load(
     tmp_path: Path, fake_twilio: Provider, new_store: Callable[[str], str]
 ) -> None:
-    """And a second server, which nobody told of the move, accepts no code and sends none."""
+    """And a second server, which does not know of the move, accepts no code and sends none."""
     source, target = new_store("redis"), new_store("postgres")
-    told, other = (on_store(tmp_path / name, fake_twilio, source) for name in ("told", "other"))
-    with told.server, other.server:
-        other.numbers, other.history = told.numbers, told.history
+    moved, other = (on_store(tmp_path / name, fake_twilio, source) for name in ("moved", "other"))
+    with moved.server, other.server:
+        other.numbers, other.history = moved.numbers, moved.history
         untried = sent(other, 3)
-        move_under_load(told, source, target)
+        move_under_load(moved, source, target)
         assert [other.attempt(number, code).status for number, code in untried.items()] == [503] * 3
         assert other.send(other.next_number()).status == 503
         wait_until(lambda: other.server.call("GET", "/readyz").status == 503, "the load balancer's sign to leave it")
-        assert all(told.attempt(number, code).accepted for number, code in untried.items())
+        assert all(moved.attempt(number, code).accepted for number, code in untried.items())
         assert [other.attempt(number, code).accepted for number, code in untried.items()] == [False] * 3
-        assert faults(told) == []
+        assert faults(moved) == []

@@ -84,7 +84,7 @@ def race_of_sends(racers: Clients) -> tuple[list[int], int]:
 
 
 def test_fifty_sends_to_one_number_are_one_message(racers: Clients) -> None:
-    """The gap between two messages holds for requests at the same moment too; all others are told to wait."""
+    """The gap between two messages holds for requests at the same moment too; all others must wait."""
     for answers, messages in (race_of_sends(racers) for _ in range(FEWER)):
         assert sorted(answers) == [200] + [429] * (RACERS - 1)
         assert messages == 1

@@ -94,7 +94,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
 def test_a_held_redis_holds_no_request(
     clients: Callable[..., Clients], own_redis: Callable[..., Redis], settings: dict[str, str]
 ) -> None:
-    """Of a burst on a Redis that hangs, each is told to come back before patience ends, and no thread stays behind."""
+    """Of a burst on a Redis that hangs, each must come back before patience ends, and no thread stays behind."""
     store = own_redis()
     with clients(store=store.new_url(), **settings) as busy:
         one_number = busy.next_number()
@@ -262,7 +262,7 @@ def test_an_attempt_whose_answer_is_lost_counts(
 def test_an_outcome_whose_answer_is_lost_is_no_second_message(
     clients: Callable[..., Clients], network: tuple[Redis, Proxy]
 ) -> None:
-    """The message has gone when its outcome is noted: the caller is told of it, and it verifies."""
+    """The message has gone when its outcome is noted: the caller learns of it, and it verifies."""
     _, proxy = network
     calm = clients(store=url_through(proxy))
     pending(calm)

@@ -90,7 +90,7 @@ def assert_refused_for_now(clients: Clients) -> None:
 def test_a_read_only_disk_is_refused_at_the_start(
     server: Callable[..., RunningServer], small_disk: Path
 ) -> None:
-    """A store that cannot write is told in one line, not found out by the first caller."""
+    """A store that cannot write is reported in one line, not found out by the first caller."""
     server(**on_disk(small_disk)).stop()
     read_only(small_disk)
     with pytest.raises(DidNotStartError) as refused:
@@ -102,7 +102,7 @@ def test_a_read_only_disk_is_refused_at_the_start(
 def test_a_damaged_file_is_refused_at_the_start(
     server: Callable[..., RunningServer], fake_twilio: Provider, tmp_path: Path, damage: str
 ) -> None:
-    """A file that is no database, or has garbage inside, is told in one line."""
+    """A file that is no database, or has garbage inside, is reported in one line."""
     database = tmp_path / "otp.db"
     if damage == "not a database":
         database.write_bytes(b"something else\n" * 1000)

@@ -78,13 +78,13 @@ def assert_fits(schema: dict[str, Any], value: Any) -> None:
 
 def assert_documented(endpoint: Endpoint, answer: TestResponse) -> None:
     """The status, type, headers and body of an answer are those that the document promises."""
-    told = endpoint.node["responses"].get(str(answer.status_code))
-    assert told, f"{endpoint.method} {endpoint.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
-    told = resolve(WHOLE, told)
-    for name, header in told.get("headers", {}).items():
+    response = endpoint.node["responses"].get(str(answer.status_code))
+    assert response, f"{endpoint.method} {endpoint.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
+    response = resolve(WHOLE, response)
+    for name, header in response.get("headers", {}).items():
         _assert_header(resolve(WHOLE, header), answer.headers.get(name))
-    assert list(told.get("content", {})) == ([answer.mimetype] if answer.data else [])
-    for kind, media in told.get("content", {}).items():
+    assert list(response.get("content", {})) == ([answer.mimetype] if answer.data else [])
+    for kind, media in response.get("content", {}).items():
         assert_fits(media["schema"], answer.json if kind == "application/json" else answer.get_data(as_text=True))
 
 

@@ -58,7 +58,7 @@ class OtherChannel(RecordingChannel):
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that stands still until a test moves it on."""
 
     def __init__(self) -> None:
         self.seconds = 1_750_000_000.0

@@ -151,6 +151,6 @@ def test_a_body_that_breaks_off_is_the_clients_fault(site):
 
 
 def test_the_order_of_fields_and_faults_is_stable(site):
-    """Of several faults one is told, with the field's name and without its value."""
+    """Of several faults one is reported, with the field's name and without its value."""
     answer = post(site, b'{"phone_number": 1, "purpose": "NO!", "channel": 2}')
     assert answer.json["error"] == "phone_number: Input should be a valid string"

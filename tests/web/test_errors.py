@@ -82,7 +82,7 @@ def test_every_reason_has_its_status():
 
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
-def test_every_refusal_is_told_the_same_way(failing, kind):
+def test_every_refusal_is_reported_the_same_way(failing, kind):
     """Seed 003's `error`, then the type, the status, and for 429 and 503 when to come back."""
     answer = failing(made(kind))
     body = answer.json
@@ -95,8 +95,8 @@ def test_every_refusal_is_told_the_same_way(failing, kind):
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 29.9])
-def test_a_wait_is_never_told_too_short(failing, seconds):
-    """Who waits as long as told is not refused again: whole seconds, rounded up."""
+def test_a_wait_is_never_reported_too_short(failing, seconds):
+    """A caller that waits as long as `retry_after` says is not refused again: whole seconds, rounded up."""
     error = OtpError("said", seconds)
     assert failing(error).json["retry_after"] >= seconds
 
@@ -125,7 +125,7 @@ def test_unknown_paths_are_404(site, path):
 @pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/verify-otp"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
 def test_other_methods_are_405(site, path, method):
-    """And told which one is right."""
+    """And learns which one is right."""
     answer = site.call(method, path, headers={"X-HTTP-Method-Override": "POST"})
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]

@@ -151,7 +151,7 @@ def wrong_keys(open_site, monkeypatch):
 
 
 def test_the_eleventh_wrong_key_of_a_minute_is_429(wrong_keys):
-    """Ten wrong keys are told so; from then on the client has to wait, and others do not."""
+    """Ten wrong keys are reported; from then on the client has to wait, and others do not."""
     site, _ = wrong_keys
     statuses = [site.send(key="wrong").status_code for _ in range(12)]
     assert statuses == [401] * 10 + [429] * 2

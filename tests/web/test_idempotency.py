@@ -124,7 +124,7 @@ def test_a_limit_frees_the_key(site):
 
 
 def test_while_the_first_runs_it_is_409(site):
-    """A second request under way at the same time is told to wait, and sends nothing."""
+    """A second request under way at the same time must wait, and sends nothing."""
     number, meanwhile = site.number(), []
     site.channel.before = lambda: meanwhile.append(site.send(number, headers=KEY))
     assert site.send(number, headers=KEY).status_code == 200

@@ -162,8 +162,8 @@ def test_a_request_is_what_its_model_takes(name):
     """The same fields, of the same types, with the same limits."""
     model = msgspec.json.schema_components([MODELS[name]])[1][MODELS[name].__name__]
     taken = {field: limits(schema) for field, schema in model["properties"].items() if field not in IDLE.get(name, ())}
-    told = {field: limits(schema) for field, schema in WHOLE["components"]["schemas"][name]["properties"].items()}
-    assert told == taken
+    shown = {field: limits(schema) for field, schema in WHOLE["components"]["schemas"][name]["properties"].items()}
+    assert shown == taken
     assert set(model.get("required", [])) <= set(WHOLE["components"]["schemas"][name].get("required", []))
 
 

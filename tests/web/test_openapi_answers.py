@@ -29,8 +29,8 @@ from tests.web.site import wrong
 def test_every_example_is_what_it_is_an_example_of(endpoint):
     """Of requests and answers."""
     medias = [endpoint.media[1]] if endpoint.media else []
-    for told in endpoint.node["responses"].values():
-        medias += resolve(WHOLE, told).get("content", {}).values()
+    for entry in endpoint.node["responses"].values():
+        medias += resolve(WHOLE, entry).get("content", {}).values()
     for media in medias:
         assert media["examples"]
         for example in media["examples"].values():
@@ -40,8 +40,8 @@ def test_every_example_is_what_it_is_an_example_of(endpoint):
 @endpoints
 def test_every_error_has_an_example(endpoint):
     """Of each error_type, or Twilio number, that its status can have."""
-    for told in endpoint.node["responses"].values():
-        for media in resolve(WHOLE, told).get("content", {}).values():
+    for entry in endpoint.node["responses"].values():
+        for media in resolve(WHOLE, entry).get("content", {}).values():
             properties = media["schema"].get("properties", {})
             kind = properties.get("error_type") or properties.get("code") or {}
             shown = [resolve(WHOLE, example)["value"] for example in media["examples"].values()]
@@ -332,6 +332,6 @@ def test_every_native_refusal_is_in_it():
     """Each error_type has its words, with its status."""
     statuses = dict.fromkeys(codes(), 400) | STATUS
     statuses |= {reason.value: status for reason, status in REFUSED_STATUS.items()}
-    told = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
-    missing = {name: status for name, status in statuses.items() if told.get(name) != status}
+    entry = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
+    missing = {name: status for name, status in statuses.items() if entry.get(name) != status}
     assert set(missing) == ELSEWHERE | GENERAL

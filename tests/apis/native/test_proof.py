@@ -103,8 +103,8 @@ UNUSABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("settings", "fields", "told"), UNUSABLE)
-def test_what_cannot_be_proven_is_told_before_the_code_is_looked_at(open_site, settings, fields, told):
+@pytest.mark.parametrize(("settings", "fields", "error"), UNUSABLE)
+def test_an_impossible_proof_is_refused_before_the_code_is_checked(open_site, settings, fields, error):
     """No try is spent by wrong codes, and the right one is not used up."""
     site = open_site(**{"otp_proof_keys": KEYS} | settings)
     number = site.number()
@@ -112,7 +112,7 @@ def test_what_cannot_be_proven_is_told_before_the_code_is_looked_at(open_site, s
     for code in [wrong(site.code())] * 5 + [site.code()]:
         answer = check(site, number, code, **fields)
         assert (answer.status_code, answer.json["error_type"]) == (400, "bad_request")
-        assert answer.json["error"].startswith(told)
+        assert answer.json["error"].startswith(error)
     assert check(site, number).status_code == 200
 
 
@@ -150,7 +150,7 @@ def test_public_keys_are_for_everybody(open_site):
     assert key["kid"] == KEYS.partition(":")[0]
 
 
-def test_where_all_keys_are_shared_none_is_told(open_site):
+def test_where_all_keys_are_shared_none_is_reported(open_site):
     """An empty list, and nothing of the secret."""
     site = open_site(otp_proof_keys=new_key("HS256"))
     assert site.call("GET", "/.well-known/jwks.json").get_data(as_text=True).strip() == '{"keys":[]}'

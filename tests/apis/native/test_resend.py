@@ -51,7 +51,7 @@ def test_an_id_that_names_nothing_is_not_found(site, verification_id):
 
 @pytest.mark.parametrize("body", [{}, {"phone_number": ""}, {"phone_number": None}])
 def test_without_number_and_id_nothing_happens(site, body):
-    """What is missing is told in seed 003's words."""
+    """What is missing is reported in seed 003's words."""
     answer = site.post("/resend-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, "Phone number is required")
 

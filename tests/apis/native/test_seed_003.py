@@ -138,7 +138,7 @@ def test_codes_keep_leading_zeros(seed):
 
 @PATHS
 def test_get_is_405(seed, path):
-    """Told in JSON."""
+    """Reported in JSON."""
     answer = seed.server.call("GET", path)
     assert (answer.status, answer.json["status"]) == (405, 405)
     assert "POST" in answer.headers["Allow"]

@@ -45,7 +45,7 @@ def test_the_answer_shows_neither_code_nor_number(site):
 
 @pytest.mark.parametrize("body", [{}, {"phone_number": None}, {"phone_number": ""}, {"phone": "+14155552671"}])
 def test_without_a_number_nothing_happens(site, body):
-    """A missing, null or empty number is told in seed 003's words."""
+    """A missing, null or empty number is reported in seed 003's words."""
     answer = site.post("/send-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, "Phone number is required")
     assert site.channel.messages == []
@@ -62,7 +62,7 @@ def test_what_is_no_mobile_number_is_refused(site, text):
 
 
 def test_a_fixed_line_gets_no_text_message(site):
-    """Which is told as such: another channel may reach it."""
+    """Which is reported as such: another channel may reach it."""
     answer = site.send(LANDLINE)
     assert (answer.status_code, answer.json["error_type"]) == (400, "landline")
     assert site.channel.messages == []
@@ -143,7 +143,7 @@ def test_the_hour_has_its_cap(open_site):
     assert answer.headers["RateLimit-Policy"] == '"number";q=2;w=3600'
 
 
-def test_only_callers_with_a_key_are_told_what_is_left(open_site):
+def test_only_callers_with_a_key_see_what_is_left(open_site):
     """How many messages a number may still get is nothing for strangers."""
     site = open_site(otp_public=True, otp_countries="US", otp_api_keys=api_key("shop", "send", "key"))
     assert "sends_left" not in site.send().json
@@ -184,7 +184,7 @@ def test_purpose_channel_and_locale_are_the_callers_choice(open_site):
     ],
 )
 def test_a_field_that_nobody_can_use_is_refused(site, field, value, error_type):
-    """What is wrong in a field is told by the field's name, without its value; nothing is sent."""
+    """What is wrong in a field is reported by the field's name, without its value; nothing is sent."""
     answer = site.post("/send-otp", {"phone_number": "+14155552671", field: value})
     assert (answer.status_code, answer.json["error_type"]) == (400, error_type)
     assert answer.json["error"].startswith(field)

@@ -10,7 +10,7 @@ def status(site, verification_id):
     return site.call("GET", f"/verifications/{verification_id}")
 
 
-def test_everything_but_code_and_number_is_told(site):
+def test_everything_but_code_and_number_is_reported(site):
     """The status, what is left, and a timeline of the messages."""
     number = site.number()
     sent = site.send(number).json
@@ -57,7 +57,7 @@ def test_the_status_follows_what_happens(site):
     assert found[1::2] == ["approved", "canceled", "expired", "max_attempts_reached"]
 
 
-def test_what_is_over_is_told_for_an_hour(site):
+def test_what_is_over_is_reported_for_an_hour(site):
     """Then nothing is known of it any more, once something else has happened to the number."""
     number = site.number()
     verification_id = site.send(number).json["verification_id"]
@@ -91,7 +91,7 @@ def test_a_canceled_code_is_no_good(site):
 
 
 def test_what_is_over_cannot_be_canceled(site):
-    """The second DELETE is told that the verification is over."""
+    """The second DELETE learns that the verification is over."""
     path = f"/verifications/{site.send().json['verification_id']}"
     site.call("DELETE", path)
     again = site.call("DELETE", path)

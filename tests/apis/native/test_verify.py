@@ -112,7 +112,7 @@ def test_what_cannot_be_a_code_counts_for_nothing(site, text):
     [{}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "+14155552671", "otp": ""},
      {"phone_number": "", "otp": "123456"}, {"phone_number": None, "otp": None}],
 )  # fmt: skip
-def test_either_missing_is_told_in_seed_words(site, body):
+def test_either_missing_is_reported_in_seed_words(site, body):
     """Missing, null and empty are the same."""
     answer = site.post("/verify-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, "Both OTP and phone number are required")
@@ -184,7 +184,7 @@ def test_check_by_id_only_is_a_setting(open_site):
     assert site.post("/verify-otp", by_id).status_code == 200
 
 
-def test_what_is_no_number_is_told(site):
+def test_what_is_no_number_is_reported(site):
     """A number that cannot be one is an input error, not a failed check."""
     answer = site.verify("12", "123456")
     assert (answer.status_code, answer.json["error_type"]) == (400, "invalid_phone")

@@ -252,7 +252,7 @@ def test_what_a_class_raises_is_logged_by_its_name_alone(method, caplog):
             channel.new_code()
         assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
     assert [record.getMessage() for record in caplog.records] == [
-        "The back end did not do what it was asked: Secretive"
+        "The back end failed: Secretive"
     ]
     assert caplog.records[0].exc_info is None
 

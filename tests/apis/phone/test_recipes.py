@@ -149,7 +149,7 @@ def test_a_right_code_makes_a_user(shop, users, modules):
     ids=["code", "token", "number"],
 )
 def test_no_user_without_the_phone(shop, users, changes):
-    """A wrong code, a token that was never issued, and a token of another number are told in the same words."""
+    """A wrong code, a token that was never issued, and a token of another number are answered in the same words."""
     held = shop.code_for()
     assert shop.register(held, **changes) == (400, NOT_VALID)
     assert users() == []
@@ -222,7 +222,7 @@ def test_a_phone_has_one_user(shop, users):
     assert users() == [(PHONE, "ann")]
 
 
-def test_who_loses_a_race_for_a_name_is_told(shop, users, modules, monkeypatch):
+def test_who_loses_a_race_for_a_name_gets_an_error(shop, users, modules, monkeypatch):
     """When somebody takes it after the form was looked at."""
     assert shop.register(shop.code_for(OTHER))[0] == 200
     monkeypatch.setattr(modules.accounts, "is_taken", lambda _: False)

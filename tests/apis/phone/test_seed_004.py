@@ -204,7 +204,7 @@ def test_what_cannot_be_a_code_is_no_attempt(phones, attempt):
 
 
 def test_an_expired_code(phones):
-    """Good for 300 seconds and no longer; the right code and a wrong one are told the same."""
+    """Good for 300 seconds and no longer; the right code and a wrong one get the same answer."""
     early, late = phones.registered(), phones.registered()
     phones.wait(285)
     assert said(phones.check(*early)) == VERIFIED
@@ -248,10 +248,10 @@ def test_a_token_opens_its_own_verification(phones):
     (used, used_token, used_code), (late, late_token, _) = phones.registered(), phones.registered()
     assert said(phones.check(used, used_token, used_code)) == VERIFIED
     phones.wait(301)
-    for number, old_token, told in ((used, used_token, USED), (late, late_token, EXPIRED)):
+    for number, old_token, expected in ((used, used_token, USED), (late, late_token, EXPIRED)):
         new_token = phones.token(number)
         new_code = phones.provider.code(number)
-        assert said(phones.check(number, old_token, new_code)) == told
+        assert said(phones.check(number, old_token, new_code)) == expected
         assert said(phones.check(number, new_token, new_code)) == VERIFIED
 
 

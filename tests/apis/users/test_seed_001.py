@@ -141,7 +141,7 @@ def test_an_expired_code(users):
     assert [said(users.verify_code(late.id, late_code)) for _ in range(2)] == [nothing(late.id)] * 2
 
 
-def test_an_expired_code_is_told_to_one_of_many(users):
+def test_an_expired_code_is_reported_to_one_of_many(users):
     """Eight at the same moment: one 410."""
     user, code = users.coded()
     users.wait(301)
@@ -159,7 +159,7 @@ def test_an_expired_code_after_an_attempt(users):
 
 
 def test_verify_where_nothing_was_sent(users):
-    """A user without a code, one without a number and nobody are told apart by none of it."""
+    """A user without a code, one without a number and nobody cannot be distinguished by it."""
     for user_id in (users.user().id, "nophone", "stranger"):
         assert said(users.verify_code(user_id, "123456")) == nothing(user_id)
 
@@ -176,7 +176,7 @@ def test_a_new_send_does_not_reset_the_attempts(users):
 
 @pytest.mark.parametrize("checks", [3, 4, 5])
 def test_a_new_code_after_the_last_attempt(users, checks):
-    """Whatever was told of the old one, the next one that is sent can be verified."""
+    """Whatever was reported of the old one, the next one that is sent can be verified."""
     user, code = users.coded()
     for _ in range(checks):
         users.verify_code(user.id, wrong(code))
@@ -186,7 +186,7 @@ def test_a_new_code_after_the_last_attempt(users, checks):
 
 
 def test_a_new_code_after_the_old_one_expired(users):
-    """With three attempts of its own, and an end that is told once more."""
+    """With three attempts of its own, and an end that is reported once more."""
     user, code = users.coded()
     assert users.verify_code(user.id, wrong(code)).status == 400
     users.wait(301)

@@ -12,12 +12,12 @@ def invalid(user_id, left):
 
 
 def too_many(user_id):
-    """All attempts are used; told once."""
+    """All attempts are used; reported once."""
     return 429, failure(user_id, "Too many failed attempts", "too_many_attempts")
 
 
 def expired(user_id):
-    """The code's time is over; told once."""
+    """The code's time is over; reported once."""
     return 410, failure(user_id, "OTP has expired", "expired")
 
 

@@ -81,7 +81,7 @@ def test_a_service_of_another_account_is_as_one_that_there_is_not(alice, bob):
 
 
 def test_a_list_has_ones_own(alice, bob):
-    """And the configured ones; the names of others are not told by a page more or less."""
+    """And the configured ones; the names of others are not revealed by a page more or less."""
     before = bob.show("").json
     for _ in range(3):
         alice.create("Alices")

@@ -86,7 +86,7 @@ def test_a_sid_beside_another_number(verify):
     assert verify.check(code, VerificationSid=started["sid"]).json["valid"] is True
 
 
-def test_a_message_that_has_gone_is_told(verify, monkeypatch):
+def test_a_message_that_has_gone_is_reported(verify, monkeypatch):
     """Though the store went away while it was sent: who heard of a failure would send again."""
     store, number = verify.site.services.store, verify.site.number()
 
@@ -123,7 +123,7 @@ def test_once_a_code_is_accepted_nothing_can_fail(verify, monkeypatch):
     assert refused(verify.check(code, To=started["to"])) == (503, 20503)
 
 
-def test_what_is_told_is_what_was_there(verify, monkeypatch):
+def test_what_is_returned_is_what_was_there(verify, monkeypatch):
     """When the code was looked at or the end came: the swap itself proves it, and nothing is read beside it."""
     (first, code), (second, _) = verify.started(), verify.started()
     store, calls = verify.site.services.store, []
@@ -181,7 +181,7 @@ def test_an_update_to_anything_else(verify, status):
 
 
 def test_a_message_that_was_refused_is_no_attempt(open_verify):
-    """Of two channels only the one that took it is told."""
+    """Of two channels only the one that took it is reported."""
     verify = open_verify(otp_channels=TWO_CHANNELS)
     verify.site.channel.answers = deque([Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)])
     started = verify.start(channel="auto").json
@@ -190,7 +190,7 @@ def test_a_message_that_was_refused_is_no_attempt(open_verify):
 
 
 def test_the_sixth_attempt(verify):
-    """Five are looked at and told as pending; then 60202, for the right one too."""
+    """Five are looked at and reported as pending; then 60202, for the right one too."""
     started, code = verify.started()
     assert [verify.check(wrong(code), To=started["to"]).json["status"] for _ in range(5)] == ["pending"] * 5
     for how in ({"To": started["to"]}, {"VerificationSid": started["sid"]}):

@@ -57,13 +57,13 @@ def test_the_console_beside_others_stands_in_for_none(open_verify):
     assert refused(verify.start(channel="whatsapp")) == (403, 60223)
 
 
-@pytest.mark.parametrize(("asked", "told"), [("sms", "sms"), ("whatsapp", "whatsapp"), ("auto", "sms")])
-def test_the_console_stands_in(open_verify, capsys, asked, told):
+@pytest.mark.parametrize(("asked", "shown"), [("sms", "sms"), ("whatsapp", "whatsapp"), ("auto", "sms")])
+def test_the_console_stands_in(open_verify, capsys, asked, shown):
     """Where it is all there is, as in a test run: the answer has Twilio's words."""
     verify = open_verify(otp_channels="console", otp_verify_accounts="")
     started = verify.start(channel=asked).json
     assert started["to"] in capsys.readouterr().out
-    assert (started["channel"], started["send_code_attempts"][0]["channel"]) == (told, told.upper())
+    assert (started["channel"], started["send_code_attempts"][0]["channel"]) == (shown, shown.upper())
     assert verify.fetch(started["sid"]).json["channel"] == "sms"
 
 

@@ -51,7 +51,7 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", Reason)  # all of them: a new one is thought of
 def test_what_the_provider_refuses(verify, reason):
-    """What is about the number is told as Twilio would; the rest is the server's trouble, not the caller's.
+    """What is about the number is reported as Twilio would; the rest is the server's trouble, not the caller's.
 
     Where only a person can mend it, nothing says when to come back.
     """
@@ -158,7 +158,7 @@ BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits
 )
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside all others"])
 def test_what_is_not_there(open_site, open_all, alone, method, path, status, code):
-    """Told in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
+    """Reported in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
     site = open_site(otp_apis="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
     answer = site.call(method, path, headers=basic())
     assert refused(answer) == (status, code)

@@ -287,7 +287,7 @@ def test_making_a_service_keeps_the_one_that_an_application_uses(catalogue):
 
 
 def test_when_there_is_no_room(catalogue):
-    """Told plainly."""
+    """Reported plainly."""
     answers = [catalogue.create("x" * 30) for _ in range(60)]
     assert [answer.status_code for answer in answers[:40]] == [201] * 40
     assert refused(answers[-1]) == (400, 20001)

@@ -7,7 +7,7 @@ from tests.apis.verify_v2.clients.dropin_check import refused
 
 
 def refuses(served, trouble, status, code):
-    """Let the provider refuse a message with an error of Twilio's, and hold to it what the caller is told."""
+    """Let the provider refuse a message with an error of Twilio's, and hold the caller's answer to it."""
     number = served.number()
     served.provider.fail(trouble, times=9, to=number, message=f"secret words about {number}")
     asked = {"To": number, "Channel": "sms"}
@@ -19,7 +19,7 @@ def refuses(served, trouble, status, code):
 
 @pytest.mark.parametrize(("trouble", "code"), [(21211, 60200), (21610, 21610)])
 def test_a_number_that_the_provider_refuses(sqlite_served, trouble, code):
-    """The number's fault is told, and nothing is pending."""
+    """The number's fault is reported, and nothing is pending."""
     refuses(sqlite_served, trouble, 400, code)
 
 

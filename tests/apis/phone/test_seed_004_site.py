@@ -199,7 +199,7 @@ def test_the_reserve_of_a_caller_with_a_key():
 
 
 def test_limits_of_a_client():
-    """Counted with those of the native API, and told in this one's words."""
+    """Counted with those of the native API, and reported in this one's words."""
     with closing(PhoneSite(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
         registered = phones.registered()
         assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 200
@@ -244,7 +244,7 @@ def test_only_this_api():
 
 @PATHS
 def test_without_this_api(path):
-    """Its paths are not there, told in the native words."""
+    """Its paths are not there, reported in the native words."""
     with closing(PhoneSite(otp_apis="native")) as phones:
         answer = phones.ask(path, BODY)
         assert (answer.status, answer.json["error_type"]) == (404, "not_found")

@@ -64,7 +64,7 @@ def test_a_send_brings_a_code_that_can_be_used_here(users):
     assert users.verify_code(user.id, users.provider.code(user.number)).status == 200
 
 
-def test_the_end_is_told_here_whatever_was_checked_there(users):
+def test_the_end_is_reported_here_whatever_was_checked_there(users):
     """The native API tells no reasons, so it takes none away."""
     user, code = users.coded()
     users.wait(301)
@@ -100,23 +100,23 @@ def test_the_caps_are_one(users):
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
 def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
-    """Neither attempts nor codes, and what was told is not told again."""
+    """Neither attempts nor codes, and what was reported is not reported again."""
     with serving_users(tmp_path, store=new_store(kind)) as users:
-        (used, code), (late, _), (told, _) = users.coded(), users.coded(), users.coded()
+        (used, code), (late, _), (reported, _) = users.coded(), users.coded(), users.coded()
         assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 2)
         restart(users)
         assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 1)
         assert users.verify_code(used.id, code).status == 200
         users.wait(301)
-        assert said(users.verify_code(told.id, "123456")) == expired(told.id)
+        assert said(users.verify_code(reported.id, "123456")) == expired(reported.id)
         restart(users)
-        assert said(users.verify_code(told.id, "123456")) == nothing(told.id)
+        assert said(users.verify_code(reported.id, "123456")) == nothing(reported.id)
         assert [said(users.verify_code(late.id, "123456")) for _ in range(2)] == [expired(late.id), nothing(late.id)]
 
 
 @pytest.mark.parametrize("tests", [False, True])
 def test_how_long_a_store_keeps_a_code(tmp_path, redis_server, tests):
-    """An hour after the code's life, so that its end can be told. Of a test number nothing else is kept for longer."""
+    """An hour after the code's life, so that its end can be reported. Nothing else of a test number lasts longer."""
     url, tomorrow = redis_server.new_url(), datetime.now(UTC).date() + timedelta(days=1)
     fixed = f"+14155551000=654321@{tomorrow}"
     with serving_users(tmp_path, store=url, OTP_TEST_NUMBERS=fixed if tests else "") as users:
@@ -204,7 +204,7 @@ def test_the_variables_of_its_redis(tmp_path, redis_server):
 
 
 def test_only_the_native_api(tmp_path):
-    """Paths of the other one are not there; told in JSON."""
+    """Paths of the other one are not there; reported in JSON."""
     with serving_users(tmp_path, OTP_APIS="native") as users:
         for path in ("/send-code", "/verify-code"):
             answer = users.server.post(path, BODY)
