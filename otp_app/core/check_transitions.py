@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from otp_app.core.codes import matches
-from otp_app.core.delivery import Outcome
+from otp_app.core.delivery import Finding, Outcome
 from otp_app.core.errors import NotPending
 from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
@@ -31,6 +31,7 @@ class Verdict:
     recorded: bool = False  # ... and the ledger has changed by it: not where an approved code is accepted again
     end_reported: bool = False  # an earlier check has reported this end already
     approval: Approval | None = None  # what the accepted attempt has proved
+    undecided: bool = False  # the attempt is spent, and the provider that made the code is still to be asked
 
     @property
     def approved(self) -> bool:
@@ -51,16 +52,44 @@ def check(
     Counting, comparing and consuming are one transition, so one swap: of parallel right attempts one is accepted, of
     parallel wrong ones at most `max_attempts` are compared. Where `code_of` raises, no attempt is spent.
     """
-    again = target.status == Status.APPROVED and not policy.once_only
+    policy, provider = policy.within(target.attempts_allowed), target.provider
+    again = target.status == Status.APPROVED and not policy.once_only and not provider
     if again and not target.code_left(now):
         return _ended_before(ledger, now, policy, target, Status.EXPIRED)
     if not again and not target.is_pending(now):
         return _ended_before(ledger, now, policy, target, target.status_at(now))
     if target.attempts >= policy.allowed_attempts:  # for this API it has ended
         return _ended_before(ledger, now, policy, target, Status.MAX_ATTEMPTS_REACHED)
+    if provider:
+        return _spent(ledger, now, policy, target)
     if not matches(attempt, code_of(target)):
         return _wrong(ledger, now, policy, target)
     return (None, _accepted(ledger, now, policy, target)) if again else _approved(ledger, now, policy, target)
+
+
+def conclude(
+    ledger: Ledger, now: Instant, policy: Policy, asked: Verification, finding: Finding
+) -> tuple[Ledger | None, Verdict]:
+    """Note what the provider said of an attempt that `check` has spent on the verification `asked`.
+
+    Only a right code of a verification that is pending now, and has no other code since, is accepted.
+    """
+    target = ledger.by_id(asked.id)
+    if target is None:
+        return None, Verdict()
+    policy, same_code = policy.within(target.attempts_allowed), target.generation == asked.generation
+    if finding == Finding.NOT_ASKED:
+        return _unspent(ledger, now, target)[0], Verdict()
+    if not target.is_pending(now):
+        return _ended_before(ledger, now, policy, target, target.status_at(now))
+    if finding == Finding.RIGHT and same_code:
+        unspent, target = _unspent(ledger, now, target)
+        return _approved(unspent, now, policy, target)
+    used_up = finding == Finding.SPENT or target.attempts >= policy.max_attempts
+    if used_up and same_code and finding != Finding.GONE:  # where it is gone, a right attempt may be on its way back
+        ledger, target = exhausted(ledger, now, target)
+    before, left = _view(ledger, now, policy, asked), policy.attempts_left(target.attempts)
+    return ledger, Verdict(target.status, before, left, counted=True, recorded=True)
 
 
 def cancel(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
@@ -118,6 +147,19 @@ def _accepted(
     proved, left = approval(ledger.phone, target, now.wall), policy.attempts_left(target.attempts)
     before = _view(ledger, now, policy, target)
     return Verdict(Status.APPROVED, before, left, counted=True, recorded=recorded, approval=proved)
+
+
+def _spent(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:
+    """Spend an attempt before the provider is asked: what happens then cannot make attempts free."""
+    spent = replace(target, attempts=target.attempts + 1)
+    ledger = add_risk(ledger.with_verification(spent), now, attempt_weight(target.digits))
+    return ledger, Verdict(Status.PENDING, _view(ledger, now, policy, target), undecided=True)
+
+
+def _unspent(ledger: Ledger, now: Instant, target: Verification) -> tuple[Ledger, Verification]:
+    """Take back what `_spent` has counted."""
+    target = replace(target, attempts=max(target.attempts - 1, 0))
+    return add_risk(ledger.with_verification(target), now, -attempt_weight(target.digits)), target
 
 
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:

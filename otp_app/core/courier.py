@@ -1,11 +1,15 @@
-"""The courier: hands a message to the channels in order, and notes the outcome of each step in the ledger."""
+"""The courier: hands a message to the channels in order, and notes the outcome of each step in the ledger.
+
+A channel whose provider makes the codes sends one of its own; the code before it ends where the maker changes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from otp_app.core import send_transitions
+from otp_app.core import provider_codes, send_transitions
+from otp_app.core.check_transitions import CodeOf
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, Delivery, Message, Outcome
 from otp_app.core.errors import Busy, StoreUnavailable
@@ -13,6 +17,8 @@ from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.phone import Phone
+from otp_app.core.policy import Policy
+from otp_app.core.providers import Providers
 from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
@@ -29,6 +35,9 @@ class Dispatch:
     code: str
     texts: Texts
     locale: str
+    policy: Policy
+    code_of: CodeOf
+    lingers: bool = False  # an earlier code of the number may be pending at the provider of this one
 
 
 class Courier:
@@ -38,13 +47,14 @@ class Courier:
         self,
         channels: Sequence[Channel],
         ledgers: Ledgers,
+        providers: Providers,
         *,
         ids: LedgerIds,
         clock: Clock,
         notify: Callable[[Event], None],
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
-        self._ledgers, self._ids = ledgers, ids
+        self._ledgers, self._providers, self._ids = ledgers, providers, ids
         self._clock, self._notify = clock, notify
 
     def deliver(self, dispatch: Dispatch) -> tuple[Send, Delivery]:
@@ -52,37 +62,54 @@ class Courier:
 
         A step is in the ledger before its message leaves. Raises StoreUnavailable only where nothing was sent.
         """
-        send: Send | None = dispatch.send
-        while send:
-            step, delivery = send, self._hand_over(dispatch, send)
-            rest = dispatch.channels[dispatch.channels.index(step.channel) + 1 :]
+        following: Dispatch | None = dispatch
+        while following:
+            dispatch, delivery = following, self._hand_over(following)
+            rest = dispatch.channels[dispatch.channels.index(dispatch.send.channel) + 1 :]
             if delivery.outcome == Outcome.REFUSED and rest:
-                send = self._pass_on(dispatch, step, delivery, rest)
+                following = self._pass_on(dispatch, delivery, rest)
             else:
-                self._settle(dispatch, step, delivery)
-                send = None
-        return step, delivery
+                self._settle(dispatch, dispatch.send, delivery)
+                following = None
+        if dispatch.verification.made and delivery.outcome != Outcome.REFUSED:
+            self._end_replaced(dispatch)
+        return dispatch.send, delivery
 
-    def _hand_over(self, dispatch: Dispatch, send: Send) -> Delivery:
-        verification = dispatch.verification
+    def _hand_over(self, dispatch: Dispatch) -> Delivery:
+        verification, send = dispatch.verification, dispatch.send
         left = verification.left(self._clock())
-        text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
-        message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id)
-        delivery = self._channels[send.channel].deliver(message)
+        if send.channel in self._providers.makers:
+            message = Message(dispatch.phone.e164, "", "", left, send.id)
+            delivery = self._providers.start(send.channel, message, lingers=dispatch.lingers)
+        else:
+            text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
+            message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id)
+            delivery = self._channels[send.channel].deliver(message)
         self._notify(_event(dispatch, send, delivery))
         return delivery
 
-    def _pass_on(self, dispatch: Dispatch, send: Send, delivery: Delivery, rest: Sequence[str]) -> Send | None:
+    def _pass_on(self, dispatch: Dispatch, delivery: Delivery, rest: Sequence[str]) -> Dispatch | None:
         """Settle a refused step, and return the step of the next channel, if one may follow."""
+        send, makers, policy = dispatch.send, self._providers.makers, dispatch.policy
 
-        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Send | None]:
+        def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Dispatch | None]:
             if ledger is None:
                 return None, None
-            channel = send_transitions.next_channel(ledger, now, send.id, rest)
+            channel = send_transitions.next_channel(ledger, now, policy, send.id, rest, makers)
             following = Send(self._ids.new_send(), channel, now.wall) if channel else None
-            return send_transitions.settle(ledger, now, send.id, delivery, following), following
+            maker = makers.get(channel or "")
+            settled = send_transitions.settle(ledger, now, send.id, delivery, following, maker)
+            return settled, _next_dispatch(dispatch, settled, now, following)
 
         return self._ledgers.change(dispatch.key, transition)
+
+    def _end_replaced(self, dispatch: Dispatch) -> None:
+        """End at its provider the code that this message has replaced."""
+        verification = dispatch.verification
+        if verification.provider or not provider_codes.is_first(verification, dispatch.send):
+            return
+        if provider_codes.has_left(verification):
+            self._providers.end(dispatch.phone.e164, verification)
 
     def _settle(self, dispatch: Dispatch, send: Send, delivery: Delivery) -> None:
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, None]:
@@ -95,6 +122,18 @@ class Courier:
             # The message was sent or refused, whatever the store says, and the caller gets that answer. The ledger
             # still shows a send without an outcome, which no rule takes for a refusal.
             self._notify(OutcomeLost(*_subject(dispatch), send.id))
+
+
+def _next_dispatch(dispatch: Dispatch, ledger: Ledger, now: Instant, following: Send | None) -> Dispatch | None:
+    """Return the dispatch of the send that was given the id of `following`, with the code of its own maker."""
+    if following is None or not (found := ledger.by_send(following.id)):
+        return None
+    verification, send = found
+    if not verification.made:
+        return replace(dispatch, verification=verification, send=send)
+    lingers = bool(verification.provider) and provider_codes.may_linger(ledger, now, dispatch.policy, verification)
+    code = "" if verification.provider else dispatch.code_of(verification)
+    return replace(dispatch, verification=verification, send=send, code=code, lingers=lingers)
 
 
 def _event(dispatch: Dispatch, send: Send, delivery: Delivery) -> Event:

@@ -1,11 +1,11 @@
-"""What a channel does: it takes a message and returns its delivery."""
+"""What a channel does: it takes a message and returns its delivery. Some providers check the code too."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,8 @@ class Message:
     """A message for a phone."""
 
     to: str  # E.164
-    code: str
-    text: str  # the whole text, including the code
+    code: str  # "" for a CodeChecker, whose provider makes it
+    text: str  # the whole text, including the code; "" for a CodeChecker
     ttl: float  # seconds of life that the code has left
     send_id: str  # VL…: ours
 
@@ -77,3 +77,40 @@ class CodeMaker(Protocol):
 
     def new_code(self) -> str:
         """Return a code of 4 to 10 digits, "" for one of the server's. Raises ChannelDown."""
+
+
+class Maker(NamedTuple):
+    """Who makes a code in place of this server."""
+
+    provider: str
+    length: int  # digits of its codes
+
+
+class Finding(StrEnum):
+    """What a provider says of an attempt at a code that it made."""
+
+    RIGHT = "right"  # and used up by that
+    WRONG = "wrong"
+    GONE = "gone"  # nothing is pending there: it was used, canceled or has expired
+    SPENT = "spent"  # the provider allows no more attempts
+    NOT_ASKED = "not_asked"  # the provider certainly did not look at it
+    UNKNOWN = "unknown"  # it may have: never ask again by itself
+
+
+@runtime_checkable
+class CodeChecker(Channel, Protocol):
+    """A channel whose provider makes the code, and checks it.
+
+    The provider has one pending verification of a number at most. Another message for it has the same code.
+    """
+
+    maker: Maker
+    by_request: bool  # used only where a request names it
+
+    @abstractmethod
+    def check(self, name: str, attempt: str) -> Finding:
+        """Ask once whether this is the code; `name` is the provider's id, or the number. Never raises."""
+
+    @abstractmethod
+    def end(self, name: str, *, approved: bool) -> bool:
+        """End what is pending, as approved or canceled; whether certainly nothing is pending now. Never raises."""

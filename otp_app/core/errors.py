@@ -36,6 +36,12 @@ class Landline(InvalidPhone):
     code = "landline"
 
 
+class CodeNotTaken(InvalidInput):
+    """The caller chose a code, but the providers of the channels make the codes themselves."""
+
+    code = "code_not_taken"
+
+
 class UnknownChannel(InvalidInput):
     """Not a channel of this server."""
 
@@ -163,6 +169,12 @@ class UnknownKey(OtpError):
     """The code was made with a key that this server does not have. No attempt was spent."""
 
     code = "unknown_key"
+
+
+class Unchecked(OtpError):
+    """The provider that checks the code has not said whether it is right, so it is not accepted."""
+
+    code = "unchecked"
 
 
 class ChannelDown(OtpError):

@@ -64,6 +64,9 @@ class Verification:
     attempts: int = 0  # wrong ones, each compared
     generation: int = 0  # of the code; each has its own
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
+    #: codes that a provider made and checks: (generation, length, provider, its id of the verification or "")
+    made: tuple[tuple[int, int, str, str], ...] = ()
+    attempts_allowed: int = 0  # where they are fewer than the policy's
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
     newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
@@ -77,18 +80,24 @@ class Verification:
     @property
     def digits(self) -> int:
         """The length of its present code."""
+        if made := self._made:
+            return made[1]
         return self._choice[1] if self._choice else self.length
 
     @property
     def shortest(self) -> int:
         """The least length that its code has, or may have again where a longer one turns out never to have left."""
-        return min([self.length, *(length for _, length, _ in self.chosen)])
+        return min([self.length, *self._other_lengths])
 
     @property
     def longest(self) -> int:
         """The greatest length that its codes have had."""
-        lengths = [length for _, length, _ in self.chosen]
+        lengths = self._other_lengths
         return max(lengths if len(lengths) > self.generation else [*lengths, self.length])
+
+    @property
+    def _other_lengths(self) -> list[int]:
+        return [length for _, length, _ in self.chosen] + [length for _, length, _, _ in self.made]
 
     @property
     def code_offset(self) -> int:
@@ -96,8 +105,29 @@ class Verification:
         return self._choice[2] if self._choice else 0
 
     @property
+    def provider(self) -> str:
+        """Who made its present code and checks it; "" for this server."""
+        return self._made[2] if self._made else ""
+
+    @property
+    def provider_id(self) -> str:
+        """The provider's id of it, "" where that is not known."""
+        return self._made[3] if self._made else ""
+
+    @property
+    def _made(self) -> tuple[int, int, str, str] | None:
+        return next((row for row in self.made if row[0] == self.generation), None) if self.made else None
+
+    @property
     def _choice(self) -> tuple[int, int, int] | None:
         return next((choice for choice in self.chosen if choice[0] == self.generation), None)
+
+    def with_provider_id(self, generation: int, provider_id: str) -> Verification:
+        """The verification with the id that the provider of this code gave it; itself where there is none."""
+        if not (self.made and provider_id):
+            return self
+        made = tuple((*row[:3], provider_id) if row[0] == generation else row for row in self.made)
+        return replace(self, made=made)
 
     def age(self, now: Instant) -> float:
         """Seconds since it began. Within one boot no change of the clock matters; a future stamp is too old."""
@@ -219,7 +249,8 @@ def _lighter(ledger: Ledger) -> Ledger:
 
 def _verification(plain: dict[str, Any]) -> Verification:
     sends = tuple(_record(Send, send) for send in plain.pop("sends", ()))
-    plain["chosen"] = tuple(tuple(choice) for choice in plain.get("chosen", ()))
+    for name in ("chosen", "made"):
+        plain[name] = tuple(tuple(row) for row in plain.get(name, ()))
     begun, status = Instant(*plain.pop("begun")), Status(plain.pop("status", Status.PENDING))
     return _record(Verification, plain | {"sends": sends, "begun": begun, "status": status})
 

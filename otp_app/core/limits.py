@@ -93,7 +93,14 @@ def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     replaced = {v.replaces for v in pending if not (v.attempts or v.out)}
     again = [v for v in ledger.verifications if v.again or v.id in replaced or (v.status == Status.APPROVED and reused)]
     live = [*pending, *(v for v in again if v.code_left(now))]
-    return sum(max(policy.max_attempts - v.attempts, 0) * attempt_weight(v.shortest) for v in live)
+    left = ((policy.within(v.attempts_allowed).max_attempts - v.attempts, v) for v in live)
+    return sum(max(attempts, 0) * attempt_weight(v.shortest) for attempts, v in left)
+
+
+def is_at_risk(ledger: Ledger, now: Instant, policy: Policy) -> bool:
+    """Whether so much was spent, or may be, that a code which cannot be longer needs the slow policy."""
+    at_risk = round(min(policy.risk_slow, policy.risk_raise) / RISK_UNIT)
+    return risk_spent(ledger) + risk_at_stake(ledger, now, policy) >= at_risk
 
 
 def add_risk(ledger: Ledger, now: Instant, units: int) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -35,12 +35,22 @@ class Policy:
     risk_days: int = 30
     risk_raise: float = 40e-6  # from here on new codes have `raised_length` …
     risk_lower: float = 20e-6  # … until the sum is below this
+    risk_slow: float = 25e-6  # from here on a code that cannot be longer is sent once a day, for one attempt
     give_back_limit: int = 5  # wrong attempts forgiven in `risk_days`: one per approval (an honest typo)
 
     new_code_on_resend: bool = False
     once_only: bool = True  # an approved code is not accepted again; False: it is, until it expires
     reused: bool = False  # an API of this server accepts approved codes again, so they count as live until they expire
     report_end_once: bool = False  # the first check after the end is noted, for APIs that report the end once
+
+    @property
+    def slow(self) -> Policy:
+        """The policy for codes that cannot be longer, of a number at risk."""
+        return replace(self, sends_per_day=1, keyed_reserve=0)
+
+    def within(self, attempts: int) -> Policy:
+        """The policy with at most so many attempts for a verification; itself for 0."""
+        return replace(self, max_attempts=min(self.max_attempts, attempts)) if attempts else self
 
     @property
     def allowed_attempts(self) -> int:

@@ -61,7 +61,7 @@ class VerificationView:
     @property
     def attempts_left(self) -> int:
         """Attempts that this API still allows."""
-        return self.policy.attempts_left(self.verification.attempts)
+        return self.policy.within(self.verification.attempts_allowed).attempts_left(self.verification.attempts)
 
     @property
     def expires_in(self) -> float:

@@ -6,18 +6,19 @@ when it lost, so every rule here holds whatever runs at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from otp_app.core.check_transitions import CodeOf, exhausted
 from otp_app.core.codes import code_offset, matches
-from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Maker, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification
 from otp_app.core.limits import code_length, refuse_send
 from otp_app.core.policy import Policy
+from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels
 from otp_app.core.upkeep import pruned
 
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
@@ -44,6 +45,7 @@ class SendPlan:
     test_code: str | None = None  # of a test number: this code, no message, no limits of sends
     code: str = ""  # chosen by the caller for a verification that begins
     replace_code: bool = False  # that code replaces the one of a pending verification too
+    makers: Mapping[str, Maker] = field(default_factory=dict)  # by channel: who makes its codes, if not this server
 
 
 class Counted(NamedTuple):
@@ -67,12 +69,16 @@ def begin(
     if not plan.test_code:
         refuse_send(ledger, now, policy, authenticated=plan.authenticated)
     channel = _untried_channel(ledger, plan.channels)
-    ledger, verification = _to_send_in(ledger, now, policy, plan, code_of)
+    maker = None if plan.test_code else plan.makers.get(channel)
+    once = maker and refuse_code(ledger, now, policy, plan.purpose, maker, authenticated=plan.authenticated)
+    ledger, verification = _to_send_in(ledger, now, policy, plan, code_of, maker)
+    if once:
+        verification = replace(verification, attempts_allowed=verification.attempts + 1)
     state = Outcome.SENT if plan.test_code else "pending"
     send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
     verification = replace(verification, sends=(*verification.sends, send), messages=messages)
-    code = code_of(verification)
+    code = "" if maker else code_of(verification)
     if plan.test_code:
         return Counted(ledger.with_verification(verification), verification, send, code)
     sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
@@ -81,9 +87,10 @@ def begin(
 
 
 def settle(
-    ledger: Ledger, now: Instant, send_id: str, delivery: Delivery, next_send: Send | None = None
+    ledger: Ledger, now: Instant, send_id: str, delivery: Delivery, next_send: Send | None = None,
+    maker: Maker | None = None,
 ) -> Ledger:
-    """Note the outcome of a send; after a refusal `next_send` takes over its slot.
+    """Note the outcome of a send; after a refusal `next_send` takes over its slot, with a code of `maker`.
 
     Only a pending send changes, so settling twice does no harm.
     """
@@ -99,24 +106,29 @@ def settle(
     if reason is None:
         newest = max(verification.newest_out, send.generation)
         verification = replace(verification, out=True, newest_out=newest)
+        verification = verification.with_provider_id(send.generation, provider_id)
     ledger = ledger.with_verification(verification)
     if reason in ABOUT_THE_NUMBER:
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
     if reason and next_send:
-        return _pass_slot_on(ledger, verification, send, next_send)
+        return _pass_slot_on(ledger, verification, send, next_send, maker)
     return _release_slot(ledger, now, verification, send, reason) if reason else ledger
 
 
-def next_channel(ledger: Ledger, now: Instant, send_id: str, channels: Sequence[str]) -> str | None:
-    """Return the first of the channels that may send a refused send's code; None where none should.
+def next_channel(
+    ledger: Ledger, now: Instant, policy: Policy, send_id: str, channels: Sequence[str], makers: Mapping[str, Maker]
+) -> str | None:
+    """Return the first of the channels that may send in place of a refused send; None where none should.
 
     A code of a verification that has ended, or one that a newer code took the place of, must not arrive any more.
     """
     found = ledger.by_send(send_id)
     if found is None or not found[0].is_pending(now) or found[1].generation != found[0].generation:
         return None
-    refused = {channel for channel, _, _ in ledger.refusals}
-    return next((channel for channel in channels if channel not in refused), None)
+    unfit = {channel for channel, _, _ in ledger.refusals}
+    if makers:
+        unfit |= unfit_channels(ledger, now, policy, found[0].purpose, makers)
+    return next((channel for channel in channels if channel not in unfit), None)
 
 
 def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
@@ -127,24 +139,25 @@ def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
 
 
 def _to_send_in(
-    ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
+    ledger: Ledger, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf, maker: Maker | None
 ) -> tuple[Ledger, Verification]:
     current = next((v for v in ledger.pending(now) if v.purpose == plan.purpose), None)
-    if current and current.attempts >= policy.allowed_attempts:
+    if current and current.attempts >= policy.within(current.attempts_allowed).allowed_attempts:
         ledger, _ = exhausted(ledger, now, current)  # this API would compare no attempt at the code of its message
     elif current and policy.max_life - current.age(now) < policy.min_life:
         # Too little life is left for a message to arrive in: its code would have expired by then.
         ledger = ledger.with_verification(replace(current, status=Status.EXPIRED, ended_at=now.wall))
     elif current:
-        return _sent_again(ledger, current, now, policy, plan, code_of)
+        return _sent_again(ledger, current, now, policy, plan, code_of, maker)
     ledger, new = _new_verification(ledger, now, policy, plan)
     if current and (ended := ledger.by_id(current.id)) and ended.status == Status.MAX_ATTEMPTS_REACHED:
         new = replace(new, replaces=current.id)
-    return _with_choice(ledger, now, policy, new, plan, code_of)
+    return (ledger, made_by(maker, new)) if maker else _with_choice(ledger, now, policy, new, plan, code_of)
 
 
 def _sent_again(
-    ledger: Ledger, current: Verification, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf
+    ledger: Ledger, current: Verification, now: Instant, policy: Policy, plan: SendPlan, code_of: CodeOf,
+    maker: Maker | None,
 ) -> tuple[Ledger, Verification]:
     if 0 < policy.sends_per_verification <= current.messages and not plan.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
@@ -152,14 +165,23 @@ def _sent_again(
     life = max(current.life, min(current.age(now) + policy.ttl, policy.max_life))
     out = current.out or any(s.state == "pending" for s in current.sends)
     current = replace(current, life=life, out=out)
+    if maker:
+        return ledger, current if current.provider == maker.provider else _renewed(current, maker)
     other = plan.replace_code and plan.code and not matches(plan.code, code_of(current))
-    if not (policy.new_code_on_resend or other):
+    if not (policy.new_code_on_resend or other or current.provider):
         return ledger, current
-    possible = {current.generation, *(send.generation for send in current.sends if send.state != Outcome.REFUSED)}
-    possible |= {current.newest_out} if current.out else set()
-    kept = tuple(choice for choice in current.chosen if choice[0] in possible)
-    renewed = replace(current, generation=current.generation + 1, chosen=kept)
-    return _with_choice(ledger, now, policy, renewed, plan, code_of)
+    return _with_choice(ledger, now, policy, _renewed(current), plan, code_of)
+
+
+def _renewed(verification: Verification, maker: Maker | None = None) -> Verification:
+    """The verification with a new code of its own, or of this maker."""
+    sends = (send.generation for send in verification.sends if send.state != Outcome.REFUSED)
+    possible = {verification.generation, *sends}
+    possible |= {verification.newest_out} if verification.out else set()
+    chosen = tuple(choice for choice in verification.chosen if choice[0] in possible)
+    made = tuple(row for row in verification.made if row[0] in possible)
+    renewed = replace(verification, generation=verification.generation + 1, chosen=chosen, made=made)
+    return made_by(maker, renewed) if maker else renewed
 
 
 def _with_choice(
@@ -195,9 +217,13 @@ def _new_verification(ledger: Ledger, now: Instant, policy: Policy, plan: SendPl
     return ledger, Verification(plan.verification_id, plan.purpose, plan.key, length, now, policy.ttl)
 
 
-def _pass_slot_on(ledger: Ledger, verification: Verification, send: Send, next_send: Send) -> Ledger:
-    """Give the slot and the gap of a refused step to the next one."""
-    next_send = replace(next_send, generation=send.generation)
+def _pass_slot_on(
+    ledger: Ledger, verification: Verification, send: Send, next_send: Send, maker: Maker | None
+) -> Ledger:
+    """Give the slot and the gap of a refused step to the next one; with a new code where another one makes it."""
+    if (maker.provider if maker else "") != verification.provider:
+        verification = _renewed(verification, maker)
+    next_send = replace(next_send, generation=verification.generation)
     ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
     return replace(ledger, sent=(*_without(ledger.sent, send.at), next_send.at), last_send=next_send.at)
 

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from otp_app.core import check_transitions, send_transitions
+from otp_app.core import check_transitions, provider_codes, send_transitions
 from otp_app.core.check_transitions import End, Verdict
 from otp_app.core.codes import CodeKeys, LedgerIds, as_typed, shift_code
 from otp_app.core.courier import Courier, Dispatch
 from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
-from otp_app.core.errors import DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
+from otp_app.core.errors import CodeNotTaken, DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import seconds_to_next_send, sends_left
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
+from otp_app.core.providers import Providers
 from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
@@ -71,7 +72,8 @@ class VerificationService:
         self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
-        self._courier = Courier(channels, self._ledgers, ids=ids, clock=clock, notify=self._notify)
+        self._providers = Providers(channels, self._ledgers)
+        self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify)
 
     def with_profile(self, policy: Policy, texts: Texts) -> VerificationService:
         """Return the same service with other figures and texts, over the same ledgers: attempts and caps are shared."""
@@ -89,7 +91,7 @@ class VerificationService:
         LimitReached (nothing changed), DeliveryRefused (certainly not sent), Busy, StoreUnavailable.
         """
         phone = self._phone(phone_number, request.from_directory)
-        channels = self._channels_for(phone, request.channel)
+        channels = self._channels_for(phone, request)
         key, fixed_code = self._ids.ledger(phone.e164), self._fixed_code(phone.e164)
         plan = self._plan(key, channels, request, fixed_code)
         counted = self._ledgers.change(key, partial(self._count, phone.e164, plan))
@@ -97,9 +99,7 @@ class VerificationService:
             before_delivery(self._result(counted, counted.send, Outcome.UNKNOWN, request))
         send, delivery = counted.send, Delivery(Outcome.SENT)
         if not fixed_code:
-            _, verification, _, code = counted
-            dispatch = Dispatch(phone, key, verification, send, channels, code, self._texts, request.locale)
-            send, delivery = self._courier.deliver(dispatch)
+            send, delivery = self._courier.deliver(self._dispatch(phone, key, channels, counted, request))
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
             verification_id = counted.verification.id
@@ -131,13 +131,15 @@ class VerificationService:
         """Check one attempt, by number and purpose (None: login) or by verification id; all that is given must fit.
 
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
-        UnknownKey (no attempt spent), Busy, StoreUnavailable.
+        UnknownKey (no attempt spent), Unchecked, Busy, StoreUnavailable.
         """
         selector = Selector.of(verification_id, phone_number, purpose)
         key, code = selector.key(self._ids), as_typed(attempt)
         if key is None or not code:
             return Verdict()
         verdict = self._ledgers.change(key, partial(self._attempt, selector, code))
+        if verdict.undecided:
+            verdict = self._providers.decide(key, verdict, code, self._policy)
         if verdict.before and verdict.recorded:
             view = verdict.before
             self._notify(Checked(verdict.verification_id, view.to, view.verification.purpose, str(verdict.status)))
@@ -153,6 +155,7 @@ class VerificationService:
         Raises VerificationNotFound, NotPending, InvalidPhone, Busy, StoreUnavailable.
         """
         view = self._end(Selector.of(verification_id, phone_number, purpose), check_transitions.cancel)
+        self._providers.end_of(view)
         self._notify(Canceled(view.verification.id, view.to, view.verification.purpose))
         return view
 
@@ -162,6 +165,7 @@ class VerificationService:
         """Approve a pending verification because its caller says so. Raises what cancel does."""
         view = self._end(Selector.of(verification_id, phone_number, purpose), check_transitions.approve)
         ended = view.verification
+        self._providers.end_of(view)
         self._notify(Checked(ended.id, view.to, ended.purpose, view.status))
         _notify_all(self._on_approved, check_transitions.approval(view.phone, ended, ended.ended_at or 0.0))
         return view
@@ -222,19 +226,33 @@ class VerificationService:
             test_code=fixed_code,
             code=request.code,
             replace_code=request.replace_code,
+            makers=self._providers.makers,
         )
+
+    def _dispatch(
+        self, phone: Phone, key: str, channels: list[str], counted: Counted, request: SendRequest
+    ) -> Dispatch:
+        ledger, verification, send, code = counted
+        code_of, lingers = partial(self._code, ledger), False
+        if verification.provider and provider_codes.is_first(verification, send):
+            lingers = provider_codes.may_linger(ledger, self._clock(), self._policy, verification)
+        texts, locale, policy = self._texts, request.locale, self._policy
+        return Dispatch(phone, key, verification, send, channels, code, texts, locale, policy, code_of, lingers)
 
     def _phone(self, text: str, from_directory: bool) -> Phone:
         if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
         return parse(text, self._countries, from_directory=from_directory)
 
-    def _channels_for(self, phone: Phone, wanted: str | None) -> list[str]:
-        known = [c for c in self._channels if wanted in (None, c.name)]
+    def _channels_for(self, phone: Phone, request: SendRequest) -> list[str]:
+        wanted, by_request = request.channel, self._providers.by_request
+        known = [c for c in self._channels if c.name == wanted or (wanted is None and c.name not in by_request)]
         if not known:
             raise UnknownChannel("channel must be one of: " + ", ".join(c.name for c in self._channels))
         if not (able := [c.name for c in known if c.landlines or not phone.landline]):
             raise Landline("phone_number is a fixed line, which cannot receive messages here")
+        if request.code and not (able := [name for name in able if name not in self._providers.makers]):
+            raise CodeNotTaken("code: the provider of this channel makes the codes itself")
         return able
 
     def _fixed_code(self, phone: str) -> str | None:
