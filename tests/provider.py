@@ -32,7 +32,13 @@ class Provider(FakeTwilio):
 
     def on_CreateMessage(self, call: Any) -> Any:  # noqa: N802  the name is the operation's in Twilio's documents
         """Take a message as Twilio does."""
-        answer = super().on_CreateMessage(call)
+        return self._posted(super().on_CreateMessage(call))
+
+    def on_CreateVerification(self, call: Any) -> Any:  # noqa: N802  as above
+        """Send a code of its own, as Twilio Verify does."""
+        return self._posted(self.verify.on_CreateVerification(call))
+
+    def _posted(self, answer: Any) -> Any:
         post = Post(time.monotonic(), answer["to"].removeprefix("whatsapp:"), self.code_for(answer["to"]) or "")
         self.posts.append(post)
         self.on_message(post)

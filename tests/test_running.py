@@ -1,4 +1,4 @@
-"""The harness itself: servers in tests start clean and never stay behind, absent tools are reported."""
+"""The harness itself: servers in tests start clean and never stay behind, absent tools are told."""
 
 from __future__ import annotations
 

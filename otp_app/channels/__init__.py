@@ -24,14 +24,21 @@ if TYPE_CHECKING:
 CHANNELS = {
     "console": "otp_app.channels.console:ConsoleChannel",
     "sms": "otp_app.channels.twilio.sms:SmsChannel",
+    "twilio_verify": "otp_app.channels.twilio.verify:VerifyChannel",
     "whatsapp": "otp_app.channels.twilio.whatsapp:WhatsAppChannel",
 }
 
 
 def open_channels(settings: Settings) -> tuple[Channel, ...]:
-    """Return the channels of OTP_CHANNELS in its order. ValueError says which name is wrong and what to change."""
-    parts = Parts(settings)
-    return tuple(_find(name, settings).open(parts) for name in settings.otp_channels)
+    """Return the channels of OTP_CHANNELS in its order, then those that only requests name.
+
+    ValueError says which name is wrong and what to change.
+    """
+    parts, classes = Parts(settings), [_find(name, settings) for name in settings.otp_channels]
+    channels = [found.open(parts) for found in classes]
+    names = {channel.name for channel in channels}
+    more = (channel for found in classes for channel in found.by_name(parts))
+    return (*channels, *(channel for channel in more if channel.name not in names))
 
 
 def unopened(settings: Settings) -> list[str]:
@@ -48,15 +55,16 @@ def unopened(settings: Settings) -> list[str]:
             lines.append(str(error))
         else:
             if name in names:  # messages for one would go to the other, and after each refusal to that one again
-                lines.append(f"OTP_CHANNELS: two channels have the name {name}: give your own class another one")
+                lines.append(f"OTP_CHANNELS: two channels have the name {name}: omit one, or rename your class")
             names.add(name)
     return lines
 
 
 def _name(given: str, settings: Settings) -> str:
-    if ":" not in given:
-        return given
-    with closing(_find(given, settings).open(Parts(settings))) as channel:
+    found = _find(given, settings)
+    if not isinstance(found, _OwnClass):
+        return found.name
+    with closing(found.open(Parts(settings))) as channel:
         return channel.name
 
 
@@ -107,6 +115,9 @@ class _OwnClass:
             raise ValueError(f"OTP_CHANNELS: {self._name} cannot be opened: {fault}") from fault.error
         except ValueError as error:
             raise ValueError(f"OTP_CHANNELS: {self._name} cannot be used: {error}") from error
+
+    def by_name(self, _: Parts) -> tuple[Channel, ...]:
+        return ()
 
     def faults(self, settings: Settings) -> list[str]:
         return self._lines("faults", settings)

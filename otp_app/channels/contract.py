@@ -36,6 +36,11 @@ class ChannelClass(Channel, Protocol):
         """Return the channel that the settings describe. Raises ValueError."""
 
     @classmethod
+    def by_name(cls, parts: Parts) -> tuple[Channel, ...]:  # noqa: ARG003
+        """Return further channels, which only a request uses that names them. One of OTP_CHANNELS wins over them."""
+        return ()
+
+    @classmethod
     def faults(cls, settings: Settings) -> list[str]:  # noqa: ARG003
         """Return a line for each setting without which it cannot send; the line begins with the variable."""
         return []

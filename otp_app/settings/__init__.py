@@ -21,6 +21,7 @@ from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy
 TWILIO_ACCOUNT = {
     *("twilio_account_sid", "twilio_auth_token", "twilio_api_key_sid", "twilio_api_key_secret", "twilio_phone_number"),
     *("twilio_whatsapp_number", "twilio_messaging_service_sid", "twilio_content_sid"),
+    *("twilio_verification_service_sid", "twilio_verify_service_sid"),
 }
 
 
@@ -72,9 +73,10 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_channels: Annotated[tuple[str, ...], Setting(
         "[Channels](channels.md) in the order to try.", group="Delivery",
-        form="`console`, `sms`, `whatsapp`, `backend`, `package.module:Class`, each once",
-        default="what Twilio's variables are set for: `whatsapp` with `TWILIO_WHATSAPP_NUMBER`, `sms` with "
-        "`TWILIO_PHONE_NUMBER` or a messaging service; `console` without any", read=types.channels,
+        form="`console`, `sms`, `whatsapp`, `twilio_verify`, `backend`, `package.module:Class`, each once",
+        default="what Twilio's variables are set for: `twilio_verify` with `TWILIO_VERIFICATION_SERVICE_SID`, else "
+        "`whatsapp` with `TWILIO_WHATSAPP_NUMBER`, `sms` with `TWILIO_PHONE_NUMBER` or a messaging service; `console` "
+        "without any", read=types.channels,
     )] = ("console",)
     otp_app_name: Annotated[str, Meta(max_length=40), Setting("The value of `{app}` in texts.")] = ""
     otp_message: Annotated[str, Meta(max_length=300), Setting(
@@ -218,6 +220,14 @@ class Settings(Model, frozen=True, kw_only=True):
         "The approved WhatsApp template. Its variable 1 is the code.",
         form="`HX` and 32 hex digits, as Twilio shows it",
     )] = ""
+    twilio_verification_service_sid: Annotated[str, _sid("VA"), Setting(
+        "The Verify service of `twilio_verify`, which makes, sends and checks the codes.",
+        form="`VA` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_verify_service_sid: Annotated[str, _sid("VA"), Setting(
+        "Another name of `TWILIO_VERIFICATION_SERVICE_SID`, which wins.",
+        form="`VA` and 32 hex digits, as Twilio shows it",
+    )] = ""
     twilio_api_base_url: Annotated[str, _shape(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"), Setting(
         "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
     )] = ""
@@ -226,6 +236,11 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = 8
 
     apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
+
+    @property
+    def verify_service(self) -> str:
+        """The Verify service that makes the codes of `twilio_verify`, "" without one."""
+        return self.twilio_verification_service_sid or self.twilio_verify_service_sid
 
     def of(self, model: type[AnyApiModel]) -> AnyApiModel:
         """Return the settings of an API; those that were not read are its defaults."""
@@ -237,6 +252,8 @@ def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the channels that Twilio's variables are set for; the start rejects a part of them."""
     if not TWILIO_ACCOUNT & given.keys():
         return {}, {}
+    if {"twilio_verification_service_sid", "twilio_verify_service_sid"} & given.keys():
+        return {"otp_channels": "twilio_verify"}, {}
     whatsapp = "twilio_whatsapp_number" in given
     sms = not whatsapp or not given.keys().isdisjoint({"twilio_phone_number", "twilio_messaging_service_sid"})
     return {"otp_channels": ",".join(["whatsapp"] * whatsapp + ["sms"] * sms)}, {}

@@ -18,7 +18,7 @@ from otp_app.settings.model import AnyModel, Field, Model, build, fields_of
 #: how the names of our settings begin; the environment may have others with the same beginning
 PREFIXES = ("OTP_", "TWILIO_")
 #: names that Twilio's own programs read
-OF_TWILIO = {"TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID", "TWILIO_REGION", "TWILIO_EDGE"}
+OF_TWILIO = {"TWILIO_REGION", "TWILIO_EDGE"}
 
 TO_SEPARATE = (
     "in the file that sets it, close the quote, remove a backslash at the end of the line, and write one setting a line"

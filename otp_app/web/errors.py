@@ -44,6 +44,7 @@ STATUS = {
     "directory_unavailable": 503,
     "accounts_unavailable": 503,
     "unknown_key": 503,
+    "unchecked": 503,
     "channel_down": 503,
 }
 #: HTTP status by the reason why no channel took the message

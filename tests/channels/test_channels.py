@@ -1,4 +1,4 @@
-"""The table of channels: names become channels, and what is not set is reported before the first message."""
+"""The table of channels: names become channels, and what is not set is told before the first message."""
 
 import subprocess
 import sys
@@ -63,14 +63,14 @@ def test_a_class_of_ones_own():
 
 def test_two_channels_of_one_name_are_a_fault():
     """Messages for one would go to the other, and be handed to it again after each refusal, without an end."""
-    line = "OTP_CHANNELS: two channels have the name console: give your own class another one"
+    line = "OTP_CHANNELS: two channels have the name console: omit one, or rename your class"
     assert channels.unopened(settings("console", f"{__name__}:Heir")) == [line]
 
 
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("fax", "OTP_CHANNELS: a channel is not known: use backend, console, sms, whatsapp or module:Class"),
+        ("fax", "OTP_CHANNELS: a channel is not known: use backend, console, sms, twilio_verify, whatsapp or module:"),
         ("no.such.module:Class", "OTP_CHANNELS: there is no module no: write package.module:Class of a module that"),
         ("json:Class", "OTP_CHANNELS: json has no Class that can be called: name something that it has"),
     ],

@@ -9,9 +9,9 @@ foreach ($cases as $name => $wanted) {
     $token = $wanted['token'];
     unset($wanted['token']);
     try {
-        $results[$name] = verify_proof($token, $keys, ...$wanted);
+        $told[$name] = verify_proof($token, $keys, ...$wanted);
     } catch (Exception $error) { // not Error: a defect of the verifier is no refusal
-        $results[$name] = $error->getMessage();
+        $told[$name] = $error->getMessage();
     }
 }
-echo json_encode($results);
+echo json_encode($told);

@@ -77,8 +77,8 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
-    "an API twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
+    "an unknown face": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
+    "a face twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
@@ -112,9 +112,9 @@ REFUSALS = {
         {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for all",
     ),
     "PHONE_VERIFICATION that is none": ({"PHONE_VERIFICATION": "[]"}, "PHONE_VERIFICATION", "a JSON object"),
-    "what cannot be called with approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),
+    "what cannot be told of approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),
     "who breaks": ({"OTP_ON_APPROVED": "tests.broken_module:hook"}, "OTP_ON_APPROVED", "RuntimeError"),
-    "options for the function": ({"OTP_ON_APPROVED": "os:getenv?x=1"}, "OTP_ON_APPROVED", "package.module:function"),
+    "options for who is told": ({"OTP_ON_APPROVED": "os:getenv?x=1"}, "OTP_ON_APPROVED", "package.module:function"),
     "nobody to tell of approvals": ({"OTP_ON_APPROVED": "no.such:hook"}, "OTP_ON_APPROVED", "no module"),
     "no proof key that can be": ({"OTP_PROOF_KEYS": "p1:HS256:c2hvcnQ="}, "OTP_PROOF_KEYS", "shorter than 32 bytes"),
     "an unknown directory": ({"OTP_DIRECTORY_URL": "ldap://x"}, "OTP_DIRECTORY_URL", "use one of"),
@@ -144,7 +144,7 @@ REFUSALS = {
     "a test number for long": (
         {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(31)}"}, "OTP_TEST_NUMBERS", "within 30 days",
     ),
-    "an unknown channel": ({"OTP_CHANNELS": "pigeon"}, "OTP_CHANNELS", "use backend, console, sms, whatsapp"),
+    "an unknown channel": ({"OTP_CHANNELS": "pigeon"}, "OTP_CHANNELS", "use backend, console, sms, twilio_verify"),
     "no account": (SMS | {"TWILIO_ACCOUNT_SID": ""}, "TWILIO_ACCOUNT_SID", "without it"),
     "no credentials": (SMS | {"TWILIO_AUTH_TOKEN": ""}, "TWILIO_API_KEY_SID", "TWILIO_AUTH_TOKEN"),
     "half an API key": (SMS | {"TWILIO_API_KEY_SID": "SK" + "0" * 32}, "TWILIO_API_KEY_SID", "set both"),
@@ -245,7 +245,7 @@ def test_every_refusal_has_a_case(tmp_path):
     assert said == set(rules.RULES)
 
 
-def test_all_faults_are_reported_at_once(tmp_path):
+def test_all_faults_are_told_at_once(tmp_path):
     """Nobody has to start five times to learn of five faults: of values, of what is unsafe together, of channels."""
     environ = {
         "PORT": "x",
@@ -284,7 +284,7 @@ def test_the_exception_reads_as_its_lines(tmp_path):
         SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
     ],
 )
-def test_one_fault_is_reported_once(environ, tmp_path):
+def test_one_fault_is_told_once(environ, tmp_path):
     """A variable that cannot be read is no reason to tell what would be missing without it."""
     assert len(refused(environ, tmp_path)) == 1
 
@@ -312,6 +312,7 @@ def test_no_line_shows_what_may_be_secret(environ, tmp_path):
     assert "sup3rsecret" not in str(refused(environ, tmp_path))
 
 
+VA = "VA" + "1" * 32
 TWILIO = {name: text for name, text in SMS.items() if name not in ("OTP_CHANNELS", "TWILIO_PHONE_NUMBER")}
 
 
@@ -323,12 +324,22 @@ TWILIO = {name: text for name, text in SMS.items() if name not in ("OTP_CHANNELS
         (TWILIO | {"TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("whatsapp",)),
         (SMS | {"TWILIO_WHATSAPP_NUMBER": "+15005550006", "OTP_CHANNELS": ""}, ("whatsapp", "sms")),
         (SMS | {"OTP_CHANNELS": "console"}, ("console",)),
-        ({"TWILIO_VERIFY_SERVICE_SID": "VA1", "TWILIO_TIMEOUT": "5", "TWILIO_PHONE_NUMBER": ""}, ("console",)),
+        (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": ""}, ("twilio_verify",)),
+        (TWILIO | {"TWILIO_VERIFY_SERVICE_SID": VA, "TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("twilio_verify",)),
+        (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": "sms"}, ("sms",)),
+        ({"TWILIO_REGION": "ie1", "TWILIO_TIMEOUT": "5", "TWILIO_PHONE_NUMBER": ""}, ("console",)),
     ],
 )
 def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
     """The screen is for who has set none: a server with an account must not say that it sent what nobody got."""
     assert startup.load(given, tmp_path).otp_channels == channels
+
+
+@pytest.mark.parametrize("name", ["TWILIO_VERIFICATION_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID"])
+def test_the_verify_service_has_two_names(name, tmp_path):
+    """As the programs of others have it, whatever chooses the channels."""
+    given = TWILIO | {name: VA, "OTP_CHANNELS": "twilio_verify"}
+    assert startup.load(given, tmp_path).verify_service == VA
 
 
 MARK = "Zq9xMARKx7"
@@ -412,7 +423,7 @@ def send(settings):
 
 @pytest.mark.parametrize("how", ["settings over the key file", "another key file"])
 def test_prepare_refuses_a_store_that_was_used_with_other_keys(how, tmp_path):
-    """Nothing would find its records: every number would have its messages and wrong attempts anew."""
+    """Nothing would find its records: every number would have its messages and wrong guesses anew."""
     startup.prepare(settings_for(tmp_path))
     send(settings_for(tmp_path))
     assert startup.prepare(settings_for(tmp_path)) == []
@@ -499,7 +510,7 @@ def test_what_could_be_better_is_advice(tmp_path):
 
 
 def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
-    """Not every proxy can be distinguished from a local program: nginx 1.29.7 and later with its defaults cannot."""
+    """Not every proxy can be told from a program of this machine: nginx 1.29.7 and later with its defaults cannot."""
     assert startup.advice(startup.load({}, tmp_path)) == [startup.NO_PROXY]
     given = {"OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": f"AC{'1' * 32}:{'0' * 64}"}
     assert startup.NO_PROXY not in startup.advice(startup.load(SMS | given, tmp_path))
@@ -519,10 +530,10 @@ def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
         ({"OTP_MAX_ATTEMPTS": "10", "OTP_SENDS_PER_DAY": "5", "OTP_KEYED_RESERVE": "0"}, ""),
     ],
 )
-def test_figures_that_bound_guessing_no_more_are_reported(given, chance, tmp_path):
+def test_figures_that_bound_guessing_no_more_are_told(given, chance, tmp_path):
     """The server starts: its operator may want that, and reads what it comes to."""
-    lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "LENGTH_RAISED: with" in line]
-    assert [f"probability of up to {chance}" in line for line in lines] == [True] * bool(chance)
+    lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "guessing" in line]
+    assert [f"chance of up to {chance}" in line for line in lines] == [True] * bool(chance)
 
 
 @pytest.mark.parametrize(
@@ -537,7 +548,7 @@ def test_what_only_this_machine_can_reach(host, loopback):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "api"),
+    ("setting", "value", "face"),
     [
         ("otp_directory_url", "file:///users.csv", "users"),
         ("otp_users_expose_phone", "1", "users"),
@@ -545,11 +556,11 @@ def test_what_only_this_machine_can_reach(host, loopback):
         ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
     ],
 )
-def test_a_setting_of_an_api_that_is_off_is_reported(setting, value, api):
+def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
     """It does nothing, and its operator may not know."""
-    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {api}"
+    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
     assert line in startup.advice(make_settings(**{setting: value}))
-    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{api}"}))
+    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{face}"}))
 
 
 def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):

@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.twilio.fake_verify import FakeVerify
 from tests.twilio.twilio_model import E164, MAGIC_FROM, MAGIC_TO, Call, Fault, Sent, TwilioError
 from tests.twilio.twilio_spec import Json, NoSuchMethod, NoSuchPath, Specs
 
@@ -36,6 +37,7 @@ class FakeTwilio:
         self.senders: set[str] = set()              # own senders; empty: every sender is ours
         self.contents: dict[str, str] = {}          # HX… -> text with {{1}}; empty: every ContentSid
         self.latency = 0.0                          # seconds
+        self.verify = FakeVerify(account_sid, clock)
         self.specs, self.url = Specs.at_hand(), ""
         self._lock = threading.RLock()
         self.calls: list[Call] = []
@@ -68,6 +70,8 @@ class FakeTwilio:
 
     def code_for(self, to: str) -> str | None:
         """The code last sent to a number."""
+        if code := self.verify.code_for(to):
+            return code
         texts = (m.code for m in reversed(self.messages) if m.api["to"].endswith(to) and m.code)
         return next(texts, None)
 
@@ -87,8 +91,9 @@ class FakeTwilio:
         call.problems = self.specs.request_problems(op, call.params, content_type, call.form, call.body)
         self.violations += [f"{call.method} {call.path}: {p}" for p in call.problems]
         status = int(min(s for s in op["responses"] if s.startswith("2")))
-        if handler := getattr(self, "on_" + call.operation, None):
-            return status, handler(call)
+        for part in (self, self.verify):
+            if handler := getattr(part, "on_" + call.operation, None):
+                return status, handler(call)
         call.require_spec()          # no handler: answer the documents' first example
         media = op["responses"][str(status)].get("content", {}).get("application/json", {})
         return status, next((e["value"] for e in media.get("examples", {}).values()), None)

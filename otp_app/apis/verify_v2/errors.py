@@ -50,6 +50,7 @@ NUMBERS: dict[str, int] = {
     "landline": 60205,
     "invalid_input": 60200,
     "unknown_channel": 60223,
+    "code_not_taken": 60204,
     "country_not_allowed": 60605,
     "too_many_sends": 60203,
     "verification_spent": 60203,

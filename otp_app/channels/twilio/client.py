@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.transport import Transport, TransportError
-from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class TwilioClient:
     """
 
     def __init__(self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
-        self._messages = client.messages
+        self._sdk, self._messages = client, client.messages
         self._transport, self._clock = transport, clock
         self._paused_until = clock()
 
@@ -43,15 +43,38 @@ class TwilioClient:
 
     def send(self, ttl: float, **fields: str) -> Delivery:
         """Hand one message over, which Twilio drops once `ttl` seconds have passed; never raises."""
+        validity = min(max(int(ttl), 1), MAX_VALIDITY)
+        return self.deliver(lambda: outcomes.of_message(self._messages.create(validity_period=validity, **fields)))
+
+    def deliver(self, create: Callable[[], Delivery]) -> Delivery:
+        """Return the delivery that a call of the SDK makes; never raises."""
         if pause := self._pause():
             return Delivery(Outcome.REFUSED, reason=Reason.AUTH, retry_after=pause)
-        delivery = self._create(fields, validity_period=min(max(int(ttl), 1), MAX_VALIDITY))
-        if delivery.reason is Reason.AUTH:
-            self._paused_until = self._clock() + AUTH_PAUSE
-            delivery = replace(delivery, retry_after=AUTH_PAUSE)
-        if delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
+        try:
+            delivery = create()
+        except Exception as error:  # noqa: BLE001  the SDK raises nearly anything for an answer it cannot read
+            return self._failed(error, "a message")
+        if delivery.reason is Reason.ACCOUNT:
             _log.warning("Twilio refused a message: %s", outcomes.explain(delivery.provider_code))
         return delivery
+
+    def ask(self, question: Callable[[], Finding]) -> Finding:
+        """Return what a call of the SDK finds of a verification; never raises."""
+        if self._pause():
+            return Finding.NOT_ASKED
+        try:
+            return question()
+        except Exception as error:  # noqa: BLE001  as above
+            finding = outcomes.of_failed_check(error)
+            if finding in (Finding.NOT_ASKED, Finding.UNKNOWN):
+                self._failed(error, "a check")
+            return finding
+
+    def verify_service(self, sid: str, base_url: str) -> Any:
+        """Return the SDK's resource of a Verify service. That part of the SDK is loaded only by this."""
+        verify = self._sdk.verify
+        verify.base_url = base_url or verify.base_url
+        return verify.v2.services(sid)
 
     def ping(self) -> None:
         """Raise ChannelDown during the pause."""
@@ -65,17 +88,19 @@ class TwilioClient:
     def _pause(self) -> float:
         return max(self._paused_until - self._clock(), 0.0)
 
-    def _create(self, fields: dict[str, str], validity_period: int) -> Delivery:
-        try:
-            return outcomes.of_message(self._messages.create(validity_period=validity_period, **fields))
-        except TransportError as error:
+    def _failed(self, error: Exception, what: str) -> Delivery:
+        """Return the delivery of an exception, with one line for the operator where it is not the recipient's."""
+        delivery = outcomes.of_error(error)
+        if delivery.reason is Reason.AUTH:
+            self._paused_until = self._clock() + AUTH_PAUSE
+            delivery = replace(delivery, retry_after=AUTH_PAUSE)
+        if isinstance(error, TransportError):
             _log.warning("%s", error)
-            return outcomes.of_error(error)
-        except Exception as error:  # noqa: BLE001  the SDK raises nearly anything for an answer it cannot read
-            delivery = outcomes.of_error(error)
-            if delivery.outcome is Outcome.UNKNOWN:
-                _log.warning("No clear answer from Twilio: %s", type(error).__name__)
-            return delivery
+        elif delivery.outcome is Outcome.UNKNOWN:
+            _log.warning("No clear answer from Twilio: %s", type(error).__name__)
+        elif delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
+            _log.warning("Twilio refused %s: %s", what, outcomes.explain(delivery.provider_code))
+        return delivery
 
 
 def connect_sdk(settings: Settings, transport: Transport) -> Client:

@@ -17,12 +17,20 @@ from twilio.base.exceptions import (  # type: ignore[import-untyped]
 )
 
 from otp_app.channels.twilio.transport import NotSent, Throttled
-from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
 
 _SID = re.compile(r"\A(?:SM|MM)[0-9a-f]{32}\Z")
+_VERIFICATION = re.compile(r"\AVE[0-9a-f]{32}\Z")
 _DEAD = ("failed", "undelivered", "canceled")
 _BY_STATUS = {401: Reason.AUTH, 429: Reason.THROTTLED}
 _UNKNOWN = Delivery(Outcome.UNKNOWN)
+_NO_MORE_CHECKS = 60202
+_FINDINGS = {
+    "approved": Finding.RIGHT,
+    "pending": Finding.WRONG,
+    "max_attempts_reached": Finding.SPENT,
+    **dict.fromkeys(("canceled", "expired", "deleted", "failed"), Finding.GONE),
+}
 
 # Numbers and meanings are those of https://www.twilio.com/docs/api/errors. What is not here goes by the HTTP status:
 # any other refusal is a fault of our request or our account.
@@ -63,6 +71,7 @@ REASONS = {
     10001: Reason.ACCOUNT,  # account suspended
     20005: Reason.ACCOUNT,  # account not active
     20008: Reason.ACCOUNT,  # test credentials
+    20404: Reason.ACCOUNT,  # no such account, or Verify service
     21212: Reason.ACCOUNT,  # From is no number
     21603: Reason.ACCOUNT,  # no From
     21606: Reason.ACCOUNT,  # From is not ours, or cannot send
@@ -96,6 +105,7 @@ REASONS = {
 
 HINTS = {
     20003: "check TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID with TWILIO_API_KEY_SECRET",
+    20404: "check TWILIO_ACCOUNT_SID, and TWILIO_VERIFICATION_SERVICE_SID where codes go through Twilio Verify",
     21608: "a trial account reaches only numbers that are verified in Twilio's console",
     63015: "the recipient has to join the WhatsApp sandbox first, and again after three days",
     63016: "outside the 24 hours after a recipient's own message WhatsApp takes only an approved template: set "
@@ -111,6 +121,28 @@ def of_message(message: Any) -> Delivery:
         code = _number(message.error_code)
         return Delivery(Outcome.REFUSED, message.sid, REASONS.get(code or 0, Reason.FAILED), code)
     return Delivery(Outcome.SENT, message.sid)
+
+
+def of_verification(verification: Any) -> Delivery:
+    """Return the delivery of a verification that was started: anything but a pending one may have sent a message."""
+    sid = verification.sid
+    known = isinstance(sid, str) and _VERIFICATION.match(sid) and verification.status == "pending"
+    return Delivery(Outcome.SENT, sid) if known else _UNKNOWN
+
+
+def of_check(resource: Any) -> Finding:
+    """Return what the status of a verification says of an attempt at its code, or of ending it."""
+    return _FINDINGS.get(resource.status, Finding.UNKNOWN) if isinstance(resource.status, str) else Finding.UNKNOWN
+
+
+def of_failed_check(error: Exception) -> Finding:
+    """Return what an exception says of an attempt; Twilio forgets what has ended, and answers 404."""
+    match error:
+        case Throttled():
+            return Finding.SPENT if _code_in(error.answer) == _NO_MORE_CHECKS else Finding.NOT_ASKED
+        case TwilioRestException(status=404) | TwilioServiceException(status=404):
+            return Finding.GONE
+    return Finding.NOT_ASKED if of_error(error).outcome is Outcome.REFUSED else Finding.UNKNOWN
 
 
 def of_error(error: Exception) -> Delivery:

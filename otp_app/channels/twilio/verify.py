@@ -1,0 +1,75 @@
+"""Twilio Verify: Twilio makes, sends and checks the codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from otp_app.channels.contract import ChannelClass, Parts
+from otp_app.channels.twilio import outcomes
+from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.core.delivery import Channel, CodeChecker, Delivery, Finding, Maker, Message
+
+if TYPE_CHECKING:
+    from otp_app.settings import Settings
+
+PROVIDER = "twilio_verify"
+#: Twilio's channels under its own names: whether a fixed line can receive on them
+LANDLINES = {"sms": False, "whatsapp": True, "call": True}
+
+
+class VerifyChannel(ChannelClass, CodeChecker):
+    """Has a Verify service send one of its codes by text message, or where a request says so by WhatsApp or a call."""
+
+    name = "sms"
+    landlines = False
+
+    def __init__(self, twilio: TwilioClient, service: Any, maker: Maker, name: str = "sms") -> None:
+        self._twilio, self._service, self.maker = twilio, service, maker
+        self.name, self.landlines, self.by_request = name, LANDLINES[name], name != "sms"
+
+    @classmethod
+    def open(cls, parts: Parts, name: str = "sms") -> VerifyChannel:
+        """Return the channel that the settings describe."""
+        settings, maker = parts.settings, Maker(PROVIDER, parts.settings.otp_code_length)
+        service = parts.twilio.verify_service(settings.verify_service, settings.twilio_api_base_url)
+        return cls(parts.twilio, service, maker, name)
+
+    @classmethod
+    def by_name(cls, parts: Parts) -> tuple[Channel, ...]:
+        """Return Twilio's other channels."""
+        return tuple(cls.open(parts, name) for name in LANDLINES if name != "sms")
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that has to be set before Twilio can send a code."""
+        line = "TWILIO_VERIFICATION_SERVICE_SID: channel twilio_verify needs the Verify service that makes the codes"
+        return credential_faults(settings) + ([] if settings.verify_service else [line])
+
+    @classmethod
+    def advice(cls, settings: Settings) -> list[str]:
+        """Return a line for everything that works, but could be safer."""
+        return credential_advice(settings)
+
+    def deliver(self, message: Message) -> Delivery:
+        """Start a verification at Twilio, or have the code of the pending one sent again."""
+        start = self._service.verifications.create
+        return self._twilio.deliver(lambda: outcomes.of_verification(start(to=message.to, channel=self.name)))
+
+    def check(self, name: str, attempt: str) -> Finding:
+        """Ask Twilio whether this is the code."""
+        target, ask = "verification_sid" if name.startswith("VE") else "to", self._service.verification_checks.create
+        return self._twilio.ask(lambda: outcomes.of_check(ask(code=attempt, **{target: name})))
+
+    def end(self, name: str, *, approved: bool) -> bool:
+        """End the pending verification at Twilio."""
+        pending, status = self._service.verifications(name), "approved" if approved else "canceled"
+        found = self._twilio.ask(lambda: outcomes.of_check(pending.update(status=status)))
+        return found in (Finding.RIGHT, Finding.GONE)
+
+    def ping(self) -> None:
+        """Raise ChannelDown while Twilio does not accept our credentials."""
+        self._twilio.ping()
+
+    def close(self) -> None:
+        """Close the connections to Twilio."""
+        self._twilio.close()
