@@ -71,6 +71,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     keyring.ensure(settings)
     keys, index_key = keyring.keys(settings)
     store, channels = _store(settings), open_channels(settings)
+    idempotent = IdempotentSends(store, clock)
     verifications = VerificationService(
         store,
         channels,
@@ -88,13 +89,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         settings,
         is_open(settings),
         verifications,
-        idempotent=IdempotentSends(store, clock),
+        idempotent=idempotent,
         sends=Bulkhead(settings.otp_threads),
         store=store,
         channels=channels,
         keys=keys,
         clock=clock,
-        sweeper=Sweeper(store),
+        sweeper=Sweeper(store, idempotent),
     )
 
 

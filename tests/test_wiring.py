@@ -71,12 +71,16 @@ class Store(MemoryStore):
 
 
 def test_what_is_over_is_swept_until_the_end(monkeypatch, caplog):
-    """In batches, off the requests; a store that fails is tried again, and told of without a traceback."""
+    """In batches, off the requests; a store that fails is tried again, and told of without a traceback.
+
+    Idempotency keys that the store could not free are tried again with each batch.
+    """
     monkeypatch.setattr(sweeper, "SWEEP_EVERY", 0.01)
-    store = Store()
-    thread = sweeper.Sweeper(store)
+    store, tried = Store(), []
+    thread = sweeper.Sweeper(store, SimpleNamespace(free_left=lambda: tried.append(len(store.sweeps))))
     assert store.enough.wait(5)
     thread.stop()
+    assert tried[:4] == [0, 1, 2, 3]
     assert set(store.sweeps) == {sweeper.SWEEP_AT_MOST}
     assert [record.getMessage() for record in caplog.records] == ["sweep: The store is not available"]
     assert not thread._thread.is_alive()

@@ -1,21 +1,23 @@
-"""Deletes the entries of a store whose lifetime has ended."""
+"""Deletes what a store need not keep: entries whose lifetime has ended, and idempotency keys that must be free."""
 
 from __future__ import annotations
 
 import threading
 
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.store import Store
 from otp_app.logs import log
 
-SWEEP_EVERY, SWEEP_AT_MOST = 30.0, 1000  # seconds, entries
+SWEEP_EVERY = 10.0  # seconds: a key is free before the lease of its send has ended, if the store is back by then
+SWEEP_AT_MOST = 1000  # entries
 
 
 class Sweeper:
-    """Deletes ended entries in small batches, beside the requests."""
+    """Deletes ended entries in small batches, and frees keys that the store could not free, beside the requests."""
 
-    def __init__(self, store: Store) -> None:
-        self._store, self._end = store, threading.Event()
+    def __init__(self, store: Store, idempotent: IdempotentSends) -> None:
+        self._store, self._idempotent, self._end = store, idempotent, threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
         self._thread.start()
 
@@ -27,6 +29,7 @@ class Sweeper:
     def _run(self) -> None:
         pause = SWEEP_EVERY
         while not self._end.wait(pause):
+            self._idempotent.free_left()
             try:
                 gone = self._store.sweep(SWEEP_AT_MOST)
             except StoreUnavailable as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 
 from otp_app.core.delivery import Outcome
@@ -20,6 +22,7 @@ from otp_app.core.store import Store
 
 LEASE = 15.0  # seconds without an answer after which a call counts as ended, and is answered for
 MEMORY = DAY
+MOST_UNFREED = 1000  # keys; only sends that run as the store begins to fail leave one
 FORMAT = 1  # of stored entries: a newer one is written one release after it can be read
 
 
@@ -58,6 +61,7 @@ class IdempotentSends:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._unfreed: deque[_Turn] = deque(maxlen=MOST_UNFREED)
 
     def once(self, key: Key, send: Callable[[Callable[[SendResult], None]], SendResult]) -> SendResult:
         """Return the result of `send`, which is called with a `before_delivery` hook: of all calls of a key one sends.
@@ -66,6 +70,7 @@ class IdempotentSends:
         unknown.
         Raises IdempotencyMismatch, IdempotencyInProgress, and what `send` raises.
         """
+        self.free_left()
         held = self._claim(key)
         if isinstance(held, SendResult):
             return held
@@ -73,10 +78,24 @@ class IdempotentSends:
         try:
             answer = _stored(send(turn.note))
         except OtpError:  # each means that nothing was sent
-            turn.free()
+            self._free(turn)
             raise
         turn.finish(answer)
         return answer
+
+    def free_left(self) -> None:
+        """Free the keys of this process that the store could not free before, as far as it can now."""
+        with suppress(IndexError):
+            while self._free(self._unfreed.popleft()):
+                pass
+
+    def _free(self, turn: _Turn) -> bool:
+        try:
+            turn.free()
+        except StoreUnavailable:  # mostly still for the reason for which the send failed
+            self._unfreed.append(turn)
+            return False
+        return True
 
     def _claim(self, key: Key) -> bytes | SendResult:
         """Take the key for this call, or return the answer that it already has."""
@@ -115,12 +134,9 @@ class _Turn:
             return
 
     def free(self) -> None:
-        """Let the key be used again: nothing was sent."""
-        try:
-            if not self._store.swap(self._key.entry, self._held, None, MEMORY).won:
-                self._store.swap(self._key.entry, self._put_last, None, MEMORY)
-        except StoreUnavailable:
-            return  # the lease ends by itself
+        """Let the key be used again: nothing was sent. Raises StoreUnavailable."""
+        if not self._store.swap(self._key.entry, self._held, None, MEMORY).won:
+            self._store.swap(self._key.entry, self._put_last, None, MEMORY)
 
     def _put(self, entry: Entry) -> bool:
         self._put_last = data = _written(entry)

@@ -16,13 +16,13 @@ class Dead(BaseException):
 
 
 class Caller:
-    """Sends under idempotency keys, each time in a fresh process."""
+    """Sends under idempotency keys, each time in a fresh process unless one is given."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def send(self, key: Key = KEY, phone: str = PHONE) -> SendResult:
-        sends = IdempotentSends(self.world.store, self.world.clock)
+    def send(self, key: Key = KEY, phone: str = PHONE, process: IdempotentSends | None = None) -> SendResult:
+        sends = process or IdempotentSends(self.world.store, self.world.clock)
         return sends.once(key, lambda begun: self.world.service().send(phone, SendRequest(), begun))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import DeliveryRefused, IdempotencyInProgress, OtpError, StoreUnavailable, TooSoon
-from otp_app.core.idempotency import LEASE
+from otp_app.core.idempotency import LEASE, IdempotentSends
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.results import SendResult
 from tests.core.caller import Caller, Dead, die
@@ -182,6 +182,30 @@ def test_a_store_that_fails_between_two_channels_frees_the_key(caller: Caller) -
     whatsapp.during = lambda message: None
     caller.world.clock.forward(40)  # past the gap, as the message was counted
     assert caller.send().outcome == Outcome.SENT
+
+
+@pytest.mark.parametrize("who_frees", ["the next send", "the sweeper"])
+def test_a_key_that_the_store_cannot_free_is_freed_once_it_can(caller: Caller, who_frees: str) -> None:
+    """The answer to the note was lost, and the next calls fail as well, as a breaker lets them."""
+
+    def fail(verb: str, index: int) -> None:
+        if index >= 2:  # from the note on
+            raise StoreUnavailable
+
+    store = caller.world.store
+    store.after = fail
+    process = IdempotentSends(store, caller.world.clock)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            caller.send(process=process)
+    process.free_left()
+    store.after = lambda verb, index: None
+    caller.world.clock.forward(40)  # past the gap, as the message was counted
+    if who_frees == "the sweeper":
+        process.free_left()
+        assert caller.send().outcome == Outcome.SENT
+    assert caller.send(process=process).outcome == Outcome.SENT
+    assert len(caller.world.messages()) == 1
 
 
 def test_a_store_that_fails_after_the_answer_does_not_change_it(caller: Caller) -> None:
