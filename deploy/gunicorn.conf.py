@@ -21,7 +21,7 @@ from otp_app import startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.settings import keyring
-from otp_app.startup import reloading, rules
+from otp_app.startup import fallback, reloading, rules
 from otp_app.store import sharing
 from otp_app.web.gunicorn import descriptors
 
@@ -238,12 +238,13 @@ def _checked(addresses, running=None):
     The settings contain the keys, because later workers must not need the key file.
     """
     try:
-        settings = startup.load()
+        settings = fallback.without(startup.load()) if running else startup.load()
         if running and (opening := reloading.faults(running, settings)):
             return None, opening, os.EX_CONFIG
         if reachable := _reachable(settings, addresses):
             return None, reachable, os.EX_CONFIG
-        for line in startup.prepare(settings):
+        settings, lines = fallback.settle(settings)
+        for line in lines + startup.prepare(settings):
             log.warning(line)
         unreachable = startup.unreachable(settings)
         if unreachable and running:  # running workers still have the previous users

@@ -58,7 +58,8 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = "sqlite:///var/otp.db"
     otp_store_fallback: Annotated[str, _shape("memory"), Setting(
         "`memory`: start with an empty store in memory while the store is unavailable. For development with one "
-        "worker: limits and used codes are forgotten. The next start tries the store again.",
+        "worker: limits and used codes are forgotten. The next start or reload tries the store again. A server that "
+        "started with its store never falls back.",
         form="`memory`, or nothing",
     )] = ""
     otp_secret_keys: Annotated[str, Setting(

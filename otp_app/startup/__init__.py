@@ -17,9 +17,10 @@ from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.settings.model import fields_of
+from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER, read
 from otp_app.startup.rules import RULES, secret_faults
-from otp_app.store import open_or_memory, open_store
+from otp_app.store import open_store
 
 NO_PROXY = (
     "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
@@ -80,11 +81,6 @@ def prepare(settings: Settings) -> list[str]:
             raise BadSettings(faults)
     except keyring.BadKeyFile as error:
         raise BadSettings([str(error)]) from None
-    if settings.otp_store_fallback:
-        store, away = open_or_memory(settings.otp_store_url)
-        store.close()
-        if away:
-            return [f"OTP_STORE_URL: {away}"]
     with closing(open_store(settings.otp_store_url)) as store:
         if isinstance(store, Movable) and (frozen := store.frozen()):
             raise StoreUnavailable(frozen.message)
@@ -104,7 +100,8 @@ def look(settings: Settings) -> list[str]:
     file = keyring.database(settings.otp_store_url)
     try:
         if file is None or keyring.exists(file):
-            return prepare(settings)
+            settings, lines = settle(settings)
+            return lines + prepare(settings)
         faults = [fault] if (fault := keyring.folder_fault(file)) else []
         if keyring.exists(file.with_suffix(".keys")):
             faults += secret_faults(settings, *keyring.keys(settings))

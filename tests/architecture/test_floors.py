@@ -18,7 +18,7 @@ OUTSIDE = {
     "phonenumbers": {"core", "settings.types"},
     "msgspec": {
         "apis.users.settings", "apis.verify_v2.settings",
-        "settings", "startup.reader", "startup.reloading", "web.body", "web.idempotency",
+        "settings", "startup.fallback", "startup.reader", "startup.reloading", "web.body", "web.idempotency",
         "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
     },
     "jwt": {"proof", "apis.phone.session_tokens"},

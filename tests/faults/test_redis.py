@@ -289,3 +289,26 @@ def script_number(wanted: int) -> Callable[[bytes], bool]:
     """Says yes to one call of a script, the `wanted`th from now on."""
     seen = itertools.count(1)
     return lambda piece: b"EVALSHA" in piece and next(seen) == wanted
+
+
+# ---- replaced by memory
+
+
+def test_a_store_that_is_there_at_the_start_is_never_replaced_by_memory_later(
+    server: Callable[..., RunningServer], own_redis: Callable[..., Redis]
+) -> None:
+    """OTP_STORE_FALLBACK is for the start: a new worker while Redis is away, by a reload or because one died, would
+    have forgotten what was sent and used.
+    """
+    store, number = own_redis(appendonly="yes", appendfsync="always"), {"phone_number": "+919812345678"}
+    running = server(store=store.new_url(), OTP_STORE_FALLBACK="memory")
+    assert running.post("/send-otp", number).status == 200
+    store.kill()
+    os.kill(running.pid, signal.SIGHUP)
+    wait_until(lambda: "Not reloaded: OTP_STORE_URL: " in running.log(), "the refused reload")
+    running.kill_worker()
+    wait_until(running.healthy, "the next worker")
+    assert running.post("/send-otp", number).status == 503
+    store.start()
+    wait_until(lambda: running.post("/send-otp", number).status != 503, "Redis")
+    assert running.post("/send-otp", number).status == 429

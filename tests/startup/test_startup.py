@@ -15,6 +15,7 @@ from otp_app.core.results import SendRequest
 from otp_app.settings import Settings
 from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import rules
+from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER
 from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
@@ -477,8 +478,10 @@ AWAY = "redis://127.0.0.1:1/0"
 def test_a_store_that_is_away_may_be_replaced_by_memory(caplog):
     """Where the operator asked for it, and with a warning."""
     settings = make_settings(otp_store_url=AWAY, otp_store_fallback="memory", **OWN_KEYS)
-    (line,) = startup.prepare(settings)
+    chosen, (line,) = settle(settings)
     assert line.startswith("OTP_STORE_URL: The store is not available")
+    assert startup.prepare(chosen) == []
+    assert (chosen.otp_store_url, chosen.otp_index_key) == ("memory://", OWN_KEYS["otp_index_key"])
     services = build(settings)
     assert isinstance(services.store, MemoryStore)
     assert "in memory until the next start" in caplog.text
@@ -487,8 +490,8 @@ def test_a_store_that_is_away_may_be_replaced_by_memory(caplog):
 
 def test_a_store_that_is_there_is_used_whatever_the_fallback(tmp_path):
     """And nothing is said."""
-    settings = settings_for(tmp_path, otp_store_fallback="memory", **OWN_KEYS)
-    assert startup.prepare(settings) == []
+    settings = settings_for(tmp_path, otp_store_fallback="memory")
+    assert settle(settings) == (settings_for(tmp_path), [])
     services = build(settings)
     assert isinstance(services.store, SqliteStore)
     services.close()
@@ -499,8 +502,9 @@ def test_a_store_that_was_moved_is_not_replaced_by_memory(tmp_path):
     settings = settings_for(tmp_path, otp_store_fallback="memory", **OWN_KEYS)
     with closing(SqliteStore(settings.otp_store_url)) as store:
         store.freeze(Freeze.MOVED)
+    chosen, _ = settle(settings)
     with pytest.raises(StoreUnavailable, match="moved"):
-        startup.prepare(settings)
+        startup.prepare(chosen)
 
 
 def test_what_could_be_better_is_advice(tmp_path):
