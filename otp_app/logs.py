@@ -65,7 +65,7 @@ def warn_once(line: str) -> None:
 def warn_seldom(line: str) -> None:
     """Log a warning that every request could repeat while something lasts: once in QUIET seconds for each line.
 
-    Whoever sends requests must not be able to fill the disk. Lines have nothing of a request, so they are few.
+    A client must not be able to fill the disk. Lines contain nothing of a request, so they are few.
     """
     now = time.monotonic()
     if now >= _quiet_until.get(line, 0.0):
@@ -74,9 +74,9 @@ def warn_seldom(line: str) -> None:
 
 
 def log_event(event: Event) -> None:
-    """A listener of the service: tell of each event, of trouble as a warning.
+    """A listener of the service: log each event, and faults as a warning.
 
-    A wrong guess is told at DEBUG only: whoever guesses must not be able to fill the disk.
+    A wrong attempt is logged at DEBUG only, so that an attacker cannot fill the disk.
     """
     level = logging.INFO
     if isinstance(event, Refused | OutcomeLost):

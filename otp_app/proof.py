@@ -39,7 +39,7 @@ class ProofKey:
 
 
 class Proofs:
-    """Signs what approvals have shown. The first key signs; the public halves of all are told."""
+    """Signs what approvals have shown. The first key signs; the public halves of all are published."""
 
     def __init__(self, keys: Sequence[ProofKey], *, issuer: str, ttl: float, clock: Clock) -> None:
         self._key, self._issuer, self._ttl, self._clock = keys[0], issuer, int(ttl), clock

@@ -18,7 +18,7 @@ from tests.running import RunningServer
 from tests.services import Postgres, Redis, postgres_programs
 from tests.spreading import ByServer, long_first
 from tests.web.documented import PROOF_KEYS
-from tests.web.house import House
+from tests.web.site import Site
 
 
 def absent(what: str) -> None:
@@ -111,44 +111,44 @@ def server(tmp_path: Path, fake_twilio: Provider) -> Iterator[Callable[..., Runn
 
 
 @pytest.fixture
-def open_house() -> Iterator[Callable[..., House]]:
+def open_site() -> Iterator[Callable[..., Site]]:
     """Call it with settings to get a server that is closed with the test."""
     with ExitStack() as opened:
-        yield lambda **given: opened.enter_context(closing(House(**given)))
+        yield lambda **given: opened.enter_context(closing(Site(**given)))
 
 
 @pytest.fixture
-def house(open_house: Callable[..., House]) -> House:
+def site(open_site: Callable[..., Site]) -> Site:
     """A server with the default settings, reached from this machine."""
-    return open_house()
+    return open_site()
 
 
 @pytest.fixture(scope="module")
 def all_there_is(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of a server of all faces, whose directory has the user abc."""
+    """The settings of a server of all APIs, whose directory has the user abc."""
     users = tmp_path_factory.mktemp("directory") / "users.csv"
     users.write_text("user_id,phone_number\nabc,+14155552671\nnophone,\nfixed,+442079460958\n", encoding="ascii")
     return {"otp_apis": tuple(APIS), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
 
 
 @pytest.fixture
-def open_all(open_house: Callable[..., House], all_there_is: dict[str, Any]) -> Callable[..., House]:
+def open_all(open_site: Callable[..., Site], all_there_is: dict[str, Any]) -> Callable[..., Site]:
     """Call it with settings to get such a server."""
-    return lambda **given: open_house(**(all_there_is | given))
+    return lambda **given: open_site(**(all_there_is | given))
 
 
 @pytest.fixture
-def everything(open_all: Callable[..., House]) -> House:
+def everything(open_all: Callable[..., Site]) -> Site:
     """Such a server."""
     return open_all()
 
 
 @pytest.fixture(scope="module")
-def unharmed(all_there_is: dict[str, Any]) -> Iterator[House]:
+def unharmed(all_there_is: dict[str, Any]) -> Iterator[Site]:
     """One server for all requests of which nothing may remain, so that each finds it as the first one did."""
-    with closing(House(**all_there_is, otp_client_limits="", otp_check_limits="")) as house:
-        yield house
-        assert house.channel.messages == []
+    with closing(Site(**all_there_is, otp_client_limits="", otp_check_limits="")) as site:
+        yield site
+        assert site.channel.messages == []
 
 
 # ---- several processes

@@ -5,7 +5,7 @@ looks for what must never be seen, whatever was killed, locked or restarted in b
 
 I0  nothing but a code that was sent to this very number is accepted
 I1  a verification is approved at most once
-I2  after five wrong guesses no right code is accepted, across restarts
+I2  after five wrong attempts no right code is accepted, across restarts
 I3  an accepted send makes at most one message, a refused one none
 I4  a code whose send was answered verifies until it expires, unless it was used, cancelled or locked
 I5  nothing is approved later than one second after it expired
@@ -30,7 +30,7 @@ from typing import Any
 from tests.running import Answer
 
 MAX_ATTEMPTS = 5
-_GUESS = re.compile("[0-9]{4,10}")
+_ATTEMPT = re.compile("[0-9]{4,10}")
 _UNKNOWN = {None, 503}  # answers after which nobody knows what happened
 _SERVER_FAULTS = {500, 504}
 
@@ -166,9 +166,9 @@ class _Story:
     def _approvals_against_rules(self) -> Iterator[str]:
         begun, ends = self.sends[0].t1, max(s.t1 + float(s.answer["expires_in"]) for s in self.sends)
         for approval in self.approvals:
-            wrong = [e for e in self._wrong_guesses(approval.given) if begun <= e.t0 and e.t1 <= approval.t0]
+            wrong = [e for e in self._wrong_attempts(approval.given) if begun <= e.t0 and e.t1 <= approval.t0]
             if sum(e.status == 400 for e in wrong) >= MAX_ATTEMPTS:
-                yield f"I2: {self.id} was approved after {len(wrong)} wrong guesses"
+                yield f"I2: {self.id} was approved after {len(wrong)} wrong attempts"
             if approval.t0 > ends + 1:
                 yield f"I5: {self.id} was approved {approval.t0 - ends:.1f} s after it expired"
 
@@ -184,13 +184,13 @@ class _Story:
     def _explains(self, refused: Event, code: str) -> bool:
         before = [e for e in self.checks if e.t0 <= refused.t1 and e is not refused]
         used = any(e.given == code and (e.accepted or e.status in _UNKNOWN) for e in before)
-        locked = sum(e.status in _UNKNOWN | {400} for e in self._wrong_guesses(code) if e in before) >= MAX_ATTEMPTS
+        locked = sum(e.status in _UNKNOWN | {400} for e in self._wrong_attempts(code) if e in before) >= MAX_ATTEMPTS
         ends = max(s.t0 + float(s.answer["expires_in"]) for s in self.sends if s.t0 <= refused.t0)
         expired = refused.t1 >= ends - 1  # expires_in is whole seconds
         return used or locked or expired or any(e.t0 <= refused.t1 for e in self.cancels)
 
-    def _wrong_guesses(self, code: str) -> list[Event]:
-        return [e for e in self.checks if e.given != code and _GUESS.fullmatch(e.given)]
+    def _wrong_attempts(self, code: str) -> list[Event]:
+        return [e for e in self.checks if e.given != code and _ATTEMPT.fullmatch(e.given)]
 
     def _forgotten_approvals(self) -> Iterator[str]:
         for report in self.reports:

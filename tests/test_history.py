@@ -27,8 +27,8 @@ def right(t0: float, status: int | None = 200, purpose: str = "login") -> Event:
     return event("check", t0, CODE, status, answer={"verification_id": "VE1"} if status == 200 else {}, purpose=purpose)
 
 
-def wrong(t0: float, status: int | None = 400, guess: str = WRONG) -> Event:
-    return event("check", t0, guess, status, retry_after="1" if status == 503 else None)
+def wrong(t0: float, status: int | None = 400, attempt: str = WRONG) -> Event:
+    return event("check", t0, attempt, status, retry_after="1" if status == 503 else None)
 
 
 def five_wrong(status: int | None = 400) -> list[Event]:
@@ -39,15 +39,15 @@ GOOD = {
     "an ordinary run": [send(), wrong(1), right(2), right(3, 400)],
     "a send without an answer": [send(status=None, answer={}), right(2)],
     "a code that was locked": [send(), *five_wrong(), right(7, 400)],
-    "five guesses whose fate nobody knows, then accepted": [send(), *five_wrong(None), right(7)],
-    "five guesses whose fate nobody knows, then refused": [send(), *five_wrong(503), right(7, 400)],
-    "five wrong guesses while the right one is under way": [send(), *five_wrong(), right(1)],
-    "text that is no guess": [send(), *(wrong(1, guess="12-45x") for _ in range(6)), right(7)],
+    "five attempts whose fate nobody knows, then accepted": [send(), *five_wrong(None), right(7)],
+    "five attempts whose fate nobody knows, then refused": [send(), *five_wrong(503), right(7, 400)],
+    "five wrong attempts while the right one is under way": [send(), *five_wrong(), right(1)],
+    "text that is no attempt": [send(), *(wrong(1, attempt="12-45x") for _ in range(6)), right(7)],
     "a right code whose answer was lost": [send(), right(2, None), right(3, 400)],
     "a code that was cancelled": [send(), event("cancel", 2, "VE1"), right(3, 400)],
     "a code that expired": [send(), right(301, 400)],
     "a code for another purpose": [send(), right(2, 400, purpose="payment"), right(3)],
-    "a guess before the send was answered": [right(0.4, 400), send(), right(2)],
+    "an attempt before the send was answered": [right(0.4, 400), send(), right(2)],
     "a server that says when to come back": [event("send", 0.1, status=429, retry_after="30"),
                                              event("send", 0.2, status=503, retry_after="1"), send()],
     "an approval that is remembered": [send(), right(2), event("status", 3, "VE1", answer={"status": "approved"})],
@@ -56,7 +56,7 @@ GOOD = {
 BAD = {
     "I0 a code that was never sent": [send(), event("check", 2, WRONG, answer={"verification_id": "VE1"})],
     "I1 two approvals": [send(), right(2), right(3)],
-    "I2 accepted after five wrong guesses": [send(), *five_wrong(), right(7)],
+    "I2 accepted after five wrong attempts": [send(), *five_wrong(), right(7)],
     "I3 a refused send that made a message": [event("send", 0.1, status=429, retry_after="30")],
     "I4 a live code refused": [send(), wrong(1), right(2, 400)],
     "I5 accepted after it expired": [send(), right(302)],
@@ -96,7 +96,7 @@ def test_digits_inside_ids_and_fractions_are_no_codes() -> None:
 
 
 def test_the_order_of_the_list_does_not_matter() -> None:
-    """Threads append when they end; the times count: five guesses after the first send are five, resends or not."""
+    """Threads append when they end; the times count: five attempts after the first send are five, resends or not."""
     events = [right(7), send(6.5), *reversed(five_wrong()), send()]
     assert [fault[:2] for fault in check(events, POSTED)] == ["I2"]
 

@@ -105,24 +105,24 @@ def test_set_up_writes_to_standard_error(start):
     """Everything of the process, once, from the level on."""
     written = start("WARNING")
     logging.getLogger("some.library").warning("careful")
-    log.info("not told")
+    log.info("not logged")
     set_up("WARNING")
-    log.error("told")
-    assert [json.loads(text)["message"] for text in written.getvalue().splitlines()] == ["careful", "told"]
+    log.error("logged")
+    assert [json.loads(text)["message"] for text in written.getvalue().splitlines()] == ["careful", "logged"]
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_other_packages_say_nothing_of_a_request(start, level):
     """At no level: not the path of one, nor the address of a client whom a limit stops."""
     written = start(level)
-    told = "marker"
-    logging.getLogger("flask-limiter").info("ratelimit %s (%s) exceeded", "1/hour", told)
-    logging.getLogger("urllib3.connectionpool").debug('"POST %s" 201', told)
-    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=%s)", told)
-    logging.getLogger("twilio.http_client").info("Query Params: %s", told)
+    logged = "marker"
+    logging.getLogger("flask-limiter").info("ratelimit %s (%s) exceeded", "1/hour", logged)
+    logging.getLogger("urllib3.connectionpool").debug('"POST %s" 201', logged)
+    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=%s)", logged)
+    logging.getLogger("twilio.http_client").info("Query Params: %s", logged)
     for name in ("redis", "psycopg.pool", "some.library"):
-        logging.getLogger(name).info(told)
-    logging.getLogger("werkzeug").info('127.0.0.1 - - "%s" %s', told, 200)
+        logging.getLogger(name).info(logged)
+    logging.getLogger("werkzeug").info('127.0.0.1 - - "%s" %s', logged, 200)
     assert "marker" not in written.getvalue()
 
 
@@ -131,7 +131,7 @@ EVENTS = {
     "sent, as far as anybody knows": (Sent(*ABOUT, "VL1", "sms", "unknown", ""), "INFO"),
     "refused": (REFUSED, "WARNING"),
     "outcome lost": (LOST, "WARNING"),
-    "wrong guess": (Checked(*ABOUT, "pending"), "DEBUG"),
+    "wrong attempt": (Checked(*ABOUT, "pending"), "DEBUG"),
     "approved": (Checked(*ABOUT, "approved"), "INFO"),
     "guessed to death": (Checked(*ABOUT, "max_attempts_reached"), "INFO"),
     "canceled": (Canceled(*ABOUT), "INFO"),
@@ -140,14 +140,14 @@ EVENTS = {
 
 @pytest.mark.parametrize(("event", "level"), EVENTS.values(), ids=EVENTS)
 def test_each_event_has_its_level(start, event, level):
-    """Trouble is a warning; a wrong guess is not told by default, or whoever guesses could fill the disk."""
+    """Trouble is a warning; a wrong attempt is not logged by default, or an attacker could fill the disk."""
     written = start("DEBUG")
     log_event(event)
     found = json.loads(written.getvalue())
     assert (found["message"], found["level"]) == (type(event).__name__, level)
 
 
-def test_an_event_is_told_with_its_fields(start):
+def test_an_event_is_reported_with_its_fields(start):
     """As fields of the line, to be searched."""
     written = start("INFO")
     log_event(REFUSED)
@@ -157,10 +157,10 @@ def test_an_event_is_told_with_its_fields(start):
     assert (found["reason"], found["provider_code"]) == ("bad_number", 21211)
 
 
-@pytest.mark.parametrize(("level", "told"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 0)])
-def test_the_level_decides(start, level, told):
+@pytest.mark.parametrize(("level", "logged"), [("DEBUG", 4), ("INFO", 3), ("WARNING", 2), ("ERROR", 0)])
+def test_the_level_decides(start, level, logged):
     """OTP_LOG_LEVEL."""
     written = start(level)
     for event in (SENT, REFUSED, LOST, Checked(*ABOUT, "pending")):
         log_event(event)
-    assert len(written.getvalue().splitlines()) == told
+    assert len(written.getvalue().splitlines()) == logged

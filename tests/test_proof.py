@@ -139,12 +139,12 @@ def test_public_keys_are_public_keys():
     seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     x = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
     keys = f"p3:HS256:{LONG},p2:EdDSA:{base64.b64encode(seed).decode()},p1:EdDSA:{SEED}"
-    told = proofs(keys).public_keys
-    assert told[0] == {
+    reported = proofs(keys).public_keys
+    assert reported[0] == {
         "kty": "OKP", "crv": "Ed25519", "kid": "p2", "alg": "EdDSA", "use": "sig",
         "x": base64.urlsafe_b64encode(x).rstrip(b"=").decode(),
     }  # fmt: skip
-    assert [key["kid"] for key in told] == ["p2", "p1"]
+    assert [key["kid"] for key in reported] == ["p2", "p1"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The harness itself: servers in tests start clean and never stay behind, absent tools are told."""
+"""The harness itself: servers in tests start clean and never stay behind, absent tools are reported."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from otp_app.settings.keyring import new_secret
 from otp_app.store import MemoryStore
 from tests.configuration import make_settings
 from tests.startup.test_startup import SANDBOX
-from tests.web.house import RecordingChannel
+from tests.web.site import RecordingChannel
 
 POLICY = {
     "otp_ttl": ("ttl", 60),
@@ -71,7 +71,7 @@ class Store(MemoryStore):
 
 
 def test_what_is_over_is_swept_until_the_end(monkeypatch, caplog):
-    """In batches, off the requests; a store that fails is tried again, and told of without a traceback.
+    """In batches, off the requests; a store that fails is tried again, and logged without a traceback.
 
     Idempotency keys that the store could not free are tried again with each batch.
     """
@@ -97,12 +97,12 @@ def test_close_gives_everything_back(monkeypatch):
     assert not services.sweeper._thread.is_alive()
 
 
-# ---- faces and their figures
+# ---- APIs and their figures
 
 
 def built(**given):
     """Services over a memory store and a channel that keeps its messages; close them."""
-    channels = ("tests.web.house:RecordingChannel",)
+    channels = ("tests.web.site:RecordingChannel",)
     return wiring.build(make_settings(**{"otp_store_url": "memory://", "otp_channels": channels} | given))
 
 
@@ -116,8 +116,8 @@ def opened(services, name):
     return load_api(name)(services).state
 
 
-def test_approvals_are_told_to_a_function_of_the_operators(monkeypatch):
-    """Of every face, with the whole number."""
+def test_approvals_go_to_a_function_of_the_operators(monkeypatch):
+    """Of every API, with the whole number."""
     heard = []
     monkeypatch.setitem(sys.modules, "operators", SimpleNamespace(heard=heard.append))
     with closing(built(otp_on_approved="operators:heard", otp_directory_url="users.csv")) as services:
@@ -132,7 +132,7 @@ MADE = replace(SERVICE, name="My Shop", created=1)
 
 
 def test_verify_has_twilios_figures():
-    """Ten minutes that no resend extends, no gap, five messages, five guesses; the caps are those of the number."""
+    """Ten minutes that no resend extends, no gap, five messages, five attempts; the caps are those of the number."""
     numbers, _ = verify_profile(*usual(make_settings(otp_sends_per_hour=7, otp_max_attempts=9)), SERVICE)
     assert (numbers.ttl, numbers.max_life, numbers.gaps) == (600, 600, ())
     assert (numbers.sends_per_verification, numbers.allowed_attempts, numbers.length) == (5, 5, 6)

@@ -55,7 +55,7 @@ def change(
     store: Store,
     key: str,
     step: Step[Answer],
-    guess: bytes | None,
+    expected: bytes | None,
     *,
     proven: bool,
     busy: str,
@@ -63,31 +63,31 @@ def change(
 ) -> Answer:
     """Apply a step to the value under a key, in one atomic step, and return its answer.
 
-    `guess` is that value, read just now (`proven`) or earlier. The swap proves an earlier one, so one that is out of
+    `expected` is that value, read just now (`proven`) or earlier. The swap proves an earlier one, so one that is out of
     date costs a second turn and nothing else. A step that changes nothing, or raises, has no swap to prove it: it is
     answered from a read. `on_swap` is called with what each swap found. Raises what the step raises (nothing changed
     then), Busy with the message `busy` after too many lost swaps, StoreUnavailable.
     """
-    for _ in range(1 + MOST_LOSSES):  # the first value may be no more than a guess
+    for _ in range(1 + MOST_LOSSES):  # the first value may be out of date
         try:
-            made = step(guess)
+            made = step(expected)
         except OtpError:
             if proven:
                 raise
             made = None
         if made is None or (isinstance(made, Keep) and not proven):
-            guess, proven = store.get(key), True
+            expected, proven = store.get(key), True
             continue
         if isinstance(made, Keep):
             kept: Answer = made.answer
             return kept
-        swap = store.swap(key, guess, made.value, made.ttl)
+        swap = store.swap(key, expected, made.value, made.ttl)
         if on_swap:
             on_swap(key, swap.found)
         if swap.won and isinstance(made, Write):
             written: Answer = made.answer
             return written
-        guess, proven = swap.found, True
+        expected, proven = swap.found, True
     raise Busy(busy, retry_after=1.0)
 
 
@@ -118,8 +118,8 @@ class Ledgers:
         if not lock.acquire(timeout=LOCK_TIMEOUT):
             raise Busy(BUSY, retry_after=1.0)
         try:
-            step, guess = partial(self._step, transition), self._recent.get(key)
-            return change(self._store, key, step, guess, proven=False, busy=BUSY, on_swap=self._remember)
+            step, expected = partial(self._step, transition), self._recent.get(key)
+            return change(self._store, key, step, expected, proven=False, busy=BUSY, on_swap=self._remember)
         finally:
             lock.release()
 

@@ -121,5 +121,5 @@ def _replaced(method: Method, fault: PluginFault, name: str) -> Any:
 def _wrong(method: Method, answer: Any, name: str) -> Any:
     if inspect.iscoroutine(answer):
         answer.close()  # or Python warns that it was never awaited
-    log.error("%s: it returned what its contract does not know, of type %s", name, type(answer).__name__)
+    log.error("%s: it returned a value that the contract does not allow, of type %s", name, type(answer).__name__)
     return method.instead("wrong answer")

@@ -23,14 +23,15 @@ from otp_app.startup.rules import RULES, secret_faults
 from otp_app.store import open_store
 
 NO_PROXY = (
-    "OTP_API_KEYS: none, so this server answers all that comes from this machine: set keys before a proxy on it is put "
-    "in front, since not every one writes a header that shows it (nginx 1.29.7 and later with its defaults)"
+    "OTP_API_KEYS: not set, so this server answers every request from this machine: set API keys before a proxy runs "
+    "here, because some proxies send no header that reveals them (nginx 1.29.7 and later with its defaults)"
 )
 
 MOST_CHANCE = 1e-3
 GUESSING = (
-    "OTP_CODE_LENGTH_RAISED: with these figures, guessing for a year at one number succeeds with a chance of up to "
-    "{chance:.2g}: for less than 0.001 set longer codes, or lower OTP_MAX_ATTEMPTS, OTP_SENDS_PER_DAY or OTP_RISK_RAISE"
+    "OTP_CODE_LENGTH_RAISED: with these values, an attacker who tries codes of one number for a year succeeds with a "
+    "probability of up to {chance:.2g}: for less than 0.001 set longer codes, or lower OTP_MAX_ATTEMPTS, "
+    "OTP_SENDS_PER_DAY or OTP_RISK_RAISE"
 )
 
 OTHER_KEYS = (

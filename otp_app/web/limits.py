@@ -58,7 +58,7 @@ class StoreStorage(Storage):
         return (self._clock() // expiry + 1) * expiry
 
     def check(self) -> bool:
-        """Tell whether the store can be used."""
+        """Return whether the store can be used."""
         self._store.ping()
         return True
 

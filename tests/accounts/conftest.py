@@ -12,7 +12,7 @@ import pytest
 from otp_app.accounts.database import Database
 from otp_app.accounts.service import Accounts, Session
 from otp_app.core.results import SendRequest
-from tests.web.house import House
+from tests.web.site import Site
 
 REQUEST = SendRequest()
 TTL = 86_400
@@ -24,16 +24,16 @@ class Bureau:
 
     accounts: Accounts
     database: Database
-    house: House
+    site: Site
     url: str
 
     def code(self) -> str:
         """The code of the last message."""
-        return self.house.code()
+        return self.site.code()
 
     def number(self) -> str:
         """A number that nobody has used."""
-        return self.house.number()
+        return self.site.number()
 
     def signed_up(self, number: str | None = None) -> tuple[str, str]:
         """A new user's number and token."""
@@ -47,7 +47,7 @@ class Bureau:
 
     def log_in(self, number: str) -> str:
         """One more session of a user, later."""
-        self.house.clock.advance(400)
+        self.site.clock.advance(400)
         self.accounts.send_login_code(number, REQUEST)
         return self.accounts.log_in(number, self.code())
 
@@ -66,14 +66,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def open_bureau(house: House) -> Iterator[Callable[[str], Bureau]]:
+def open_bureau(site: Site) -> Iterator[Callable[[str], Bureau]]:
     """Call it with the URL of a database."""
     opened: list[Database] = []
 
     def make(url: str) -> Bureau:
         opened.append(Database(url))
-        accounts = Accounts(house.services.verifications, opened[-1], clock=house.clock, session_ttl=TTL)
-        return Bureau(accounts, opened[-1], house, url)
+        accounts = Accounts(site.services.verifications, opened[-1], clock=site.clock, session_ttl=TTL)
+        return Bureau(accounts, opened[-1], site, url)
 
     yield make
     for database in opened:

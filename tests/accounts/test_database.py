@@ -99,7 +99,7 @@ def test_a_sign_up_that_cannot_be_kept_sends_nothing(bureau, monkeypatch):
     """Nobody gets a code that could not be used."""
     monkeypatch.setattr(service.sql, "SIGN_UP", text("SELECT no_such_column"))
     fails(bureau, lambda: bureau.accounts.sign_up(bureau.number(), REQUEST))
-    assert bureau.house.channel.messages == []
+    assert bureau.site.channel.messages == []
 
 
 def test_a_lock_of_another_process_spends_no_code(tmp_path, open_bureau):

@@ -9,7 +9,7 @@ from otp_app.accounts.errors import NoSession, SessionNotFound, UserExists, User
 from otp_app.accounts.service import Note
 from otp_app.core.errors import InvalidInput, InvalidPhone, TooSoon
 from tests.accounts.conftest import REQUEST, TTL
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 DAY = 86_400
 
@@ -45,17 +45,17 @@ def test_a_number_is_one_however_it_is_written(bureau):
 def test_a_user_cannot_sign_up_again(bureau):
     """And costs no message."""
     number, _ = bureau.signed_up()
-    bureau.house.clock.advance(400)
+    bureau.site.clock.advance(400)
     with pytest.raises(UserExists):
         bureau.accounts.sign_up(number, REQUEST)
-    assert len(bureau.house.channel.messages) == 1
+    assert len(bureau.site.channel.messages) == 1
 
 
 def test_whoever_has_not_verified_may_sign_up_again(bureau):
     """With what is said last; a stranger's words do not stay."""
     number = bureau.number()
     bureau.accounts.sign_up(number, REQUEST, "Mallory", "m@example.com")
-    bureau.house.clock.advance(31)
+    bureau.site.clock.advance(31)
     bureau.accounts.sign_up(number, REQUEST, "Ann")
     user = bureau.accounts.session(bureau.accounts.verify(number, bureau.code())).user
     assert (user.name, user.email) == ("Ann", "")
@@ -105,7 +105,7 @@ def test_a_code_is_good_for_its_purpose_alone(bureau):
     with pytest.raises(WrongCode):
         bureau.accounts.log_in(number, bureau.code())
     session = bureau.accounts.session(bureau.accounts.verify(number, bureau.code()))
-    bureau.house.clock.advance(400)
+    bureau.site.clock.advance(400)
     bureau.accounts.send_login_code(number, REQUEST)
     with pytest.raises(WrongCode):
         bureau.accounts.delete(session, bureau.code())
@@ -115,7 +115,7 @@ def test_only_who_has_the_phone_learns_that_it_has_no_user(bureau):
     """The code is sent all the same; whoever signed up and never verified is no user."""
     number = bureau.number()
     bureau.accounts.sign_up(number, REQUEST)
-    bureau.house.clock.advance(31)
+    bureau.site.clock.advance(31)
     bureau.accounts.send_login_code(number, REQUEST)
     with pytest.raises(WrongCode):
         bureau.accounts.log_in(number, wrong(bureau.code()))
@@ -163,9 +163,9 @@ def test_a_token_that_is_not_known_opens_nothing(bureau, token):
 def test_a_session_expires(bureau):
     """At its second, and its row goes with the next one."""
     number, token = bureau.signed_up()
-    bureau.house.clock.advance(TTL - 1)
+    bureau.site.clock.advance(TTL - 1)
     assert bureau.accounts.session(token)
-    bureau.house.clock.advance(1)
+    bureau.site.clock.advance(1)
     with pytest.raises(NoSession):
         bureau.accounts.session(token)
     later = bureau.accounts.session(bureau.log_in(number))
@@ -216,7 +216,7 @@ def test_a_number_changes_with_a_proof_of_the_new_one(bureau):
     second, new = bureau.log_in(number), bureau.number()
     session = bureau.accounts.session(second)
     bureau.accounts.send_change_code(session, new, REQUEST)
-    assert bureau.house.channel.messages[-1].to == new
+    assert bureau.site.channel.messages[-1].to == new
     with pytest.raises(WrongCode):
         bureau.accounts.change_number(session, new, wrong(bureau.code()))
     assert bureau.accounts.change_number(session, new, bureau.code()).phone_number == new
@@ -230,7 +230,7 @@ def test_a_number_of_another_user_is_not_taken_over(bureau):
     """Which only a proof of that number tells."""
     taken, _ = bureau.signed_up()
     session = bureau.session()
-    bureau.house.clock.advance(31)
+    bureau.site.clock.advance(31)
     bureau.accounts.send_change_code(session, taken, REQUEST)
     with pytest.raises(UserExists):
         bureau.accounts.change_number(session, taken, bureau.code())
@@ -243,7 +243,7 @@ def test_a_number_that_was_never_verified_can_be_taken(bureau):
     """A stranger's sign-up does not hold it."""
     session, number = bureau.session(), bureau.number()
     bureau.accounts.sign_up(number, REQUEST)
-    bureau.house.clock.advance(31)
+    bureau.site.clock.advance(31)
     bureau.accounts.send_change_code(session, number, REQUEST)
     assert bureau.accounts.change_number(session, number, bureau.code()).phone_number == number
 
@@ -252,7 +252,7 @@ def test_a_deletion_leaves_nothing(bureau):
     """With a fresh code alone; sessions and activity go too, and the number may sign up again."""
     number, token = bureau.signed_up()
     session = bureau.accounts.session(token)
-    bureau.house.clock.advance(31)
+    bureau.site.clock.advance(31)
     bureau.accounts.send_deletion_code(session, REQUEST)
     with pytest.raises(WrongCode):
         bureau.accounts.delete(session, wrong(bureau.code()))
@@ -262,13 +262,13 @@ def test_a_deletion_leaves_nothing(bureau):
     for act in (lambda: bureau.accounts.session(token), lambda: bureau.accounts.update_profile(session, "Ann")):
         with pytest.raises(NoSession):
             act()
-    bureau.house.clock.advance(400)
+    bureau.site.clock.advance(400)
     assert bureau.signed_up(number)
 
 
 def test_activity_is_kept_for_90_days(bureau):
     """The newest first."""
     session = bureau.session()
-    bureau.house.clock.advance(90 * DAY + 1)
+    bureau.site.clock.advance(90 * DAY + 1)
     bureau.accounts.update_profile(session, "Ann")
-    assert bureau.accounts.activity(session) == [Note("update_profile", int(bureau.house.clock().wall))]
+    assert bureau.accounts.activity(session) == [Note("update_profile", int(bureau.site.clock().wall))]

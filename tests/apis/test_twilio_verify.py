@@ -4,15 +4,15 @@ from contextlib import closing
 
 import pytest
 
-from tests.apis.test_one_house_limits import FACES, Doors
+from tests.apis.test_shared_limits import APIS, Sites
 from tests.twilio.fake_twilio import FakeTwilio
-from tests.web.house import wrong
+from tests.web.site import wrong
 
-EACH = pytest.mark.parametrize("face", FACES)
+EACH = pytest.mark.parametrize("api", APIS)
 CHECKS, STARTS = "CreateVerificationCheck", "CreateVerification"
 
 
-class Through(Doors):
+class Through(Sites):
     """Such a server, and Twilio."""
 
     def __init__(self, folder, twilio, **given):
@@ -22,9 +22,9 @@ class Through(Doors):
         super().__init__(folder, **{"otp_channels": ("twilio_verify",)} | account | given)
         twilio.clock = twilio.verify.clock = lambda: self.clock.seconds
 
-    def sent(self, face, number, key=""):
-        """The code that Twilio sends when a face may ask for it."""
-        assert self.ask(face, number, key).status_code in (200, 201)
+    def sent(self, api, number, key=""):
+        """The code that Twilio sends when an API may ask for it."""
+        assert self.ask(api, number, key).status_code in (200, 201)
         return self.twilio.code_for(number)
 
     def asked(self, operation):
@@ -44,82 +44,82 @@ def twilio():
 
 
 @pytest.fixture
-def doors(tmp_path, twilio):
+def site(tmp_path, twilio):
     with closing(Through(tmp_path, twilio)) as opened:
         yield opened
 
 
 @EACH
-def test_a_code_is_sent_and_accepted_once(doors, face):
-    number = doors.number()
-    code = doors.sent(face, number)
-    assert not doors.accepts(face, number, wrong(code))
-    assert doors.accepts(face, number, code)
-    assert not doors.accepts(face, number, code)
-    assert doors.asked(CHECKS) == 2
+def test_a_code_is_sent_and_accepted_once(site, api):
+    number = site.number()
+    code = site.sent(api, number)
+    assert not site.accepts(api, number, wrong(code))
+    assert site.accepts(api, number, code)
+    assert not site.accepts(api, number, code)
+    assert site.asked(CHECKS) == 2
 
 
 @EACH
-def test_a_code_is_good_at_every_door(doors, face):
-    number = doors.number()
-    code = doors.sent("phone", number)
-    assert doors.accepts(face, number, code)
+def test_a_code_is_good_at_every_api(site, api):
+    number = site.number()
+    code = site.sent("phone", number)
+    assert site.accepts(api, number, code)
 
 
 @EACH
-def test_wrong_codes_are_five_in_all_and_a_new_message_has_a_new_code(doors, face):
+def test_wrong_codes_are_five_in_all_and_a_new_message_has_a_new_code(site, api):
     """Twilio allows five for a code too, and would send that one again."""
-    number = doors.number()
-    code = doors.sent("verify_v2", number)
-    for guess in [wrong(code)] * 5 + [code]:
-        assert not doors.accepts("native", number, guess)
-    assert doors.asked(CHECKS) == 5
-    doors.clock.advance(60)
-    again = doors.sent(face, number)
-    assert doors.accepts(face, number, again)
+    number = site.number()
+    code = site.sent("verify_v2", number)
+    for attempt in [wrong(code)] * 5 + [code]:
+        assert not site.accepts("native", number, attempt)
+    assert site.asked(CHECKS) == 5
+    site.clock.advance(60)
+    again = site.sent(api, number)
+    assert site.accepts(api, number, again)
 
 
 @EACH
-def test_an_expired_code_is_not_asked_about(doors, face):
-    number = doors.number()
-    code = doors.sent(face, number)
-    doors.clock.advance(601)
-    assert not doors.accepts(face, number, code)
-    assert doors.asked(CHECKS) == 0
+def test_an_expired_code_is_not_asked_about(site, api):
+    number = site.number()
+    code = site.sent(api, number)
+    site.clock.advance(601)
+    assert not site.accepts(api, number, code)
+    assert site.asked(CHECKS) == 0
 
 
 @EACH
 @pytest.mark.parametrize("how", ["forgotten", "spent"])
-def test_what_twilio_has_ended_is_a_wrong_code(doors, face, how):
+def test_what_twilio_has_ended_is_a_wrong_code(site, api, how):
     """It was approved or canceled there (404), or its five checks went elsewhere (60202)."""
-    number = doors.number()
-    code = doors.sent(face, number)
-    doors.held(number).update({"status": "approved"} if how == "forgotten" else {"checks": 5})
-    answer = doors.guess(face, number, code)
+    number = site.number()
+    code = site.sent(api, number)
+    site.held(number).update({"status": "approved"} if how == "forgotten" else {"checks": 5})
+    answer = site.attempt(api, number, code)
     assert answer.status_code < 500
     assert not answer.json.get("valid")
 
 
 @EACH
 @pytest.mark.parametrize("fault", [{"code": 0, "drop": True}, {"code": 20429, "times": 3}, {"code": 20003}])
-def test_without_an_answer_nothing_is_approved_and_the_caller_may_try_again(doors, face, fault):
-    number = doors.number()
-    code = doors.sent(face, number)
-    doors.twilio.fail(operation=CHECKS, **fault)
-    answer = doors.guess(face, number, code)
+def test_without_an_answer_nothing_is_approved_and_the_caller_may_try_again(site, api, fault):
+    number = site.number()
+    code = site.sent(api, number)
+    site.twilio.fail(operation=CHECKS, **fault)
+    answer = site.attempt(api, number, code)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert code not in answer.text
-    doors.clock.advance(61)
-    assert doors.services.verifications.status(phone_number=number).status == "pending"
+    site.clock.advance(61)
+    assert site.services.verifications.status(phone_number=number).status == "pending"
 
 
 @EACH
-def test_a_message_whose_answer_is_lost_may_arrive(doors, face):
+def test_a_message_whose_answer_is_lost_may_arrive(site, api):
     """Its code is checked by the number, as its id is not known."""
-    number = doors.number()
-    doors.twilio.verify.on_CreateVerification = lost(doors.twilio.verify.on_CreateVerification)
-    assert doors.ask(face, number).status_code in (200, 201, 202)
-    assert doors.accepts(face, number, doors.twilio.code_for(number))
+    number = site.number()
+    site.twilio.verify.on_CreateVerification = lost(site.twilio.verify.on_CreateVerification)
+    assert site.ask(api, number).status_code in (200, 201, 202)
+    assert site.accepts(api, number, site.twilio.code_for(number))
 
 
 def lost(handler):
@@ -133,45 +133,45 @@ def lost(handler):
 
 
 @EACH
-def test_a_refused_message_is_refused_as_any_other(doors, face):
-    doors.twilio.fail(60605, operation=STARTS)
-    answer = doors.ask(face, doors.number())
+def test_a_refused_message_is_refused_as_any_other(site, api):
+    site.twilio.fail(60605, operation=STARTS)
+    answer = site.ask(api, site.number())
     expected = {"native": 403, "users": 500, "phone": 200, "verify_v2": 403}
-    assert answer.status_code == expected[face]
+    assert answer.status_code == expected[api]
 
 
-def test_verify_is_a_proxy(doors):
+def test_verify_is_a_proxy(site):
     """Each of Twilio's channels that is asked for is the one that Twilio uses; a resend has the same code."""
-    number = doors.number()
+    number = site.number()
     for asked in ("sms", "whatsapp", "call"):
-        answer = doors.form("Verifications", To=number, Channel=asked)
+        answer = site.form("Verifications", To=number, Channel=asked)
         assert (answer.status_code, answer.json["channel"]) == (201, asked)
-    assert [sent["channel"] for sent in doors.held(number)["sends"]] == ["SMS", "WHATSAPP", "CALL"]
-    answer = doors.form("Verifications", To=doors.number(), Channel="sms", CustomCode="123456")
+    assert [sent["channel"] for sent in site.held(number)["sends"]] == ["SMS", "WHATSAPP", "CALL"]
+    answer = site.form("Verifications", To=site.number(), Channel="sms", CustomCode="123456")
     assert answer.json["code"] == 60204
 
 
 @pytest.mark.parametrize("status", ["canceled", "approved"])
-def test_what_verify_ends_ends_at_twilio(doors, status):
-    number = doors.number()
-    doors.sent("verify_v2", number)
-    assert doors.form(f"Verifications/{number}", Status=status).json["status"] == status
-    assert doors.held(number)["status"] == status
+def test_what_verify_ends_ends_at_twilio(site, status):
+    number = site.number()
+    site.sent("verify_v2", number)
+    assert site.form(f"Verifications/{number}", Status=status).json["status"] == status
+    assert site.held(number)["status"] == status
 
 
-def test_native_asks_for_a_call_and_cancels(doors):
-    number = doors.number()
-    sent = doors.post("/send-otp", {"phone_number": number, "channel": "call"}).json
+def test_native_asks_for_a_call_and_cancels(site):
+    number = site.number()
+    sent = site.post("/send-otp", {"phone_number": number, "channel": "call"}).json
     assert sent["channel"] == "call"
-    assert doors.call("DELETE", f"/verifications/{sent['verification_id']}").json["status"] == "canceled"
-    assert doors.held(number)["status"] == "canceled"
+    assert site.call("DELETE", f"/verifications/{sent['verification_id']}").json["status"] == "canceled"
+    assert site.held(number)["status"] == "canceled"
 
 
-def test_nothing_shows_a_code(doors, caplog):
+def test_nothing_shows_a_code(site, caplog):
     caplog.set_level("DEBUG")
-    number = doors.number()
-    code = doors.sent("native", number)
-    doors.guess("native", number, wrong(code))
-    doors.guess("native", number, code)
+    number = site.number()
+    code = site.sent("native", number)
+    site.attempt("native", number, wrong(code))
+    site.attempt("native", number, code)
     assert code not in caplog.text
     assert number not in caplog.text

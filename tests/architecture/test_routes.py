@@ -1,4 +1,4 @@
-"""Every door has a guard."""
+"""Every route has a guard."""
 
 
 import pytest
@@ -13,8 +13,8 @@ from otp_app.wiring import build
 from tests.configuration import make_settings
 from tests.running import ROOT
 
-#: method and path -> what its caller needs. The whole API: a new door is a new row here.
-DOORS = {
+#: method and path -> what its caller needs. The whole API: a new route is a new row here.
+ROUTES = {
     "POST /send-otp": Access("send", public=True),
     "POST /resend-otp": Access("send", public=True),
     "POST /verify-otp": Access("verify", public=True),
@@ -51,7 +51,7 @@ def app():
     services.close()
 
 
-def doors(app):
+def routes(app):
     return {
         f"{method} {rule.rule}": app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
@@ -61,32 +61,32 @@ def doors(app):
 
 def test_every_view_says_what_it_needs(app):
     """@requires stands at each; guard refuses one without."""
-    assert [door for door, view in doors(app).items() if not isinstance(getattr(view, "access", None), Access)] == []
+    assert [route for route, view in routes(app).items() if not isinstance(getattr(view, "access", None), Access)] == []
 
 
-def test_each_door_needs_what_the_list_says(app):
+def test_each_route_needs_what_the_list_says(app):
     """Nothing opens, or opens wider, unseen."""
-    assert {door: view.access for door, view in doors(app).items()} == DOORS
+    assert {route: view.access for route, view in routes(app).items()} == ROUTES
 
 
-def test_few_doors_are_for_everybody(app):
+def test_few_routes_are_for_everybody(app):
     """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked."""
     everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
-    assert {door for door, view in doors(app).items() if view.access.scope is None} == everybodys
+    assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 
 
 def test_every_scope_is_one_that_a_key_can_have(app):
     """Or nobody could ever come in."""
-    assert {view.access.scope for view in doors(app).values()} - {None} <= set(SCOPES)
+    assert {view.access.scope for view in routes(app).values()} - {None} <= set(SCOPES)
 
 
 def test_every_scope_opens_something(app):
-    """A key with a scope that no door knows would be a promise of nothing."""
-    assert {view.access.scope for view in doors(app).values()} >= set(SCOPES)
+    """A key with a scope that no route knows would be a promise of nothing."""
+    assert {view.access.scope for view in routes(app).values()} >= set(SCOPES)
 
 
-def test_every_door_is_in_the_documents():
+def test_every_route_is_in_the_documents():
     """A page of docs/ names each."""
     text = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md"))
-    paths = {door.split()[1].partition("<")[0] for door in DOORS}
+    paths = {route.split()[1].partition("<")[0] for route in ROUTES}
     assert {path for path in paths if path not in text} == set()

@@ -1,4 +1,4 @@
-"""The table of channels: names become channels, and what is not set is told before the first message."""
+"""The table of channels: names become channels, and what is not set is reported before the first message."""
 
 import subprocess
 import sys

@@ -86,7 +86,7 @@ def test_twilios_own_limits(channels: dict[str, VerifyChannel], twilio: FakeTwil
     sid = channels["sms"].deliver(message()).provider_id
     assert channels["sms"].deliver(message()) == Delivery(Outcome.REFUSED, "", Reason.THROTTLED, 60203)
     code = twilio.code_for(RECIPIENT) or ""
-    assert [channels["sms"].check(sid, guess) for guess in (wrong(code), code)] == [Finding.WRONG, Finding.SPENT]
+    assert [channels["sms"].check(sid, attempt) for attempt in (wrong(code), code)] == [Finding.WRONG, Finding.SPENT]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from otp_app.settings import Settings, keyring
 from tests.command import run
 from tests.configuration import VARIABLES
 from tests.running import ROOT
-from tests.web.house import House
+from tests.web.site import Site
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +35,10 @@ def test_a_new_key_opens_the_api(capsys):
     (key,) = re.findall(r"otp_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", printed)
     (line,) = re.findall("OTP_API_KEYS=(.*)", printed)
     assert key not in line
-    settings = startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.house:RecordingChannel"}, Path())
-    house = House(otp_api_keys=settings.otp_api_keys)
-    answers = [house.send(), house.send(key=key), house.verify(house.number(), "123456", key=key)]
-    house.close()
+    settings = startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.site:RecordingChannel"}, Path())
+    site = Site(otp_api_keys=settings.otp_api_keys)
+    answers = [site.send(), site.send(key=key), site.verify(site.number(), "123456", key=key)]
+    site.close()
     assert [answer.status_code for answer in answers] == [401, 200, 403]
 
 
@@ -67,7 +67,7 @@ def test_whatever_key_is_made_the_settings_take_it(capsys, folder, name):
     status, printed, _ = run(capsys, "keys", "new", name)
     if status == 0:
         (line,) = re.findall("OTP_API_KEYS=(.*)", printed)
-        startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.house:RecordingChannel"}, folder)
+        startup.load({"OTP_API_KEYS": line, "OTP_CHANNELS": "tests.web.site:RecordingChannel"}, folder)
     assert status in (0, 2)
 
 

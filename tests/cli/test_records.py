@@ -89,7 +89,7 @@ def test_an_empty_store_lists_nothing(capsys):
     assert run(capsys, "verifications", "--json") == (0, "", "Verifications: 0. Pending: 0.\n")
 
 
-def test_what_cannot_be_read_is_told(capsys):
+def test_what_cannot_be_read_is_reported(capsys):
     """The rest is listed."""
     fill(quiet(0))
     with closing(open_store(URL)) as store:

@@ -184,7 +184,7 @@ def test_nothing_moves_to_where_no_server_would_start(capsys):
         assert store.frozen() is None
 
 
-def test_what_the_new_place_could_do_better_is_told(capsys):
+def test_what_the_new_place_could_do_better_is_reported(capsys):
     """And the copy goes on."""
     fill("sqlite:///a.db", 5)
     status, _, error = run(capsys, "store", "copy", "sqlite:///a.db", "tests.cli.test_store:Careless?b.db")

@@ -10,7 +10,7 @@ from tests.core.fakes import FakeChannel, FakeClock, World
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until a test moves it."""
     return FakeClock()
 
 

@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 
 class FakeClock:
-    """Stands still until it is told to move."""
+    """Stands still until a test moves it."""
 
     def __init__(self, wall: float = 1_800_000_000.0) -> None:
         self.wall, self.boot, self.uptime = wall, "boot-1", 1000.0

@@ -1,7 +1,7 @@
 """One number under several APIs and servers, whose sends get their outcomes at any time or never: a search for orders.
 
-The model beside the ledger knows true time, each message's end, and what every verification was told; it repeats no
-rule, but says what must hold of the ledger whatever came before.
+The model beside the ledger knows true time, each message's end, and what was answered of every verification; it repeats
+no rule, but says what must hold of the ledger whatever came before.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def walk(seed: int, *, clocks: bool) -> Steps:
             "answer": [None, SENT, *answers],
         },
         "hear": {"which": range(4), "answer": [SENT, UNKNOWN, *answers, *answers], "hand_on": [True, False]},
-        "guess": {"which": range(4), "policy": policies, "wrongs": [0, 1, 3, 5]},
+        "attempt": {"which": range(4), "policy": policies, "wrongs": [0, 1, 3, 5]},
         "end": {"which": range(4), "policy": policies, "end": [check_transitions.cancel, check_transitions.approve]},
         "wait": {"seconds": [1.0, 31.0, 301.0, HOUR / 2]},
         "set_clock": {"step": [-2 * HOUR, -40.0, 40.0, 2 * HOUR]},
         "reboot": {"step": [-2 * HOUR, -40.0, 0.0, 40.0, 2 * HOUR]},
     }
-    names = ["send", "send", "send", "hear", "hear", "guess", "end", "wait", *["set_clock", "reboot"] * clocks]
+    names = ["send", "send", "send", "hear", "hear", "attempt", "end", "wait", *["set_clock", "reboot"] * clocks]
     taken = luck.choices(names, k=25)
     return [(name, {choice: luck.choice(some) for choice, some in choices[name].items()}) for name in taken]
 
@@ -99,12 +99,12 @@ class Sent:
 
 
 class Interleaved:
-    """Sends, late outcomes, choices, guesses, ends and clocks in any order."""
+    """Sends, late outcomes, choices, attempts, ends and clocks in any order."""
 
     def __init__(self) -> None:
         self.clock, self.ledger, self.time = FakeClock(), Ledger(PHONE), 0.0
         self.messages: list[Sent] = []
-        self.ended: dict[str, str] = {}  # by callers and guesses; these must stay as they ended
+        self.ended: dict[str, str] = {}  # by callers and attempts; these must stay as they ended
 
     # ---- calls
 
@@ -130,14 +130,14 @@ class Interleaved:
         for message in _nth_last([m for m in self.messages if m.state == "pending"], which):
             self._settle(message, answer, hand_on)
 
-    def guess(self, which: int, policy: str, wrongs: int) -> None:
-        """Guess right once, or wrong so often."""
+    def attempt(self, which: int, policy: str, wrongs: int) -> None:
+        """Check the right code once, or wrong ones so often."""
         for chosen in _nth_last(self.ledger.verifications, which):
             for _ in range(wrongs or 1):
-                self._guess(chosen.id, POLICIES[policy], right=not wrongs)
+                self._attempt(chosen.id, POLICIES[policy], right=not wrongs)
             self._note_end(chosen.id)
 
-    def _guess(self, target: str, policy: Policy, right: bool) -> None:
+    def _attempt(self, target: str, policy: Policy, right: bool) -> None:
         now, found = self._now(), self.ledger.by_id(target)
         if found is None:
             return
@@ -150,7 +150,7 @@ class Interleaved:
         self._keep(ledger or self.ledger)
 
     def end(self, which: int, policy: str, end: check_transitions.End) -> None:
-        """End a pending verification without a guess."""
+        """End a pending verification without an attempt."""
         now = self._now()
         for target in _nth_last(self._pending(), which):
             self._keep(end(self.ledger, now, POLICIES[policy], target)[0])
@@ -238,7 +238,7 @@ class Interleaved:
     def _settle(self, message: Sent, answer: Delivery, hand_on: bool) -> None:
         now, following = self._now(), None
         before = self.ledger.by_send(message.send.id)
-        guessed = bool(before and before[0].attempts)
+        attempted = bool(before and before[0].attempts)
         channel = next_channel(self.ledger, now, OFTEN, message.send.id, ["b"], {})
         if hand_on and answer.outcome == Outcome.REFUSED and message.send.channel == "a" and channel:
             following = Send(f"VL{len(self.messages):032x}", channel, now.wall)
@@ -251,8 +251,8 @@ class Interleaved:
             assert message.verification not in self.ended
             self.messages.append(Sent(following, message.verification, message.code, self.time, self._offset))
         if before and answer.outcome == Outcome.REFUSED:
-            message.slot = not following and (guessed or answer.reason in SLOT_KEPT)
-            message.gap = not following and (guessed or answer.reason in GAP_KEPT)
+            message.slot = not following and (attempted or answer.reason in SLOT_KEPT)
+            message.gap = not following and (attempted or answer.reason in GAP_KEPT)
         self._what_ended_is_as_it_ended()
 
     def _note_end(self, verification_id: str) -> None:

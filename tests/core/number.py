@@ -54,10 +54,10 @@ class Number:
         self.ledger = settle(self.ledger, self.now, send.id, refused(reason))
         return verification
 
-    def check(self, verification: Verification, guess: str = CODE) -> Verdict:
-        """Guess; every code here is CODE."""
+    def check(self, verification: Verification, attempt: str = CODE) -> Verdict:
+        """Check a code; every code here is CODE."""
         target = self.ledger.by_id(verification.id)
-        new, verdict = check(self.ledger, self.now, self.policy, target, guess, lambda v: CODE)
+        new, verdict = check(self.ledger, self.now, self.policy, target, attempt, lambda v: CODE)
         self.ledger = new or self.ledger
         return verdict
 

@@ -1,4 +1,4 @@
-"""Check and cancel: guesses are counted, a code is used once, what is over stays over."""
+"""Check and cancel: attempts are counted, a code is used once, what is over stays over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_right_code_is_accepted_once(number: Number) -> None:
     assert (again.approved, again.status, again.counted) == (False, Status.APPROVED, False)
 
 
-def test_five_guesses_are_looked_at_and_no_more(number: Number) -> None:
+def test_five_attempts_are_looked_at_and_no_more(number: Number) -> None:
     verification = number.send()
     verdicts = [number.check(verification, WRONG) for _ in range(5)]
     assert [v.attempts_left for v in verdicts] == [4, 3, 2, 1, 0]
@@ -36,17 +36,17 @@ def test_five_guesses_are_looked_at_and_no_more(number: Number) -> None:
     assert (sixth.approved, sixth.counted, sixth.status) == (False, False, Status.MAX_ATTEMPTS_REACHED)
 
 
-def test_the_fifth_guess_may_be_the_right_one(number: Number) -> None:
+def test_the_fifth_attempt_may_be_the_right_one(number: Number) -> None:
     verification = number.send()
     for _ in range(4):
         number.check(verification, WRONG)
     assert number.check(verification).approved
 
 
-@pytest.mark.parametrize("guess", ["0123", "12345", "0123456", "0123450000"])
-def test_a_guess_of_another_length_is_a_counted_wrong_guess(number: Number, guess: str) -> None:
+@pytest.mark.parametrize("attempt", ["0123", "12345", "0123456", "0123450000"])
+def test_an_attempt_of_another_length_is_a_counted_wrong_attempt(number: Number, attempt: str) -> None:
     verification = number.send()
-    verdict = number.check(verification, guess)
+    verdict = number.check(verification, attempt)
     assert (verdict.status, verdict.verification_id, verdict.attempts_left) == (Status.PENDING, verification.id, 4)
     assert (verdict.counted, verdict.approval) == (True, None)
 
@@ -62,14 +62,14 @@ def test_a_code_that_cannot_be_derived_costs_no_try(number: Number) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.CANCELED, Status.MAX_ATTEMPTS_REACHED, Status.EXPIRED])
-def test_what_is_over_looks_at_no_guess_and_changes_nothing(number: Number, status: Status) -> None:
+def test_what_is_over_looks_at_no_attempt_and_changes_nothing(number: Number, status: Status) -> None:
     over = replace(number.send(), status=status, ended_at=number.clock.wall)
     ledger = number.ledger.with_verification(over)
     new, verdict = check(ledger, number.now, POLICY, over, CODE, lambda v: CODE)
     assert (new, verdict.counted, verdict.status) == (None, False, status)
 
 
-def test_a_wrong_guess_goes_on_the_numbers_account_for_30_days(number: Number) -> None:
+def test_a_wrong_attempt_goes_on_the_numbers_account_for_30_days(number: Number) -> None:
     number.check(number.send(), WRONG)
     assert number.ledger.risk == ((int(number.clock.wall // DAY), 10_000),)
     number.clock.forward(30 * DAY)
@@ -80,7 +80,7 @@ def test_a_wrong_guess_goes_on_the_numbers_account_for_30_days(number: Number) -
     assert not number.ledger.risk
 
 
-def test_one_wrong_guess_is_forgiven_at_approval(number: Number) -> None:
+def test_one_wrong_attempt_is_forgiven_at_approval(number: Number) -> None:
     verification = number.send()
     for _ in range(3):
         number.check(verification, WRONG)
@@ -88,7 +88,7 @@ def test_one_wrong_guess_is_forgiven_at_approval(number: Number) -> None:
     assert sum(units for _, units in number.ledger.risk) == 20_000
 
 
-def test_an_approval_forgives_no_guess_at_another_verification(number: Number) -> None:
+def test_an_approval_forgives_no_attempt_at_another_verification(number: Number) -> None:
     """An owner who types the code at once takes nothing off the account of who guessed before."""
     number.kill()
     before = number.ledger.risk
@@ -97,7 +97,7 @@ def test_an_approval_forgives_no_guess_at_another_verification(number: Number) -
     assert (number.ledger.risk, number.ledger.given_back) == (before, ())
 
 
-def test_at_most_five_guesses_are_forgiven_in_30_days(number: Number) -> None:
+def test_at_most_five_attempts_are_forgiven_in_30_days(number: Number) -> None:
     for _ in range(7):
         verification = number.send()
         number.check(verification, WRONG)
@@ -169,26 +169,26 @@ def test_what_has_expired_cannot_be_canceled(number: Number) -> None:
 FEWER = replace(POLICY, api_attempts=3, report_end_once=True)
 
 
-def test_how_it_died_is_told_once(number: Number) -> None:
+def test_how_it_died_is_reported_once(number: Number) -> None:
     number.policy = FEWER
     verification = number.send()
-    guesses = [number.check(verification, WRONG) for _ in range(3)]
-    assert [(v.counted, v.attempts_left) for v in guesses] == [(True, 2), (True, 1), (True, 0)]
-    told = [number.check(verification) for _ in range(3)]
-    assert [(v.status, v.counted, v.end_reported) for v in told] == [
+    attempts = [number.check(verification, WRONG) for _ in range(3)]
+    assert [(v.counted, v.attempts_left) for v in attempts] == [(True, 2), (True, 1), (True, 0)]
+    reported = [number.check(verification) for _ in range(3)]
+    assert [(v.status, v.counted, v.end_reported) for v in reported] == [
         (Status.MAX_ATTEMPTS_REACHED, False, already) for already in (False, True, True)
     ]
 
 
-def test_that_it_expired_is_told_once(number: Number) -> None:
+def test_that_it_expired_is_reported_once(number: Number) -> None:
     number.policy = FEWER
     verification = number.send()
     number.clock.forward(301)
-    told = [number.check(verification) for _ in range(2)]
-    assert [(v.status, v.end_reported) for v in told] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
+    reported = [number.check(verification) for _ in range(2)]
+    assert [(v.status, v.end_reported) for v in reported] == [(Status.EXPIRED, False), (Status.EXPIRED, True)]
 
 
-def test_guesses_under_another_policy_count(number: Number) -> None:
+def test_attempts_under_another_policy_count(number: Number) -> None:
     """Three under the one are all that the other allows; under the one there is more."""
     verification = number.send()
     for _ in range(3):
@@ -214,7 +214,7 @@ def test_a_refused_send_leaves_the_code_that_the_user_has(number: Number) -> Non
     assert number.check(verification).approved
 
 
-def test_a_send_where_no_guess_is_left_begins_a_new_verification(number: Number) -> None:
+def test_a_send_where_no_attempt_is_left_begins_a_new_verification(number: Number) -> None:
     """Otherwise its message would bring a code that cannot be used; the old one counts as a death."""
     verification = number.send()
     for _ in range(3):

@@ -164,7 +164,7 @@ def test_a_test_number_keeps_its_fixed_code(world: World) -> None:
 
 
 def test_a_short_code_costs_the_number_more(world: World) -> None:
-    """A guess at four digits is a hundred times as likely as one at six: after one the next codes are longer."""
+    """An attempt at four digits is a hundred times as likely as one at six: after one the next codes are longer."""
     world.send(code="1111")
     world.service().check("2222", phone_number=PHONE)
     world.clock.forward(700)
@@ -173,14 +173,14 @@ def test_a_short_code_costs_the_number_more(world: World) -> None:
 
 
 def test_a_short_code_that_is_pending_makes_others_longer(world: World) -> None:
-    """The guesses that it still allows are at stake."""
+    """The attempts that it still allows are at stake."""
     world.send(code="1111")
     world.clock.forward(30)
     world.send(purpose="payment")
     assert len(world.code()) == 8
 
 
-def test_a_wrong_guess_at_a_short_code_is_given_back_whole(world: World) -> None:
+def test_a_wrong_attempt_at_a_short_code_is_given_back_whole(world: World) -> None:
     world.send(code="1111")
     world.service().check("2222", phone_number=PHONE)
     assert world.service().check("1111", phone_number=PHONE).approved
@@ -190,7 +190,7 @@ def test_a_wrong_guess_at_a_short_code_is_given_back_whole(world: World) -> None
 
 
 def under_attack(world: World) -> None:
-    """Guess so often at this number that its codes have eight digits."""
+    """Check so many wrong codes of this number that its codes have eight digits."""
     world.send(code="1111")
     world.service().check("2222", phone_number=PHONE)
     world.clock.forward(700)
@@ -253,8 +253,8 @@ def test_a_short_code_counts_while_the_long_one_in_its_place_may_not_have_left(w
     assert [v.digits for v in world.ledger().verifications] == [4, 8]
 
 
-def test_an_approval_gives_back_no_more_than_the_guess_weighed(world: World) -> None:
-    """A wrong guess at eight digits is not forgiven as one at the four digits that came later."""
+def test_an_approval_gives_back_no_more_than_the_attempt_weighed(world: World) -> None:
+    """A wrong attempt at eight digits is not forgiven as one at the four digits that came later."""
     world.policy = Policy(gaps=())
     world.send(code="87654321")
     world.service().check("11111111", phone_number=PHONE)

@@ -99,17 +99,17 @@ def test_a_key_that_is_not_held_is_said_to_be_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("guess", "code", "same"),
+    ("attempt", "code", "same"),
     [("012345", "012345", True), ("12345", "012345", False), ("0123456", "012345", False), ("012346", "012345", False)],
 )
-def test_only_the_whole_code_matches(guess: str, code: str, same: bool) -> None:
-    assert matches(guess, code) is same
+def test_only_the_whole_code_matches(attempt: str, code: str, same: bool) -> None:
+    assert matches(attempt, code) is same
 
 
 @pytest.mark.parametrize(
     "text", ["123", "12345678901", "12345a", "", " 123456", "123456\n", "\u0661" * 6, "\ud800" * 6], ids=ascii
 )
-def test_what_is_not_ascii_digits_is_no_guess(text: str) -> None:
+def test_what_is_not_ascii_digits_is_no_attempt(text: str) -> None:
     assert CODE.fullmatch(text) is None
 
 

@@ -71,7 +71,7 @@ def test_a_certain_refusal_goes_to_the_next_channel_with_the_same_code(two_chann
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_when_all_refuse_the_last_reason_is_told_and_every_channel_was_asked_once(
+def test_when_all_refuse_the_last_reason_is_reported_and_every_channel_was_asked_once(
     two_channels: World, reason: Reason
 ) -> None:
     two_channels.channels[0].script = [refused(Reason.THROTTLED)]
@@ -200,7 +200,7 @@ def test_a_ledger_that_is_gone_after_a_refusal_sends_nothing_more(two_channels: 
     assert len(two_channels.messages()) == 1
 
 
-def test_every_step_is_told(two_channels: World) -> None:
+def test_every_step_is_reported(two_channels: World) -> None:
     two_channels.channels[0].script = [refused(Reason.BAD_NUMBER)]
     sending = two_channels.send()
     first, second = two_channels.events
@@ -217,9 +217,9 @@ def test_no_event_has_a_code_or_a_whole_number(two_channels: World) -> None:
     service, code = two_channels.service(), two_channels.code()
     service.check(wrong(code), verification_id=sending.verification_id)
     service.check(code, verification_id=sending.verification_id)
-    told = repr(two_channels.events)
-    assert code not in told
-    assert PHONE[-7:] not in told
+    reported = repr(two_channels.events)
+    assert code not in reported
+    assert PHONE[-7:] not in reported
 
 
 def test_a_listener_that_fails_does_not_undo_a_send(world: World) -> None:

@@ -104,10 +104,10 @@ class Histories(RuleBasedStateMachine):
         times=st.sampled_from([1, 2, 4, 6]),
     )
     def check(self, server: int, number: str, purpose: str, right: bool, by_id: bool, lost: int, times: int) -> None:
-        """Guess, while another server guesses in between as often as `lost` says."""
+        """Check a code, while another server checks one in between as often as `lost` says."""
         for _ in range(times):
-            self._lose_swaps(lost, lambda: self._guess(1 - server, number, purpose, right))
-            self._guess(server, number, purpose, right, by_id=by_id)
+            self._lose_swaps(lost, lambda: self._attempt(1 - server, number, purpose, right))
+            self._attempt(server, number, purpose, right, by_id=by_id)
             self.world.store.before = _nothing
 
     @rule(server=servers, number=numbers, purpose=purposes)
@@ -121,14 +121,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(server=servers, number=numbers, right=st.booleans())
     def attack(self, server: int, number: str, right: bool) -> None:
-        """Guess all but once, have it sent again for new tries, and guess on."""
+        """Use all attempts but one, have the code sent again for new attempts, and go on."""
         for _ in range(3):
             for _ in range(4):
-                self._guess(server, number, "login", right=False)
+                self._attempt(server, number, "login", right=False)
             self.world.clock.forward(60)
             send = partial(self.servers[server].send, number, SendRequest(authenticated=True))
             self._send(number, "login", send, authenticated=True)
-        self._guess(server, number, "login", right)
+        self._attempt(server, number, "login", right)
 
     @rule(number=numbers, times=st.integers(2, 20), wait=st.sampled_from([300.0, 300.0, 1500.0, HOUR]))
     def flood(self, number: str, times: int, wait: float) -> None:
@@ -140,12 +140,12 @@ class Histories(RuleBasedStateMachine):
             self.world.clock.forward(wait)
 
     @rule(number=numbers, back=st.sampled_from([-300.0, 0.0, 300.0]), wait=st.sampled_from([290.0, 301.0, 601.0]))
-    def guess_late(self, number: str, back: float, wait: float) -> None:
+    def attempt_late(self, number: str, back: float, wait: float) -> None:
         """Send, set the clock, and come at the end of the code's life."""
         self._send(number, "login", lambda: self.servers[0].send(number, SendRequest()))
         self.set_clock(back)
         self.world.clock.forward(wait)
-        self._guess(1, number, "login", right=True)
+        self._attempt(1, number, "login", right=True)
 
     # ---- time and faults
 
@@ -189,7 +189,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def counts_hold(self) -> None:
-        """One acceptance, five guesses."""
+        """One acceptance, five attempts."""
         for story in self.witness.stories.values():
             assert story.approvals <= 1
             assert story.looked_at <= 5
@@ -219,15 +219,15 @@ class Histories(RuleBasedStateMachine):
         self.witness.look_at_messages(number, before, called, authenticated=authenticated)
         return sending is not None
 
-    def _guess(self, server: int, number: str, purpose: str, right: bool, *, by_id: bool = False) -> None:
+    def _attempt(self, server: int, number: str, purpose: str, right: bool, *, by_id: bool = False) -> None:
         code, id_ = self.witness.code(number, purpose), self.witness.latest(number, purpose)
-        guess = code if right else wrong(code)
+        attempt = code if right else wrong(code)
         asked: dict[str, Any] = {"verification_id": id_} if by_id and id_ else {"phone_number": number}
-        verdict = self.servers[server].check(guess, purpose=purpose, **asked)
-        self.witness.looked_at(verdict, number, purpose, guess, self.world.clock())
+        verdict = self.servers[server].check(attempt, purpose=purpose, **asked)
+        self.witness.looked_at(verdict, number, purpose, attempt, self.world.clock())
 
     def _lose_swaps(self, times: int, meanwhile: Callable[[], None]) -> None:
-        """Let another server act just before a swap, as often as told."""
+        """Let another server act just before a swap, as often as asked."""
         left = times
 
         def before(verb: str, index: int) -> None:

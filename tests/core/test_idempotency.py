@@ -76,7 +76,7 @@ def test_a_key_belongs_to_its_caller(caller: Caller, other: Key) -> None:
     assert len(caller.world.messages()) == 2
 
 
-def test_the_same_request_is_told_to_wait_while_the_first_is_running(caller: Caller) -> None:
+def test_the_same_request_must_wait_while_the_first_is_running(caller: Caller) -> None:
     answers: list[Any] = []
 
     def meanwhile(_: Any) -> None:

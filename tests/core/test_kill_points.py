@@ -96,7 +96,7 @@ def test_no_acceptance_without_a_stored_approval(
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("turn", range(10))
-def test_guesses_that_break_off_give_no_sixth(
+def test_attempts_that_break_off_give_no_sixth(
     world: World, turn: int, moment: str, fault: type[BaseException]
 ) -> None:
     world.send()

@@ -28,7 +28,7 @@ def number() -> Number:
 
 
 def _replaced(number: Number) -> tuple[Verification, Verification, Send]:
-    """A verification without guesses for one API, and the send of that API which ended it and is on its way."""
+    """A verification without attempts for one API, and the send of that API which ended it and is on its way."""
     before = number.send()
     for _ in range(3):
         number.check(before, WRONG)
@@ -49,7 +49,7 @@ def test_a_late_refusal_never_makes_a_second_verification_of_a_purpose_pending(n
     assert number.of(before).status == Status.MAX_ATTEMPTS_REACHED  # type: ignore[union-attr]
 
 
-def test_a_late_refusal_revives_nothing_once_the_new_code_was_guessed_at(number: Number) -> None:
+def test_a_late_refusal_revives_nothing_once_the_new_code_had_an_attempt(number: Number) -> None:
     before, gone, send = _replaced(number)
     number.check(gone, WRONG)
     number.ledger = settle(number.ledger, number.now, send.id, refused())
@@ -125,13 +125,13 @@ def test_a_late_refusal_takes_nothing_from_a_streak_that_an_approval_began_anew(
 
 
 def test_short_codes_that_late_refusals_may_bring_back_count_beside_new_ones() -> None:
-    """One of four digits, longer for three guesses and then replaced, is as it was once both messages are refused."""
+    """One of four digits, longer for three attempts and then replaced, is as it was once both messages are refused."""
     verify: dict[str, object] = {"policy": "verify, four digits", "authenticated": True}
     same = {"code": "", "replace_code": False}
     Interleaved().run([
         ("send", verify | same | {"purpose": "login", "answer": SENT}),
         ("send", verify | {"purpose": "login", "code": "87654321", "replace_code": True, "answer": None}),
-        ("guess", {"which": 0, "policy": "native", "wrongs": 3}),
+        ("attempt", {"which": 0, "policy": "native", "wrongs": 3}),
         ("send", verify | same | {"policy": "users", "purpose": "login", "answer": None}),
         ("send", verify | same | {"purpose": "pay", "answer": SENT}),
         ("hear", {"which": 1, "answer": refused(), "hand_on": False}),
@@ -145,7 +145,7 @@ def test_short_codes_that_late_refusals_may_bring_back_count_beside_new_ones() -
 @pytest.mark.parametrize("clocks", [False, True], ids=["clocks that run", "clocks that are set"])
 @pytest.mark.parametrize("part", range(4))
 def test_outcomes_at_any_time_keep_to_the_rules(part: int, clocks: bool) -> None:
-    """Two APIs or servers on one number, with choices, guesses and ends in between: in no order gives a rule way."""
+    """Two APIs or servers on one number, with choices, attempts and ends in between: in no order gives a rule way."""
     for seed in range(part * WALKS, (part + 1) * WALKS):
         steps = walk(seed, clocks=clocks)
         try:

@@ -20,7 +20,7 @@ Step = tuple[str, float | Delivery | bool]
 STEPS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from(WAITS)),
     st.tuples(st.just("send"), st.sampled_from(DELIVERIES)),
-    st.tuples(st.just("guess"), st.sampled_from([False, False, True])),
+    st.tuples(st.just("attempt"), st.sampled_from([False, False, True])),
 )
 
 
@@ -61,7 +61,7 @@ def test_a_store_that_forgets_answers_like_one_that_never_does(steps: list[Step]
         assert forgetful.do(what, how) == perfect.do(what, how)
 
 
-def test_the_day_of_wrong_guesses_is_remembered_for_30_days_by_a_store_that_forgets(world: World) -> None:
+def test_the_day_of_wrong_attempts_is_remembered_for_30_days_by_a_store_that_forgets(world: World) -> None:
     world.policy = Policy(risk_raise=5e-6, risk_lower=1e-6)
     world.send()
     for _ in range(5):

@@ -27,7 +27,7 @@ POLICY = Policy()
 WALL = 1_800_000_000.0
 NOW = Instant(WALL, "boot-1", 100_000.0)
 TODAY = int(WALL // DAY)
-ONE, ALL = attempt_weight(6), 5 * attempt_weight(6)  # a guess at six digits, and all guesses of a verification
+ONE, ALL = attempt_weight(6), 5 * attempt_weight(6)  # an attempt at six digits, and all attempts of a verification
 
 
 def _ledger(**fields: Any) -> Ledger:
@@ -101,7 +101,7 @@ def test_a_caller_with_a_key_has_a_reserve_beyond_what_strangers_can_use_up() ->
     assert [sends_left(ledger, NOW, POLICY, authenticated=shown) for shown in (False, True)] == [0, 5]
 
 
-def test_of_several_limits_the_one_that_lasts_longest_is_told() -> None:
+def test_of_several_limits_the_one_that_lasts_longest_is_reported() -> None:
     ledger = _ledger(sent=(WALL,) * 5, last_send=WALL, streak=5, exhaustions=1, exhausted_at=WALL)
     assert isinstance(_refusal(ledger), TooManySends)
     assert seconds_to_next_send(ledger, NOW, POLICY, authenticated=False) == HOUR
@@ -125,11 +125,11 @@ def test_how_many_messages_are_left(sent: int, left: int) -> None:
 
 
 @pytest.mark.parametrize(("length", "chance"), [(4, 1e-4), (6, 1e-6), (8, 1e-8), (10, 1e-10)])
-def test_a_guess_weighs_its_chance_to_be_right(length: int, chance: float) -> None:
+def test_an_attempt_weighs_its_chance_to_be_right(length: int, chance: float) -> None:
     assert attempt_weight(length) * 1e-10 == pytest.approx(chance)
 
 
-def test_wrong_guesses_add_up_by_day() -> None:
+def test_wrong_attempts_add_up_by_day() -> None:
     ledger = _ledger()
     for seconds in (0.0, 1.0, DAY):
         ledger = add_risk(ledger, _later(seconds), ONE)
@@ -137,7 +137,7 @@ def test_wrong_guesses_add_up_by_day() -> None:
     assert risk_spent(ledger) == 3 * ONE
 
 
-def test_a_forgiven_guess_is_taken_from_the_last_day_that_has_it() -> None:
+def test_a_forgiven_attempt_is_taken_from_the_last_day_that_has_it() -> None:
     ledger = _ledger(risk=((TODAY - 1, 3 * ONE), (TODAY, attempt_weight(8))))
     assert add_risk(ledger, NOW, -ONE).risk == ((TODAY - 1, 2 * ONE), (TODAY, attempt_weight(8)))
 
@@ -147,7 +147,7 @@ def test_forgiving_never_makes_a_day_negative() -> None:
 
 
 @pytest.mark.parametrize(
-    ("risk", "raised", "length", "stays_raised"),
+    ("risk", "raised", "length", "stays"),
     [
         (0, False, 6, False),
         (40 * ONE - 1, False, 6, False),
@@ -156,13 +156,13 @@ def test_forgiving_never_makes_a_day_negative() -> None:
         (20 * ONE - 1, True, 6, False),
     ],
 )
-def test_codes_grow_at_40_guesses_and_shrink_below_20(risk: int, raised: bool, length: int, stays_raised: bool) -> None:
+def test_codes_grow_at_40_attempts_and_shrink_below_20(risk: int, raised: bool, length: int, stays: bool) -> None:
     ledger = _ledger(risk=((TODAY, risk),), raised=raised)
     remembered, chosen = code_length(ledger, NOW, POLICY)
-    assert (chosen, remembered.raised) == (length, stays_raised)
+    assert (chosen, remembered.raised) == (length, stays)
 
 
-def test_guesses_that_pending_verifications_still_allow_count_as_spent() -> None:
+def test_attempts_that_pending_verifications_still_allow_count_as_spent() -> None:
     """Otherwise many purposes opened at once would each have six digits."""
     pending = tuple(_verification(n) for n in range(2))
     assert code_length(_ledger(risk=((TODAY, 30 * ONE),), verifications=pending), NOW, POLICY)[1] == 8

@@ -184,7 +184,7 @@ def test_kinds_that_never_get_a_code(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "landline"), [("+442079460958", True), ("+390612345678", True), (US, False)])
-def test_a_fixed_line_is_told_from_a_mobile(text: str, landline: bool) -> None:
+def test_a_fixed_line_is_not_a_mobile(text: str, landline: bool) -> None:
     assert parse(text).landline is landline
 
 

@@ -23,7 +23,7 @@ TEN_MINUTES = Policy(
 AGAIN = Policy(once_only=False, gaps=())
 
 
-def guess(world: World, code: str) -> tuple[bool, Status | None, bool]:
+def attempt(world: World, code: str) -> tuple[bool, Status | None, bool]:
     verdict = world.service().check(code, phone_number=PHONE)
     return verdict.approved, verdict.status, verdict.counted
 
@@ -77,7 +77,7 @@ def test_a_resend_does_not_extend_a_life_that_has_its_whole_length(world: World)
     assert world.send().expires_in == 100
 
 
-def test_a_resend_by_a_face_of_shorter_lives_does_not_shorten_one(world: World) -> None:
+def test_a_resend_by_an_api_of_shorter_lives_does_not_shorten_one(world: World) -> None:
     world.policy = TEN_MINUTES
     world.send()
     world.policy = Policy(gaps=())
@@ -89,29 +89,29 @@ def test_a_code_may_be_good_again_until_its_life_is_over(world: World) -> None:
     world.policy = AGAIN
     world.send()
     code = world.code()
-    assert [guess(world, code)[0] for _ in range(3)] == [True, True, True]
+    assert [attempt(world, code)[0] for _ in range(3)] == [True, True, True]
     world.clock.forward(299)
-    assert guess(world, code)[0]
+    assert attempt(world, code)[0]
     world.clock.forward(1)
-    assert guess(world, code) == (False, Status.EXPIRED, False)
+    assert attempt(world, code) == (False, Status.EXPIRED, False)
 
 
 def test_a_used_code_is_no_good_for_who_takes_it_once(world: World) -> None:
     world.policy = AGAIN
     world.send()
-    assert guess(world, world.code())[0]
+    assert attempt(world, world.code())[0]
     world.policy = Policy()
-    assert guess(world, world.code()) == (False, Status.APPROVED, False)
+    assert attempt(world, world.code()) == (False, Status.APPROVED, False)
 
 
-def test_guesses_at_a_used_code_are_counted(world: World) -> None:
+def test_attempts_at_a_used_code_are_counted(world: World) -> None:
     """Or it could be guessed through while it is good again."""
     world.policy = AGAIN
     world.send()
-    assert guess(world, world.code())[0]
+    assert attempt(world, world.code())[0]
     wrong = "000000" if world.code() != "000000" else "111111"
-    assert [guess(world, wrong)[2] for _ in range(6)] == [True] * 5 + [False]
-    assert guess(world, world.code()) == (False, Status.MAX_ATTEMPTS_REACHED, False)
+    assert [attempt(world, wrong)[2] for _ in range(6)] == [True] * 5 + [False]
+    assert attempt(world, world.code()) == (False, Status.MAX_ATTEMPTS_REACHED, False)
     (verification,) = world.ledger().verifications
     assert (verification.status, world.ledger().exhaustions) == (Status.APPROVED, 0)  # it stays approved
 
@@ -136,7 +136,7 @@ def test_an_approval_names_no_channel_that_refused() -> None:
     assert approval.channel == "sms"
 
 
-def test_a_wrong_guess_shows_nothing(world: World) -> None:
+def test_a_wrong_attempt_shows_nothing(world: World) -> None:
     world.send()
     assert world.service().check("0000", phone_number=PHONE).approval is None
 
@@ -151,12 +151,12 @@ def test_whoever_listens_hears_of_each_approval_once(world: World) -> None:
     assert [(a.phone, a.verification_id) for a in heard] == [(PHONE, sending.verification_id)]
 
 
-def test_a_wrong_guess_at_a_used_code_is_told_as_one(world: World) -> None:
+def test_a_wrong_attempt_at_a_used_code_is_reported_as_one(world: World) -> None:
     """Not as another approval."""
     world.policy = AGAIN
     world.send()
-    assert guess(world, world.code())[0]
-    assert guess(world, "0000") == (False, Status.PENDING, True)
+    assert attempt(world, world.code())[0]
+    assert attempt(world, "0000") == (False, Status.PENDING, True)
     assert [e.status for e in world.events if isinstance(e, Checked)] == ["approved", "pending"]
 
 
@@ -170,7 +170,7 @@ def test_a_verdict_has_the_verification_as_it_was_before(world: World) -> None:
     assert world.service().check("12", phone_number=PHONE) == Verdict()
 
 
-def test_tries_are_told_as_the_face_counts_them(world: World) -> None:
+def test_tries_are_reported_as_the_api_counts_them(world: World) -> None:
     """Three at most for one that looks at three."""
     world.policy = Policy(api_attempts=3)
     sending = world.send()
@@ -197,7 +197,7 @@ def test_a_listener_that_fails_does_not_undo_an_approval(world: World, caplog: p
 
     world.on_approved = [broken]
     world.send()
-    assert guess(world, world.code())[0]
+    assert attempt(world, world.code())[0]
     assert "a listener failed" in caplog.text
 
 
@@ -208,7 +208,7 @@ def test_a_caller_may_vouch(world: World) -> None:
     report = world.service().approve(sending.verification_id)
     assert (report.status, report.phone, report.expires_in) == (Status.APPROVED, PHONE, 0)
     assert [a.verification_id for a in heard] == [sending.verification_id]
-    assert guess(world, world.code()) == (False, Status.APPROVED, False)
+    assert attempt(world, world.code()) == (False, Status.APPROVED, False)
 
 
 def test_gaps_begin_anew_when_a_caller_vouches(world: World) -> None:

@@ -1,6 +1,6 @@
-"""A year of attack on one number: the chances of all guesses that were looked at add up to less than 1 in 1000.
+"""A year of attack on one number: the chances of all attempts that were looked at add up to less than 1 in 1000.
 
-Each strategy knows all rules, the whole ledger and the future. The sum is over every wrong guess, those included that
+Each strategy knows all rules, the whole ledger and the future. The sum is over every wrong attempt, those included that
 an approval gave back: what was looked at could have been right.
 """
 
@@ -60,8 +60,8 @@ class Siege:
         assert verification
         return verification
 
-    def guess(self, verification: Verification, times: int = 5) -> None:
-        """Guess wrong, and add each looked-at guess to the sum."""
+    def attempt(self, verification: Verification, times: int = 5) -> None:
+        """Check wrong codes, and add each counted attempt to the sum."""
         for _ in range(times):
             if self._check(verification, "9" * verification.length):
                 self.looked_at += 10.0**-verification.length
@@ -80,11 +80,11 @@ class Siege:
         """How much risk may still be spent before codes grow."""
         return LIMIT - risk_spent(pruned(self.ledger, self.clock(), POLICY))
 
-    def _check(self, verification: Verification, guess: str) -> bool:
+    def _check(self, verification: Verification, attempt: str) -> bool:
         target = self.ledger.by_id(verification.id)
         if target is None:  # forgotten: it has been over for long
             return False
-        new, verdict = check(self.ledger, self.clock(), POLICY, target, guess, lambda v: "0" * v.length)
+        new, verdict = check(self.ledger, self.clock(), POLICY, target, attempt, lambda v: "0" * v.length)
         self.ledger = new or self.ledger
         return verdict.counted
 
@@ -98,28 +98,28 @@ def test_the_bound_is_that_of_the_docs() -> None:
 
 
 def greedy(siege: Siege) -> None:
-    """Send and guess at every chance."""
+    """Send and check at every chance."""
     while siege.running:
-        siege.guess(siege.send_when_allowed())
+        siege.attempt(siege.send_when_allowed())
 
 
 def many_purposes(siege: Siege) -> None:
-    """Open as many purposes as there can be before the first guess."""
+    """Open as many purposes as there can be before the first attempt."""
     while siege.running:
         opened = [siege.send(f"p{n}") or siege.send_when_allowed(f"p{n}") for n in range(5)]
         for verification in opened:
-            siege.guess(verification)
+            siege.attempt(verification)
         siege.clock.forward(HOUR / 4)
 
 
 def resends(siege: Siege) -> None:
-    """Guess four times, resend, and guess again: tries must not come back."""
+    """Use four attempts, resend, and go on: attempts must not come back."""
     while siege.running:
         verification = siege.send_when_allowed()
-        siege.guess(verification, 4)
+        siege.attempt(verification, 4)
         siege.clock.forward(30)
         siege.send()
-        siege.guess(verification)
+        siege.attempt(verification)
 
 
 def only_short_codes(siege: Siege) -> None:
@@ -128,7 +128,7 @@ def only_short_codes(siege: Siege) -> None:
         if siege.next_length() > 6:
             siege.clock.forward(HOUR)
             continue
-        siege.guess(siege.send_when_allowed())
+        siege.attempt(siege.send_when_allowed())
 
 
 def bursts_at_midnight(siege: Siege) -> None:
@@ -136,7 +136,7 @@ def bursts_at_midnight(siege: Siege) -> None:
     while siege.running:
         siege.clock.forward(DAY - siege.clock.wall % DAY - 1800)
         while siege.next_length() == 6:
-            siege.guess(siege.send_when_allowed())
+            siege.attempt(siege.send_when_allowed())
         siege.clock.forward(30.5 * DAY)
 
 
@@ -148,14 +148,14 @@ def just_below(siege: Siege) -> None:
             siege.clock.forward(HOUR)
             continue
         verification = siege.send_when_allowed()
-        siege.guess(verification, 5 if room < 60_000 else 4)
+        siege.attempt(verification, 5 if room < 60_000 else 4)
 
 
 def with_the_owners_approvals(siege: Siege) -> None:
-    """Guess once, let the owner approve: the guess is forgiven, and nothing dies."""
+    """Use one attempt, let the owner approve: the attempt is forgiven, and nothing dies."""
     while siege.running:
         verification = siege.send_when_allowed()
-        siege.guess(verification, 1 if siege.next_length() > 6 else 4)
+        siege.attempt(verification, 1 if siege.next_length() > 6 else 4)
         siege.approve(verification)
 
 
@@ -165,10 +165,10 @@ def forgiven_first(siege: Siege) -> None:
         while siege.next_length() == 6:
             verification = siege.send_when_allowed()
             if len(siege.ledger.given_back) < POLICY.give_back_limit:
-                siege.guess(verification, 4)
+                siege.attempt(verification, 4)
                 siege.approve(verification)
             else:
-                siege.guess(verification)
+                siege.attempt(verification)
         siege.clock.forward(6 * HOUR)
 
 
@@ -181,7 +181,7 @@ def some_long_codes(share: float) -> Callable[[Siege], None]:
             if long and siege.clock.wall % (30 * DAY) > share * 30 * DAY:
                 siege.clock.forward(2 * HOUR)
                 continue
-            siege.guess(siege.send_when_allowed())
+            siege.attempt(siege.send_when_allowed())
 
     attack.__name__ = f"some_long_codes_{share}"
     return attack
@@ -200,7 +200,7 @@ def by_chance(seed: int) -> Callable[[Siege], None]:
             else:
                 siege.clock.forward(chance.choice([30, 300, HOUR, HOUR, patience]))
             for verification in opened:
-                siege.guess(verification, chance.randrange(6))
+                siege.attempt(verification, chance.randrange(6))
             if opened and chance.random() < habit / 4:
                 siege.approve(chance.choice(opened))
 
@@ -216,7 +216,7 @@ STRATEGIES: list[Callable[[Siege], None]] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.__name__)
-def test_a_year_of_guesses_stays_below_the_bound(
+def test_a_year_of_attempts_stays_below_the_bound(
     strategy: Callable[[Siege], None], record_property: Callable[[str, object], None]
 ) -> None:
     siege = Siege()

@@ -129,7 +129,7 @@ def test_an_odd_number_is_refused_before_anything_is_stored(world: World, odd: s
     assert world.store.calls == []
 
 
-def test_an_unknown_outcome_is_told_and_the_code_is_good(world: World) -> None:
+def test_an_unknown_outcome_is_reported_and_the_code_is_good(world: World) -> None:
     world.sms.script = [UNKNOWN]
     assert world.send().outcome == Outcome.UNKNOWN
     assert world.service().check(world.code(), phone_number=PHONE).approved

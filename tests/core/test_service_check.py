@@ -1,4 +1,4 @@
-"""Check, status and cancel through the service: what is looked at, what is told and for how long."""
+"""Check, status and cancel through the service: what is looked at, what is reported and for how long."""
 
 from __future__ import annotations
 
@@ -52,27 +52,27 @@ def test_a_purpose_that_is_named_beside_an_id_must_fit_too(world: World) -> None
     assert not verdict.approved
 
 
-def test_five_guesses_are_looked_at_across_ways_of_asking_resends_and_restarts(world: World) -> None:
+def test_five_attempts_are_looked_at_across_ways_of_asking_resends_and_restarts(world: World) -> None:
     sending = world.send()
-    guesses = iter(wrongs(world.code()))
-    assert world.service().check(next(guesses), phone_number=PHONE).attempts_left == 4
-    assert world.service().check(next(guesses), verification_id=sending.verification_id).attempts_left == 3
+    attempts = iter(wrongs(world.code()))
+    assert world.service().check(next(attempts), phone_number=PHONE).attempts_left == 4
+    assert world.service().check(next(attempts), verification_id=sending.verification_id).attempts_left == 3
     world.clock.forward(30)
     world.send()
     for left in (2, 1, 0):
-        assert world.service().check(next(guesses), phone_number=PHONE).attempts_left == left
+        assert world.service().check(next(attempts), phone_number=PHONE).attempts_left == left
     assert world.service().check(world.code(), phone_number=PHONE).status == Status.MAX_ATTEMPTS_REACHED
 
 
 @pytest.mark.parametrize(
-    "guess",
+    "attempt",
     ["", "123", "12345678901", "12a456", "123456\n", "-123456", "\u00b9" * 6, "\ud800", "1" * 1_000_000],
     ids=_short,
 )
-def test_what_cannot_be_a_code_spends_nothing(world: World, guess: str) -> None:
+def test_what_cannot_be_a_code_spends_nothing(world: World, attempt: str) -> None:
     world.send()
     calls = len(world.store.calls)
-    assert world.service().check(guess, phone_number=PHONE).counted is False
+    assert world.service().check(attempt, phone_number=PHONE).counted is False
     assert len(world.store.calls) == calls
     assert world.ledger().verifications[0].attempts == 0
 
@@ -103,16 +103,16 @@ def test_a_number_that_is_not_in_use_has_nothing_to_check(world: World) -> None:
     assert world.service().check("123456", phone_number="+11111111111").status is None
 
 
-def test_checks_are_told_with_their_result(world: World) -> None:
+def test_checks_are_reported_with_their_result(world: World) -> None:
     world.send()
     code = world.code()
-    for guess in (wrong(code), code, code):
-        world.service().check(guess, phone_number=PHONE)
+    for attempt in (wrong(code), code, code):
+        world.service().check(attempt, phone_number=PHONE)
     assert [e.status for e in world.events if isinstance(e, Checked)] == ["pending", "approved"]
 
 
 def test_a_check_of_a_number_without_a_ledger_writes_nothing(world: World) -> None:
-    """Strangers' guesses at numbers that never had a code leave no trace to grow."""
+    """Strangers' attempts at numbers that never had a code leave no trace to grow."""
     world.service().check("123456", phone_number=PHONE)
     assert world.store.values == {}
 
@@ -132,8 +132,8 @@ def test_the_status_tells_tries_and_life(world: World) -> None:
 
 @pytest.mark.parametrize("end", [Status.APPROVED, Status.CANCELED, Status.EXPIRED, Status.MAX_ATTEMPTS_REACHED])
 @pytest.mark.parametrize("risk", [False, True], ids=["no risk", "risk"])
-def test_what_is_over_is_told_for_an_hour_and_then_forgotten(world: World, end: Status, risk: bool) -> None:
-    """However long the ledger itself lives (a wrong guess keeps it for 30 days)."""
+def test_what_is_over_is_reported_for_an_hour_and_then_forgotten(world: World, end: Status, risk: bool) -> None:
+    """However long the ledger itself lives (a wrong attempt keeps it for 30 days)."""
     sending = world.send()
     service, code = world.service(), world.code()
     if risk:
@@ -165,7 +165,7 @@ def test_what_is_forgotten_cannot_be_canceled(world: World) -> None:
         world.service().cancel(sending.verification_id)
 
 
-def test_a_cancel_is_told_and_ends_the_code(world: World) -> None:
+def test_a_cancel_is_reported_and_ends_the_code(world: World) -> None:
     sending = world.send()
     assert world.service().cancel(sending.verification_id).status == Status.CANCELED
     assert isinstance(world.events[-1], Canceled)
@@ -183,7 +183,7 @@ def test_only_an_api_that_accepts_codes_again_does(world: World) -> None:
     assert world.service().check(world.code(), phone_number=PHONE).approved is False
 
 
-def test_guesses_that_a_code_in_repeated_use_allows_count_as_spent(world: World) -> None:
+def test_attempts_that_a_code_in_repeated_use_allows_count_as_spent(world: World) -> None:
     """Whichever API makes the next code: one of four digits that is good again makes the others longer."""
     again = world.service().with_profile(Policy(once_only=False, gaps=()), world.texts)
     again.send(PHONE, SendRequest(code="1111"))

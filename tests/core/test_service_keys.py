@@ -33,7 +33,7 @@ def test_a_resend_after_a_rotation_sends_the_code_of_the_old_key(world: World) -
 
 
 def test_only_the_key_that_made_a_code_checks_it(world: World) -> None:
-    """With each key tried in turn a guess would count as often as there are keys."""
+    """With each key tried in turn an attempt would count as often as there are keys."""
     world.send()
     verification = world.ledger().verifications[0]
     world.keys = CodeKeys("k2", {"k2": K2, "k1": K1})
@@ -47,9 +47,9 @@ def test_only_the_key_that_made_a_code_checks_it(world: World) -> None:
 def test_a_lost_key_spends_no_try(world: World) -> None:
     world.send()
     world.keys = CodeKeys("k2", {"k2": K2})
-    for guess in (world.code(), wrong(world.code())):
+    for attempt in (world.code(), wrong(world.code())):
         with pytest.raises(UnknownKey):
-            world.service().check(guess, phone_number=PHONE)
+            world.service().check(attempt, phone_number=PHONE)
     assert world.ledger().verifications[0].attempts == 0
 
 

@@ -57,7 +57,7 @@ def _in_parallel(count: int, call: Any) -> list[Any]:
 
 
 def test_a_lost_swap_starts_again_from_what_is_there(world: World) -> None:
-    """Another server's guess gets in between: both count."""
+    """Another server's attempt gets in between: both count."""
     world.send()
     code, other = world.code(), world.service()
 
@@ -84,7 +84,7 @@ def test_another_server_that_was_faster_uses_the_code_up(world: World) -> None:
     assert answers == [True, False]
 
 
-def test_after_16_lost_races_a_caller_is_told_that_the_number_is_busy(world: World) -> None:
+def test_after_16_lost_races_a_number_is_busy(world: World) -> None:
     world.send()
     swaps: list[str] = []
 
@@ -118,8 +118,8 @@ def test_a_stranger_who_burns_tries_cannot_shut_out_a_caller_with_a_key(world: W
         for _ in range(3):
             with suppress(OtpError):
                 world.send()
-            for guess, _ in zip(wrongs(world.code()), range(5), strict=False):
-                world.service().check(guess, phone_number=PHONE)
+            for attempt, _ in zip(wrongs(world.code()), range(5), strict=False):
+                world.service().check(attempt, phone_number=PHONE)
             world.clock.forward(60)
         world.clock.forward(HOUR)
         world.send(authenticated=True, purpose="app")
@@ -162,8 +162,8 @@ def test_a_number_is_not_shut_out_by_a_clock_that_was_ahead(world: World, back: 
 
 def test_a_cool_down_ends_though_the_clock_was_set_back(world: World) -> None:
     world.send()
-    for guess, _ in zip(wrongs(world.code()), range(5), strict=False):
-        world.service().check(guess, phone_number=PHONE)
+    for attempt, _ in zip(wrongs(world.code()), range(5), strict=False):
+        world.service().check(attempt, phone_number=PHONE)
     world.clock.set(-DAY)
     with pytest.raises(LimitReached):
         world.send()

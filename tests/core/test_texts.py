@@ -62,14 +62,14 @@ def test_good_templates(text: str) -> None:
     ["", "no code", "{app}", "{code", "code}", "{}", "{0}", "{code} {user}", "{code.__class__}", "{code[0]}",
      "{code} {app.__init__.__globals__}", "\ud83d {code}"],
 )  # fmt: skip
-def test_faulty_templates_are_told(text: str) -> None:
+def test_faulty_templates_are_reported(text: str) -> None:
     assert template_fault(text)
 
 
 @pytest.mark.parametrize(
     "text", ["{code:d}", "{code:x}", "{code!x}", "{code} {minutes:s}", "{code:{minutes}q}", "{code:,}"]
 )
-def test_a_template_that_cannot_be_rendered_is_told_before_the_first_send(text: str) -> None:
+def test_a_template_that_cannot_be_rendered_is_reported_before_the_first_send(text: str) -> None:
     assert template_fault(text)
 
 

@@ -182,8 +182,8 @@ def test_a_refusal_without_a_reason_is_a_failure(number: Number) -> None:
     assert number.of(verification) is None
 
 
-def test_guesses_while_a_refused_message_was_on_its_way_are_not_free(number: Number) -> None:
-    """With a provider that refuses late, guess and send again would have no end: slot and gap stay."""
+def test_attempts_while_a_refused_message_was_on_its_way_are_not_free(number: Number) -> None:
+    """With a provider that refuses late, attempt and send again would have no end: slot and gap stay."""
     verification, send = number.begin()
     number.check(verification, "not it")
     number.ledger = settle(number.ledger, number.now, send.id, refused(Reason.UNREACHABLE))

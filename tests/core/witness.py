@@ -90,8 +90,8 @@ class Witness:
         if taken:
             self._keep_times(self._seen[number], called.wall, authenticated)
 
-    def looked_at(self, verdict: Verdict, number: str, purpose: str, guess: str, asked: Instant) -> None:
-        """A guess was answered."""
+    def looked_at(self, verdict: Verdict, number: str, purpose: str, attempt: str, asked: Instant) -> None:
+        """An attempt was answered."""
         assert verdict.counted or not verdict.approved
         if not verdict.counted:
             return
@@ -100,7 +100,7 @@ class Witness:
         story.approvals += verdict.approved
         assert (story.number, story.purpose) == (number, purpose)
         if verdict.approved:
-            assert number in self._world.test_numbers or guess in self._seen[number].codes, "a code never sent"
+            assert number in self._world.test_numbers or attempt in self._seen[number].codes, "a code never sent"
         if story.begun.boot == asked.boot:
             assert asked.uptime < story.begun.uptime + 600 + EPSILON, "looked at after 600 s"
             assert asked.uptime < story.alive_until + EPSILON, "looked at after its life"

@@ -37,7 +37,7 @@ def corpus_service(
         log = running.server.log()
         assert "Traceback" not in log
         alone = set(re.findall(r"(?<![0-9A-Za-z.])[0-9]+(?![0-9A-Za-z])", log))
-        assert [told for told in running.told if told.lstrip("+") in alone] == []
+        assert [private for private in running.private if private.lstrip("+") in alone] == []
 
 
 @pytest.fixture(scope="module", params=WORKERS)

@@ -33,7 +33,7 @@ class Service:
     server: RunningServer
     provider: Provider
     numbers: Iterator[str]
-    told: list[str] = field(default_factory=list)  # the numbers and codes of all cases, for a look at the log
+    private: list[str] = field(default_factory=list)  # the numbers and codes of all cases, for a look at the log
 
     def records(self) -> int:
         """How many records the store holds, counters apart; 0 where it cannot be seen from outside."""
@@ -71,7 +71,7 @@ class Run:
         request = case.request(values)
         calls, records = len(service.provider.calls), service.records()
         answers = exchange(service.server.port, request)
-        service.told += values.made().values()
+        service.private += values.made().values()
         return cls(service, case, values, request, answers, service.provider.calls[calls:], records)
 
     @property

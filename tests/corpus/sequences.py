@@ -21,7 +21,7 @@ class Sequence:
     def __init__(self, service: Service, data: dict[str, Any]) -> None:
         self.service, self.data = service, data
         self.values = Placeholders(service.server, service.provider, service.numbers)
-        self.accepted, self.wrong_guesses, self.id = 0, 0, ""
+        self.accepted, self.wrong_attempts, self.id = 0, 0, ""
         self.problems: list[str] = []
 
     def run(self) -> list[str]:
@@ -49,15 +49,16 @@ class Sequence:
 
     def _verify(self, step: dict[str, Any]) -> None:
         code, wrong = self.code, _count(step.get("wrong", 0))
-        guesses = [f"{(int(code) + 1 + n) % 10 ** len(code):0{len(code)}d}" for n in range(wrong)]
-        for given in (*guesses, *[code] * step.get("right", 0)):
-            self._judge(given, self._guess(step, given))
+        attempts = [f"{(int(code) + 1 + n) % 10 ** len(code):0{len(code)}d}" for n in range(wrong)]
+        for given in (*attempts, *[code] * step.get("right", 0)):
+            self._judge(given, self._attempt(step, given))
         parallel = [code] * step.get("right_parallel", 0) + [
             f"{(int(code) + 1 + n) % 10 ** len(code):0{len(code)}d}" for n in range(step.get("wrong_parallel", 0))
         ]
         if parallel:
             with ThreadPoolExecutor(len(parallel)) as clients:
-                for given, answer in zip(parallel, clients.map(lambda g: self._guess(step, g), parallel), strict=True):
+                answers = clients.map(lambda given: self._attempt(step, given), parallel)
+                for given, answer in zip(parallel, answers, strict=True):
                     self._judge(given, answer)
 
     def _cancel(self, step: dict[str, Any]) -> None:
@@ -70,7 +71,7 @@ class Sequence:
         """The live code."""
         return self.values.code
 
-    def _guess(self, step: dict[str, Any], given: str) -> Answer:
+    def _attempt(self, step: dict[str, Any], given: str) -> Answer:
         who = {"verification_id": self.id} if step.get("by") == "id" else {"phone_number": self.values.phone}
         return self._post(step, otp=given, **who)
 
@@ -80,7 +81,7 @@ class Sequence:
 
     def _judge(self, given: str, answer: Answer) -> None:
         self.accepted += answer.status == 200
-        self.wrong_guesses += given != self.code
+        self.wrong_attempts += given != self.code
         if answer.status == 200 and given != self.code:
             self.problems.append(f"a wrong code was accepted: {answer.json}")
         if answer.status not in (200, 400, 429):
@@ -96,12 +97,12 @@ class Sequence:
             self.problems.append(f"accepted {self.accepted} times, not {times}")
 
     def _max_wrong_evaluated(self, most: int | str) -> None:
-        """After that many guesses the verification is dead, and the right code cannot wake it."""
-        if self.wrong_guesses >= _count(most):
+        """After that many attempts the verification is dead, and the right code cannot wake it."""
+        if self.wrong_attempts >= _count(most):
             self._then_right_code("refused")
 
     def _then_right_code(self, what: str) -> None:
-        status = self._guess({"target": "VERIFY"}, self.code).status
+        status = self._attempt({"target": "VERIFY"}, self.code).status
         if status != {"refused": 400, "accepted": 200}[what]:
             self.problems.append(f"afterwards the right code is answered {status}")
 

@@ -332,11 +332,11 @@ print(sorted(name for name in set(sys.modules) - before if name.startswith("otp_
 """
 
 
-@pytest.mark.parametrize("faces", ["native", "native,users"])
-def test_all_code_is_loaded_before_the_fork(tmp_path: Path, faces: str) -> None:
+@pytest.mark.parametrize("apis", ["native", "native,users"])
+def test_all_code_is_loaded_before_the_fork(tmp_path: Path, apis: str) -> None:
     """Shared by all workers, and never a mixture of two releases after a reload."""
     (tmp_path / "users.csv").write_text("user_id,phone_number\n")
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_APIS": faces,
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_APIS": apis,
                    "OTP_STORE_URL": "memory://", "OTP_DIRECTORY_URL": "file:///users.csv"}  # fmt: skip
     command = [sys.executable, "-c", LOADED, str(ROOT / "deploy/gunicorn.conf.py")]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

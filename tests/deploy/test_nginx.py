@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import require
 from tests.running import ROOT, free_port, wait_until
-from tests.web.documented import DOORS
+from tests.web.documented import ENDPOINTS
 
 #: What stands around a site, here without root's files and ports.
 AROUND = """
@@ -174,7 +174,7 @@ def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upst
     assert [asked.forwarded_for for asked in upstream.requests] == ["127.0.0.1"]
 
 
-def test_browsers_are_told_to_stay_with_tls(site: Site) -> None:
+def test_browsers_must_stay_with_tls(site: Site) -> None:
     """On refusals too, and no answer tells nginx's version."""
     for answer in (site.call("GET", "/healthz"), site.call("POST", "/send-otp", b"x" * 20_000)):
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
@@ -202,7 +202,7 @@ def test_a_post_is_never_repeated(site: Site, upstream: Upstream) -> None:
 
 
 NUMBER, SECRET = "919812345678", "s3cretW0rd"
-ROUTES = [(door.method.upper(), re.sub(r"{\w+}", f"+{NUMBER}", door.path)) for door in DOORS]
+ROUTES = [(endpoint.method.upper(), re.sub(r"{\w+}", f"+{NUMBER}", endpoint.path)) for endpoint in ENDPOINTS]
 
 
 def test_no_log_has_a_number_a_secret_or_an_address(site: Site) -> None:

@@ -118,7 +118,7 @@ def test_the_image_takes_what_exists() -> None:
 
 
 def test_the_image_has_a_list_of_packages() -> None:
-    """One of those that the repository has, unless told otherwise that of the server alone."""
+    """One of those that the repository has, unless asked otherwise that of the server alone."""
     assert re.findall(r"^ARG REQUIREMENTS=(.*)$", text("Dockerfile"), re.MULTILINE) == ["requirements.txt"]
     named = re.findall(r"requirements-\w+\.txt", text("compose.scaled.yaml"))
     assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt", "requirements-eddsa.txt"}

@@ -16,7 +16,7 @@ import pytest
 from otp_app.apis import APIS
 from tests.provider import Provider
 from tests.running import RunningServer, wait_until
-from tests.web.documented import BASIC, DOORS
+from tests.web.documented import BASIC, ENDPOINTS
 
 NUMBER = "+919812345678"
 ATTEMPTS = 5
@@ -50,12 +50,12 @@ class Kept:
 
     def ask_everything(self) -> Iterator[tuple[int, bytes]]:
         """Do each operation of each API with each of its examples."""
-        for door in DOORS:
-            form = door.media is not None and door.media[0].endswith("urlencoded")
-            headers = {"Content-Type": door.media[0]} if door.media else {}
-            for body in door.bodies() or [None]:
+        for endpoint in ENDPOINTS:
+            form = endpoint.media is not None and endpoint.media[0].endswith("urlencoded")
+            headers = {"Content-Type": endpoint.media[0]} if endpoint.media else {}
+            for body in endpoint.bodies() or [None]:
                 data = urlencode(body).encode() if form else body
-                yield self.ask(door.method.upper(), door.url(), data, Authorization=BASIC, **headers)
+                yield self.ask(endpoint.method.upper(), endpoint.url(), data, Authorization=BASIC, **headers)
 
 
 @contextmanager

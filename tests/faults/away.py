@@ -16,18 +16,18 @@ def pending(clients: Clients, wrong: int = 0) -> str:
     number = clients.next_number()
     assert clients.send(number).status == 200
     for distance in range(1, wrong + 1):
-        assert clients.guess(number, other_code(clients.provider.code(number), distance)).status == 400
+        assert clients.attempt(number, other_code(clients.provider.code(number), distance)).status == 400
     return number
 
 
-def right_guess(clients: Clients, number: str) -> Event:
+def right_attempt(clients: Clients, number: str) -> Event:
     """Check the code that the number has."""
-    return clients.guess(number, clients.provider.code(number))
+    return clients.attempt(number, clients.provider.code(number))
 
 
-def wrong_guess(clients: Clients, number: str) -> Event:
+def wrong_attempt(clients: Clients, number: str) -> Event:
     """Check a code that `pending` did not try."""
-    return clients.guess(number, other_code(clients.provider.code(number), 9))
+    return clients.attempt(number, other_code(clients.provider.code(number), 9))
 
 
 def messages_to(numbers: set[str], clients: Clients) -> list[str]:

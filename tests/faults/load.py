@@ -17,7 +17,7 @@ from tests.running import RunningServer, wait_until
 
 Answer = TypeVar("Answer")
 
-#: How many wrong guesses come before the right one, in turn: none, an honest typo, the last try, one too many.
+#: How many wrong attempts come before the right one, in turn: none, an honest typo, the last try, one too many.
 _WRONG_FIRST = (0, 1, 0, 4, 0, 5)
 _PAUSE = 0.01  # seconds before a client tries again after a broken connection
 
@@ -63,7 +63,7 @@ class Clients:
         """Ask for a code."""
         return self.history.record("send", number, "", lambda: self.server.post(path, {"phone_number": number}))
 
-    def guess(self, number: str, code: str) -> Event:
+    def attempt(self, number: str, code: str) -> Event:
         """Check a code."""
         body = {"phone_number": number, "otp": code}
         return self.history.record("check", number, code, lambda: self.server.post("/verify-otp", body))
@@ -100,7 +100,7 @@ class Clients:
             self._prove(self.next_number())
 
     def _prove(self, number: str) -> None:
-        """One number: a send, some wrong guesses, the right one twice, and what the server says of it afterwards."""
+        """One number: a send, some wrong attempts, the right one twice, and what the server says of it afterwards."""
         sent = self.send(number)
         if sent.status is None:
             time.sleep(_PAUSE)
@@ -110,7 +110,7 @@ class Clients:
         with self._lock:
             wrong = next(self._turns)
         for distance in range(1, wrong + 1):
-            self.guess(number, other_code(code, distance))
-        approved = any([self.guess(number, code).accepted, self.guess(number, code).accepted])
+            self.attempt(number, other_code(code, distance))
+        approved = any([self.attempt(number, code).accepted, self.attempt(number, code).accepted])
         if approved and sent.verification:
             self.status(number, sent.verification)

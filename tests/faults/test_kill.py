@@ -24,7 +24,7 @@ def test_killed_workers_break_no_promise(clients: Callable[..., Clients], worker
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_killed_server_goes_on_from_its_file(clients: Callable[..., Clients], workers: int) -> None:
-    """After kill -9 of master and workers a new start knows every code, guess and use that was answered."""
+    """After kill -9 of master and workers a new start knows every code, attempt and use that was answered."""
     with clients(workers=workers) as busy:
         for _ in range(3):
             busy.wait_for(BETWEEN)

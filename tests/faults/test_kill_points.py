@@ -53,7 +53,7 @@ def test_after_the_commit_before_the_post(mortal: Mortal) -> None:
         assert mortal.messages(number) == 0
         assert mortal.clients.send(number).accepted
         assert mortal.messages(number) == 1
-        assert mortal.clients.guess(number, mortal.provider.code(number)).accepted
+        assert mortal.clients.attempt(number, mortal.provider.code(number)).accepted
     assert mortal.clients.faults() == []
 
 
@@ -64,8 +64,8 @@ def test_after_the_post_before_the_settle(mortal: Mortal) -> None:
         assert mortal.clients.send(number).status is None
         mortal.wait_for_rebirth()
         assert mortal.messages(number) == 1
-        assert mortal.clients.guess(number, mortal.provider.code(number)).accepted
-        assert not mortal.clients.guess(number, mortal.provider.code(number)).accepted
+        assert mortal.clients.attempt(number, mortal.provider.code(number)).accepted
+        assert not mortal.clients.attempt(number, mortal.provider.code(number)).accepted
     assert mortal.clients.faults() == []
 
 
@@ -77,8 +77,8 @@ def test_while_the_provider_answers(clients: Callable[..., Clients], fake_twilio
         assert busy.send(number).status is None
         wait_until(busy.server.healthy, "a new worker")
         assert [post.number for post in fake_twilio.posts].count(number) == 1
-        assert busy.guess(number, fake_twilio.code(number)).accepted
-        assert not busy.guess(number, fake_twilio.code(number)).accepted
+        assert busy.attempt(number, fake_twilio.code(number)).accepted
+        assert not busy.attempt(number, fake_twilio.code(number)).accepted
     assert busy.faults() == []
 
 
@@ -88,9 +88,9 @@ def test_before_the_commit_of_a_check(mortal: Mortal) -> None:
         mortal.clients.send(number)
         code = mortal.provider.code(number)
         mortal.arm("before 1")
-        assert mortal.clients.guess(number, code).status is None
+        assert mortal.clients.attempt(number, code).status is None
         mortal.wait_for_rebirth()
-        assert [mortal.clients.guess(number, code).status for _ in range(2)] == [200, 400]
+        assert [mortal.clients.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert mortal.clients.faults() == []
 
 
@@ -100,22 +100,22 @@ def test_after_the_commit_of_a_check_before_the_answer(mortal: Mortal) -> None:
         sent = mortal.clients.send(number)
         code = mortal.provider.code(number)
         mortal.arm("after 1")
-        assert mortal.clients.guess(number, code).status is None
+        assert mortal.clients.attempt(number, code).status is None
         mortal.wait_for_rebirth()
-        assert mortal.clients.guess(number, code).status == 400
+        assert mortal.clients.attempt(number, code).status == 400
         assert mortal.clients.status(number, sent.verification).answer["status"] == "approved"
     assert mortal.clients.faults() == []
 
 
-def test_after_the_commit_of_the_fifth_wrong_guess(mortal: Mortal) -> None:
+def test_after_the_commit_of_the_fifth_wrong_attempt(mortal: Mortal) -> None:
     """A try that was written down is spent, though the worker died before it answered."""
     for number in (mortal.clients.next_number() for _ in range(ROUNDS)):
         mortal.clients.send(number)
         code = mortal.provider.code(number)
-        for guess in range(4):
-            mortal.clients.guess(number, f"{(int(code) + 1 + guess) % 10**6:06d}")
+        for attempt in range(4):
+            mortal.clients.attempt(number, f"{(int(code) + 1 + attempt) % 10**6:06d}")
         mortal.arm("after 1")
-        assert mortal.clients.guess(number, f"{(int(code) + 5) % 10**6:06d}").status is None
+        assert mortal.clients.attempt(number, f"{(int(code) + 5) % 10**6:06d}").status is None
         mortal.wait_for_rebirth()
-        assert mortal.clients.guess(number, code).status == 400
+        assert mortal.clients.attempt(number, code).status == 400
     assert mortal.clients.faults() == []

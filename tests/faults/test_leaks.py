@@ -15,8 +15,8 @@ from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider
 from tests.running import KEY, RunningServer, call
-from tests.web.documented import ACCOUNTS, BASIC, DOORS
-from tests.web.house import api_key
+from tests.web.documented import ACCOUNTS, BASIC, ENDPOINTS
+from tests.web.site import api_key
 
 
 @pytest.mark.parametrize("level", ["", "DEBUG"])
@@ -83,8 +83,8 @@ def test_no_route_of_any_api_logs_what_it_is_asked(tmp_path: Path, level: str) -
 
 #: Each method of each route of every API, with a number and a word where a part of the path is free.
 ROUTES = [
-    (door.method.upper(), re.sub(r"{(\w+)}", lambda part: f"%2B{NUMBER}" if part[1] == "name" else WORD, door.path))
-    for door in DOORS
+    (each.method.upper(), re.sub(r"{(\w+)}", lambda part: f"%2B{NUMBER}" if part[1] == "name" else WORD, each.path))
+    for each in ENDPOINTS
 ]
 
 

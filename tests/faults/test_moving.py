@@ -51,10 +51,10 @@ def move_under_load(clients: Clients, source: str, target: str) -> None:
     busy, server = clients, clients.server
     pending, used, tried, locked = (sent(busy, 3) for _ in range(4))
     for number, code in used.items():
-        assert busy.guess(number, code).accepted
+        assert busy.attempt(number, code).accepted
     for codes, tries in ((tried, 4), (locked, 5)):
         for number, code in codes.items():
-            assert [busy.guess(number, other_code(code, n + 1)).status for n in range(tries)] == [400] * tries
+            assert [busy.attempt(number, other_code(code, n + 1)).status for n in range(tries)] == [400] * tries
     with closing(open_store(source)) as store:
         store.load([Item(f"z{n}", b"x", 600.0) for n in range(20_000)])  # type: ignore[attr-defined]
     with busy:
@@ -68,18 +68,18 @@ def move_under_load(clients: Clients, source: str, target: str) -> None:
         busy.wait_for(100)
     assert {event.status for event in frozen if event.op in ("send", "check")} == {503}
     assert {(event.answer["error"], event.retry_after) for event in frozen} == {(Freeze.MOVED.message, "1")}
-    assert all(busy.guess(number, code).accepted for number, code in pending.items())
-    assert [busy.guess(number, code).status for number, code in (used | locked).items()] == [400] * 6
+    assert all(busy.attempt(number, code).accepted for number, code in pending.items())
+    assert [busy.attempt(number, code).status for number, code in (used | locked).items()] == [400] * 6
     for number, code in tried.items():  # one try was left, and the move gave none back
-        assert busy.guess(number, other_code(code, 9)).status == 400
-        assert busy.guess(number, code).status == 400
+        assert busy.attempt(number, other_code(code, 9)).status == 400
+        assert busy.attempt(number, code).status == 400
         assert busy.send(number).status == 429  # nor does it forget when the last message was sent
 
 
 def faults(clients: Clients) -> list[str]:
     """Try every code again, since used ones stay used and those that met the freeze work; what is wrong."""
     for post in clients.provider.posts:
-        clients.guess(post.number, post.code)
+        clients.attempt(post.number, post.code)
     return clients.faults()
 
 
@@ -97,16 +97,16 @@ def test_from_a_file_to_redis_under_load(
 def test_from_redis_to_postgres_under_load(
     tmp_path: Path, fake_twilio: Provider, new_store: Callable[[str], str]
 ) -> None:
-    """And a second server, which nobody told of the move, accepts no code and sends none."""
+    """And a second server, which does not know of the move, accepts no code and sends none."""
     source, target = new_store("redis"), new_store("postgres")
-    told, other = (on_store(tmp_path / name, fake_twilio, source) for name in ("told", "other"))
-    with told.server, other.server:
-        other.numbers, other.history = told.numbers, told.history
+    moved, other = (on_store(tmp_path / name, fake_twilio, source) for name in ("moved", "other"))
+    with moved.server, other.server:
+        other.numbers, other.history = moved.numbers, moved.history
         untried = sent(other, 3)
-        move_under_load(told, source, target)
-        assert [other.guess(number, code).status for number, code in untried.items()] == [503] * 3
+        move_under_load(moved, source, target)
+        assert [other.attempt(number, code).status for number, code in untried.items()] == [503] * 3
         assert other.send(other.next_number()).status == 503
         wait_until(lambda: other.server.call("GET", "/readyz").status == 503, "the load balancer's sign to leave it")
-        assert all(told.guess(number, code).accepted for number, code in untried.items())
-        assert [other.guess(number, code).accepted for number, code in untried.items()] == [False] * 3
-        assert faults(told) == []
+        assert all(moved.attempt(number, code).accepted for number, code in untried.items())
+        assert [other.attempt(number, code).accepted for number, code in untried.items()] == [False] * 3
+        assert faults(moved) == []

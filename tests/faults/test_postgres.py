@@ -77,13 +77,13 @@ def assert_recovers(clients: Clients) -> None:
 
 
 def test_a_restart_under_load_is_503_and_recovers(clients: Start, postgres: Postgres) -> None:
-    """While it is away nothing is accepted and no guess is free; then the same server goes on with the same codes."""
+    """While it is away nothing is accepted and no attempt is free; then the same server goes on with the same codes."""
     with clients(store=postgres.new_url()) as busy:
         number, code = sent_code(busy)
         busy.wait_for(40)
         postgres.stop()
         gone = time.monotonic()
-        away = at_once(40, lambda n: busy.send(busy.next_number()) if n % 2 else busy.guess(number, code))
+        away = at_once(40, lambda n: busy.send(busy.next_number()) if n % 2 else busy.attempt(number, code))
         back = time.monotonic()
         postgres.start()
         assert_recovers(busy)
@@ -91,7 +91,7 @@ def test_a_restart_under_load_is_503_and_recovers(clients: Start, postgres: Post
     assert_recovers(busy)
     assert statuses(away) == {503}
     assert not [event for event in busy.history.events if event.accepted and gone < event.t0 and event.t1 < back]
-    assert [busy.guess(number, code).status for _ in range(2)] == [200, 400]
+    assert [busy.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert busy.faults() == []
 
 
@@ -133,7 +133,7 @@ def test_a_crash_keeps_what_was_answered(clients: Start, postgres: Postgres) -> 
     assert_recovers(busy)  # a caller who waited too long may have closed the way again for a moment
     sent = [sent_code(busy) for _ in range(5)]
     crash(busy, postgres)
-    assert [busy.guess(number, code).status for number, code in sent] == [200] * 5
+    assert [busy.attempt(number, code).status for number, code in sent] == [200] * 5
     assert busy.faults() == []
 
 
@@ -156,10 +156,10 @@ def test_no_connection_left_is_503_and_recovers(clients: Start) -> None:
         greedy = others.enter_context(ExitStack())
         take_all_connections(postgres, greedy)
         assert statuses(send_many(calm, 12)) == {503}
-        assert calm.guess(number, code).status == 503
+        assert calm.attempt(number, code).status == 503
         greedy.close()
         assert_recovers(calm)
-        assert calm.guess(number, code).status == 200
+        assert calm.attempt(number, code).status == 200
         assert calm.faults() == []
         calm.server.stop()
 
@@ -187,7 +187,7 @@ def test_a_server_that_hangs_is_503_before_it_goes_on(clients: Start, postgres: 
     assert slowest < 3, "each waited for those before it"
     assert len(calm.provider.posts) == 1
     assert_recovers(calm)
-    assert [calm.guess(number, code).status for _ in range(2)] == [200, 400]
+    assert [calm.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert calm.faults() == []
 
 
@@ -206,32 +206,32 @@ def test_a_slow_way_works_and_a_very_slow_one_is_503(slow: tuple[Clients, Proxy]
     proxy.delay = 0.1
     number, code = sent_code(calm)
     proxy.delay = 0.7
-    answers = [*send_many(calm, 12), calm.guess(number, other_code(code))]
+    answers = [*send_many(calm, 12), calm.attempt(number, other_code(code))]
     assert statuses(answers) == {503}
     assert len(calm.provider.posts) == 1
     proxy.delay = 0
     assert_recovers(calm)
-    assert calm.guess(number, code).status == 200
+    assert calm.attempt(number, code).status == 200
     assert calm.faults() == []
 
 
 def test_a_lost_answer_is_503_and_nothing_is_done_twice(slow: tuple[Clients, Proxy]) -> None:
-    """A wrong guess whose answer was lost is counted once, and a right one has used the code up."""
+    """A wrong attempt whose answer was lost is counted once, and a right one has used the code up."""
     calm, proxy = slow
     number, code = sent_code(calm)
-    guess_and_lose_the_answer(calm, proxy, number, other_code(code))
-    assert calm.guess(number, other_code(code)).status == 400
+    attempt_and_lose_the_answer(calm, proxy, number, other_code(code))
+    assert calm.attempt(number, other_code(code)).status == 400
     assert calm.status(number, calm.history.events[0].verification).answer["attempts_left"] == 3
-    guess_and_lose_the_answer(calm, proxy, number, code)
-    assert calm.guess(number, code).status == 400
+    attempt_and_lose_the_answer(calm, proxy, number, code)
+    assert calm.attempt(number, code).status == 400
     assert calm.faults() == []
 
 
-def guess_and_lose_the_answer(calm: Clients, proxy: Proxy, number: str, code: str) -> None:
+def attempt_and_lose_the_answer(calm: Clients, proxy: Proxy, number: str, code: str) -> None:
     """The statement reaches PostgreSQL once, and what it says does not come back."""
     proxy.requests.clear()
     proxy.cut_after_request = lambda data: b"UPDATE otp_entries" in data
-    assert calm.guess(number, code).status == 503
+    assert calm.attempt(number, code).status == 503
     proxy.cut_after_request = lambda _: False
     assert sum(b"UPDATE otp_entries" in data for data in proxy.requests) == 1
 
@@ -246,12 +246,12 @@ def test_a_locked_table_is_503_and_what_was_given_up_is_not_done(clients: Start,
     number, code = sent_code(calm)
     with locking(postgres, url, b"LOCK TABLE otp_entries IN EXCLUSIVE MODE"):
         answers = send_many(calm, 40)
-        refused = calm.guess(number, code)
+        refused = calm.attempt(number, code)
     assert statuses([*answers, refused]) == {503}
     assert len(calm.provider.posts) == 1
     assert rows(postgres, url) == 1
     assert_recovers(calm)
-    assert [calm.guess(number, code).status for _ in range(2)] == [200, 400]
+    assert [calm.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert calm.faults() == []
 
 
@@ -267,9 +267,9 @@ def test_a_locked_row_is_503_for_its_number_alone(clients: Start, postgres: Post
     number, code = sent_code(calm)
     with locking(postgres, url, b"SELECT FROM otp_entries WHERE key LIKE 'v:%' FOR UPDATE"):
         for _ in range(3):
-            assert calm.guess(number, code).status == 503
+            assert calm.attempt(number, code).status == 503
             assert statuses(send_many(calm, 4)) == {200}
-    assert [calm.guess(number, code).status for _ in range(2)] == [200, 400]
+    assert [calm.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert calm.faults() == []
 
 
@@ -307,7 +307,7 @@ def test_a_full_disk_is_503_and_recovers(clients: Start, postgres: Postgres, sma
     assert statuses(answers[-5:]) == {503}
     filler.unlink()
     assert_recovers(calm)
-    assert calm.guess(number, code).status == 200
+    assert calm.attempt(number, code).status == 200
     assert calm.faults() == []
 
 

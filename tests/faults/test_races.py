@@ -40,8 +40,8 @@ def race_of_right_codes(racers: Clients, wrong_before: int = 0) -> list[int | No
     """The statuses of fifty right codes at once."""
     number, code, _ = sent_code(racers)
     for distance in range(1, wrong_before + 1):
-        racers.guess(number, other_code(code, distance))
-    return at_once(RACERS, lambda _: racers.guess(number, code).status)
+        racers.attempt(number, other_code(code, distance))
+    return at_once(RACERS, lambda _: racers.attempt(number, code).status)
 
 
 def test_one_of_fifty_right_codes_is_accepted(racers: Clients) -> None:
@@ -60,16 +60,16 @@ def test_one_of_fifty_right_codes_is_accepted_on_the_last_try(racers: Clients) -
     assert racers.faults() == []
 
 
-def race_of_wrong_guesses(racers: Clients) -> tuple[list[int | None], dict[str, Any], int | None]:
-    """The statuses of fifty wrong guesses at once, what is reported then, and the status of the right code."""
+def race_of_wrong_attempts(racers: Clients) -> tuple[list[int | None], dict[str, Any], int | None]:
+    """The statuses of fifty wrong attempts at once, what is reported then, and the status of the right code."""
     number, code, verification_id = sent_code(racers)
-    answers = at_once(RACERS, lambda n: racers.guess(number, other_code(code, n + 1)).status)
-    return answers, dict(racers.status(number, verification_id).answer), racers.guess(number, code).status
+    answers = at_once(RACERS, lambda n: racers.attempt(number, other_code(code, n + 1)).status)
+    return answers, dict(racers.status(number, verification_id).answer), racers.attempt(number, code).status
 
 
-def test_fifty_wrong_guesses_spend_five_tries(racers: Clients) -> None:
-    """However many guess at once, five are looked at; then the right code is refused."""
-    for answers, report, right in (race_of_wrong_guesses(racers) for _ in range(FEWER)):
+def test_fifty_wrong_attempts_spend_five_tries(racers: Clients) -> None:
+    """However many checks run at once, five are counted; then the right code is refused."""
+    for answers, report, right in (race_of_wrong_attempts(racers) for _ in range(FEWER)):
         assert set(answers) <= {400, 429}
         assert (report["status"], report["attempts_left"]) == ("max_attempts_reached", 0)
         assert right == 400
@@ -84,7 +84,7 @@ def race_of_sends(racers: Clients) -> tuple[list[int], int]:
 
 
 def test_fifty_sends_to_one_number_are_one_message(racers: Clients) -> None:
-    """The gap between two messages holds for requests at the same moment too; all others are told to wait."""
+    """The gap between two messages holds for requests at the same moment too; all others must wait."""
     for answers, messages in (race_of_sends(racers) for _ in range(FEWER)):
         assert sorted(answers) == [200] + [429] * (RACERS - 1)
         assert messages == 1

@@ -14,7 +14,7 @@ import pytest
 
 from otp_app.core.swapping import LOCK_TIMEOUT
 from tests.conftest import require
-from tests.faults.away import assert_all_refused_for_now, messages_to, pending, right_guess, when_back, wrong_guess
+from tests.faults.away import assert_all_refused_for_now, messages_to, pending, right_attempt, when_back, wrong_attempt
 from tests.faults.load import Clients, at_once
 from tests.faults.proxy import Proxy
 from tests.provider import Provider
@@ -54,13 +54,13 @@ def test_a_killed_redis_is_503_and_forgets_nothing(
         busy.wait_for(40)
         store.kill()
         begun = busy.done()
-        refused = [wrong_guess(busy, nearly_locked), right_guess(busy, untouched), busy.send(busy.next_number())]
+        refused = [wrong_attempt(busy, nearly_locked), right_attempt(busy, untouched), busy.send(busy.next_number())]
         busy.wait_for(200)
         meanwhile = [event for event in busy.history.events[begun:] if event.t0 >= refused[0].t0]
         store.start()
-        assert when_back(lambda: wrong_guess(busy, nearly_locked)).status == 400
-        assert when_back(lambda: right_guess(busy, nearly_locked)).status == 400
-        assert [when_back(lambda: right_guess(busy, untouched)).status for _ in range(2)] == [200, 400]
+        assert when_back(lambda: wrong_attempt(busy, nearly_locked)).status == 400
+        assert when_back(lambda: right_attempt(busy, nearly_locked)).status == 400
+        assert [when_back(lambda: right_attempt(busy, untouched)).status for _ in range(2)] == [200, 400]
         busy.wait_for(40)
     assert_all_refused_for_now(refused + meanwhile)
     assert busy.faults() == []
@@ -76,14 +76,14 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
     store.kill()
     calm.server.kill_worker()
     wait_until(calm.server.healthy, "a worker in the place of the killed one")
-    assert_all_refused_for_now([calm.send(calm.next_number()), right_guess(calm, number)])
+    assert_all_refused_for_now([calm.send(calm.next_number()), right_attempt(calm, number)])
     workers = calm.server.worker_pids()
     os.kill(calm.server.pid, signal.SIGHUP)
     wait_until(lambda: "Not reloaded: OTP_STORE_URL" in calm.server.log(), "the refusal of a reload")
     store.start()
     when_back(lambda: calm.send(calm.next_number()))
     assert calm.server.worker_pids() == workers
-    assert right_guess(calm, number).status == 200
+    assert right_attempt(calm, number).status == 200
     assert calm.faults() == []
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
 def test_a_held_redis_holds_no_request(
     clients: Callable[..., Clients], own_redis: Callable[..., Redis], settings: dict[str, str]
 ) -> None:
-    """Of a burst on a Redis that hangs, each is told to come back before patience ends, and no thread stays behind."""
+    """Of a burst on a Redis that hangs, each must come back before patience ends, and no thread stays behind."""
     store = own_redis()
     with clients(store=store.new_url(), **settings) as busy:
         one_number = busy.next_number()
@@ -124,15 +124,15 @@ def test_an_emptied_redis_accepts_nothing_from_before(
     with clients(store=store.new_url()) as busy:
         assert "a restart of Redis loses everything" in busy.server.log()
         numbers = [pending(busy) for _ in range(10)]
-        assert right_guess(busy, numbers[0]).accepted
+        assert right_attempt(busy, numbers[0]).accepted
         sends = [event for event in list(busy.history.events) if event.op == "send" and event.number in numbers]
         busy.wait_for(40)
         store.kill()
         store.start()
         when_back(lambda: busy.send(busy.next_number()))
-        assert {right_guess(busy, number).status for number in numbers} == {400}
+        assert {right_attempt(busy, number).status for number in numbers} == {400}
         assert {busy.status(send.number, send.verification).status for send in sends} == {404}
-        assert right_guess(busy, pending(busy)).status == 200
+        assert right_attempt(busy, pending(busy)).status == 200
         busy.wait_for(40)
     assert [fault for fault in busy.faults() if not fault.startswith("I4")] == []  # codes are lost: that is the point
 
@@ -172,15 +172,15 @@ def test_a_demoted_redis_is_503_and_recovers(clients: Callable[..., Clients], ow
 
 
 def assert_refuses_writes_until(calm: Clients, begin: Callable[[], object], end: Callable[[], object]) -> None:
-    """Between the two, sends and guesses are 503 and change nothing; afterwards they work."""
+    """Between the two, sends and attempts are 503 and change nothing; afterwards they work."""
     number = pending(calm, wrong=4)
     begin()
-    assert_all_refused_for_now([right_guess(calm, number), wrong_guess(calm, number)])
+    assert_all_refused_for_now([right_attempt(calm, number), wrong_attempt(calm, number)])
     assert_all_refused_for_now(at_once(12, lambda _: calm.send(calm.next_number())))
     assert len(calm.provider.posts) == 1
     assert calm.server.healthy()
     end()
-    assert right_guess(calm, number).status == 200
+    assert right_attempt(calm, number).status == 200
     assert calm.send(calm.next_number()).status == 200
     assert calm.faults() == []
 
@@ -217,7 +217,7 @@ def test_a_redis_slower_than_its_time_out_is_503(
     number = pending(calm)
     proxy.delay = 0.7
     assert_all_refused_for_now(at_once(THREADS, lambda _: calm.send(calm.next_number())))
-    assert_all_refused_for_now([right_guess(calm, number)])
+    assert_all_refused_for_now([right_attempt(calm, number)])
     proxy.delay = 0.0
     when_back(lambda: calm.send(calm.next_number()))
     refused = {event.number for event in calm.history.events if event.op == "send" and event.status == 503}
@@ -243,26 +243,26 @@ def test_a_lost_answer_is_503_and_its_command_is_not_repeated(
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_a_guess_whose_answer_is_lost_counts(
+def test_an_attempt_whose_answer_is_lost_counts(
     clients: Callable[..., Clients], network: tuple[Redis, Proxy], right: bool
 ) -> None:
-    """It was written: a right guess has used the code, a wrong one has spent the last try. Neither is repeated."""
+    """It was written: a right attempt has used the code, a wrong one has spent the last try. Neither is repeated."""
     store, proxy = network
     calm = clients(store=url_through(proxy))
     number = pending(calm, wrong=4)
     before = scripts_run(store)
     proxy.cut_after_request = script_number(1)
-    assert_all_refused_for_now([(right_guess if right else wrong_guess)(calm, number)])
+    assert_all_refused_for_now([(right_attempt if right else wrong_attempt)(calm, number)])
     assert scripts_run(store) == before + 1
     when_back(lambda: calm.send(calm.next_number()))
-    assert right_guess(calm, number).status == 400
+    assert right_attempt(calm, number).status == 400
     assert calm.faults() == []
 
 
 def test_an_outcome_whose_answer_is_lost_is_no_second_message(
     clients: Callable[..., Clients], network: tuple[Redis, Proxy]
 ) -> None:
-    """The message has gone when its outcome is noted: the caller is told of it, and it verifies."""
+    """The message has gone when its outcome is noted: the caller learns of it, and it verifies."""
     _, proxy = network
     calm = clients(store=url_through(proxy))
     pending(calm)
@@ -270,7 +270,7 @@ def test_an_outcome_whose_answer_is_lost_is_no_second_message(
     assert calm.send(number).status == 200
     assert len(messages_to({number}, calm)) == 1
     when_back(lambda: calm.send(calm.next_number()))
-    assert right_guess(calm, number).status == 200
+    assert right_attempt(calm, number).status == 200
     assert calm.faults() == []
 
 

@@ -34,11 +34,11 @@ def test_a_locked_file_is_503_and_recovers(clients: Callable[..., Clients]) -> N
     calm.send(number)
     code = calm.provider.code(number)
     with locked(calm.server.database):
-        answers = at_once(12, lambda n: calm.send(calm.next_number()) if n else calm.guess(number, code))
+        answers = at_once(12, lambda n: calm.send(calm.next_number()) if n else calm.attempt(number, code))
         assert calm.server.healthy()
     assert {event.status for event in answers} == {503}
     assert len(calm.provider.posts) == 1
-    assert [calm.guess(number, code).status for _ in range(2)] == [200, 400]
+    assert [calm.attempt(number, code).status for _ in range(2)] == [200, 400]
     assert calm.send(calm.next_number()).status == 200
     assert calm.faults() == []
 
@@ -52,9 +52,9 @@ def test_a_full_disk_is_503_and_recovers(clients: Callable[..., Clients], small_
     fill(filler)
     assert_refused_for_now(calm)
     code = calm.provider.code(number)
-    refused = calm.guess(number, code).status == 503  # or a page that SQLite gave back is room enough for it
+    refused = calm.attempt(number, code).status == 503  # or a page that SQLite gave back is room enough for it
     filler.unlink()
-    assert calm.guess(number, code).status == (200 if refused else 400)
+    assert calm.attempt(number, code).status == (200 if refused else 400)
     assert calm.faults() == []
 
 
@@ -68,7 +68,7 @@ def test_files_that_may_not_grow_are_503_and_recover(clients: Callable[..., Clie
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (4096, most))
     assert_refused_for_now(calm)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (most, most))
-    assert calm.guess(number, calm.provider.code(number)).status == 200
+    assert calm.attempt(number, calm.provider.code(number)).status == 200
     assert calm.faults() == []
 
 
@@ -90,7 +90,7 @@ def assert_refused_for_now(clients: Clients) -> None:
 def test_a_read_only_disk_is_refused_at_the_start(
     server: Callable[..., RunningServer], small_disk: Path
 ) -> None:
-    """A store that cannot write is told in one line, not found out by the first caller."""
+    """A store that cannot write is reported in one line, not found out by the first caller."""
     server(**on_disk(small_disk)).stop()
     read_only(small_disk)
     with pytest.raises(DidNotStartError) as refused:
@@ -102,7 +102,7 @@ def test_a_read_only_disk_is_refused_at_the_start(
 def test_a_damaged_file_is_refused_at_the_start(
     server: Callable[..., RunningServer], fake_twilio: Provider, tmp_path: Path, damage: str
 ) -> None:
-    """A file that is no database, or has garbage inside, is told in one line."""
+    """A file that is no database, or has garbage inside, is reported in one line."""
     database = tmp_path / "otp.db"
     if damage == "not a database":
         database.write_bytes(b"something else\n" * 1000)
@@ -135,8 +135,8 @@ def test_damage_under_way_is_never_a_500_nor_a_false_acceptance(clients: Callabl
     for suffix in ("", "-wal"):
         overwrite(calm.server.database.with_name(f"otp.db{suffix}"), keep=0)
     for number in numbers:
-        calm.guess(number, other_code(calm.provider.code(number)))
-        calm.guess(number, calm.provider.code(number))
+        calm.attempt(number, other_code(calm.provider.code(number)))
+        calm.attempt(number, calm.provider.code(number))
         calm.send(calm.next_number())
     assert calm.server.healthy()
     assert {event.status for event in calm.history.events[len(numbers) :]} <= {200, 400, 503}

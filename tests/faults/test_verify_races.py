@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.load import Clients
-from tests.faults.test_races import FEWER, RACERS, race_of_right_codes, race_of_sends, race_of_wrong_guesses
+from tests.faults.test_races import FEWER, RACERS, race_of_right_codes, race_of_sends, race_of_wrong_attempts
 from tests.provider import Provider
 from tests.running import RunningServer
 
@@ -38,10 +38,10 @@ def test_one_of_fifty_right_codes_is_accepted(racers: Clients, wrong_before: int
     assert racers.faults() == []
 
 
-def test_of_fifty_wrong_guesses_twilio_sees_five(racers: Clients) -> None:
+def test_of_fifty_wrong_attempts_twilio_sees_five(racers: Clients) -> None:
     for _ in range(FEWER):
         before = asked(racers)
-        answers, report, right = race_of_wrong_guesses(racers)
+        answers, report, right = race_of_wrong_attempts(racers)
         assert set(answers) <= {400, 429}
         assert (report["status"], report["attempts_left"], right) == ("max_attempts_reached", 0, 400)
         assert asked(racers) == before + 5

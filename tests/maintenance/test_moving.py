@@ -93,20 +93,20 @@ def test_lives_go_on(new, empty) -> None:
 
 @pytest.mark.parametrize("count", [1, 999, 1000, 1001, 3000])
 def test_progress_begins_at_nothing_and_ends_with_all(new, empty, count) -> None:
-    """Whatever the number is, the end is told once, and nothing before is as much as the whole."""
-    store, told = new("some"), []
+    """Whatever the number is, the end is reported once, and nothing before is as much as the whole."""
+    store, reported = new("some"), []
     store.load([Item(f"k{n}", b"x", HOUR) for n in range(count)])
-    copy.copy_records(store, empty, lambda done, total: told.append((done, total)))
-    assert told == [(done, count) for done in range(0, count, 1000)] + [(count, count)]
+    copy.copy_records(store, empty, lambda done, total: reported.append((done, total)))
+    assert reported == [(done, count) for done in range(0, count, 1000)] + [(count, count)]
 
 
-def test_progress_ends_with_all_where_the_size_was_a_guess(full, empty, monkeypatch) -> None:
+def test_progress_ends_with_all_where_the_size_was_an_attempt(full, empty, monkeypatch) -> None:
     """A server may count what is none of ours, or not count what is new."""
-    for guess in (RECORDS + 2, RECORDS - 2, 0):
-        told: list[tuple[int, int]] = []
-        monkeypatch.setattr(full, "size", lambda guess=guess: guess)
-        copy.copy_records(full, empty, lambda done, total, told=told: told.append((done, total)))
-        assert [done == total for done, total in told] == [False] * (len(told) - 1) + [True]
+    for attempt in (RECORDS + 2, RECORDS - 2, 0):
+        reported: list[tuple[int, int]] = []
+        monkeypatch.setattr(full, "size", lambda attempt=attempt: attempt)
+        copy.copy_records(full, empty, lambda done, total, reported=reported: reported.append((done, total)))
+        assert [done == total for done, total in reported] == [False] * (len(reported) - 1) + [True]
         empty.freeze(Freeze.FILLING)
         full.thaw()
 
@@ -117,9 +117,9 @@ def test_it_may_all_die_on_the_way(new, empty) -> None:
     store = new("short", lambda: now[0])
     store.load([Item("k", b"x", 60.0)])
     store.size = lambda: now.append(now.pop() + 100) or 1
-    told: list[tuple[int, int]] = []
-    assert copy.copy_records(store, empty, lambda *progress: told.append(progress)) == 0
-    assert (told, empty.frozen()) == ([(0, 0)], None)
+    reported: list[tuple[int, int]] = []
+    assert copy.copy_records(store, empty, lambda *progress: reported.append(progress)) == 0
+    assert (reported, empty.frozen()) == ([(0, 0)], None)
 
 
 # ---- what is refused

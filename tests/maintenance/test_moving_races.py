@@ -38,7 +38,7 @@ def copy_on(orders: Connection) -> None:
 
 @pytest.fixture(scope="module")
 def copiers() -> Iterator[list[Connection]]:
-    """Processes that copy when told to."""
+    """Processes that copy on command."""
     spawn, ours, processes = multiprocessing.get_context("spawn"), [], []
     for _ in range(COPIERS):
         here, there = spawn.Pipe()

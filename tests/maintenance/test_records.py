@@ -91,7 +91,7 @@ def test_the_last_event_is_the_latest_of_all(remembered, at):
 
 
 @pytest.mark.parametrize("remembered", [{"risk": ((1, 5), (3, 5))}, {"given_back": (0, 3)}])
-def test_of_a_wrong_guess_the_day_alone_is_known(remembered):
+def test_of_a_wrong_attempt_the_day_alone_is_known(remembered):
     """It counts as made when the day ended: a number is never forgotten too early."""
     assert records.last_event(ledger(**remembered)) == 4 * DAY
 

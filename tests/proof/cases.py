@@ -42,10 +42,10 @@ def proofs(key_id: str, age: float = 0, **given: Any) -> Proofs:
 
 
 def jwks() -> list[dict[str, str]]:
-    """What a verifier knows: the public keys as told, and the shared secrets as they stand in the setting."""
+    """What a verifier knows: the public keys as published, and the shared secrets as they stand in the setting."""
     shared = {"h1": SECRET, "h2": OTHER_SECRET}
-    told = json.loads(json.dumps(proofs("h1").public_keys))
-    return [*told, *({"kty": "oct", "kid": i, "alg": "HS256", "k": base64_of(k)} for i, k in shared.items())]
+    public = json.loads(json.dumps(proofs("h1").public_keys))
+    return [*public, *({"kty": "oct", "kid": i, "alg": "HS256", "k": base64_of(k)} for i, k in shared.items())]
 
 
 def good(key_id: str, age: float = 0, **given: Any) -> str:

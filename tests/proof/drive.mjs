@@ -11,5 +11,5 @@ function outcome({ token, ...wanted }) {
   }
 }
 
-const told = Object.entries(cases).map(([name, made]) => [name, outcome(made)]);
-console.log(JSON.stringify(Object.fromEntries(told)));
+const results = Object.entries(cases).map(([name, made]) => [name, outcome(made)]);
+console.log(JSON.stringify(Object.fromEntries(results)));

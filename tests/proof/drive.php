@@ -9,9 +9,9 @@ foreach ($cases as $name => $wanted) {
     $token = $wanted['token'];
     unset($wanted['token']);
     try {
-        $told[$name] = verify_proof($token, $keys, ...$wanted);
+        $results[$name] = verify_proof($token, $keys, ...$wanted);
     } catch (Exception $error) { // not Error: a defect of the verifier is no refusal
-        $told[$name] = $error->getMessage();
+        $results[$name] = $error->getMessage();
     }
 }
-echo json_encode($told);
+echo json_encode($results);

@@ -38,8 +38,8 @@ def verify(request: pytest.FixtureRequest) -> Callable[[dict[str, Any]], Outcome
         command = [program, str(HERE / DRIVERS[request.param])]
         ran = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
-        told: Outcomes = json.loads(ran.stdout)
-        return told
+        results: Outcomes = json.loads(ran.stdout)
+        return results
 
     return run
 
@@ -64,18 +64,18 @@ def test_a_proof_is_for_what_it_says(verify, wanted):
     """Whoever wants another issuer, audience, purpose or nonce gets nothing from it."""
     token = cases.good("h1")
     made = {"same": cases.WANTED, "other": cases.WANTED | {wanted: "other"}}
-    told = verify({name: {"token": token, **fields} for name, fields in made.items()})
-    assert [type(told[name]) for name in made] == [dict, str]
+    results = verify({name: {"token": token, **fields} for name, fields in made.items()})
+    assert [type(results[name]) for name in made] == [dict, str]
 
 
 def test_a_proof_without_a_nonce_is_none_to_who_gave_one(verify):
     """Nor is an empty nonce a way to ask for less."""
     token = cases.proofs("h1").token(cases.APPROVAL, cases.WANTED["audience"])
-    told = verify({nonce: {"token": token, **cases.WANTED, "nonce": nonce} for nonce in ("given", "")})
-    assert [type(outcome) for outcome in told.values()] == [str, str]
+    results = verify({nonce: {"token": token, **cases.WANTED, "nonce": nonce} for nonce in ("given", "")})
+    assert [type(outcome) for outcome in results.values()] == [str, str]
 
 
 def test_a_key_that_was_replaced_still_counts(verify):
     """While a verifier knows both, proofs of the old and of the new key are good."""
-    told = verify({key_id: {"token": cases.good(key_id), **cases.WANTED} for key_id in ("h1", "h2", "e1", "e2")})
-    assert [type(outcome) for outcome in told.values()] == [dict] * 4
+    results = verify({key_id: {"token": cases.good(key_id), **cases.WANTED} for key_id in ("h1", "h2", "e1", "e2")})
+    assert [type(outcome) for outcome in results.values()] == [dict] * 4

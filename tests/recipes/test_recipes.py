@@ -82,7 +82,7 @@ def test_the_api_of_the_recipe_is_served_guarded_limited_and_documented(tmp_path
     start, test = commands
     shell(copy)(test)
     key = hashlib.sha256(b"otp_recipe").hexdigest()
-    public = "OTP_PUBLIC=1 OTP_COUNTRIES=US OTP_CLIENT_LIMITS=2/hour OTP_CHANNELS=tests.web.house:RecordingChannel"
+    public = "OTP_PUBLIC=1 OTP_COUNTRIES=US OTP_CLIENT_LIMITS=2/hour OTP_CHANNELS=tests.web.site:RecordingChannel"
     with serve(start, copy) as server:
         answer = server.post("/echo", {"to": NUMBER})
         assert (answer.status, answer.json) == (200, {"to": "+1*******671"})

@@ -21,7 +21,7 @@ def test_rotating_keys_under_load_fails_no_check(clients: FleetClients) -> None:
             reload_one_by_one(clients, keys)
     assert clients.failed() == []
     assert keys_in(clients.fleet) == {"k1", "k2"}
-    checks = [clients.guess(event.number, clients.provider.code(event.number)) for event in early]
+    checks = [clients.attempt(event.number, clients.provider.code(event.number)) for event in early]
     assert [check.status for check in checks] == [200] * 3
     assert clients.faults() == []
 

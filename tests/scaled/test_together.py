@@ -37,7 +37,7 @@ class Together(NamedTuple):
         """Ask one of the servers for a code."""
         return self._ask(server, "send", number, "", "/send-otp", {"phone_number": number}, headers)
 
-    def guess(self, server: int, number: str, code: str) -> Answer:
+    def attempt(self, server: int, number: str, code: str) -> Answer:
         """Check a code at one of the servers."""
         return self._ask(server, "check", number, code, "/verify-otp", {"phone_number": number, "otp": code}, {})
 
@@ -80,7 +80,7 @@ def test_a_code_is_good_at_every_server(three: Together) -> None:
     """Sent by the first, accepted by the second, reported by the third."""
     number = next(numbers)
     sent = three.send(0, number).json
-    approved = three.guess(1, number, three.provider.code(number))
+    approved = three.attempt(1, number, three.provider.code(number))
     assert (approved.status, approved.json["verification_id"]) == (200, sent["verification_id"])
     assert three.status(2, number, sent["verification_id"]).json["status"] == "approved"
 
@@ -90,17 +90,17 @@ def test_a_code_is_accepted_once(three: Together) -> None:
     number = next(numbers)
     three.send(0, number)
     code = three.provider.code(number)
-    assert sorted(at_once(3, lambda server: three.guess(server, number, code).status)) == [200, 400, 400]
+    assert sorted(at_once(3, lambda server: three.attempt(server, number, code).status)) == [200, 400, 400]
 
 
 def test_tries_are_counted_together(three: Together) -> None:
-    """Five wrong guesses, wherever they were made, and the right code is no good any more."""
+    """Five wrong attempts, wherever they were made, and the right code is no good any more."""
     number = next(numbers)
     sent = three.send(0, number).json
     code = three.provider.code(number)
-    wrong = [three.guess(turn % 3, number, other_code(code, 1 + turn)).status for turn in range(5)]
+    wrong = [three.attempt(turn % 3, number, other_code(code, 1 + turn)).status for turn in range(5)]
     assert wrong == [400] * 5
-    assert [three.guess(server, number, code).status for server in range(3)] == [400] * 3
+    assert [three.attempt(server, number, code).status for server in range(3)] == [400] * 3
     assert three.status(1, number, sent["verification_id"]).json["status"] == "max_attempts_reached"
 
 
@@ -121,7 +121,7 @@ def test_the_cap_of_an_hour_is_counted_together(three: Together) -> None:
     number = next(numbers)
     for server in range(SENDS_AN_HOUR):
         assert three.send(server, number).status == 200
-        assert three.guess((server + 1) % 3, number, three.provider.code(number)).status == 200
+        assert three.attempt((server + 1) % 3, number, three.provider.code(number)).status == 200
         time.sleep(FIRST_GAP)
     refused = [three.send(server, number) for server in range(3)]
     assert [(answer.status, answer.json["error_type"]) for answer in refused] == [(429, "too_many_sends")] * 3
@@ -149,10 +149,10 @@ def test_clients_are_counted_together(three: Together) -> None:
     """The requests of one address, at whichever server; another address is not touched."""
     body, crowd = {"phone_number": next(numbers), "otp": "123456"}, {"X-Forwarded-For": "203.0.113.7"}
 
-    def guess(server: RunningServer, headers: dict[str, str]) -> int:
+    def attempt(server: RunningServer, headers: dict[str, str]) -> int:
         return call(server.port, "POST", "/verify-otp", body, headers).status
 
     servers = three.fleet.servers
-    assert [guess(servers[turn % 3], crowd) for turn in range(CHECKS_A_DAY)] == [400] * CHECKS_A_DAY
-    assert [guess(server, crowd) for server in servers] == [429] * 3
-    assert guess(servers[0], {"X-Forwarded-For": "203.0.113.8"}) == 400
+    assert [attempt(servers[turn % 3], crowd) for turn in range(CHECKS_A_DAY)] == [400] * CHECKS_A_DAY
+    assert [attempt(server, crowd) for server in servers] == [429] * 3
+    assert attempt(servers[0], {"X-Forwarded-For": "203.0.113.8"}) == 400

@@ -67,12 +67,12 @@ def test_versions_serve_side_by_side(update: Update) -> None:
 
 
 def test_the_older_changes_a_record_of_the_newer(update: Update) -> None:
-    """It counts a wrong guess, then approves; the fields that it does not know stay in every part."""
+    """It counts a wrong attempt, then approves; the fields that it does not know stay in every part."""
     number = update.next_number()
     assert ask(update.newer, "/send-otp", {"phone_number": number})[0] == 200
     code = update.provider.code(number)
-    for guess, status, expected in ((other_code(code), 400, Status.PENDING), (code, 200, Status.APPROVED)):
-        assert ask(update.older, "/verify-otp", {"phone_number": number, "otp": guess})[0] == status
+    for attempt, status, expected in ((other_code(code), 400, Status.PENDING), (code, 200, Status.APPROVED)):
+        assert ask(update.older, "/verify-otp", {"phone_number": number, "otp": attempt})[0] == status
         ((key, ledger),) = records(update.fleet.store, "n:").items()
         assert ledger["verifications"][0].get("status", Status.PENDING) == expected
         assert [part.get(FIELD) for part in parts(key, ledger)] == [CONTENT] * 3

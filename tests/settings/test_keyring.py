@@ -165,13 +165,13 @@ def test_a_damaged_file_is_refused(settings, key_file, content):
     assert key_file.read_bytes() == content
 
 
-def test_a_file_that_is_gone_is_told(settings):
+def test_a_file_that_is_gone_is_reported(settings):
     """A worker makes no keys: those before it might have had others."""
     with pytest.raises(keyring.BadKeyFile, match="cannot be read"):
         keyring.keys(settings)
 
 
-def test_where_no_file_can_be_it_is_told(tmp_path):
+def test_where_no_file_can_be_it_is_reported(tmp_path):
     """With the reason of the system."""
     (tmp_path / "file").touch()
     with pytest.raises(keyring.BadKeyFile, match="cannot be made"):

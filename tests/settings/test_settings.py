@@ -363,7 +363,7 @@ BAD = [
 
 @pytest.mark.parametrize(("variable", "text"), [(v, t) for v, t in BAD if t.strip() == t])
 def test_a_bad_text_is_a_fault_of_its_variable(fault, variable, text):
-    """Told in words, in one line; the server does not start with it, nor with a guess."""
+    """Reported in words, in one line; the server does not start with it, nor with an attempt."""
     line = fault(variable, text)
     assert line
     assert "\n" not in line
@@ -381,7 +381,7 @@ def test_no_variable_repeats_a_secret(fault, variable):
     assert "sup3r" not in (fault(variable, "sup3rsecret,sup3rsecret") or "").lower()
 
 
-def test_several_faults_are_all_told(tmp_path):
+def test_several_faults_are_all_reported(tmp_path):
     """At once, and what is good is still read."""
     settings, faults = read({"PORT": "x", "OTP_TTL": "x", "HOST": "127.0.0.2"}, tmp_path)
     assert faults.keys() == {"PORT", "OTP_TTL"}

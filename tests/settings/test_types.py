@@ -49,7 +49,7 @@ def test_a_key_has_name_scopes_and_digest():
     ],
 )
 def test_what_is_no_key_is_refused(text):
-    """Unknown scopes, a name twice, or the key itself: told without it."""
+    """Unknown scopes, a name twice, or the key itself: reported without it."""
     with pytest.raises(ValueError) as error:
         types.api_keys(text)
     assert text not in str(error.value)

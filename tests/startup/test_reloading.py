@@ -9,7 +9,7 @@ from otp_app.settings.types import api_keys
 from otp_app.startup import reloading
 from otp_app.startup.rules import is_open
 from tests.configuration import make_settings
-from tests.web.house import House
+from tests.web.site import Site
 
 SHOP, CRON = "shop:send+verify:" + "1" * 63 + "2", "cron:metrics:" + "2" * 63 + "3"
 ACCOUNT, OTHER = f"AC{'1' * 32}:{'3' * 63}4", f"AC{'1' * 32}/SK{'2' * 32}:{'4' * 63}5"
@@ -144,7 +144,7 @@ def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path):
 
 def test_a_revoked_key_is_unknown_to_the_api():
     """And so is an empty one: no secret has the digest that is left."""
-    house = House(otp_api_keys=(replace(api_keys(SHOP)[0], digest=reloading.NO_DIGEST),))
-    answers = [house.send(), house.send(key=""), house.send(key="otp_1_x")]
-    house.close()
+    site = Site(otp_api_keys=(replace(api_keys(SHOP)[0], digest=reloading.NO_DIGEST),))
+    answers = [site.send(), site.send(key=""), site.send(key="otp_1_x")]
+    site.close()
     assert [answer.status_code for answer in answers] == [401, 401, 401]

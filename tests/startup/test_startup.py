@@ -78,8 +78,8 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown face": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
-    "a face twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
+    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of native, phone, users"),
+    "an API twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
@@ -113,9 +113,9 @@ REFUSALS = {
         {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for all",
     ),
     "PHONE_VERIFICATION that is none": ({"PHONE_VERIFICATION": "[]"}, "PHONE_VERIFICATION", "a JSON object"),
-    "what cannot be told of approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),
+    "what cannot be called with approvals": ({"OTP_ON_APPROVED": "os:environ"}, "OTP_ON_APPROVED", "can be called"),
     "who breaks": ({"OTP_ON_APPROVED": "tests.broken_module:hook"}, "OTP_ON_APPROVED", "RuntimeError"),
-    "options for who is told": ({"OTP_ON_APPROVED": "os:getenv?x=1"}, "OTP_ON_APPROVED", "package.module:function"),
+    "options for the function": ({"OTP_ON_APPROVED": "os:getenv?x=1"}, "OTP_ON_APPROVED", "package.module:function"),
     "nobody to tell of approvals": ({"OTP_ON_APPROVED": "no.such:hook"}, "OTP_ON_APPROVED", "no module"),
     "no proof key that can be": ({"OTP_PROOF_KEYS": "p1:HS256:c2hvcnQ="}, "OTP_PROOF_KEYS", "shorter than 32 bytes"),
     "an unknown directory": ({"OTP_DIRECTORY_URL": "ldap://x"}, "OTP_DIRECTORY_URL", "use one of"),
@@ -246,7 +246,7 @@ def test_every_refusal_has_a_case(tmp_path):
     assert said == set(rules.RULES)
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_reported_at_once(tmp_path):
     """Nobody has to start five times to learn of five faults: of values, of what is unsafe together, of channels."""
     environ = {
         "PORT": "x",
@@ -285,7 +285,7 @@ def test_the_exception_reads_as_its_lines(tmp_path):
         SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
     ],
 )
-def test_one_fault_is_told_once(environ, tmp_path):
+def test_one_fault_is_reported_once(environ, tmp_path):
     """A variable that cannot be read is no reason to tell what would be missing without it."""
     assert len(refused(environ, tmp_path)) == 1
 
@@ -424,7 +424,7 @@ def send(settings):
 
 @pytest.mark.parametrize("how", ["settings over the key file", "another key file"])
 def test_prepare_refuses_a_store_that_was_used_with_other_keys(how, tmp_path):
-    """Nothing would find its records: every number would have its messages and wrong guesses anew."""
+    """Nothing would find its records: every number would have its messages and wrong attempts anew."""
     startup.prepare(settings_for(tmp_path))
     send(settings_for(tmp_path))
     assert startup.prepare(settings_for(tmp_path)) == []
@@ -514,7 +514,7 @@ def test_what_could_be_better_is_advice(tmp_path):
 
 
 def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
-    """Not every proxy can be told from a program of this machine: nginx 1.29.7 and later with its defaults cannot."""
+    """Not every proxy can be distinguished from a local program: nginx 1.29.7 and later with its defaults cannot."""
     assert startup.advice(startup.load({}, tmp_path)) == [startup.NO_PROXY]
     given = {"OTP_APIS": "verify_v2", "OTP_VERIFY_ACCOUNTS": f"AC{'1' * 32}:{'0' * 64}"}
     assert startup.NO_PROXY not in startup.advice(startup.load(SMS | given, tmp_path))
@@ -534,10 +534,10 @@ def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
         ({"OTP_MAX_ATTEMPTS": "10", "OTP_SENDS_PER_DAY": "5", "OTP_KEYED_RESERVE": "0"}, ""),
     ],
 )
-def test_figures_that_bound_guessing_no_more_are_told(given, chance, tmp_path):
+def test_figures_that_bound_guessing_no_more_are_reported(given, chance, tmp_path):
     """The server starts: its operator may want that, and reads what it comes to."""
-    lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "guessing" in line]
-    assert [f"chance of up to {chance}" in line for line in lines] == [True] * bool(chance)
+    lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "LENGTH_RAISED: with" in line]
+    assert [f"probability of up to {chance}" in line for line in lines] == [True] * bool(chance)
 
 
 @pytest.mark.parametrize(
@@ -552,7 +552,7 @@ def test_what_only_this_machine_can_reach(host, loopback):
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "face"),
+    ("setting", "value", "api"),
     [
         ("otp_directory_url", "file:///users.csv", "users"),
         ("otp_users_expose_phone", "1", "users"),
@@ -560,11 +560,11 @@ def test_what_only_this_machine_can_reach(host, loopback):
         ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
     ],
 )
-def test_a_setting_of_a_face_that_is_off_is_told(setting, value, face):
+def test_a_setting_of_an_api_that_is_off_is_reported(setting, value, api):
     """It does nothing, and its operator may not know."""
-    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {face}"
+    line = f"{setting.upper()}: it does nothing while OTP_APIS has no {api}"
     assert line in startup.advice(make_settings(**{setting: value}))
-    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{face}"}))
+    assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{api}"}))
 
 
 def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):

@@ -39,7 +39,7 @@ def swap_on(url: str, number: int, orders: Connection) -> None:
 
 @pytest.fixture
 def racers(shared_place) -> Iterator[list[Connection]]:
-    """Four processes that swap when told to."""
+    """Four processes that swap on command."""
     spawn, ours = multiprocessing.get_context("spawn"), []
     processes = []
     for number in range(RACERS):

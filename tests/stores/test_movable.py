@@ -164,7 +164,7 @@ def test_a_frozen_store_takes_no_change_of_another_process(frozen_place) -> None
 
 
 def test_what_is_out_of_date_or_incomplete_is_not_read(frozen_place) -> None:
-    """A server that was not told of a move refuses a good code with 503, not with no."""
+    """A server that does not know of a move refuses a good code with 503, not with no."""
     if frozen_place.how == Freeze.MOVING:
         assert frozen_place.store.get("k") == b"old"
     else:

@@ -120,7 +120,7 @@ def test_a_refusal_shows_no_password() -> None:
     assert "secret" not in str(fault.value)
 
 
-def test_who_shares_a_store_is_not_told_of_a_url_that_opens_nothing() -> None:
+def test_a_shared_store_has_no_warning_of_a_url_that_opens_nothing() -> None:
     with pytest.raises(ValueError, match="synchronous"):
         sharing("sqlite:///otp.db?synchronous=SOMETIMES")
 

@@ -64,7 +64,7 @@ def one(db: psycopg.Connection, question: str) -> object:
 
 
 @pytest.mark.parametrize("ahead", [100.0, -100.0])
-def test_a_clock_that_differs_is_told(url: str, ahead: float) -> None:
+def test_a_clock_that_differs_is_reported(url: str, ahead: float) -> None:
     """Codes that others began would be void here, or live too long."""
     with closing(PostgresStore(url, lambda: time.time() + ahead)) as store:
         (line,) = store.advice()
@@ -141,7 +141,7 @@ def test_who_may_not_make_tables_uses_those_that_are_there(url: str, store: Stor
         db.execute("DROP OWNED BY poor; DROP ROLE poor")
 
 
-def test_who_may_not_make_tables_where_none_are_is_told(url: str, db: psycopg.Connection) -> None:
+def test_a_user_without_the_right_to_create_tables_is_reported(url: str, db: psycopg.Connection) -> None:
     with closing(PostgresStore(poor(url, db))) as theirs, pytest.raises(StoreUnavailable, match="may not make"):
         theirs.ping()
     db.execute("DROP ROLE poor")
@@ -374,7 +374,7 @@ def strict_postgres() -> Iterator[Postgres]:
         ("otp", "postgres", "fsync"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(strict_postgres: Postgres, user: str, database: str, message: str) -> None:
+def test_a_fault_is_reported_in_one_line(strict_postgres: Postgres, user: str, database: str, message: str) -> None:
     """The setting and the reason; no traceback and no password."""
     status, lines = check(f"postgresql://{user}@127.0.0.1:{strict_postgres.port}/{database}")
     assert (status, len(lines)) == (1, 1), lines
@@ -383,7 +383,7 @@ def test_what_is_wrong_is_told_in_one_line(strict_postgres: Postgres, user: str,
     assert not any(password in lines[0] for password in ("very-secret", "right"))
 
 
-def test_a_server_that_is_away_is_told_too() -> None:
+def test_a_server_that_is_away_is_reported_too() -> None:
     """With its address, which the operator gave."""
     status, lines = check(f"postgresql://app:{PASSWORD}@127.0.0.1:1/db")
     assert (status, len(lines)) == (1, 1), lines

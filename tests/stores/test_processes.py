@@ -81,14 +81,14 @@ for n in range(100_000):
 
 
 def test_what_was_answered_survives_a_kill(shared_place) -> None:
-    """Five times a process that writes is killed; every swap that it was told of is there, and every count."""
+    """Five times a process that writes is killed; every swap whose success it saw is there, and every count."""
     for turn in range(5):
         name = f"turn{turn}"
         command = [sys.executable, "-c", WRITER, shared_place.url, name]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
-            told = [writer.stdout.readline() for _ in range(40)]  # type: ignore[union-attr]
+            reported = [writer.stdout.readline() for _ in range(40)]  # type: ignore[union-attr]
             os.kill(writer.pid, signal.SIGKILL)
-            told += writer.stdout.readlines()  # type: ignore[union-attr]
-        last = int([line for line in told if line.endswith("\n")][-1])
+            reported += writer.stdout.readlines()  # type: ignore[union-attr]
+        last = int([line for line in reported if line.endswith("\n")][-1])
         assert all(shared_place.store.get(f"{name}.{n}") == b"a" for n in range(last + 1))
         assert shared_place.store.add(name, 0, HOUR) >= last + 1

@@ -215,7 +215,7 @@ def test_a_redis_that_does_not_tell_is_taken_as_it_is(own_redis) -> None:
         store.ping()
 
 
-def test_a_clock_that_differs_is_told(own_redis) -> None:
+def test_a_clock_that_differs_is_reported(own_redis) -> None:
     """Codes that others began would be void here, or live too long."""
     server = own_redis(appendonly="yes")
     with closing(open_store(f"redis://127.0.0.1:{server.port}/0", lambda: time.time() + 9)) as store:

@@ -154,7 +154,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("url", MALFORMED)
-def test_what_is_no_such_url_is_told_the_form_and_shows_no_password(url: str) -> None:
+def test_a_url_that_is_none_gets_the_form_and_shows_no_password(url: str) -> None:
     with pytest.raises(ValueError) as refusal:
         open_store(url)
     assert str(refusal.value).startswith(f"write {FORMS[url.partition('://')[0]]} (in a password")

@@ -135,7 +135,7 @@ def test_a_caller_that_waits_in_vain_withdraws_its_change(path: Path) -> None:
     store.close()
 
 
-def test_a_caller_that_gives_up_on_a_change_under_way_is_told_so(store: SqliteStore) -> None:
+def test_a_caller_that_gives_up_on_a_change_under_way_learns_it(store: SqliteStore) -> None:
     """The answer is that nobody knows: the change is made all the same."""
     go = threading.Event()
 

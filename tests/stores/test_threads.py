@@ -89,8 +89,8 @@ def test_eight_threads_add_exactly(store: Store) -> None:
     assert store.add("c", 0, HOUR) == 4000
 
 
-def test_each_sum_is_told_once(store: Store) -> None:
-    """Two threads must not both be told that they were the fifth."""
+def test_each_sum_is_reported_once(store: Store) -> None:
+    """Two threads must not both learn that they were the fifth."""
     sums: list[int] = []
     together(8, lambda _: sums.extend([store.add("c", 1, HOUR) for _ in range(200)]))
     assert sorted(sums) == list(range(1, 1601))

@@ -20,6 +20,6 @@ def twilio() -> Iterator[FakeTwilio]:
 
 @pytest.fixture
 def broken() -> Iterator[BrokenTwilio]:
-    """A server that answers well until it is told otherwise with `set`."""
+    """A server that answers well until it is changed with `set`."""
     with BrokenTwilio() as server:
         yield server

@@ -14,15 +14,15 @@ from werkzeug.test import TestResponse
 from otp_app.apis import APIS
 from otp_app.web.openapi import APIS as FOLDER
 from otp_app.web.openapi import COMMON, VARIABLE, Operation, operations, parameters, put_together, resolve
-from tests.web.house import House, api_key
+from tests.web.site import Site, api_key
 
-#: everything that there is to say, whichever face a server has
+#: everything that there is to say, whichever API a server has
 FRAGMENTS = [path for name in APIS for path in sorted((FOLDER / name).glob("*openapi.json"), reverse=True)]
 WHOLE = put_together([*FRAGMENTS, COMMON])
 BASIC = "Basic " + base64.b64encode(b"AC" + b"0" * 32 + b":secret").decode()
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """An operation by its method and path."""
 
     method: str
@@ -47,7 +47,7 @@ class Door(NamedTuple):
         found = parameters(WHOLE, Operation(*self, self.node))
         return self.path.format_map({each["name"]: each["example"] for each in found if each["in"] == "path"})
 
-    def ask(self, house: House, body: Any = None, headers: dict[str, str] | None = None, **how: Any) -> TestResponse:
+    def ask(self, site: Site, body: Any = None, headers: dict[str, str] | None = None, **how: Any) -> TestResponse:
         """Ask for it, by default with its first example. A dict goes in the form that it wants, bytes as they are."""
         if self.media and body is None:
             body = self.bodies()[0]
@@ -56,19 +56,19 @@ class Door(NamedTuple):
         if self.media:
             how = {"CONTENT_TYPE": self.media[0]} | how
         shown = {"Authorization": BASIC} if self.path.startswith("/v2/") else {}
-        return house.call(self.method.upper(), self.url(), body, {**shown, **(headers or {})}, **how)
+        return site.call(self.method.upper(), self.url(), body, {**shown, **(headers or {})}, **how)
 
 
-DOORS = [Door(method, path) for method, path, _ in operations(WHOLE)]
+ENDPOINTS = [Endpoint(method, path) for method, path, _ in operations(WHOLE)]
 
 
-def door_of(house: House, answer: TestResponse) -> Door | None:
+def endpoint_of(site: Site, answer: TestResponse) -> Endpoint | None:
     """The operation that an answer is from; None where it is from no view."""
-    adapter = house.app.url_map.bind("localhost")
+    adapter = site.app.url_map.bind("localhost")
     if not adapter.test(answer.request.path, answer.request.method):
         return None
     rule, _ = adapter.match(answer.request.path, answer.request.method, return_rule=True)
-    return Door(answer.request.method.lower(), VARIABLE.sub(r"{\1}", rule.rule))
+    return Endpoint(answer.request.method.lower(), VARIABLE.sub(r"{\1}", rule.rule))
 
 
 def assert_fits(schema: dict[str, Any], value: Any) -> None:
@@ -76,15 +76,15 @@ def assert_fits(schema: dict[str, Any], value: Any) -> None:
     Draft202012Validator({**schema, "components": WHOLE["components"]}).validate(value)
 
 
-def assert_documented(door: Door, answer: TestResponse) -> None:
+def assert_documented(endpoint: Endpoint, answer: TestResponse) -> None:
     """The status, type, headers and body of an answer are those that the document promises."""
-    told = door.node["responses"].get(str(answer.status_code))
-    assert told, f"{door.method} {door.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
-    told = resolve(WHOLE, told)
-    for name, header in told.get("headers", {}).items():
+    response = endpoint.node["responses"].get(str(answer.status_code))
+    assert response, f"{endpoint.method} {endpoint.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
+    response = resolve(WHOLE, response)
+    for name, header in response.get("headers", {}).items():
         _assert_header(resolve(WHOLE, header), answer.headers.get(name))
-    assert list(told.get("content", {})) == ([answer.mimetype] if answer.data else [])
-    for kind, media in told.get("content", {}).items():
+    assert list(response.get("content", {})) == ([answer.mimetype] if answer.data else [])
+    for kind, media in response.get("content", {}).items():
         assert_fits(media["schema"], answer.json if kind == "application/json" else answer.get_data(as_text=True))
 
 
@@ -99,6 +99,6 @@ def _assert_header(header: dict[str, Any], text: str | None) -> None:
 PROOF_KEYS = "p1:HS256:" + "A" * 43 + "="
 KEYS = api_key("shop", "send+verify+metrics", "right")
 ACCOUNTS = "AC" + "0" * 32 + ":" + "0" * 64
-WITH_BODY = [door for door in DOORS if door.media]
-doors = pytest.mark.parametrize("door", DOORS, ids=lambda door: f"{door.method} {door.path}")
-doors_with_body = pytest.mark.parametrize("door", WITH_BODY, ids=lambda door: f"{door.method} {door.path}")
+WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.media]
+endpoints = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")
+endpoints_with_body = pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda each: f"{each.method} {each.path}")

@@ -7,8 +7,8 @@ NUMBER = b'"phone_number": "+14155552671"'
 TERMINATED = {"wsgi.input_terminated": True}
 
 
-def post(house, body, headers=JSON, **environ):
-    return house.post("/send-otp", body, headers=headers, **environ)
+def post(site, body, headers=JSON, **environ):
+    return site.post("/send-otp", body, headers=headers, **environ)
 
 
 def nested(depth):
@@ -54,12 +54,12 @@ def padded(size):
         b"{" + NUMBER + b', "x": ' + b"9" * 5000 + b"}",
     ],
 )
-def test_what_is_not_strict_json_is_refused(house, body):
+def test_what_is_not_strict_json_is_refused(site, body):
     """Nothing is guessed from it, nothing of it is repeated, nothing is sent."""
-    answer = post(house, body)
+    answer = post(site, body)
     assert (answer.status_code, answer.json["error_type"]) == (400, "bad_request")
     assert "4155552671" not in answer.get_data(as_text=True)
-    assert house.channel.messages == []
+    assert site.channel.messages == []
 
 
 @pytest.mark.parametrize(
@@ -75,27 +75,27 @@ def test_what_is_not_strict_json_is_refused(house, body):
         nested(32),
     ],
 )
-def test_what_is_strict_json_is_read(house, body):
+def test_what_is_strict_json_is_read(site, body):
     """White space, escapes, brackets in strings and a depth of 32 are no fault."""
-    assert post(house, body).status_code == 200
+    assert post(site, body).status_code == 200
 
 
-def test_8192_bytes_is_the_limit(house):
+def test_8192_bytes_is_the_limit(site):
     """One byte more is 413, by the announced length as by the real one."""
-    assert post(house, padded(8192)).status_code == 200
-    assert post(house, padded(8193)).status_code == 413
-    announced = post(house, b"{}", CONTENT_LENGTH="8193")
+    assert post(site, padded(8192)).status_code == 200
+    assert post(site, padded(8193)).status_code == 413
+    announced = post(site, b"{}", CONTENT_LENGTH="8193")
     assert (announced.status_code, announced.json["error_type"]) == (413, "too_large")
-    unannounced = post(house, padded(8193), CONTENT_LENGTH="", **TERMINATED)
+    unannounced = post(site, padded(8193), CONTENT_LENGTH="", **TERMINATED)
     assert unannounced.status_code == 413
 
 
-def test_a_body_without_a_length_is_read_to_its_end(house):
+def test_a_body_without_a_length_is_read_to_its_end(site):
     """Where the server says that its stream has one, as for chunks."""
-    assert post(house, b"{" + NUMBER + b"}", CONTENT_LENGTH="", **TERMINATED).status_code == 200
+    assert post(site, b"{" + NUMBER + b"}", CONTENT_LENGTH="", **TERMINATED).status_code == 200
 
 
-def test_no_more_is_read_than_was_announced(house):
+def test_no_more_is_read_than_was_announced(site):
     """Where the stream has no end of its own, asking for more than the body is waiting for ever (PEP 3333)."""
     body = b"{" + NUMBER + b"}"
 
@@ -106,16 +106,16 @@ def test_no_more_is_read_than_was_announced(house):
             return body[:size]
 
     how = {"wsgi.input": Connection(), "CONTENT_LENGTH": str(len(body))}
-    assert house.call("POST", "/send-otp", headers=JSON, **how).status_code == 200
+    assert site.call("POST", "/send-otp", headers=JSON, **how).status_code == 200
 
 
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "Application/JSON", "application/json;charset=utf-8", 'application/json ; charset="UTF-8" '],
 )
-def test_json_by_any_spelling_is_taken(house, content_type):
+def test_json_by_any_spelling_is_taken(site, content_type):
     """The media type's case does not matter, and UTF-8 may be named."""
-    assert post(house, b"{" + NUMBER + b"}", headers={"Content-Type": content_type}).status_code == 200
+    assert post(site, b"{" + NUMBER + b"}", headers={"Content-Type": content_type}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -132,25 +132,25 @@ def test_json_by_any_spelling_is_taken(house, content_type):
         JSON | {"Content-Encoding": "gzip"},
     ],
 )
-def test_what_is_not_json_by_its_headers_is_415(house, headers):
+def test_what_is_not_json_by_its_headers_is_415(site, headers):
     """A form of another site cannot post to us, and nothing is unpacked."""
-    answer = post(house, b"{" + NUMBER + b"}", headers=headers)
+    answer = post(site, b"{" + NUMBER + b"}", headers=headers)
     assert (answer.status_code, answer.json["error_type"]) == (415, "unsupported_media_type")
-    assert house.channel.messages == []
+    assert site.channel.messages == []
 
 
-def test_a_body_that_breaks_off_is_the_clients_fault(house):
+def test_a_body_that_breaks_off_is_the_clients_fault(site):
     """Whatever the server's stream raises, it is no 500 of ours."""
 
     class Broken:
         def read(self, size=-1):
             raise OSError("invalid chunk")
 
-    answer = house.call("POST", "/send-otp", headers=JSON, **{"wsgi.input": Broken()})
+    answer = site.call("POST", "/send-otp", headers=JSON, **{"wsgi.input": Broken()})
     assert (answer.status_code, answer.json["error_type"]) == (400, "bad_request")
 
 
-def test_the_order_of_fields_and_faults_is_stable(house):
-    """Of several faults one is told, with the field's name and without its value."""
-    answer = post(house, b'{"phone_number": 1, "purpose": "NO!", "channel": 2}')
+def test_the_order_of_fields_and_faults_is_stable(site):
+    """Of several faults one is reported, with the field's name and without its value."""
+    answer = post(site, b'{"phone_number": 1, "purpose": "NO!", "channel": 2}')
     assert answer.json["error"] == "phone_number: Input should be a valid string"

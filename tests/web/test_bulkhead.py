@@ -8,7 +8,7 @@ import pytest
 
 from otp_app.apis import APIS, known
 from otp_app.core.delivery import Delivery, Outcome, Reason
-from tests.apis.verify_v2.house import ACCOUNTS, SERVICE, basic
+from tests.apis.verify_v2.site import ACCOUNTS, SERVICE, basic
 
 VERIFY = {"otp_verify_accounts": ACCOUNTS, "otp_verify_services": f"{SERVICE}:login"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -17,21 +17,21 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 @pytest.fixture
 def full(open_all: Any) -> Any:
     """A server of all APIs that runs one send at once, and runs it."""
-    house = open_all(otp_threads=1, otp_client_limits="1/day", **VERIFY)
-    house.services.sends.enter()
-    return house
+    site = open_all(otp_threads=1, otp_client_limits="1/day", **VERIFY)
+    site.services.sends.enter()
+    return site
 
 
-def asked(house: Any, path: str) -> Any:
+def asked(site: Any, path: str) -> Any:
     """A send through an API."""
     match path:
         case "/send-code":
-            return house.post(path, {"user_id": "abc"})
+            return site.post(path, {"user_id": "abc"})
         case "/v2":
-            body = f"To=%2B{house.number()[1:]}&Channel=sms".encode()
-            return house.call("POST", f"/v2/Services/{SERVICE}/Verifications", body, basic() | FORM)
+            body = f"To=%2B{site.number()[1:]}&Channel=sms".encode()
+            return site.call("POST", f"/v2/Services/{SERVICE}/Verifications", body, basic() | FORM)
         case _:
-            return house.post(path, {"phone_number": house.number()}, headers={"Idempotency-Key": "one"})
+            return site.post(path, {"phone_number": site.number()}, headers={"Idempotency-Key": "one"})
 
 
 @pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/send-code", "/api/phone/register", "/v2"])
@@ -53,14 +53,14 @@ def test_checks_and_health_need_no_place(full: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [{"phone_number": "+1"}, b"{", {}], ids=["refused", "no JSON", "incomplete"])
-def test_a_place_comes_back_whatever_became_of_the_send(open_house: Any, body: Any) -> None:
+def test_a_place_comes_back_whatever_became_of_the_send(open_site: Any, body: Any) -> None:
     """Were it lost, so many refusals as there are places would end all sends."""
-    house = open_house(otp_threads=1)
+    site = open_site(otp_threads=1)
     for _ in range(2):
-        assert house.post("/send-otp", body).status_code in (400, 415)
-    house.channel.answers.append(Delivery(Outcome.REFUSED, reason=Reason.FAILED))
-    assert house.send().status_code == 502
-    assert house.send().status_code == 200
+        assert site.post("/send-otp", body).status_code in (400, 415)
+    site.channel.answers.append(Delivery(Outcome.REFUSED, reason=Reason.FAILED))
+    assert site.send().status_code == 502
+    assert site.send().status_code == 200
 
 
 def test_every_send_of_every_api_takes_a_place(open_all: Any) -> None:

@@ -125,7 +125,7 @@ def test_what_comes_straight_from_this_machine(peer, trusted, local):
 
 
 def test_a_header_from_nowhere_is_warned_of_once(monkeypatch, caplog):
-    """All clients of a proxy that the settings do not name share one limit: the operator is told, once."""
+    """All clients of a proxy that the settings do not name share one limit: the log says so, once."""
     monkeypatch.setattr(logs, "_warned", set())
     client._address.cache_clear()
     for _ in range(3):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from tests.web.house import api_key
+from tests.web.site import api_key
 
 KEY = api_key("shop", "send+verify", "shop secret")
 PUBLIC = {"otp_public": "1", "otp_countries": "US"}
@@ -16,143 +16,143 @@ def statuses(calls):
     return [answer.status_code for answer in calls]
 
 
-def test_a_client_has_its_sends_and_no_more(open_house):
+def test_a_client_has_its_sends_and_no_more(open_site):
     """OTP_CLIENT_LIMITS: the next send is 429 and says when to come back; another client goes on."""
-    house = open_house(**PUBLIC, otp_client_limits="2/day")
-    assert statuses([house.send(), house.send()]) == [200, 200]
-    answer = house.send()
+    site = open_site(**PUBLIC, otp_client_limits="2/day")
+    assert statuses([site.send(), site.send()]) == [200, 200]
+    answer = site.send()
     assert (answer.status_code, answer.json["error_type"]) == (429, "too_many_requests")
     assert answer.headers["Retry-After"] == str(answer.json["retry_after"])
     assert 1 <= answer.json["retry_after"] <= 86_400
-    assert house.send(**REMOTE).status_code == 200
-    assert len(house.channel.messages) == 3
+    assert site.send(**REMOTE).status_code == 200
+    assert len(site.channel.messages) == 3
 
 
-def test_a_client_limit_has_ratelimit_fields(open_house):
+def test_a_client_limit_has_ratelimit_fields(open_site):
     """Any refusal for a limit has them, so that a client library need not know which limit it was."""
-    house = open_house(otp_client_limits="1/day")
-    house.send()
-    answer = house.send()
+    site = open_site(otp_client_limits="1/day")
+    site.send()
+    answer = site.send()
     assert answer.headers["RateLimit-Policy"].endswith(";q=1;w=86400")
     assert re.fullmatch(f'"[a-z]+";r=0;t={answer.json["retry_after"]}', answer.headers["RateLimit"])
 
 
-def test_resend_shares_the_limit_of_send(open_house):
+def test_resend_shares_the_limit_of_send(open_site):
     """They are one operation; the other name is no second allowance."""
-    house = open_house(otp_client_limits="2/day")
-    assert statuses([house.send(), house.post("/resend-otp", {"phone_number": house.number()})]) == [200, 200]
-    assert statuses([house.send(), house.post("/resend-otp", {"phone_number": house.number()})]) == [429, 429]
+    site = open_site(otp_client_limits="2/day")
+    assert statuses([site.send(), site.post("/resend-otp", {"phone_number": site.number()})]) == [200, 200]
+    assert statuses([site.send(), site.post("/resend-otp", {"phone_number": site.number()})]) == [429, 429]
 
 
-def test_more_slashes_are_no_second_allowance(open_house):
+def test_more_slashes_are_no_second_allowance(open_site):
     """Werkzeug drops them from the start of a path; here such a path does not exist."""
-    house = open_house(otp_client_limits="1/day")
-    assert statuses([house.send(), house.send(PATH_INFO="//send-otp")]) == [200, 404]
+    site = open_site(otp_client_limits="1/day")
+    assert statuses([site.send(), site.send(PATH_INFO="//send-otp")]) == [200, 404]
 
 
-def test_of_several_limits_each_holds(open_house):
+def test_of_several_limits_each_holds(open_site):
     """20/hour;60/day is both."""
-    house = open_house(otp_client_limits="5/hour;2/day")
-    assert statuses([house.send() for _ in range(3)]) == [200, 200, 429]
+    site = open_site(otp_client_limits="5/hour;2/day")
+    assert statuses([site.send() for _ in range(3)]) == [200, 200, 429]
 
 
-def test_checks_have_a_limit_of_their_own(open_house):
+def test_checks_have_a_limit_of_their_own(open_site):
     """OTP_CHECK_LIMITS counts checks, right and wrong, and no sends."""
-    house = open_house(otp_check_limits="2/day", otp_client_limits="2/day")
-    number = house.number()
-    house.send(number)
-    calls = [house.verify(number, "000000"), house.verify(number), house.verify(number)]
+    site = open_site(otp_check_limits="2/day", otp_client_limits="2/day")
+    number = site.number()
+    site.send(number)
+    calls = [site.verify(number, "000000"), site.verify(number), site.verify(number)]
     assert statuses(calls) == [400, 200, 429]
-    assert house.send().status_code == 200
+    assert site.send().status_code == 200
 
 
-def test_callers_with_a_key_are_exempt(open_house):
+def test_callers_with_a_key_are_exempt(open_site):
     """A keyed caller is a server with many users; the limits of numbers hold for it."""
     given = {"otp_client_limits": "1/day", "otp_check_limits": "1/day"}
-    house = open_house(otp_api_keys=KEY, **given)
-    assert statuses([house.send(key="shop secret") for _ in range(3)]) == [200] * 3
-    assert statuses([house.verify(house.number(), "000000", key="shop secret") for _ in range(3)]) == [400] * 3
+    site = open_site(otp_api_keys=KEY, **given)
+    assert statuses([site.send(key="shop secret") for _ in range(3)]) == [200] * 3
+    assert statuses([site.verify(site.number(), "000000", key="shop secret") for _ in range(3)]) == [400] * 3
 
 
-def test_refused_requests_count(open_house):
+def test_refused_requests_count(open_site):
     """Trying out numbers costs as much as using them."""
-    house = open_house(otp_client_limits="2/day")
-    assert statuses([house.send("+1"), house.post("/send-otp", b"{"), house.send()]) == [400, 415, 429]
+    site = open_site(otp_client_limits="2/day")
+    assert statuses([site.send("+1"), site.post("/send-otp", b"{"), site.send()]) == [400, 415, 429]
 
 
-def test_one_ipv6_client_is_its_64(open_house):
+def test_one_ipv6_client_is_its_64(open_site):
     """Another address of the same network is the same client."""
-    house = open_house(**PUBLIC, otp_client_limits="1/day")
+    site = open_site(**PUBLIC, otp_client_limits="1/day")
     addresses = ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:3::1")
-    assert statuses([house.send(REMOTE_ADDR=address) for address in addresses]) == [200, 429, 200]
+    assert statuses([site.send(REMOTE_ADDR=address) for address in addresses]) == [200, 429, 200]
 
 
-def test_behind_a_trusted_proxy_each_client_counts_alone(open_house):
+def test_behind_a_trusted_proxy_each_client_counts_alone(open_site):
     """And a header that the client wrote itself counts for nothing."""
-    house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
+    site = open_site(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
     forwarded = ("198.51.100.1", "198.51.100.2", "203.0.113.7, 198.51.100.1")
-    assert statuses([house.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 200, 429]
+    assert statuses([site.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 200, 429]
 
 
-def test_unreadable_clients_are_one_client_and_not_the_proxy(open_house):
+def test_unreadable_clients_are_one_client_and_not_the_proxy(open_site):
     """Another unreadable text is no fresh start, and the proxy's own requests are counted apart."""
-    house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
+    site = open_site(**PUBLIC, otp_trusted_proxies="127.0.0.1", otp_client_limits="1/day")
     forwarded = ("unknown", "_hidden", "", "999.1.1.1", "198.51.100.1:4711", "198.51.100.1")
-    assert statuses([house.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 429, 429, 429, 200, 429]
-    assert house.send().status_code == 200
+    assert statuses([site.send(headers={"X-Forwarded-For": by}) for by in forwarded]) == [200, 429, 429, 429, 200, 429]
+    assert site.send().status_code == 200
 
 
-def test_a_forged_header_is_no_new_client(open_house):
+def test_a_forged_header_is_no_new_client(open_site):
     """Without trusted proxies X-Forwarded-For is ignored."""
-    house = open_house(**PUBLIC, otp_client_limits="1/day")
+    site = open_site(**PUBLIC, otp_client_limits="1/day")
     forged = [{"X-Forwarded-For": f"198.51.100.{n}", "X-Real-IP": f"198.51.100.{n}", "Forwarded": f"for=1.2.3.{n}"}
               for n in range(3)]  # fmt: skip
-    assert statuses([house.send(headers=headers, **REMOTE) for headers in forged]) == [200, 429, 429]
+    assert statuses([site.send(headers=headers, **REMOTE) for headers in forged]) == [200, 429, 429]
 
 
-def test_no_limit_is_a_setting_too(open_house):
+def test_no_limit_is_a_setting_too(open_site):
     """Empty: clients are not counted."""
-    house = open_house(otp_client_limits="", otp_check_limits="")
-    assert set(statuses([house.send() for _ in range(25)])) == {200}
+    site = open_site(otp_client_limits="", otp_check_limits="")
+    assert set(statuses([site.send() for _ in range(25)])) == {200}
 
 
 @pytest.mark.parametrize("only", ["otp_client_limits", "otp_check_limits"])
-def test_each_limit_is_switched_off_alone(open_house, only):
+def test_each_limit_is_switched_off_alone(open_site, only):
     """The other one goes on."""
-    house = open_house(**{"otp_client_limits": "1/day", "otp_check_limits": "1/day", only: ""})
-    house.send()
-    house.verify(house.number(), "000000")
-    refused = {"otp_client_limits": house.send(), "otp_check_limits": house.verify(house.number(), "000000")}
+    site = open_site(**{"otp_client_limits": "1/day", "otp_check_limits": "1/day", only: ""})
+    site.send()
+    site.verify(site.number(), "000000")
+    refused = {"otp_client_limits": site.send(), "otp_check_limits": site.verify(site.number(), "000000")}
     assert [name for name, answer in refused.items() if answer.status_code != 429] == [only]
 
 
-def test_a_store_that_goes_away_just_then_makes_no_500_of_a_429(open_house, monkeypatch):
+def test_a_store_that_goes_away_just_then_makes_no_500_of_a_429(open_site, monkeypatch):
     """Until when the client has to wait is known without asking the store again."""
-    house = open_house(otp_client_limits="1/day")
-    add = house.services.store.add
+    site = open_site(otp_client_limits="1/day")
+    add = site.services.store.add
 
     def once(*arguments):
-        monkeypatch.setattr(house.services.store, "add", down)
+        monkeypatch.setattr(site.services.store, "add", down)
         return add(*arguments)
 
     def down(*_):
         raise StoreUnavailable
 
-    house.send()
-    monkeypatch.setattr(house.services.store, "add", once)
-    answer = house.send()
+    site.send()
+    monkeypatch.setattr(site.services.store, "add", once)
+    answer = site.send()
     assert answer.status_code == 429
     assert 1 <= answer.json["retry_after"] <= 86_400
 
 
-def test_a_limit_that_cannot_be_counted_refuses(house, monkeypatch):
+def test_a_limit_that_cannot_be_counted_refuses(site, monkeypatch):
     """Without its store the server answers 503, and does not count in memory instead."""
 
     def down(*_):
         raise StoreUnavailable
 
-    monkeypatch.setattr(house.services.store, "add", down)
-    answer = house.send()
+    monkeypatch.setattr(site.services.store, "add", down)
+    answer = site.send()
     assert (answer.status_code, answer.json["error_type"]) == (503, "store_unavailable")
     assert answer.headers["Retry-After"] == "1"
-    assert house.channel.messages == []
+    assert site.channel.messages == []

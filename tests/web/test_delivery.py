@@ -22,13 +22,13 @@ def refused(reason, **more):
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_each_refusal_has_its_status(house, reason):
+def test_each_refusal_has_its_status(site, reason):
     """The number's fault is 422, its owner's or the destination's 403, ours or the provider's 5xx.
 
     Coming back by oneself helps against a throttle and an outage, and not against what a person has to mend.
     """
-    house.channel.answers.append(refused(reason))
-    answer = house.send()
+    site.channel.answers.append(refused(reason))
+    answer = site.send()
     assert answer.status_code == STATUS[reason]
     wanted = {"error": "The message could not be sent", "error_type": str(reason), "status": STATUS[reason]}
     by_itself = reason in (Reason.THROTTLED, Reason.UNREACHABLE)
@@ -36,72 +36,72 @@ def test_each_refusal_has_its_status(house, reason):
     assert ("Retry-After" in answer.headers) == by_itself
 
 
-def test_when_to_come_back_is_the_providers_word(house):
+def test_when_to_come_back_is_the_providers_word(site):
     """A provider that says how long it is busy is believed."""
-    house.channel.answers.append(refused(Reason.THROTTLED, retry_after=17.5))
-    assert house.send().headers["Retry-After"] == "18"
+    site.channel.answers.append(refused(Reason.THROTTLED, retry_after=17.5))
+    assert site.send().headers["Retry-After"] == "18"
 
 
-def test_a_channel_that_pauses_for_its_credentials_says_how_long(house):
+def test_a_channel_that_pauses_for_its_credentials_says_how_long(site):
     """A person has to mend them, but the channel looks again by itself."""
-    house.channel.answers.append(refused(Reason.AUTH, retry_after=60.0))
-    assert house.send().headers["Retry-After"] == "60"
+    site.channel.answers.append(refused(Reason.AUTH, retry_after=60.0))
+    assert site.send().headers["Retry-After"] == "60"
 
 
-def test_an_unknown_outcome_is_202(house):
+def test_an_unknown_outcome_is_202(site):
     """The message may arrive: neither a success nor a failure, and its code works."""
-    house.channel.answers.append(Delivery(Outcome.UNKNOWN))
-    number = house.number()
-    answer = house.send(number)
+    site.channel.answers.append(Delivery(Outcome.UNKNOWN))
+    number = site.number()
+    answer = site.send(number)
     assert answer.status_code == 202
     assert answer.json["delivery"] == "unknown"
     assert answer.json["message"] != "OTP sent successfully!"
-    assert house.verify(number).status_code == 200
+    assert site.verify(number).status_code == 200
 
 
-def test_a_sent_message_says_nothing_of_delivery(house):
+def test_a_sent_message_says_nothing_of_delivery(site):
     """Seed 003's answer has no such word."""
-    assert "delivery" not in house.send().json
+    assert "delivery" not in site.send().json
 
 
-def test_the_next_channel_follows_a_refusal(open_house):
+def test_the_next_channel_follows_a_refusal(open_site):
     """OTP_CHANNELS is an order: the answer names the channel that took the message."""
-    house = open_house(otp_channels="tests.web.house:RecordingChannel,tests.web.house:OtherChannel")
-    house.channel.answers.append(refused(Reason.UNREACHABLE))
-    answer = house.send()
+    site = open_site(otp_channels="tests.web.site:RecordingChannel,tests.web.site:OtherChannel")
+    site.channel.answers.append(refused(Reason.UNREACHABLE))
+    answer = site.send()
     assert (answer.status_code, answer.json["channel"]) == (200, "whatsapp")
 
 
-def test_an_unknown_outcome_is_the_end(open_house):
+def test_an_unknown_outcome_is_the_end(open_site):
     """After a message that may arrive no second one goes by another channel."""
-    house = open_house(otp_channels="tests.web.house:RecordingChannel,tests.web.house:OtherChannel")
-    house.channel.answers.append(Delivery(Outcome.UNKNOWN))
-    assert house.send().status_code == 202
-    assert house.services.channels[1].messages == []
+    site = open_site(otp_channels="tests.web.site:RecordingChannel,tests.web.site:OtherChannel")
+    site.channel.answers.append(Delivery(Outcome.UNKNOWN))
+    assert site.send().status_code == 202
+    assert site.services.channels[1].messages == []
 
 
-def test_a_refused_number_costs_one_call(house):
+def test_a_refused_number_costs_one_call(site):
     """What was refused for its number is not asked again for ten minutes."""
-    house.channel.answers.append(refused(Reason.BAD_NUMBER))
-    number = house.number()
-    house.send(number)
-    house.clock.advance(31)
-    assert house.send(number).status_code == 422
-    assert len(house.channel.messages) == 1
+    site.channel.answers.append(refused(Reason.BAD_NUMBER))
+    number = site.number()
+    site.send(number)
+    site.clock.advance(31)
+    assert site.send(number).status_code == 422
+    assert len(site.channel.messages) == 1
 
 
-def test_a_failure_of_ours_costs_the_user_nothing(house):
+def test_a_failure_of_ours_costs_the_user_nothing(site):
     """After a refusal that is not about the number the next send may follow at once."""
-    house.channel.answers.append(refused(Reason.ACCOUNT))
-    number = house.number()
-    assert [house.send(number).status_code for _ in range(2)] == [503, 200]
+    site.channel.answers.append(refused(Reason.ACCOUNT))
+    number = site.number()
+    assert [site.send(number).status_code for _ in range(2)] == [503, 200]
 
 
-def test_a_refused_resend_leaves_the_code(house):
+def test_a_refused_resend_leaves_the_code(site):
     """A message that failed takes nothing away from the one that arrived."""
-    number = house.number()
-    house.send(number)
-    house.clock.advance(31)
-    house.channel.answers.append(refused(Reason.THROTTLED))
-    assert house.send(number).status_code == 503
-    assert house.verify(number).status_code == 200
+    number = site.number()
+    site.send(number)
+    site.clock.advance(31)
+    site.channel.answers.append(refused(Reason.THROTTLED))
+    assert site.send(number).status_code == 503
+    assert site.verify(number).status_code == 200

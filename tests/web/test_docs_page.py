@@ -21,8 +21,8 @@ from otp_app.web import openapi
 from tests.conftest import require
 from tests.provider import Provider
 from tests.running import RunningServer
-from tests.web.documented import DOORS, WHOLE, resolve
-from tests.web.house import api_key
+from tests.web.documented import ENDPOINTS, WHOLE, resolve
+from tests.web.site import api_key
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -67,40 +67,40 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def house(open_house):
+def site(open_site):
     """A server of everything."""
-    return open_house(otp_apis=tuple(APIS), otp_directory_url="users.csv", otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
+    return open_site(otp_apis=tuple(APIS), otp_directory_url="users.csv", otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
 
 
-def page(house, **how):
-    return Page(house.call("GET", "/docs", **how).get_data(as_text=True))
+def page(site, **how):
+    return Page(site.call("GET", "/docs", **how).get_data(as_text=True))
 
 
 # ---- what stands in it
 
 
-def test_it_has_every_operation(house):
-    """By face, with what it is for and how it is asked."""
-    shown = page(house)
+def test_it_has_every_operation(site):
+    """By API, with what it is for and how it is asked."""
+    shown = page(site)
     headings = shown.inside("h3", "code")
-    assert headings == [f"{door.method.upper()} {door.path}" for door in DOORS]
+    assert headings == [f"{endpoint.method.upper()} {endpoint.path}" for endpoint in ENDPOINTS]
     assert [tag["name"] for tag in WHOLE["tags"]] == shown.inside("section", "h2")
-    assert len(shown.curls()) == len(DOORS)
+    assert len(shown.curls()) == len(ENDPOINTS)
 
 
-def test_it_has_every_field_and_status(house):
+def test_it_has_every_field_and_status(site):
     """And the example of each answer."""
-    shown = page(house)
+    shown = page(site)
     text = " ".join(text for _, text in shown.texts)
-    for door in DOORS:
-        assert set(door.node["responses"]) <= set(shown.inside("summary", "strong"))
-        for name in resolve(WHOLE, door.media[1]["schema"])["properties"] if door.media else ():
+    for endpoint in ENDPOINTS:
+        assert set(endpoint.node["responses"]) <= set(shown.inside("summary", "strong"))
+        for name in resolve(WHOLE, endpoint.media[1]["schema"])["properties"] if endpoint.media else ():
             assert name in shown.inside("tr", "th", "code")
     assert "resend_too_soon" in text
     assert "at most 64 characters" in text
 
 
-def test_it_is_prepared_once(house, monkeypatch):
+def test_it_is_prepared_once(site, monkeypatch):
     """However many ask a new worker for it at the same time."""
     prepare, calls, together = openapi._prepare, [], threading.Barrier(4)
 
@@ -111,7 +111,7 @@ def test_it_is_prepared_once(house, monkeypatch):
 
     def ask(_):
         together.wait()
-        return house.call("GET", "/docs").status_code
+        return site.call("GET", "/docs").status_code
 
     monkeypatch.setattr(openapi, "_prepare", slowly)
     with ThreadPoolExecutor(4) as readers:
@@ -119,20 +119,20 @@ def test_it_is_prepared_once(house, monkeypatch):
     assert len(calls) == 1
 
 
-def test_it_explains_credentials(house):
+def test_it_explains_credentials(site):
     """Each kind that an operation names."""
-    assert page(house).inside("dl", "dt", "code") == list(WHOLE["components"]["securitySchemes"])
+    assert page(site).inside("dl", "dt", "code") == list(WHOLE["components"]["securitySchemes"])
 
 
-def test_a_server_with_fewer_faces_has_a_shorter_page(open_house):
+def test_a_server_with_fewer_apis_has_a_shorter_page(open_site):
     """It is about the server that shows it."""
-    shown = page(open_house(otp_apis=("native",)))
+    shown = page(open_site(otp_apis=("native",)))
     assert "POST /send-otp" in shown.inside("h3", "code")
     assert "POST /send-code" not in shown.inside("h3", "code")
 
 
 @pytest.mark.parametrize("words", ["Send a code", "send a code to a number", "the recipient", "the usual", "OTP sent"])
-def test_what_stands_in_the_document_is_no_markup(house, monkeypatch, tmp_path, words):
+def test_what_stands_in_the_document_is_no_markup(site, monkeypatch, tmp_path, words):
     """Whatever a fragment says, and wherever."""
     shutil.copytree(openapi.APIS, tmp_path / "apis")
     fragment = tmp_path / "apis/native/openapi.json"
@@ -140,7 +140,7 @@ def test_what_stands_in_the_document_is_no_markup(house, monkeypatch, tmp_path, 
     assert words in text
     fragment.write_text(text.replace(words, "<img src=x>"), encoding="utf-8")
     monkeypatch.setattr(openapi, "APIS", tmp_path / "apis")
-    shown = page(house)
+    shown = page(site)
     assert shown.all("img") == []
     assert "<img src=x>" in " ".join(text for _, text in shown.texts)
 
@@ -148,9 +148,9 @@ def test_what_stands_in_the_document_is_no_markup(house, monkeypatch, tmp_path, 
 # ---- it is sealed
 
 
-def test_it_needs_nothing_from_elsewhere(house):
+def test_it_needs_nothing_from_elsewhere(site):
     """No script, no picture, no font; every link stays on this server."""
-    shown = page(house)
+    shown = page(site)
     assert shown.all("script", "link", "img", "iframe", "object", "embed", "form", "base") == []
     assert shown.attribute("src") == shown.attribute("style") == []
     assert not [name for _, attributes in shown.elements for name in attributes if name.startswith("on")]
@@ -160,9 +160,9 @@ def test_it_needs_nothing_from_elsewhere(house):
     assert "@import" not in shown.inside("style")[0]
 
 
-def test_its_policy_lets_in_its_own_style_only(house):
+def test_its_policy_lets_in_its_own_style_only(site):
     """One policy, with the digest of the one style that there is."""
-    answer = house.call("GET", "/docs")
+    answer = site.call("GET", "/docs")
     (style,) = re.findall("<style>(.*?)</style>", answer.get_data(as_text=True), re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert answer.headers.getlist("Content-Security-Policy") == [
@@ -170,9 +170,9 @@ def test_its_policy_lets_in_its_own_style_only(house):
     ]
 
 
-def test_its_other_headers_are_those_of_every_answer(house):
+def test_its_other_headers_are_those_of_every_answer(site):
     """Only the policy is its own."""
-    docs, other = (house.call("GET", path).headers for path in ("/docs", "/healthz"))
+    docs, other = (site.call("GET", path).headers for path in ("/docs", "/healthz"))
     own = {"Content-Type", "Content-Length", "Content-Security-Policy"}
     assert {name: docs[name] for name in dict(docs) if name not in own} == {
         name: other[name] for name in dict(other) if name not in own
@@ -182,23 +182,23 @@ def test_its_other_headers_are_those_of_every_answer(house):
 # ---- everybody can read it
 
 
-def test_it_is_marked_up_for_all_readers(house):
+def test_it_is_marked_up_for_all_readers(site):
     """A language, one title, a way past the list, names for all parts, headers of tables, light and dark."""
-    shown = page(house)
+    shown = page(site)
     assert shown.all("html") == [{"lang": "en"}]
     assert len(shown.all("h1")) == len(shown.all("main")) == len(shown.all("nav")) == 1
     assert shown.all("a")[0] == {"class": "skip", "href": "#operations"}
     assert len(set(shown.attribute("id"))) == len(shown.attribute("id"))
     assert set(shown.attribute("aria-labelledby")) <= set(shown.attribute("id"))
     assert all(cell.get("scope") in ("col", "row") for cell in shown.all("th"))
-    assert len(shown.all("caption")) == len(shown.all("table")) > len(DOORS) / 2
+    assert len(shown.all("caption")) == len(shown.all("table")) > len(ENDPOINTS) / 2
     assert "prefers-color-scheme: dark" in shown.inside("style")[0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_its_colours_can_be_read(house, scheme):
+def test_its_colours_can_be_read(site, scheme):
     """Text and links have a contrast of 7 to 1 with what they stand on (WCAG 2.2, level AAA)."""
-    colours = re.findall(r"--(\w+): (#[0-9a-f]{3,6})", page(house).inside("style")[0])
+    colours = re.findall(r"--(\w+): (#[0-9a-f]{3,6})", page(site).inside("style")[0])
     half = len(colours) // 2
     found = dict(colours[:half] if scheme == "light" else colours[half:])
     for on in "back", "soft":
@@ -230,27 +230,27 @@ def luminance(colour):
         ({"HTTP_HOST": "localhost", "HTTP_X_FORWARDED_PROTO": "javascript:"}, "'http://localhost/"),
     ],
 )
-def test_its_lines_ask_the_server_that_showed_them(house, how, base):
+def test_its_lines_ask_the_server_that_showed_them(site, how, base):
     """By the name under which the reader found it."""
-    assert [line for line in page(house, **how).curls() if f" {base}" not in line] == []
+    assert [line for line in page(site, **how).curls() if f" {base}" not in line] == []
 
 
-def test_its_lines_show_a_key_where_one_is_needed(open_house):
+def test_its_lines_show_a_key_where_one_is_needed(open_site):
     """Taken from a variable: a key has no place in a page."""
-    lines = page(open_house(otp_api_keys=api_key("shop", "send", "s"))).curls()
+    lines = page(open_site(otp_api_keys=api_key("shop", "send", "s"))).curls()
     assert 'curl -X POST -H "Authorization: Bearer $OTP_API_KEY"' in lines[0]
     assert next(line for line in lines if "/healthz" in line) == "curl 'http://127.0.0.1:5000/healthz'"
 
 
-def test_its_lines_show_any_credentials_where_any_will_do(open_house):
+def test_its_lines_show_any_credentials_where_any_will_do(open_site):
     """Those of a Twilio account in the reader's environment have no place here."""
-    without = page(open_house(otp_apis="verify_v2")).curls()
+    without = page(open_site(otp_apis="verify_v2")).curls()
     assert f"-u AC{'0' * 32}:any " in without[0]
-    known = page(open_house(otp_apis="verify_v2", otp_verify_accounts=f"{ACCOUNT}:{'0' * 64}")).curls()
+    known = page(open_site(otp_apis="verify_v2", otp_verify_accounts=f"{ACCOUNT}:{'0' * 64}")).curls()
     assert '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN" ' in known[0]
 
 
-#: what the examples come to that name what is not there, or guess a code; all others are 200
+#: what the examples come to that name what is not there, or attempt a code; all others are 200
 COMES_TO = {
     "verifyOtp": 400, "showVerification": 404, "cancelVerification": 404, "verifyCode": 400, "verifyPhone": 400,
     "startVerification": 201, "fetchVerification": 404, "updateVerification": 404, "createService": 201,
@@ -277,7 +277,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     settings = {**everything, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
         asked = subprocess.run([curl, f"{server.url}/docs"], env={}, capture_output=True, text=True, check=True)
-        for door, line in zip(DOORS, Page(asked.stdout).curls(), strict=True):
+        for endpoint, line in zip(ENDPOINTS, Page(asked.stdout).curls(), strict=True):
             ran = subprocess.run(["sh", "-c", line], env=shell, capture_output=True, text=True, check=True, timeout=60)
-            expected = COMES_TO.get(door.node["operationId"], 200)
+            expected = COMES_TO.get(endpoint.node["operationId"], 200)
             assert ran.stdout.rpartition("\n")[2] == str(expected), f"{line}\n{ran.stdout}"

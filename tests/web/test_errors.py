@@ -46,15 +46,15 @@ def made(kind):
 
 
 @pytest.fixture
-def failing(house, monkeypatch):
+def failing(site, monkeypatch):
     """A server on which each send raises what is handed in; returns the answer."""
 
     def send_raising(error):
         def raise_error(*_):
             raise error
 
-        monkeypatch.setattr(house.services.verifications, "send", raise_error)
-        return house.send()
+        monkeypatch.setattr(site.services.verifications, "send", raise_error)
+        return site.send()
 
     return send_raising
 
@@ -82,7 +82,7 @@ def test_every_reason_has_its_status():
 
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
-def test_every_refusal_is_told_the_same_way(failing, kind):
+def test_every_refusal_is_reported_the_same_way(failing, kind):
     """Seed 003's `error`, then the type, the status, and for 429 and 503 when to come back."""
     answer = failing(made(kind))
     body = answer.json
@@ -95,8 +95,8 @@ def test_every_refusal_is_told_the_same_way(failing, kind):
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 29.9])
-def test_a_wait_is_never_told_too_short(failing, seconds):
-    """Who waits as long as told is not refused again: whole seconds, rounded up."""
+def test_a_wait_is_never_reported_too_short(failing, seconds):
+    """A caller that waits as long as `retry_after` says is not refused again: whole seconds, rounded up."""
     error = OtpError("said", seconds)
     assert failing(error).json["retry_after"] >= seconds
 
@@ -116,17 +116,17 @@ def test_every_error_of_the_framework_is_json(failing, status):
     "path",
     ["/", "", "/send", "/send-otp/", "/x//send-otp", "/./send-otp", "/SEND-OTP", "/verifications/", "/\0", "/a" * 500],
 )
-def test_unknown_paths_are_404(house, path):
+def test_unknown_paths_are_404(site, path):
     """A path has one spelling; a second one would be a second bucket for limits."""
-    answer = house.call("POST", "/", {}, PATH_INFO=path)
+    answer = site.call("POST", "/", {}, PATH_INFO=path)
     assert (answer.status_code, answer.json["error_type"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/verify-otp"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
-def test_other_methods_are_405(house, path, method):
-    """And told which one is right."""
-    answer = house.call(method, path, headers={"X-HTTP-Method-Override": "POST"})
+def test_other_methods_are_405(site, path, method):
+    """And learns which one is right."""
+    answer = site.call(method, path, headers={"X-HTTP-Method-Override": "POST"})
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
     assert method == "HEAD" or answer.json["error_type"] == "method_not_allowed"
@@ -145,12 +145,12 @@ def test_what_lasts_is_logged_now_and_then(failing, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("debug", ["", "1"])
-def test_of_a_defect_nothing_is_shown(open_house, monkeypatch, caplog, debug):
+def test_of_a_defect_nothing_is_shown(open_site, monkeypatch, caplog, debug):
     """The answer says no more than 500, in debug mode too; the log has the type and the place, and not the text."""
     monkeypatch.setenv("FLASK_DEBUG", debug)
-    house = open_house()
-    monkeypatch.setattr(house.services.verifications, "send", lambda *_: {}[SECRET])
-    answer = house.send()
+    site = open_site()
+    monkeypatch.setattr(site.services.verifications, "send", lambda *_: {}[SECRET])
+    answer = site.send()
     assert answer.status_code == 500
     assert answer.json == {"error": "Internal error", "error_type": "internal_error", "status": 500}
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]

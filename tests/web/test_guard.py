@@ -8,7 +8,7 @@ from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.web import guard
 from otp_app.web.limits import StoreStorage
-from tests.web.house import api_key
+from tests.web.site import api_key
 
 KEYS = ",".join(
     [
@@ -35,9 +35,9 @@ def reached(answer):
 
 
 @pytest.fixture
-def keyed(open_house):
+def keyed(open_site):
     """A server with API keys."""
-    return open_house(otp_api_keys=KEYS)
+    return open_site(otp_api_keys=KEYS)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_without_a_key_it_is_401(keyed, where, header):
     ],
 )
 def test_a_key_opens_what_its_scopes_say(keyed, secret, open_to_it):
-    """The scope send sends and resends, verify checks, tells the status and cancels; other doors are 403."""
+    """The scope send sends and resends, verify checks, tells the status and cancels; other routes are 403."""
     answers = {where: keyed.call(*where, {}, key=secret) for where in (SEND, VERIFY, STATUS, CANCEL)}
     assert [where for where, answer in answers.items() if reached(answer)] == open_to_it
     assert {answers[where].status_code for where in answers if where not in open_to_it} <= {403}
@@ -109,37 +109,37 @@ def test_a_key_opens_what_its_scopes_say(keyed, secret, open_to_it):
 
 
 @pytest.mark.parametrize("given", [PUBLIC, PUBLIC | {"otp_api_keys": KEYS}])
-def test_in_public_mode_browsers_send_and_check(open_house, given):
+def test_in_public_mode_browsers_send_and_check(open_site, given):
     """OTP_PUBLIC=1: sends and checks need no key."""
-    house = open_house(**given)
+    site = open_site(**given)
     for path in ("/send-otp", "/resend-otp", "/verify-otp"):
-        assert reached(house.post(path, {}, **REMOTE))
+        assert reached(site.post(path, {}, **REMOTE))
 
 
-def test_in_public_mode_status_and_cancel_need_a_key(open_house):
+def test_in_public_mode_status_and_cancel_need_a_key(open_site):
     """What became of a verification is for servers, where keys are configured."""
-    house = open_house(**PUBLIC, otp_api_keys=KEYS)
+    site = open_site(**PUBLIC, otp_api_keys=KEYS)
     for where in (STATUS, CANCEL):
-        assert not reached(house.call(*where))
-        assert reached(house.call(*where, key="checker secret"))
+        assert not reached(site.call(*where))
+        assert reached(site.call(*where, key="checker secret"))
 
 
-def test_a_key_counts_in_public_mode_too(open_house):
+def test_a_key_counts_in_public_mode_too(open_site):
     """A key without the scope is refused, though no key would be needed."""
-    house = open_house(**PUBLIC, otp_api_keys=KEYS)
-    assert house.send(key="checker secret").status_code == 403
+    site = open_site(**PUBLIC, otp_api_keys=KEYS)
+    assert site.send(key="checker secret").status_code == 403
 
 
-def test_without_configured_keys_a_key_is_nothing(house):
+def test_without_configured_keys_a_key_is_nothing(site):
     """An old client's header does no harm on one's own machine."""
-    assert house.send(key="any").status_code == 200
+    assert site.send(key="any").status_code == 200
 
 
 # ---- guessing keys
 
 
 @pytest.fixture
-def wrong_keys(open_house, monkeypatch):
+def wrong_keys(open_site, monkeypatch):
     """A server with keys on which the clock of wrong keys stands still; returns it and a way to move the clock."""
     now = [1_750_000_000.0]
     monkeypatch.setattr(guard, "StoreStorage", partial(StoreStorage, clock=lambda: now[0]))
@@ -147,55 +147,55 @@ def wrong_keys(open_house, monkeypatch):
     def move(seconds):
         now[0] += seconds
 
-    return open_house(otp_api_keys=KEYS), move
+    return open_site(otp_api_keys=KEYS), move
 
 
 def test_the_eleventh_wrong_key_of_a_minute_is_429(wrong_keys):
-    """Ten wrong keys are told so; from then on the client has to wait, and others do not."""
-    house, _ = wrong_keys
-    statuses = [house.send(key="wrong").status_code for _ in range(12)]
+    """Ten wrong keys are reported; from then on the client has to wait, and others do not."""
+    site, _ = wrong_keys
+    statuses = [site.send(key="wrong").status_code for _ in range(12)]
     assert statuses == [401] * 10 + [429] * 2
-    answer = house.send(key="wrong")
+    answer = site.send(key="wrong")
     assert answer.json["error_type"] == "too_many_wrong_keys"
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert house.send(key="wrong", **REMOTE).status_code == 401
+    assert site.send(key="wrong", **REMOTE).status_code == 401
 
 
 def test_wrong_keys_have_ratelimit_fields(wrong_keys):
     """As every refusal for a limit."""
-    house, _ = wrong_keys
-    answer = [house.send(key="wrong") for _ in range(11)][-1]
+    site, _ = wrong_keys
+    answer = [site.send(key="wrong") for _ in range(11)][-1]
     assert answer.headers["RateLimit-Policy"].endswith(";q=10;w=60")
     assert "RateLimit" in answer.headers
 
 
 def test_the_next_minute_begins_anew(wrong_keys):
     """A slip is forgiven."""
-    house, move = wrong_keys
+    site, move = wrong_keys
     for _ in range(11):
-        house.send(key="wrong")
+        site.send(key="wrong")
     move(60)
-    assert house.send(key="wrong").status_code == 401
+    assert site.send(key="wrong").status_code == 401
 
 
 def test_a_right_key_is_never_shut_out(wrong_keys):
-    """Whoever guesses from the address of our own server cannot lock that server out."""
-    house, _ = wrong_keys
+    """An attacker with the address of our own server cannot lock that server out."""
+    site, _ = wrong_keys
     for _ in range(12):
-        house.send(key="wrong")
-    assert house.send(key="shop secret").status_code == 200
+        site.send(key="wrong")
+    assert site.send(key="shop secret").status_code == 200
 
 
 # ---- readyz
 
 
 @pytest.mark.parametrize("given", [{}, {"otp_api_keys": KEYS}, PUBLIC])
-def test_readyz_is_for_this_machine(open_house, given):
+def test_readyz_is_for_this_machine(open_site, given):
     """It tells what does not work: nothing for strangers, whatever the mode."""
-    house = open_house(**given)
-    assert house.call("GET", "/readyz").status_code == 200
-    assert house.call("GET", "/readyz", REMOTE_ADDR="::1").status_code == 200
-    assert house.call("GET", "/readyz", **REMOTE).status_code == (401 if given else 403)
+    site = open_site(**given)
+    assert site.call("GET", "/readyz").status_code == 200
+    assert site.call("GET", "/readyz", REMOTE_ADDR="::1").status_code == 200
+    assert site.call("GET", "/readyz", **REMOTE).status_code == (401 if given else 403)
 
 
 def test_readyz_is_for_the_metrics_scope(keyed):
@@ -204,18 +204,18 @@ def test_readyz_is_for_the_metrics_scope(keyed):
     assert keyed.call("GET", "/readyz", key="shop secret", **REMOTE).status_code == 403
 
 
-def test_readyz_behind_a_proxy_is_not_for_its_clients(open_house):
+def test_readyz_behind_a_proxy_is_not_for_its_clients(open_site):
     """The proxy is on this machine, who asks through it is not."""
-    house = open_house(**PUBLIC, otp_trusted_proxies="127.0.0.1")
+    site = open_site(**PUBLIC, otp_trusted_proxies="127.0.0.1")
     for hops in [*UNREADABLE, "127.0.0.1, 203.0.113.9", "127.0.0.1", "::1"]:
-        assert house.call("GET", "/readyz", headers={"X-Forwarded-For": hops}).status_code == 401, hops
+        assert site.call("GET", "/readyz", headers={"X-Forwarded-For": hops}).status_code == 401, hops
 
 
-def test_readyz_stays_closed_where_the_proxy_forgets_to_name_the_client(open_house):
+def test_readyz_stays_closed_where_the_proxy_forgets_to_name_the_client(open_site):
     """A trusted proxy on this machine without X-Forwarded-For looks like a caller on it: the key decides."""
-    house = open_house(otp_api_keys=KEYS, otp_trusted_proxies="127.0.0.1")
-    assert house.call("GET", "/readyz").status_code == 401
-    assert house.call("GET", "/readyz", key="monitor secret").status_code == 200
+    site = open_site(otp_api_keys=KEYS, otp_trusted_proxies="127.0.0.1")
+    assert site.call("GET", "/readyz").status_code == 401
+    assert site.call("GET", "/readyz", key="monitor secret").status_code == 200
 
 
 def test_healthz_is_for_everybody(keyed):
@@ -223,10 +223,10 @@ def test_healthz_is_for_everybody(keyed):
     assert keyed.call("GET", "/healthz", **REMOTE).status_code == 200
 
 
-def test_a_view_that_says_nothing_is_refused(house):
-    """Who forgets @requires has no open door, but a closed one."""
-    house.app.add_url_rule("/forgotten", view_func=lambda: "open", endpoint="forgotten")
-    answer = house.call("GET", "/forgotten")
+def test_a_view_that_says_nothing_is_refused(site):
+    """A view without @requires is closed, not open."""
+    site.app.add_url_rule("/forgotten", view_func=lambda: "open", endpoint="forgotten")
+    answer = site.call("GET", "/forgotten")
     assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
 
 
@@ -234,9 +234,9 @@ def test_a_view_that_says_nothing_is_refused(house):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:5000", "localhost:80", "LOCALHOST", "[::1]:5000"])
-def test_names_of_this_machine_are_its_own(house, host):
+def test_names_of_this_machine_are_its_own(site, host):
     """By any port."""
-    assert house.call("GET", "/healthz", HTTP_HOST=host).status_code == 200
+    assert site.call("GET", "/healthz", HTTP_HOST=host).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -244,23 +244,23 @@ def test_names_of_this_machine_are_its_own(house, host):
     ["", "evil.example", "127.0.0.1.evil.example", "localhost.", "localhost:port", "localhost:0", "a b", "127.0.0.1@x",
      "127.0.0.2", "[::2]"],
 )  # fmt: skip
-def test_another_name_is_refused(house, host):
+def test_another_name_is_refused(site, host):
     """On a server for this machine another Host is a web page whose name was bound to loopback."""
-    answer = house.call("GET", "/healthz", HTTP_HOST=host)
+    answer = site.call("GET", "/healthz", HTTP_HOST=host)
     assert (answer.status_code, answer.json["error_type"]) == (400, "bad_host")
 
 
-def test_no_host_at_all_is_refused(house):
+def test_no_host_at_all_is_refused(site):
     """HTTP/1.0 may leave it out, and Flask's own check lets that pass."""
     environ = create_environ("/healthz") | {"REMOTE_ADDR": "127.0.0.1"}
     del environ["HTTP_HOST"]
-    _, status, _ = run_wsgi_app(house.app, environ)
+    _, status, _ = run_wsgi_app(site.app, environ)
     assert status == "400 BAD REQUEST"
 
 
-def test_the_bound_name_is_trusted(open_house):
+def test_the_bound_name_is_trusted(open_site):
     """HOST may be another loopback address."""
-    assert open_house(host="127.0.0.2").call("GET", "/healthz", HTTP_HOST="127.0.0.2:5000").status_code == 200
+    assert open_site(host="127.0.0.2").call("GET", "/healthz", HTTP_HOST="127.0.0.2:5000").status_code == 200
 
 
 def test_with_keys_any_well_formed_host_will_do(keyed):
@@ -269,22 +269,22 @@ def test_with_keys_any_well_formed_host_will_do(keyed):
     assert keyed.call("GET", "/healthz", HTTP_HOST="").status_code == 400
 
 
-def test_trusted_hosts_are_a_list(open_house):
+def test_trusted_hosts_are_a_list(open_site):
     """OTP_TRUSTED_HOSTS: these names, and with a leading dot what is below."""
-    house = open_house(otp_api_keys=KEYS, otp_trusted_hosts="otp.example,.inner.example,Mixed.Example")
+    site = open_site(otp_api_keys=KEYS, otp_trusted_hosts="otp.example,.inner.example,Mixed.Example")
     good = ("otp.example", "OTP.example:443", "a.inner.example", "mixed.example")
     bad = ("x.otp.example", "inner.example.evil", "xinner.example", "127.0.0.1")
-    answers = {host: house.call("GET", "/healthz", HTTP_HOST=host).status_code for host in good + bad}
+    answers = {host: site.call("GET", "/healthz", HTTP_HOST=host).status_code for host in good + bad}
     assert answers == dict.fromkeys(good, 200) | dict.fromkeys(bad, 400)
 
 
-def test_what_is_public_is_no_more_than_that(open_house):
+def test_what_is_public_is_no_more_than_that(open_site):
     """Strangers may send and check; who read or ended the verifications of others would need no code."""
-    house = open_house(**PUBLIC)
-    sent = house.send("+14155552671", **REMOTE)
+    site = open_site(**PUBLIC)
+    sent = site.send("+14155552671", **REMOTE)
     where = f"/verifications/{sent.json['verification_id']}"
-    assert [house.call(method, where, **REMOTE).status_code for method in ("GET", "DELETE")] == [401, 401]
-    assert house.verify("+14155552671", **REMOTE).status_code == 200
+    assert [site.call(method, where, **REMOTE).status_code for method in ("GET", "DELETE")] == [401, 401]
+    assert site.verify("+14155552671", **REMOTE).status_code == 200
 
 
 # ---- a server that nothing opens for others
@@ -303,60 +303,60 @@ PATHS = ["/send-otp", "/healthz", "/readyz", "/openapi.json", "/nothing", "//sen
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5000", "192.0.2.1"])
 @pytest.mark.parametrize("peer", ELSEWHERE)
-def test_a_server_without_callers_refuses_every_peer_from_elsewhere(house, peer, host):
+def test_a_server_without_callers_refuses_every_peer_from_elsewhere(site, peer, host):
     """403 on every path, whatever the server was started with and whatever Host says."""
     for path in PATHS:
-        answer = house.call("POST", path, {"phone_number": "+14155552671"}, REMOTE_ADDR=peer, HTTP_HOST=host)
+        answer = site.call("POST", path, {"phone_number": "+14155552671"}, REMOTE_ADDR=peer, HTTP_HOST=host)
         assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
-    assert house.channel.messages == []
+    assert site.channel.messages == []
 
 
 @pytest.mark.parametrize("name", BY_PROXIES)
 @pytest.mark.parametrize("value", ["127.0.0.1", ""])
-def test_a_server_without_callers_refuses_what_came_through_a_proxy(house, name, value):
+def test_a_server_without_callers_refuses_what_came_through_a_proxy(site, name, value):
     """A proxy on this machine asks from loopback, and may name loopback as the host."""
-    answer = house.send(headers={name: value})
+    answer = site.send(headers={name: value})
     assert (answer.status_code, answer.json["error_type"]) == (403, "forbidden")
-    assert house.channel.messages == []
+    assert site.channel.messages == []
 
 
-def test_a_server_without_callers_knows_nginx_without_any_header(house):
+def test_a_server_without_callers_knows_nginx_without_any_header(site):
     """Its default is HTTP/1.0 with `Connection: close`, which no client needs to say."""
     nginx = {"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"}
-    assert house.send(**nginx).status_code == 403
-    assert house.send(SERVER_PROTOCOL="HTTP/1.0").status_code == 200
+    assert site.send(**nginx).status_code == 403
+    assert site.send(SERVER_PROTOCOL="HTTP/1.0").status_code == 200
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
-def test_a_server_without_callers_serves_its_own_machine(house, peer):
+def test_a_server_without_callers_serves_its_own_machine(site, peer):
     """By every loopback address."""
-    assert house.send(REMOTE_ADDR=peer).status_code == 200
+    assert site.send(REMOTE_ADDR=peer).status_code == 200
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "werkzeug"])
-def test_a_unix_peer_cannot_pass_for_loopback(house, server):
+def test_a_unix_peer_cannot_pass_for_loopback(site, server):
     """It may bind its end of the connection to any name, and gunicorn and flask run take that for an address."""
     with socket.socket(socket.AF_UNIX) as connection:
-        assert house.send(**{f"{server}.socket": connection}).status_code == 403
+        assert site.send(**{f"{server}.socket": connection}).status_code == 403
 
 
-def test_behind_a_server_that_hides_proxies_nothing_is_local(house):
+def test_behind_a_server_that_hides_proxies_nothing_is_local(site):
     """waitress removes X-Forwarded-For and its like by default, so a proxy's request looks like any other."""
-    assert house.send(**{"waitress.client_disconnected": lambda: False}).status_code == 403
+    assert site.send(**{"waitress.client_disconnected": lambda: False}).status_code == 403
 
 
 @pytest.mark.parametrize("given", [{"otp_api_keys": KEYS}, PUBLIC])
-def test_an_open_server_serves_through_any_proxy(open_house, given):
+def test_an_open_server_serves_through_any_proxy(open_site, given):
     """There the keys, or the operator's word, decide."""
-    house = open_house(**given)
+    site = open_site(**given)
     for name in BY_PROXIES:
-        assert house.send(key="shop secret", headers={name: "203.0.113.9"}, **REMOTE).status_code == 200
+        assert site.send(key="shop secret", headers={name: "203.0.113.9"}, **REMOTE).status_code == 200
 
 
 @pytest.mark.parametrize("header", [{"X-API-Key": ""}, {"X-API-Key": " "}, {"Authorization": "Bearer "},
                                     {"Authorization": "Bearer"}])  # fmt: skip
-def test_an_empty_key_is_never_a_key(open_house, header):
+def test_an_empty_key_is_never_a_key(open_site, header):
     """It is a wrong key, on a server that others may call without one too."""
-    house = open_house(otp_api_keys=api_key("shop", "send", "key"), otp_public=True, otp_countries="US")
-    assert house.send(headers=header).status_code == 401
-    assert house.channel.messages == []
+    site = open_site(otp_api_keys=api_key("shop", "send", "key"), otp_public=True, otp_countries="US")
+    assert site.send(headers=header).status_code == 401
+    assert site.channel.messages == []

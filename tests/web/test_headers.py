@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.house import api_key
+from tests.web.site import api_key
 
 HEADERS = {
     "Cache-Control": ["no-store"],
@@ -13,45 +13,45 @@ HEADERS = {
 ORIGIN = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
 
-def broken(house):
-    house.channel.before = lambda: {}["x"]
-    return house.send(headers=ORIGIN)
+def broken(site):
+    site.channel.before = lambda: {}["x"]
+    return site.send(headers=ORIGIN)
 
 
 ANSWERS = {
-    "200": lambda house: house.send(headers=ORIGIN),
-    "400": lambda house: house.post("/send-otp", {}, headers=ORIGIN),
-    "400 host": lambda house: house.call("GET", "/healthz", HTTP_HOST="evil.example"),
-    "404": lambda house: house.call("GET", "/", headers=ORIGIN),
-    "405": lambda house: house.call("GET", "/send-otp", headers=ORIGIN),
-    "415": lambda house: house.post("/send-otp", b"{}", headers=ORIGIN),
-    "429": lambda house: [house.send("+14155552671", headers=ORIGIN) for _ in range(2)][1],
+    "200": lambda site: site.send(headers=ORIGIN),
+    "400": lambda site: site.post("/send-otp", {}, headers=ORIGIN),
+    "400 host": lambda site: site.call("GET", "/healthz", HTTP_HOST="evil.example"),
+    "404": lambda site: site.call("GET", "/", headers=ORIGIN),
+    "405": lambda site: site.call("GET", "/send-otp", headers=ORIGIN),
+    "415": lambda site: site.post("/send-otp", b"{}", headers=ORIGIN),
+    "429": lambda site: [site.send("+14155552671", headers=ORIGIN) for _ in range(2)][1],
     "500": broken,
-    "options": lambda house: house.call("OPTIONS", "/send-otp", headers=ORIGIN),
-    "head": lambda house: house.call("HEAD", "/healthz", headers=ORIGIN),
+    "options": lambda site: site.call("OPTIONS", "/send-otp", headers=ORIGIN),
+    "head": lambda site: site.call("HEAD", "/healthz", headers=ORIGIN),
 }
 
 
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
-def test_every_answer_is_sealed(house, make):
+def test_every_answer_is_sealed(site, make):
     """Not to be kept, sniffed, framed or let out by a referrer; each header once."""
-    answer = make(house)
+    answer = make(site)
     assert {name: answer.headers.getlist(name) for name in HEADERS} == HEADERS
 
 
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
-def test_no_answer_is_for_other_sites(house, make):
+def test_no_answer_is_for_other_sites(site, make):
     """No CORS header ever: a web page of another origin reads nothing."""
-    assert [name for name, _ in make(house).headers if name.startswith("Access-Control")] == []
+    assert [name for name, _ in make(site).headers if name.startswith("Access-Control")] == []
 
 
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
-def test_no_answer_has_a_cookie(house, make):
+def test_no_answer_has_a_cookie(site, make):
     """There are no sessions."""
-    assert "Set-Cookie" not in make(house).headers
+    assert "Set-Cookie" not in make(site).headers
 
 
-def test_a_preflight_is_no_way_past_the_guard(open_house):
+def test_a_preflight_is_no_way_past_the_guard(open_site):
     """With keys configured OPTIONS needs one like everything else."""
-    house = open_house(otp_api_keys=api_key("shop", "send", "a"))
-    assert house.call("OPTIONS", "/send-otp", headers=ORIGIN).status_code == 401
+    site = open_site(otp_api_keys=api_key("shop", "send", "a"))
+    assert site.call("OPTIONS", "/send-otp", headers=ORIGIN).status_code == 401

@@ -53,7 +53,7 @@ def test_clients_and_limits_count_apart(limiter):
     assert limiter.hit(parse("2/minute"), "client")
 
 
-def test_the_rest_and_the_end_of_a_window_are_told(limiter, now):
+def test_the_rest_and_the_end_of_a_window_are_reported(limiter, now):
     """What a client has left, and when it has all again."""
     now.seconds = START + 30.5
     limiter.hit(TEN_MINUTES, "client")
@@ -169,6 +169,6 @@ def test_a_store_that_fails_is_not_replaced(call):
         getattr(storage, call)(*arguments)
 
 
-def test_a_store_that_works_is_told(storage):
+def test_a_store_that_works_is_reported(storage):
     """check is the library's question for health."""
     assert storage.check() is True

@@ -16,9 +16,9 @@ import pytest
 from werkzeug.test import create_environ
 
 import otp_app
-from tests.apis.verify_v2.house import ACCOUNTS, basic
-from tests.web.house import BASE_URL, House
+from tests.apis.verify_v2.site import ACCOUNTS, basic
 from tests.web.pumping import cost, texts
+from tests.web.site import BASE_URL, Site
 
 pytestmark = pytest.mark.slow
 
@@ -174,48 +174,48 @@ MOST = 0.005  # seconds of processor time: a usual request takes a tenth, and on
 
 
 @pytest.fixture(scope="module")
-def house(all_there_is: dict[str, Any]) -> Iterator[House]:
+def site(all_there_is: dict[str, Any]) -> Iterator[Site]:
     """A server of everything behind a proxy, without limits of clients."""
     given = all_there_is | {"otp_trusted_proxies": "127.0.0.1,1.1.1.1", "otp_verify_accounts": ACCOUNTS}
-    house = House(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=f"shop:send+verify+metrics:{DIGEST}")
-    yield house
-    house.close()
+    site = Site(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=f"shop:send+verify+metrics:{DIGEST}")
+    yield site
+    site.close()
 
 
-def routes(house: House) -> list[tuple[str, str]]:
+def routes(site: Site) -> list[tuple[str, str]]:
     """Each method of each route, with ids that fit."""
     ids = {"service_sid": "VA" + "0" * 32}
     return [
         (method, re.sub(r"<(?:\w+:)?(\w+)>", lambda name: ids.get(name[1], "VE" + "0" * 32), rule.rule))
-        for rule in house.app.url_map.iter_rules()
+        for rule in site.app.url_map.iter_rules()
         for method in sorted(rule.methods or ())
     ]
 
 
-def asked(house: House, method: str, path: str, body: bytes = b"", **environ: str) -> str:
+def asked(site: Site, method: str, path: str, body: bytes = b"", **environ: str) -> str:
     """The status of the answer to a request that shows every credential; without the test client and its own costs."""
     given = create_environ(path, BASE_URL, method=method, data=body, content_type=JSON)
     shown = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_API_KEY": "key", "HTTP_AUTHORIZATION": basic()["Authorization"]}
     answers: list[str] = []
-    answer = house.app.wsgi_app(given | shown | environ, lambda status, *_: answers.append(status))
+    answer = site.app.wsgi_app(given | shown | environ, lambda status, *_: answers.append(status))
     b"".join(answer)
     return answers[0]
 
 
-def expensive(house: House, method: str, path: str, body: bytes = b"", **environ: str) -> bool:
+def expensive(site: Site, method: str, path: str, body: bytes = b"", **environ: str) -> bool:
     """Whether a request takes too much of the processor, the best of many times."""
-    ask = partial(asked, house, method, path, body, **environ)
+    ask = partial(asked, site, method, path, body, **environ)
     return cost(ask) > MOST and cost(ask, 10) > MOST
 
 
-def test_requests_come_as_far_as_their_views(house):
+def test_requests_come_as_far_as_their_views(site):
     """Otherwise the tests below would time the guard alone."""
-    refused = [(method, path, asked(house, method, path, b"{}")) for method, path in routes(house)]
+    refused = [(method, path, asked(site, method, path, b"{}")) for method, path in routes(site)]
     assert [each for each in refused if each[2].startswith(("401", "403"))] == []
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_no_header_costs_more_than_its_size(house, header):
+def test_no_header_costs_more_than_its_size(site, header):
     """8 KB of it, on one route of each API and on one that is none."""
     paths = ["/send-otp", "/api/phone/register", "/send-code", f"/v2/Services/VA{'0' * 32}/VerificationCheck", "/none"]
     found = [
@@ -223,31 +223,31 @@ def test_no_header_costs_more_than_its_size(house, header):
         for path in paths
         for begin in ["", *BEGINS.get(header, [])]
         for unit in UNITS
-        if expensive(house, "POST", path, b"{}", **{header: (begin + unit * SIZE)[: SIZE - 2] + "x"})
+        if expensive(site, "POST", path, b"{}", **{header: (begin + unit * SIZE)[: SIZE - 2] + "x"})
     ]
     assert found == []
 
 
 @pytest.mark.parametrize("media", BODIES)
-def test_no_body_costs_more_than_its_size(house, media):
+def test_no_body_costs_more_than_its_size(site, media):
     """8 KB of it, on every route."""
     found = [
         (method, path, begin, unit)
-        for method, path in routes(house)
+        for method, path in routes(site)
         for begin in BODIES[media]
         for unit in UNITS
-        if expensive(house, method, path, (begin + unit * SIZE).encode()[:SIZE], CONTENT_TYPE=media)
+        if expensive(site, method, path, (begin + unit * SIZE).encode()[:SIZE], CONTENT_TYPE=media)
     ]
     assert found == []
 
 
-def test_no_path_or_query_costs_more_than_its_size(house):
+def test_no_path_or_query_costs_more_than_its_size(site):
     """2 KB, which is what gunicorn lets in."""
     found = [
         (path, unit)
-        for path in {path for _, path in routes(house)}
+        for path in {path for _, path in routes(site)}
         for unit in UNITS
         for where, text in (("PATH_INFO", path + unit * 2048), ("QUERY_STRING", unit * 2048))
-        if expensive(house, "GET", path, **{where: text[:2048]})
+        if expensive(site, "GET", path, **{where: text[:2048]})
     ]
     assert found == []

@@ -15,15 +15,15 @@ from otp_app.apis.users import fields as users
 from otp_app.web import openapi
 from tests.web.documented import (
     ACCOUNTS,
-    DOORS,
+    ENDPOINTS,
     KEYS,
     PROOF_KEYS,
     WHOLE,
     assert_documented,
-    doors_with_body,
+    endpoints_with_body,
     resolve,
 )
-from tests.web.house import api_key
+from tests.web.site import api_key
 
 # ---- the document
 
@@ -33,30 +33,30 @@ def test_it_is_openapi_3_1(everything):
     OpenAPIV31SpecValidator(everything.call("GET", "/openapi.json").json).validate()
 
 
-@pytest.mark.parametrize("face", sorted(APIS))
-def test_each_face_has_a_whole_document_alone(open_all, face):
-    """Nothing in it refers to a face that is not served."""
-    document = open_all(otp_apis=(face,), otp_proof_keys="").call("GET", "/openapi.json").json
+@pytest.mark.parametrize("api", sorted(APIS))
+def test_each_api_has_a_whole_document_alone(open_all, api):
+    """Nothing in it refers to an API that is not served."""
+    document = open_all(otp_apis=(api,), otp_proof_keys="").call("GET", "/openapi.json").json
     OpenAPIV31SpecValidator(document).validate()
     for reference in set(re.findall(r'"(#/[^"]*)"', json.dumps(document))):
         openapi.resolve(document, {"$ref": reference})  # raises KeyError where there is no such thing
 
 
-def routes(house):
+def routes(site):
     return {
         (method.lower(), openapi.VARIABLE.sub(r"{\1}", rule.rule))
-        for rule in house.app.url_map.iter_rules()
+        for rule in site.app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
 
 
-@pytest.mark.parametrize("faces", [tuple(APIS), *((face,) for face in sorted(APIS))], ids=",".join)
+@pytest.mark.parametrize("apis", [tuple(APIS), *((api,) for api in sorted(APIS))], ids=",".join)
 @pytest.mark.parametrize("proofs", ["", PROOF_KEYS], ids=["no proofs", "proofs"])
-def test_it_has_every_route_and_no_other(open_all, faces, proofs):
+def test_it_has_every_route_and_no_other(open_all, apis, proofs):
     """Those that this server serves, with their methods."""
-    house = open_all(otp_apis=faces, otp_proof_keys=proofs)
-    document = house.call("GET", "/openapi.json").json
-    assert {(method, path) for method, path, _ in openapi.operations(document)} == routes(house)
+    site = open_all(otp_apis=apis, otp_proof_keys=proofs)
+    document = site.call("GET", "/openapi.json").json
+    assert {(method, path) for method, path, _ in openapi.operations(document)} == routes(site)
 
 
 def test_it_has_all_that_there_is(everything):
@@ -67,8 +67,8 @@ def test_it_has_all_that_there_is(everything):
     assert {**document, "tags": 0} == {**WHOLE, "tags": 0}
 
 
-def test_a_face_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path):
-    """A face can be taken away with its fragment, or before it has one."""
+def test_an_api_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path):
+    """An API can be taken away with its fragment, or before it has one."""
     shutil.copytree(openapi.APIS, tmp_path / "apis")
     (tmp_path / "apis/users/openapi.json").unlink()
     monkeypatch.setattr(openapi, "APIS", tmp_path / "apis")
@@ -86,7 +86,7 @@ def test_it_is_made_once(everything, monkeypatch, tmp_path):
 
 def test_every_operation_has_a_name_of_its_own():
     """Generated clients make a function of each."""
-    names = [door.node["operationId"] for door in DOORS]
+    names = [endpoint.node["operationId"] for endpoint in ENDPOINTS]
     assert len(set(names)) == len(names)
 
 
@@ -106,29 +106,29 @@ def test_it_is_read_with_whatever_methods_it_has():
 def test_it_says_who_may_call(open_all, keys, public):
     """A request that shows nothing is let in by exactly the operations that say so."""
     accounts = ACCOUNTS if keys else ""
-    house = open_all(otp_api_keys=keys, otp_public=public, otp_verify_accounts=accounts)
-    for door, security in secured(house):
-        answer = door.ask(house, headers={"Authorization": ""})
-        assert (answer.status_code != 401) == (security == [] or {} in security), door
-        assert_documented(door, answer)
+    site = open_all(otp_api_keys=keys, otp_public=public, otp_verify_accounts=accounts)
+    for endpoint, security in secured(site):
+        answer = endpoint.ask(site, headers={"Authorization": ""})
+        assert (answer.status_code != 401) == (security == [] or {} in security), endpoint
+        assert_documented(endpoint, answer)
 
 
 @pytest.mark.parametrize("scope", ["send", "verify", "metrics"])
 def test_it_says_which_scope_lets_in(open_all, scope):
     """A key with another one is refused."""
-    house = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
-    for door, security in secured(house):
+    site = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
+    for endpoint, security in secured(site):
         wanted = {scope for choice in security for scope in choice.get("bearer", [])}
         if security != [{"basic": []}]:
-            answer = door.ask(house, headers={"Authorization": "Bearer other"})
-            assert (answer.status_code == 403) == bool(wanted and scope not in wanted), door
-            assert_documented(door, answer)
+            answer = endpoint.ask(site, headers={"Authorization": "Bearer other"})
+            assert (answer.status_code == 403) == bool(wanted and scope not in wanted), endpoint
+            assert_documented(endpoint, answer)
 
 
-def secured(house):
+def secured(site):
     """Each operation, with what its document says of who may call."""
-    document = house.call("GET", "/openapi.json").json
-    return [(door, document["paths"][door.path][door.method]["security"]) for door in DOORS]
+    document = site.call("GET", "/openapi.json").json
+    return [(endpoint, document["paths"][endpoint.path][endpoint.method]["security"]) for endpoint in ENDPOINTS]
 
 
 # ---- what may be asked: no limit of a model is missing, and none is made up
@@ -162,17 +162,17 @@ def test_a_request_is_what_its_model_takes(name):
     """The same fields, of the same types, with the same limits."""
     model = msgspec.json.schema_components([MODELS[name]])[1][MODELS[name].__name__]
     taken = {field: limits(schema) for field, schema in model["properties"].items() if field not in IDLE.get(name, ())}
-    told = {field: limits(schema) for field, schema in WHOLE["components"]["schemas"][name]["properties"].items()}
-    assert told == taken
+    shown = {field: limits(schema) for field, schema in WHOLE["components"]["schemas"][name]["properties"].items()}
+    assert shown == taken
     assert set(model.get("required", [])) <= set(WHOLE["components"]["schemas"][name].get("required", []))
 
 
-@doors_with_body
-def test_what_is_required_is_required(unharmed, door):
+@endpoints_with_body
+def test_what_is_required_is_required(unharmed, endpoint):
     """Without any one of these fields the same request is refused."""
-    required = resolve(WHOLE, door.media[1]["schema"]).get("required", [])
+    required = resolve(WHOLE, endpoint.media[1]["schema"]).get("required", [])
     for name in required:
-        less = {field: value for field, value in door.bodies()[0].items() if field != name}
-        answer = door.ask(unharmed, less)
+        less = {field: value for field, value in endpoint.bodies()[0].items() if field != name}
+        answer = endpoint.ask(unharmed, less)
         assert answer.status_code in (400, 422)
-        assert_documented(door, answer)
+        assert_documented(endpoint, answer)

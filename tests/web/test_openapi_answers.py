@@ -10,38 +10,38 @@ from otp_app.web.access import requires
 from otp_app.web.errors import REFUSED_STATUS, STATUS
 from tests.web.documented import (
     ACCOUNTS,
-    DOORS,
+    ENDPOINTS,
     KEYS,
     WHOLE,
-    Door,
+    Endpoint,
     assert_documented,
     assert_fits,
-    doors,
-    doors_with_body,
+    endpoints,
+    endpoints_with_body,
     resolve,
 )
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 # ---- examples
 
 
-@doors
-def test_every_example_is_what_it_is_an_example_of(door):
+@endpoints
+def test_every_example_is_what_it_is_an_example_of(endpoint):
     """Of requests and answers."""
-    medias = [door.media[1]] if door.media else []
-    for told in door.node["responses"].values():
-        medias += resolve(WHOLE, told).get("content", {}).values()
+    medias = [endpoint.media[1]] if endpoint.media else []
+    for entry in endpoint.node["responses"].values():
+        medias += resolve(WHOLE, entry).get("content", {}).values()
     for media in medias:
         assert media["examples"]
         for example in media["examples"].values():
             assert_fits(media["schema"], resolve(WHOLE, example)["value"])
 
 
-@doors
-def test_every_error_has_an_example(door):
+@endpoints
+def test_every_error_has_an_example(endpoint):
     """Of each error_type, or Twilio number, that its status can have."""
-    for told in door.node["responses"].values():
-        for media in resolve(WHOLE, told).get("content", {}).values():
+    for entry in endpoint.node["responses"].values():
+        for media in resolve(WHOLE, entry).get("content", {}).values():
             properties = media["schema"].get("properties", {})
             kind = properties.get("error_type") or properties.get("code") or {}
             shown = [resolve(WHOLE, example)["value"] for example in media["examples"].values()]
@@ -49,40 +49,40 @@ def test_every_error_has_an_example(door):
             assert set(named) == set(kind.get("enum") or ([kind["const"]] if kind else named))
 
 
-@doors
-def test_its_first_example_can_be_sent(everything, door):
+@endpoints
+def test_its_first_example_can_be_sent(everything, endpoint):
     """It is a request that is understood."""
-    answer = door.ask(everything)
+    answer = endpoint.ask(everything)
     assert answer.status_code not in (401, 405, 413, 415, 422, 500)
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
-@doors_with_body
-def test_all_examples_can_be_sent(everything, door):
+@endpoints_with_body
+def test_all_examples_can_be_sent(everything, endpoint):
     """So are the others; each to a server that has not seen the number yet, or has."""
-    for example in door.bodies():
-        assert_documented(door, door.ask(everything, example))
+    for example in endpoint.bodies():
+        assert_documented(endpoint, endpoint.ask(everything, example))
 
 
 # ---- refusals
 
 
-@doors
-def test_it_promises_when_to_come_back(door):
+@endpoints
+def test_it_promises_when_to_come_back(endpoint):
     """With every 429 and 503; Twilio's API has some without, and a fault that only a person can mend has none."""
-    for status in {"429", "503"} & set(door.node["responses"]):
-        response = resolve(WHOLE, door.node["responses"][status])
+    for status in {"429", "503"} & set(endpoint.node["responses"]):
+        response = resolve(WHOLE, endpoint.node["responses"][status])
         header = resolve(WHOLE, response["headers"]["Retry-After"])
-        without = door.path.startswith("/v2/") or "provider_account" in str(response["content"])
+        without = endpoint.path.startswith("/v2/") or "provider_account" in str(response["content"])
         assert header.get("required") or without
 
 
-@doors
-def test_a_host_of_others_is_documented(unharmed, door):
-    """400, in the shape of the face."""
-    answer = door.ask(unharmed, HTTP_HOST="evil.example")
+@endpoints
+def test_a_host_of_others_is_documented(unharmed, endpoint):
+    """400, in the shape of the API."""
+    answer = endpoint.ask(unharmed, HTTP_HOST="evil.example")
     assert answer.status_code == 400
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
 BODIES = {
@@ -104,61 +104,61 @@ BODIES = {
 LENIENT = {"changeService"}
 
 
-@doors_with_body
+@endpoints_with_body
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_a_bad_body_is_documented(unharmed, door, body):
+def test_a_bad_body_is_documented(unharmed, endpoint, body):
     """Whatever is wrong with it."""
-    answer = door.ask(unharmed, body)
-    assert 400 <= answer.status_code <= 422 or door.node["operationId"] in LENIENT
-    assert_documented(door, answer)
+    answer = endpoint.ask(unharmed, body)
+    assert 400 <= answer.status_code <= 422 or endpoint.node["operationId"] in LENIENT
+    assert_documented(endpoint, answer)
 
 
-@doors_with_body
-def test_a_large_body_is_documented(unharmed, door):
+@endpoints_with_body
+def test_a_large_body_is_documented(unharmed, endpoint):
     """413."""
-    answer = door.ask(unharmed, b" " * 9000)
+    answer = endpoint.ask(unharmed, b" " * 9000)
     assert answer.status_code == 413
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
-@doors_with_body
+@endpoints_with_body
 @pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "gzip"}], ids=str)
-def test_another_media_type_is_documented(unharmed, door, how):
+def test_another_media_type_is_documented(unharmed, endpoint, how):
     """415."""
-    answer = door.ask(unharmed, **how)
+    answer = endpoint.ask(unharmed, **how)
     assert answer.status_code == 415
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if "401" in door.node["responses"]], ids=str)
-def test_wrong_credentials_are_documented(open_all, door):
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if "401" in each.node["responses"]], ids=str)
+def test_wrong_credentials_are_documented(open_all, endpoint):
     """401, and after ten of them 429."""
-    house = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
-    shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
-    answers = [door.ask(house, headers=shown) for _ in range(22)]  # the minute may change between them
+    site = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
+    shown = {} if endpoint.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
+    answers = [endpoint.ask(site, headers=shown) for _ in range(22)]  # the minute may change between them
     assert {answer.status_code for answer in answers} == {401, 429}
     for answer in answers[0], answers[-1]:
-        assert_documented(door, answer)
+        assert_documented(endpoint, answer)
 
 
 def test_a_store_that_is_away_is_documented(open_all, monkeypatch):
     """503, wherever the store is asked."""
-    house = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
+    site = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
 
     def away(*_):
         raise StoreUnavailable
 
     for verb in ("get", "swap", "add", "ping"):
-        monkeypatch.setattr(house.services.store, verb, away)
-    for door in [door for door in DOORS if "401" in door.node["responses"]]:
-        shown = {} if door.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
-        answer = door.ask(house, headers=shown)
-        assert answer.status_code == 503, door
-        assert_documented(door, answer)
+        monkeypatch.setattr(site.services.store, verb, away)
+    for endpoint in [each for each in ENDPOINTS if "401" in each.node["responses"]]:
+        shown = {} if endpoint.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
+        answer = endpoint.ask(site, headers=shown)
+        assert answer.status_code == 503, endpoint
+        assert_documented(endpoint, answer)
 
 
 def test_a_defect_is_documented(everything):
-    """500, in the shape of the face."""
+    """500, in the shape of the API."""
 
     def defective(**_):
         raise KeyError("a defect")
@@ -166,19 +166,19 @@ def test_a_defect_is_documented(everything):
     for endpoint, view in everything.app.view_functions.items():
         mark = requires(view.access.scope, credentials=view.access.credentials)
         everything.app.view_functions[endpoint] = mark(lambda **_: defective())
-    for door in DOORS:
-        answer = door.ask(everything)
-        assert answer.status_code == 500, door
-        assert_documented(door, answer)
+    for endpoint in ENDPOINTS:
+        answer = endpoint.ask(everything)
+        assert answer.status_code == 500, endpoint
+        assert_documented(endpoint, answer)
 
 
-@doors
-def test_a_limit_of_clients_is_documented(open_all, door):
+@endpoints
+def test_a_limit_of_clients_is_documented(open_all, endpoint):
     """429, wherever requests are counted."""
-    house = open_all(otp_client_limits="1/hour", otp_check_limits="1/hour")
-    answers = [door.ask(house) for _ in range(2)]
-    assert (answers[1].status_code == 429) == (door.node["operationId"] in COUNTED)
-    assert_documented(door, answers[1])
+    site = open_all(otp_client_limits="1/hour", otp_check_limits="1/hour")
+    answers = [endpoint.ask(site) for _ in range(2)]
+    assert (answers[1].status_code == 429) == (endpoint.node["operationId"] in COUNTED)
+    assert_documented(endpoint, answers[1])
 
 
 COUNTED = {
@@ -191,81 +191,81 @@ COUNTED = {
 
 
 SENDS = ("sendOtp", "resendOtp", "sendCode", "registerPhone", "startVerification")
-BY_NAME = {door.node["operationId"]: door for door in DOORS}
-sends = pytest.mark.parametrize("door", [BY_NAME[name] for name in SENDS], ids=SENDS)
+BY_NAME = {endpoint.node["operationId"]: endpoint for endpoint in ENDPOINTS}
+sends = pytest.mark.parametrize("endpoint", [BY_NAME[name] for name in SENDS], ids=SENDS)
 
 
 @sends
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_of_a_channel_is_documented(everything, door, reason):
+def test_every_reason_of_a_channel_is_documented(everything, endpoint, reason):
     """Whatever a provider says."""
     everything.channel.answers.append(Delivery(Outcome.REFUSED, reason=reason))
-    assert_documented(door, door.ask(everything))
+    assert_documented(endpoint, endpoint.ask(everything))
 
 
 @sends
-def test_an_unknown_outcome_is_documented(everything, door):
+def test_an_unknown_outcome_is_documented(everything, endpoint):
     """The message may arrive."""
     everything.channel.answers.append(Delivery(Outcome.UNKNOWN))
-    answer = door.ask(everything)
+    answer = endpoint.ask(everything)
     assert 200 <= answer.status_code < 300
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
 @sends
-def test_limits_of_a_number_are_documented(everything, door):
+def test_limits_of_a_number_are_documented(everything, endpoint):
     """The gap at once; after a day of them the caps."""
     answers = []
     for _ in range(12):
-        answers += [door.ask(everything), door.ask(everything)]
+        answers += [endpoint.ask(everything), endpoint.ask(everything)]
         everything.clock.advance(400)
     assert {200, 201, 429} >= {answer.status_code for answer in answers} >= {429}
     for answer in answers:
-        assert_documented(door, answer)
+        assert_documented(endpoint, answer)
 
 
 @sends
-def test_another_country_is_documented(open_all, door):
+def test_another_country_is_documented(open_all, endpoint):
     """403."""
-    answer = door.ask(open_all(otp_countries="DE"))
+    answer = endpoint.ask(open_all(otp_countries="DE"))
     assert answer.status_code == 403
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
 @sends
-def test_a_fixed_line_is_documented(everything, door):
+def test_a_fixed_line_is_documented(everything, endpoint):
     """Which the one channel here cannot reach."""
     line = {"phone_number": "+442079460958", "user_id": "fixed", "To": "+442079460958", "Channel": "sms"}
-    answer = door.ask(everything, taken(door, line))
+    answer = endpoint.ask(everything, taken(endpoint, line))
     assert 400 <= answer.status_code < 500
-    assert_documented(door, answer)
+    assert_documented(endpoint, answer)
 
 
-def taken(door, fields):
+def taken(endpoint, fields):
     """Those of the fields that an operation takes."""
-    known = resolve(WHOLE, door.media[1]["schema"])["properties"]
+    known = resolve(WHOLE, endpoint.media[1]["schema"])["properties"]
     return {name: value for name, value in fields.items() if name in known}
 
 
 @pytest.mark.parametrize("name", ["sendOtp", "resendOtp", "sendCode", "registerPhone"])
 def test_what_comes_of_idempotency_keys_is_documented(everything, name):
     """The first answer again; in use; used for another request; unusable."""
-    door, seen = BY_NAME[name], []
+    endpoint, seen = BY_NAME[name], []
     number = "+14155552671"
 
     def ask_meanwhile():
         everything.channel.before = lambda: None
-        seen.append(door.ask(everything, headers={"Idempotency-Key": "k"}))
+        seen.append(endpoint.ask(everything, headers={"Idempotency-Key": "k"}))
 
     everything.channel.before = ask_meanwhile
-    seen += [door.ask(everything, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    seen += [endpoint.ask(everything, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     other = {"user_id": "nophone" if name != "sendCode" else "ABC", "phone_number": number, "purpose": "other"}
-    seen.append(door.ask(everything, other, headers={"Idempotency-Key": "k"}))
-    seen.append(door.ask(everything, headers={"Idempotency-Key": "a key"}))
+    seen.append(endpoint.ask(everything, other, headers={"Idempotency-Key": "k"}))
+    seen.append(endpoint.ask(everything, headers={"Idempotency-Key": "a key"}))
     assert [answer.status_code for answer in seen[:3]] == [409, 200, 200]
     assert seen[-1].status_code == 400
     for answer in seen:
-        assert_documented(door, answer)
+        assert_documented(endpoint, answer)
 
 
 BEGINS = {
@@ -278,20 +278,20 @@ BEGINS = {
 
 @pytest.mark.parametrize("name", BEGINS)
 def test_what_comes_of_checks_is_documented(everything, name):
-    """Right, used, wrong until no guess is left, and over."""
-    door, begin, seen = BY_NAME[name], BY_NAME[BEGINS[name]], []
+    """Right, used, wrong until no attempt is left, and over."""
+    endpoint, begin, seen = BY_NAME[name], BY_NAME[BEGINS[name]], []
     number = {"phone_number": "+14155552671", "user_id": "abc", "To": "+14155552671", "Channel": "sms"}
-    for guesses in ([True, True], [False] * 7 + [True], ["late", "late"]):
+    for attempts in ([True, True], [False] * 7 + [True], ["late", "late"]):
         everything.clock.advance(4000)
         token = begin.ask(everything, taken(begin, number)).json.get("session_token")
         code = everything.code()
-        for guess in guesses:
-            everything.clock.advance(700 if guess == "late" else 0)
-            shown = dict.fromkeys(("otp", "passcode", "security_code", "Code"), code if guess else wrong(code))
-            seen.append(door.ask(everything, taken(door, {**number, **shown, "session_token": token})))
+        for attempt in attempts:
+            everything.clock.advance(700 if attempt == "late" else 0)
+            shown = dict.fromkeys(("otp", "passcode", "security_code", "Code"), code if attempt else wrong(code))
+            seen.append(endpoint.ask(everything, taken(endpoint, {**number, **shown, "session_token": token})))
     assert seen[0].status_code == 200
     for answer in seen:
-        assert_documented(door, answer)
+        assert_documented(endpoint, answer)
 
 
 def test_what_becomes_of_verifications_is_documented(everything):
@@ -301,7 +301,7 @@ def test_what_becomes_of_verifications_is_documented(everything):
     for method, status in ("GET", 200), ("DELETE", 200), ("DELETE", 409), ("GET", 200):
         answer = everything.call(method, path)
         assert answer.status_code == status
-        assert_documented(Door(method.lower(), "/verifications/{verification_id}"), answer)
+        assert_documented(Endpoint(method.lower(), "/verifications/{verification_id}"), answer)
 
 
 def test_channels_that_do_not_work_are_documented(everything):
@@ -309,10 +309,10 @@ def test_channels_that_do_not_work_are_documented(everything):
     everything.channel.ping_raises = ChannelDown("down")
     answer = everything.call("GET", "/readyz")
     assert answer.json["faults"] == {"sms": "channel_down"}
-    assert_documented(Door("get", "/readyz"), answer)
+    assert_documented(Endpoint("get", "/readyz"), answer)
 
 
-#: what the native operations never answer: it is of readyz's faults, a directory, accounts, or another face
+#: what the native operations never answer: it is of readyz's faults, a directory, accounts, or another API
 ELSEWHERE = {
     "channel_down", "directory_unavailable", "verification_spent", "service_not_found", "service_fixed",
     "too_many_services", "accounts_unavailable", "wrong_code", "user_exists", "user_not_found", "no_session",
@@ -332,6 +332,6 @@ def test_every_native_refusal_is_in_it():
     """Each error_type has its words, with its status."""
     statuses = dict.fromkeys(codes(), 400) | STATUS
     statuses |= {reason.value: status for reason, status in REFUSED_STATUS.items()}
-    told = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
-    missing = {name: status for name, status in statuses.items() if told.get(name) != status}
+    entry = {name: example["value"]["status"] for name, example in WHOLE["components"]["examples"].items()}
+    missing = {name: status for name, status in statuses.items() if entry.get(name) != status}
     assert set(missing) == ELSEWHERE | GENERAL

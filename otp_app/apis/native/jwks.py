@@ -14,7 +14,7 @@ bp = Blueprint("proof", __name__)
 @bp.get("/.well-known/jwks.json")
 @requires(None)
 def jwks() -> Response:
-    """Tell the public keys (RFC 7517). Shared secrets are not among them."""
+    """Return the public keys (RFC 7517). Shared secrets are not among them."""
     proofs = state(Native).proofs
     assert proofs is not None  # noqa: S101  this blueprint is registered only where there are keys
     return jsonify({"keys": proofs.public_keys})

@@ -16,7 +16,7 @@ bp = Blueprint("verifications", __name__)
 @bp.get("/verifications/<verification_id>")
 @requires("verify")
 def show(verification_id: str) -> Response:
-    """Tell the status and the timeline of sends; never the code."""
+    """Return the status and the timeline of sends; never the code."""
     return answer(services().verifications.status(verification_id))
 
 

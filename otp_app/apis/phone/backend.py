@@ -126,7 +126,7 @@ class BackendChannel(ChannelClass):
             return self._calls.make(call)
         except (NoRoom, Overdue, PluginFault) as error:
             raised = error.error if isinstance(error, PluginFault) else error
-            _log.warning("The back end did not do what it was asked: %s", type(raised).__name__)
+            _log.warning("The back end failed: %s", type(raised).__name__)
             raise
 
 

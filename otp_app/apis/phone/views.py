@@ -48,8 +48,8 @@ def register() -> Response:
     return jsonify({"session_token": token})
 
 
-# It may be public, though it tells expired from wrong: it does so to holders of a session token only, and to everybody
-# else it says one and the same thing of every number.
+# It may be public, though it distinguishes expired from wrong: it does so only for a client with a session token. All
+# others get the same answer for every number.
 @checks.post("/verify")
 @requires("verify", public=True)
 def verify() -> Response:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import require
 from tests.running import call
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 SENT = {"success": True, "message": "OTP sent successfully!"}
 VERIFIED = {"success": True, "message": "OTP verification successful!"}
@@ -138,7 +138,7 @@ def test_codes_keep_leading_zeros(seed):
 
 @PATHS
 def test_get_is_405(seed, path):
-    """Told in JSON."""
+    """Reported in JSON."""
     answer = seed.server.call("GET", path)
     assert (answer.status, answer.json["status"]) == (405, 405)
     assert "POST" in answer.headers["Allow"]
@@ -169,7 +169,7 @@ def test_a_code_works_once(seed):
     assert [seed.verify(number, code).status for _ in range(2)] == [200, 400]
 
 
-def test_five_guesses(seed):
+def test_five_attempts(seed):
     """The original took any number."""
     number, code = seed.sent()
     assert [seed.verify(number, wrong(code)).json for _ in range(5)] == [FAILED] * 5
@@ -177,7 +177,7 @@ def test_five_guesses(seed):
 
 
 def test_an_integer_code_is_refused(seed):
-    """As any wrong type is, with `error`; no try is spent, since a client's mistake is no guess."""
+    """As any wrong type is, with `error`; no try is spent, since a client's mistake is no attempt."""
     number, code = seed.sent()
     for _ in range(6):
         answer = seed.server.post("/verify-otp", {"phone_number": number, "otp": int(code)})

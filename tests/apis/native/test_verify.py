@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 FAILED = {"success": False, "message": "OTP verification failed!"}
 
 
-def test_the_right_code_is_approved(house):
+def test_the_right_code_is_approved(site):
     """Success reads as it always did, and names the verification."""
-    number = house.number()
-    verification_id = house.send(number).json["verification_id"]
-    answer = house.verify(number)
+    number = site.number()
+    verification_id = site.send(number).json["verification_id"]
+    answer = site.verify(number)
     assert answer.status_code == 200
     assert answer.json == {
         "success": True,
@@ -21,90 +21,90 @@ def test_the_right_code_is_approved(house):
     }
 
 
-def test_a_code_works_once(house):
+def test_a_code_works_once(site):
     """The second use of a right code fails."""
-    number = house.number()
-    house.send(number)
-    assert [house.verify(number).status_code for _ in range(2)] == [200, 400]
+    number = site.number()
+    site.send(number)
+    assert [site.verify(number).status_code for _ in range(2)] == [200, 400]
 
 
-def test_wrong_expired_used_and_unknown_look_the_same(house):
-    """Whoever guesses learns nothing from the answer: not even whether a code was ever sent."""
-    number, other = house.number(), house.number()
-    house.send(number)
-    code = house.code()
-    tries = [house.verify(number, wrong(code)), house.verify(other, code)]
-    house.verify(number, code)
-    tries.append(house.verify(number, code))
-    house.send(other)
-    code = house.code()
-    house.clock.advance(300)
-    tries.append(house.verify(other, code))
-    tries.append(house.post("/verify-otp", {"phone_number": other, "otp": code, "purpose": "pay"}))
-    tries.append(house.post("/verify-otp", {"verification_id": "VE" + "0" * 32, "otp": code}))
+def test_wrong_expired_used_and_unknown_look_the_same(site):
+    """A caller with a wrong code learns nothing from the answer, not even whether a code was ever sent."""
+    number, other = site.number(), site.number()
+    site.send(number)
+    code = site.code()
+    tries = [site.verify(number, wrong(code)), site.verify(other, code)]
+    site.verify(number, code)
+    tries.append(site.verify(number, code))
+    site.send(other)
+    code = site.code()
+    site.clock.advance(300)
+    tries.append(site.verify(other, code))
+    tries.append(site.post("/verify-otp", {"phone_number": other, "otp": code, "purpose": "pay"}))
+    tries.append(site.post("/verify-otp", {"verification_id": "VE" + "0" * 32, "otp": code}))
     looks = {(answer.status_code, answer.get_data(), str(answer.headers)) for answer in tries}
     assert len(looks) == 1
     assert (tries[0].status_code, tries[0].json) == (400, FAILED)
 
 
-def test_a_code_lives_300_seconds(house):
+def test_a_code_lives_300_seconds(site):
     """In the last second it is good; at 300 it is not (see above)."""
-    number = house.number()
-    house.send(number)
-    house.clock.advance(299.9)
-    assert house.verify(number).status_code == 200
+    number = site.number()
+    site.send(number)
+    site.clock.advance(299.9)
+    assert site.verify(number).status_code == 200
 
 
-def test_five_wrong_guesses_end_a_verification(house):
+def test_five_wrong_attempts_end_a_verification(site):
     """After the fifth wrong code the right one is refused as well."""
-    number = house.number()
-    house.send(number)
-    code = house.code()
+    number = site.number()
+    site.send(number)
+    code = site.code()
     for _ in range(5):
-        assert house.verify(number, wrong(code)).status_code == 400
-    assert house.verify(number, code).json == FAILED
+        assert site.verify(number, wrong(code)).status_code == 400
+    assert site.verify(number, code).json == FAILED
 
 
-def test_four_wrong_guesses_do_not(house):
-    """The fifth guess may be the right one, and a resend gives no guess back."""
-    number = house.number()
-    house.send(number)
-    code = house.code()
+def test_four_wrong_attempts_do_not(site):
+    """The fifth attempt may be the right one, and a resend gives no attempt back."""
+    number = site.number()
+    site.send(number)
+    code = site.code()
     for _ in range(4):
-        house.verify(number, wrong(code))
-    house.clock.advance(31)
-    house.send(number)
-    assert house.verify(number, code).status_code == 200
+        site.verify(number, wrong(code))
+    site.clock.advance(31)
+    site.send(number)
+    assert site.verify(number, code).status_code == 200
 
 
-@pytest.mark.parametrize("guess", ["0000", "0000000000"])
-def test_a_code_of_another_length_is_a_guess(house, guess):
+@pytest.mark.parametrize("attempt", ["0000", "0000000000"])
+def test_a_code_of_another_length_is_an_attempt(site, attempt):
     """Four to ten digits count as a wrong code."""
-    number = house.number()
-    house.send(number)
+    number = site.number()
+    site.send(number)
     for _ in range(5):
-        house.verify(number, guess)
-    assert house.verify(number).status_code == 400
+        site.verify(number, attempt)
+    assert site.verify(number).status_code == 400
 
 
-def test_a_right_code_is_accepted_as_a_person_types_it(house):
+def test_a_right_code_is_accepted_as_a_person_types_it(site):
     """With blanks, a hyphen, or the digits of another script."""
-    number = house.number()
-    house.send(number)
-    code = house.code()
+    number = site.number()
+    site.send(number)
+    code = site.code()
     arabic = "".join(chr(0x660 + int(digit)) for digit in code)
-    assert house.verify(number, f" {arabic[:3]}-{arabic[3:]} ").status_code == 200
+    assert site.verify(number, f" {arabic[:3]}-{arabic[3:]} ").status_code == 200
 
 
 @pytest.mark.parametrize("text", ["000", "0" * 11, "12345a", "123456\n", "\u2460" * 6, "-123456", "1e5", "{code}"])
-def test_what_cannot_be_a_code_counts_for_nothing(house, text):
+def test_what_cannot_be_a_code_counts_for_nothing(site, text):
     """Other text is refused like a wrong code, and spends no try."""
-    number = house.number()
-    house.send(number)
+    number = site.number()
+    site.send(number)
     for _ in range(6):
-        answer = house.verify(number, text)
+        answer = site.verify(number, text)
         assert (answer.status_code, answer.json) == (400, FAILED)
-    assert house.verify(number).status_code == 200
+    assert site.verify(number).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -112,79 +112,79 @@ def test_what_cannot_be_a_code_counts_for_nothing(house, text):
     [{}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "+14155552671", "otp": ""},
      {"phone_number": "", "otp": "123456"}, {"phone_number": None, "otp": None}],
 )  # fmt: skip
-def test_either_missing_is_told_in_seed_words(house, body):
+def test_either_missing_is_reported_in_seed_words(site, body):
     """Missing, null and empty are the same."""
-    answer = house.post("/verify-otp", body)
+    answer = site.post("/verify-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, "Both OTP and phone number are required")
 
 
 @pytest.mark.parametrize("otp", [123456, 123456.0, True, ["123456"], {"$ne": ""}])
-def test_a_code_of_another_type_is_refused(house, otp):
+def test_a_code_of_another_type_is_refused(site, otp):
     """A code is a string: a number would lose its leading zeros. No try is spent."""
-    number = house.number()
-    house.send(number)
+    number = site.number()
+    site.send(number)
     for _ in range(6):
-        answer = house.post("/verify-otp", {"phone_number": number, "otp": otp})
+        answer = site.post("/verify-otp", {"phone_number": number, "otp": otp})
         assert (answer.status_code, answer.json["error_type"]) == (400, "bad_request")
-    assert house.verify(number).status_code == 200
+    assert site.verify(number).status_code == 200
 
 
-def test_generated_otp_does_nothing(house):
+def test_generated_otp_does_nothing(site):
     """Seed 003's clients send the code that they think was made; it decides nothing."""
-    number = house.number()
-    house.send(number)
-    forged = {"phone_number": number, "otp": wrong(house.code()), "generated_otp": wrong(house.code())}
-    assert house.post("/verify-otp", forged).json == FAILED
-    assert house.post("/verify-otp", forged | {"otp": house.code()}).status_code == 200
+    number = site.number()
+    site.send(number)
+    forged = {"phone_number": number, "otp": wrong(site.code()), "generated_otp": wrong(site.code())}
+    assert site.post("/verify-otp", forged).json == FAILED
+    assert site.post("/verify-otp", forged | {"otp": site.code()}).status_code == 200
 
 
-def test_an_id_is_enough(house):
+def test_an_id_is_enough(site):
     """A caller that has the verification's id needs no number."""
-    sent = house.send().json
-    answer = house.post("/verify-otp", {"verification_id": sent["verification_id"], "otp": house.code()})
+    sent = site.send().json
+    answer = site.post("/verify-otp", {"verification_id": sent["verification_id"], "otp": site.code()})
     assert answer.json["status"] == "approved"
 
 
-def test_number_and_id_must_fit(house):
+def test_number_and_id_must_fit(site):
     """With both given, another number's id is no way in."""
-    number, other = house.number(), house.number()
-    sent = house.send(number).json
-    body = {"phone_number": other, "verification_id": sent["verification_id"], "otp": house.code()}
-    assert house.post("/verify-otp", body).json == FAILED
-    assert house.post("/verify-otp", body | {"phone_number": number}).status_code == 200
+    number, other = site.number(), site.number()
+    sent = site.send(number).json
+    body = {"phone_number": other, "verification_id": sent["verification_id"], "otp": site.code()}
+    assert site.post("/verify-otp", body).json == FAILED
+    assert site.post("/verify-otp", body | {"phone_number": number}).status_code == 200
 
 
-def test_an_empty_id_is_refused(house):
+def test_an_empty_id_is_refused(site):
     """It is no id, and no leave to check by the number alone."""
-    number = house.number()
-    house.send(number)
-    body = {"phone_number": number, "verification_id": "", "otp": house.code()}
-    assert house.post("/verify-otp", body).status_code == 400
-    assert house.verify(number).status_code == 200
+    number = site.number()
+    site.send(number)
+    body = {"phone_number": number, "verification_id": "", "otp": site.code()}
+    assert site.post("/verify-otp", body).status_code == 400
+    assert site.verify(number).status_code == 200
 
 
-def test_a_code_is_for_its_purpose(house):
+def test_a_code_is_for_its_purpose(site):
     """A code for one purpose is no good for another."""
-    number = house.number()
-    house.post("/send-otp", {"phone_number": number, "purpose": "pay"})
-    body = {"phone_number": number, "otp": house.code()}
-    assert house.post("/verify-otp", body).json == FAILED
-    assert house.post("/verify-otp", body | {"purpose": "pay"}).status_code == 200
+    number = site.number()
+    site.post("/send-otp", {"phone_number": number, "purpose": "pay"})
+    body = {"phone_number": number, "otp": site.code()}
+    assert site.post("/verify-otp", body).json == FAILED
+    assert site.post("/verify-otp", body | {"purpose": "pay"}).status_code == 200
 
 
-def test_check_by_id_only_is_a_setting(open_house):
+def test_check_by_id_only_is_a_setting(open_site):
     """OTP_CHECK_BY=id: who only knows a number can spend nobody's tries."""
-    house = open_house(otp_check_by="id")
-    number = house.number()
-    sent = house.send(number).json
+    site = open_site(otp_check_by="id")
+    number = site.number()
+    sent = site.send(number).json
     for _ in range(5):
-        answer = house.verify(number, wrong(house.code()))
+        answer = site.verify(number, wrong(site.code()))
         assert (answer.status_code, answer.json["error"]) == (400, "verification_id is required")
-    by_id = {"verification_id": sent["verification_id"], "otp": house.code()}
-    assert house.post("/verify-otp", by_id).status_code == 200
+    by_id = {"verification_id": sent["verification_id"], "otp": site.code()}
+    assert site.post("/verify-otp", by_id).status_code == 200
 
 
-def test_what_is_no_number_is_told(house):
+def test_what_is_no_number_is_reported(site):
     """A number that cannot be one is an input error, not a failed check."""
-    answer = house.verify("12", "123456")
+    answer = site.verify("12", "123456")
     assert (answer.status_code, answer.json["error_type"]) == (400, "invalid_phone")

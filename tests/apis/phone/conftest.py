@@ -11,11 +11,11 @@ import pytest
 
 from tests.running import Answer
 from tests.serving import Seed, serving
-from tests.web.house import House
+from tests.web.site import Site
 
 
 class PhoneCalls:
-    """What callers of the face of seed 004 do, over a server's `ask`, `number` and `code_of`."""
+    """What callers of the API of seed 004 do, over a server's `ask`, `number` and `code_of`."""
 
     def register(self, number: str, headers: dict[str, str] | None = None) -> Answer:
         """Ask for a code and a session token."""
@@ -39,7 +39,7 @@ class PhoneCalls:
 
 
 class Phones(PhoneCalls, Seed):
-    """A server with the native face and that of seed 004."""
+    """A server with the native API and that of seed 004."""
 
     def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
         """POST a body."""
@@ -50,8 +50,8 @@ class Phones(PhoneCalls, Seed):
         return self.provider.code(number)
 
 
-class PhoneHouse(PhoneCalls, House):
-    """The same in this process, by default with both faces."""
+class PhoneSite(PhoneCalls, Site):
+    """The same in this process, by default with both APIs."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**{"otp_apis": "native,phone"} | given)
@@ -68,7 +68,7 @@ class PhoneHouse(PhoneCalls, House):
 
 @contextmanager
 def serving_phones(folder: Path, **settings: str) -> Iterator[Phones]:
-    """A server with both faces, in a folder of its own. `settings`: see RunningServer."""
+    """A server with both APIs, in a folder of its own. `settings`: see RunningServer."""
     messages = '{"es": "Tu código es: {code}", "pt-BR": "Seu código é: {code}"}'
     with serving(folder, **{"OTP_APIS": "native,phone", "OTP_MESSAGES": messages} | settings) as served:
         yield Phones(*served)

@@ -15,7 +15,7 @@ from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, message, wait_until
 from tests.configuration import make_settings
-from tests.web.house import BASE_URL
+from tests.web.site import BASE_URL
 
 SENT, REFUSED = Delivery(Outcome.SENT), Delivery(Outcome.REFUSED, reason=Reason.ACCOUNT)
 TEXT = f"Your OTP is: {CODE}"
@@ -252,7 +252,7 @@ def test_what_a_class_raises_is_logged_by_its_name_alone(method, caplog):
             channel.new_code()
         assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
     assert [record.getMessage() for record in caplog.records] == [
-        "The back end did not do what it was asked: Secretive"
+        "The back end failed: Secretive"
     ]
     assert caplog.records[0].exc_info is None
 
@@ -340,30 +340,30 @@ def test_a_code_that_does_not_come_stops_the_send(hanging):
 
 
 @pytest.fixture
-def house(module, open_house):
-    """A server whose face phone sends through a class of the module."""
+def site(module, open_site):
+    """A server whose API phone sends through a class of the module."""
     keys = {"OPTIONS": {"FROM": "Shop"}, "TOKEN_LENGTH": 8, "MESSAGE": "{app}: {security_code}", "APP_NAME": "Shop"}
     keys |= {"SECURITY_CODE_EXPIRATION_SECONDS": 300, "VERIFY_SECURITY_CODE_ONLY_ONCE": True}
 
     def start(name):
         text = json.dumps(keys | {"BACKEND": f"{module}.{name}"})
-        return open_house(otp_apis="phone", otp_channels="backend", phone_verification=text)
+        return open_site(otp_apis="phone", otp_channels="backend", phone_verification=text)
 
     return start
 
 
-def registered(house):
-    return house.app.test_client().post("/api/phone/register", json={"phone_number": RECIPIENT}, base_url=BASE_URL)
+def registered(site):
+    return site.app.test_client().post("/api/phone/register", json={"phone_number": RECIPIENT}, base_url=BASE_URL)
 
 
-def verified(house, code, token):
+def verified(site, code, token):
     held = {"phone_number": RECIPIENT, "security_code": code, "session_token": token}
-    return house.app.test_client().post("/api/phone/verify", json=held, base_url=BASE_URL).status_code
+    return site.app.test_client().post("/api/phone/verify", json=held, base_url=BASE_URL).status_code
 
 
-def test_a_server_sends_through_the_class(house, module):
-    """In the words of MESSAGE, with a code of TOKEN_LENGTH digits, which opens the door."""
-    running = house("ShopBackend")
+def test_a_server_sends_through_the_class(site, module):
+    """In the words of MESSAGE, with a code of TOKEN_LENGTH digits, which is accepted."""
+    running = site("ShopBackend")
     token = registered(running).json["session_token"]
     ((sender, number, text),) = importlib.import_module(module).SENT
     assert (sender, number) == ("Shop", RECIPIENT)
@@ -371,17 +371,17 @@ def test_a_server_sends_through_the_class(house, module):
     assert verified(running, text[-8:], token) == 200
 
 
-def test_a_server_takes_the_classs_codes_and_words(house, module):
+def test_a_server_takes_the_classs_codes_and_words(site, module):
     """The code that the class made is the one that opens, whatever TOKEN_LENGTH is."""
-    running = house("CodesOfItsOwn")
+    running = site("CodesOfItsOwn")
     token = registered(running).json["session_token"]
     assert importlib.import_module(module).SENT == [("Shop", RECIPIENT, "Shop: 4711")]
     assert [verified(running, code, token) for code in ("4712", "4711", "4711")] == [400, 200, 400]
 
 
-def test_a_server_sends_nothing_without_a_code(house, module):
-    """When the class makes something else, the face says so, and the next one is sent as if nothing had been."""
-    running = house("CodesOfItsOwn")
+def test_a_server_sends_nothing_without_a_code(site, module):
+    """When the class makes something else, the API says so, and the next one is sent as if nothing had been."""
+    running = site("CodesOfItsOwn")
     shop = importlib.import_module(module)
     shop.CodesOfItsOwn.code = "ABCD"
     assert registered(running).status_code == 503

@@ -78,7 +78,7 @@ def test_every_key_has_its_place():
 
 
 def test_nothing_is_the_server_as_it_is():
-    """Without PHONE_VERIFICATION the face has safe figures, the server's own words and its own channels."""
+    """Without PHONE_VERIFICATION the API has safe figures, the server's own words and its own channels."""
     nothing = parse("")
     assert (nothing.ttl, nothing.once_only, nothing.max_attempts, nothing.code_length) == (300, True, 5, 6)
     assert (nothing.backend, nothing.own_class, nothing.sandbox_code, nothing.message) == ("", "", "", "")
@@ -86,7 +86,7 @@ def test_nothing_is_the_server_as_it_is():
 
 
 def test_the_printed_example_works():
-    """As it stands in a Django project, with its comments; what is done otherwise is told."""
+    """As it stands in a Django project, with its comments; what is done otherwise is reported."""
     example = parse(PRINTED)
     assert (example.ttl, example.once_only, example.code_length, example.app_name) == (600, False, 6, "Phone Verify")
     assert [line.partition(":")[0] for line in example.advice] == [
@@ -143,7 +143,7 @@ def test_advice(changes, line):
 
 
 def test_a_long_life_is_cut():
-    """No setting of a face makes a code live longer than ten minutes."""
+    """No setting of an API makes a code live longer than ten minutes."""
     assert chosen(SECURITY_CODE_EXPIRATION_SECONDS=3600).ttl == 600
 
 
@@ -165,7 +165,7 @@ def test_a_key_that_is_missing(name):
     assert faults(without(name)) == [f"{name} is missing"]
 
 
-def test_every_fault_is_told_at_once():
+def test_every_fault_is_reported_at_once():
     """Nobody has to start five times to learn of five slips."""
     few = {"BACKEND": TWILIO, "OPTIONS": {"SID": ACCOUNT}, "TOKEN_LENGTH": 11, "MESSAGE": "Hello"}
     assert [fault.split(":")[0] for fault in faults(json.dumps(few))] == [

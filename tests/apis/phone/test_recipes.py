@@ -19,7 +19,7 @@ from otp_app.core.events import Approval
 from otp_app.wiring import build
 from tests.configuration import make_settings
 from tests.running import ROOT, call, free_port, wait_until
-from tests.web.house import BASE_URL, SETTINGS, FakeClock
+from tests.web.site import BASE_URL, SETTINGS, FakeClock
 
 EXAMPLE = ROOT / "examples" / "phone_accounts"
 DOCUMENT = ROOT / "docs" / "phone-verify-recipes.md"
@@ -149,14 +149,14 @@ def test_a_right_code_makes_a_user(shop, users, modules):
     ids=["code", "token", "number"],
 )
 def test_no_user_without_the_phone(shop, users, changes):
-    """A wrong code, a token that was never issued, and a token of another number are told in the same words."""
+    """A wrong code, a token that was never issued, and a token of another number are answered in the same words."""
     held = shop.code_for()
     assert shop.register(held, **changes) == (400, NOT_VALID)
     assert users() == []
 
 
 def test_what_is_no_number_is_refused(shop):
-    """In the face's shape, as its path is under the face's."""
+    """In the API's shape, as its path is under the API's."""
     status, said = shop.register(shop.code_for(), phone_number="12")
     assert (status, list(said)) == (400, ["detail"])
 
@@ -222,7 +222,7 @@ def test_a_phone_has_one_user(shop, users):
     assert users() == [(PHONE, "ann")]
 
 
-def test_who_loses_a_race_for_a_name_is_told(shop, users, modules, monkeypatch):
+def test_who_loses_a_race_for_a_name_gets_an_error(shop, users, modules, monkeypatch):
     """When somebody takes it after the form was looked at."""
     assert shop.register(shop.code_for(OTHER))[0] == 200
     monkeypatch.setattr(modules.accounts, "is_taken", lambda _: False)
@@ -240,7 +240,7 @@ def later(shop, phone=PHONE):
 
 
 def test_a_phone_that_was_verified_has_a_user(hooked, users):
-    """Whatever door the code came through; a second time makes no second user."""
+    """Whatever API the code came through; a second time makes no second user."""
     hooked.post("/api/phone/verify", hooked.code_for())
     assert users() == [(PHONE, None)]
     hooked.post("/api/phone/verify", later(hooked))

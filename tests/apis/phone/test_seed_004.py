@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from tests.apis.phone.words_004 import BAD_PHONE, EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 # ---- POST /api/phone/register
 
@@ -86,7 +86,7 @@ def test_a_refused_message_leaves_the_code_that_the_user_has(phones):
 
 
 def test_a_provider_that_hangs_up_is_no_failure(phones):
-    """Nobody knows whether the message went: there is a code to guess at."""
+    """Nobody knows whether the message went: the code can be checked."""
     number = phones.number()
     phones.provider.fail(0, to=number, drop=True)
     token = phones.token(number)
@@ -188,23 +188,23 @@ def test_a_new_code_after_too_many(phones):
 
 
 def test_a_wrong_length_is_a_wrong_code(phones):
-    """4 to 10 digits can be a guess, whatever the length of the code."""
+    """4 to 10 digits can be an attempt, whatever the length of the code."""
     number, token, code = phones.registered()
-    guesses = ["1234", code + "0000", code[:5], code + "0", "0000000000"]
-    assert [said(phones.check(number, token, guess)) for guess in guesses] == [NOT_VALID] * 5
+    attempts = ["1234", code + "0000", code[:5], code + "0", "0000000000"]
+    assert [said(phones.check(number, token, attempt)) for attempt in attempts] == [NOT_VALID] * 5
     assert said(phones.check(number, token, code)) == TOO_MANY
 
 
-@pytest.mark.parametrize("guess", ["123", "12345678901", "abcdef", "123,56", "12345\u00b2", "-12345", "1" * 3000])
-def test_what_cannot_be_a_code_is_no_guess(phones, guess):
+@pytest.mark.parametrize("attempt", ["123", "12345678901", "abcdef", "123,56", "12345\u00b2", "-12345", "1" * 3000])
+def test_what_cannot_be_a_code_is_no_attempt(phones, attempt):
     """Not valid, and no try is spent."""
     number, token, code = phones.registered()
-    assert [said(phones.check(number, token, guess)) for _ in range(6)] == [NOT_VALID] * 6
+    assert [said(phones.check(number, token, attempt)) for _ in range(6)] == [NOT_VALID] * 6
     assert said(phones.check(number, token, code)) == VERIFIED
 
 
 def test_an_expired_code(phones):
-    """Good for 300 seconds and no longer; the right code and a wrong one are told the same."""
+    """Good for 300 seconds and no longer; the right code and a wrong one get the same answer."""
     early, late = phones.registered(), phones.registered()
     phones.wait(285)
     assert said(phones.check(*early)) == VERIFIED
@@ -248,10 +248,10 @@ def test_a_token_opens_its_own_verification(phones):
     (used, used_token, used_code), (late, late_token, _) = phones.registered(), phones.registered()
     assert said(phones.check(used, used_token, used_code)) == VERIFIED
     phones.wait(301)
-    for number, old_token, told in ((used, used_token, USED), (late, late_token, EXPIRED)):
+    for number, old_token, expected in ((used, used_token, USED), (late, late_token, EXPIRED)):
         new_token = phones.token(number)
         new_code = phones.provider.code(number)
-        assert said(phones.check(number, old_token, new_code)) == told
+        assert said(phones.check(number, old_token, new_code)) == expected
         assert said(phones.check(number, new_token, new_code)) == VERIFIED
 
 
@@ -267,10 +267,10 @@ def test_without_a_token_nothing_is_learnt_of_a_number(phones):
     assert len({tuple(sorted(name for name, _ in answer.headers.items())) for answer in answers}) == 1
 
 
-# ---- the native face beside it
+# ---- the native API beside it
 
 
-def test_a_code_from_here_is_good_on_the_native_face(phones):
+def test_a_code_from_here_is_good_on_the_native_api(phones):
     """Used is used."""
     number, token, code = phones.registered()
     assert phones.verify(number, code).status == 200
@@ -297,7 +297,7 @@ def test_the_tries_are_one(phones):
 
 
 def test_the_gap_is_one(phones):
-    """A message of one face is one of the other."""
+    """A message of one API is one of the other."""
     number, _, _ = phones.registered()
     assert phones.server.post("/send-otp", {"phone_number": number}).status == 429
     number, _ = phones.sent()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.apis.phone.conftest import Phones, serving_phones
-from tests.apis.phone.test_seed_004_house import DJANGO
+from tests.apis.phone.test_seed_004_site import DJANGO
 from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, REQUIRED, USED, VERIFIED, said
 from tests.running import Answer, call
 
@@ -126,7 +126,7 @@ def test_an_expired_code_by_the_older_setting(tmp_path, backend):
 
 
 def test_a_code_that_is_verified_already(tmp_path, backend):
-    """Is told so, but in a sandbox and where the settings let it be verified repeatedly."""
+    """Is reported, but in a sandbox and where the settings let it be verified repeatedly."""
     with backend.serving(tmp_path, VERIFY_SECURITY_CODE_ONLY_ONCE=True) as phones:
         verification = phones.registered()
         assert said(verify(phones, *verification)) == VERIFIED

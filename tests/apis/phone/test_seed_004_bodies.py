@@ -18,7 +18,7 @@ BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_toke
 
 
 def faults(answer):
-    """The text for each field, in the order in which they are told."""
+    """The text for each field, in the order in which they are reported."""
     assert answer.status == 400
     assert all(len(texts) == 1 for texts in answer.json.values())
     return [(name, texts[0]) for name, texts in answer.json.items()]
@@ -75,8 +75,8 @@ def test_a_code_that_is_a_json_number(phones):
 def test_faults_of_many_kinds(phones):
     """One text for each field that has one."""
     body = {"phone_number": "marker", "security_code": None, "session_token": " "}
-    told = [("phone_number", BAD_PHONE), ("session_token", BLANK), ("security_code", NULL)]
-    assert faults(phones.server.post(VERIFY, body)) == told
+    expected = [("phone_number", BAD_PHONE), ("session_token", BLANK), ("security_code", NULL)]
+    assert faults(phones.server.post(VERIFY, body)) == expected
 
 
 def test_other_fields_are_ignored(phones):
@@ -96,9 +96,9 @@ def test_other_fields_are_ignored(phones):
     [("[]", "list"), ('"marker"', "str"), ("5", "int"), ("1.5", "float"), ("true", "bool"), ('["marker"]', "list")],
 )
 def test_json_that_is_no_object(phones, path, body, kind):
-    """Told by the type that it was read as."""
-    told = f"Invalid data. Expected a dictionary, but got {kind}."
-    assert said(phones.server.post(path, body)) == (400, {"non_field_errors": [told]})
+    """Reported by the type that it was read as."""
+    expected = f"Invalid data. Expected a dictionary, but got {kind}."
+    assert said(phones.server.post(path, body)) == (400, {"non_field_errors": [expected]})
 
 
 @PATHS
@@ -114,7 +114,7 @@ def test_no_data(phones, path):
      b'{"marker": "\xff"}', '{"marker": "\\ud800"}'],
 )  # fmt: skip
 def test_what_is_no_json(phones, path, body):
-    """Told as it always was; not where, and nothing of what was sent."""
+    """Reported as it always was; not where, and nothing of what was sent."""
     answer = phones.server.post(path, body)
     assert (answer.status, list(answer.json)) == (400, ["detail"])
     assert answer.json["detail"].startswith("JSON parse error - The body ")
@@ -173,7 +173,7 @@ def test_a_form_works_as_json_does(phones, media, write):
 
 
 @pytest.mark.parametrize(
-    ("media", "body", "told"),
+    ("media", "body", "expected"),
     [
         (FORM, "", {"phone_number": [REQUIRED]}),
         (FORM, "phone_number", {"phone_number": [BLANK]}),
@@ -187,10 +187,10 @@ def test_a_form_works_as_json_does(phones, media, write):
         (MULTIPART, multipart(("phone_number", "+14155552671", '; filename="x"')), {"phone_number": [BAD_PHONE]}),
     ],
 )
-def test_faults_of_a_form(phones, media, body, told):
+def test_faults_of_a_form(phones, media, body, expected):
     """In the words for JSON: a bare name is blank, a + is a blank, of two fields the last counts, a file is no text."""
     answer = call(phones.server.port, "POST", REGISTER, **form(body, media))
-    assert said(answer) == (400, told)
+    assert said(answer) == (400, expected)
 
 
 @PATHS
@@ -274,7 +274,7 @@ def test_another_path(phones, path):
     assert said(phones.server.post(path, BODY)) == (404, {"detail": "Not found."})
 
 
-def test_paths_that_are_not_of_this_face(phones):
+def test_paths_that_are_not_of_this_api(phones):
     """Keep the native words."""
     assert phones.server.post("/api/phones", BODY).json["error_type"] == "not_found"
     assert phones.server.call("GET", "/send-otp").json["error_type"] == "method_not_allowed"

@@ -1,4 +1,4 @@
-"""What the phone face says: status and body, word for word."""
+"""What the phone API says: status and body, word for word."""
 
 VERIFIED = 200, {"message": "Security code is valid."}
 BAD_PHONE = "Enter a valid phone number."

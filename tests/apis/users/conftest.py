@@ -50,7 +50,7 @@ class Users(Seed):
 
 @contextmanager
 def serving_users(folder: Path, **settings: str) -> Iterator[Users]:
-    """A server with both faces and a directory, in a folder of its own. `settings`: see RunningServer."""
+    """A server with both APIs and a directory, in a folder of its own. `settings`: see RunningServer."""
     known = [User(f"user{n}", number) for n, number in enumerate(islice(fresh_numbers(), 300))]
     lines = ["user_id,phone_number", "abc,+11111111111", "nophone,", *map(",".join, known)]
     (folder / "users.csv").write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -10,7 +10,7 @@ import pytest
 from tests.apis.users.conftest import serving_users
 from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
 from tests.conftest import require
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 # ---- POST /send-code
 
@@ -112,7 +112,7 @@ def test_three_wrong_codes(users):
 
 
 def test_a_wrong_length_is_a_wrong_code(users):
-    """4 to 10 digits can be a guess, whatever the length of the code."""
+    """4 to 10 digits can be an attempt, whatever the length of the code."""
     user, code = users.coded()
     assert said(users.verify_code(user.id, "1234")) == invalid(user.id, 2)
     assert said(users.verify_code(user.id, code + "0000")) == invalid(user.id, 1)
@@ -120,7 +120,7 @@ def test_a_wrong_length_is_a_wrong_code(users):
 
 
 @pytest.mark.parametrize("passcode", ["", "123", "12345678901", "abcdef", "123,56", "12345\u00b2", "-12345", "1" * 65])
-def test_what_cannot_be_a_code_is_no_guess(users, passcode):
+def test_what_cannot_be_a_code_is_no_attempt(users, passcode):
     """422 as any field of a wrong form, before any look-up; no attempt is spent, and it is not repeated."""
     user, code = users.coded()
     for _ in range(4):
@@ -141,7 +141,7 @@ def test_an_expired_code(users):
     assert [said(users.verify_code(late.id, late_code)) for _ in range(2)] == [nothing(late.id)] * 2
 
 
-def test_an_expired_code_is_told_to_one_of_many(users):
+def test_an_expired_code_is_reported_to_one_of_many(users):
     """Eight at the same moment: one 410."""
     user, code = users.coded()
     users.wait(301)
@@ -150,7 +150,7 @@ def test_an_expired_code_is_told_to_one_of_many(users):
     assert sorted(answers) == [404] * 7 + [410]
 
 
-def test_an_expired_code_that_was_guessed_at(users):
+def test_an_expired_code_after_an_attempt(users):
     """Its attempts do not matter any more."""
     user, code = users.coded()
     assert said(users.verify_code(user.id, wrong(code))) == invalid(user.id, 2)
@@ -159,13 +159,13 @@ def test_an_expired_code_that_was_guessed_at(users):
 
 
 def test_verify_where_nothing_was_sent(users):
-    """A user without a code, one without a number and nobody are told apart by none of it."""
+    """A user without a code, one without a number and nobody cannot be distinguished by it."""
     for user_id in (users.user().id, "nophone", "stranger"):
         assert said(users.verify_code(user_id, "123456")) == nothing(user_id)
 
 
 def test_a_new_send_does_not_reset_the_attempts(users):
-    """Other than in the original: a third wrong guess is the last one, whatever was sent between."""
+    """Other than in the original: a third wrong attempt is the last one, whatever was sent between."""
     user, code = users.coded()
     assert [users.verify_code(user.id, wrong(code)).status for _ in range(2)] == [400, 400]
     users.wait(31)
@@ -176,7 +176,7 @@ def test_a_new_send_does_not_reset_the_attempts(users):
 
 @pytest.mark.parametrize("checks", [3, 4, 5])
 def test_a_new_code_after_the_last_attempt(users, checks):
-    """Whatever was told of the old one, the next one that is sent can be verified."""
+    """Whatever was reported of the old one, the next one that is sent can be verified."""
     user, code = users.coded()
     for _ in range(checks):
         users.verify_code(user.id, wrong(code))
@@ -186,7 +186,7 @@ def test_a_new_code_after_the_last_attempt(users, checks):
 
 
 def test_a_new_code_after_the_old_one_expired(users):
-    """With three attempts of its own, and an end that is told once more."""
+    """With three attempts of its own, and an end that is reported once more."""
     user, code = users.coded()
     assert users.verify_code(user.id, wrong(code)).status == 400
     users.wait(301)

@@ -1,4 +1,4 @@
-"""What a check says on the users face when it accepts nothing: status and body, word for word."""
+"""What a check says on the users API when it accepts nothing: status and body, word for word."""
 
 
 def failure(user_id, message, error_type):
@@ -12,12 +12,12 @@ def invalid(user_id, left):
 
 
 def too_many(user_id):
-    """All attempts are used; told once."""
+    """All attempts are used; reported once."""
     return 429, failure(user_id, "Too many failed attempts", "too_many_attempts")
 
 
 def expired(user_id):
-    """The code's time is over; told once."""
+    """The code's time is over; reported once."""
     return 410, failure(user_id, "OTP has expired", "expired")
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.apis.verify_v2.house import SETTINGS, Verify
-from tests.web.house import House
+from tests.apis.verify_v2.site import SETTINGS, Verify
+from tests.web.site import Site
 
 
 @pytest.fixture
-def open_verify(open_house: Callable[..., House]) -> Callable[..., Verify]:
-    """Call it with settings to get a server with the Verify face."""
-    return lambda **given: Verify(open_house(**SETTINGS | given))
+def open_verify(open_site: Callable[..., Site]) -> Callable[..., Verify]:
+    """Call it with settings to get a server with the Verify API."""
+    return lambda **given: Verify(open_site(**SETTINGS | given))
 
 
 @pytest.fixture

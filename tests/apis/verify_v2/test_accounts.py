@@ -4,9 +4,9 @@ from hashlib import sha256
 
 import pytest
 
-from tests.apis.verify_v2.house import TOKEN, basic, refused
+from tests.apis.verify_v2.site import TOKEN, basic, refused
 from tests.apis.verify_v2.test_service_views import Catalogue
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 ALICE, BOB, BOBS_KEY = "AC" + "a" * 32, "AC" + "b" * 32, "SK" + "c" * 32
 DIGEST = sha256(TOKEN.encode()).hexdigest()
@@ -18,8 +18,8 @@ SETTINGS = {"otp_apis": "native,verify_v2", "otp_verify_accounts": ACCOUNTS}
 class Account(Catalogue):
     """One account, or an API key of it, on a server."""
 
-    def __init__(self, house, user):
-        super().__init__(house)
+    def __init__(self, site, user):
+        super().__init__(site)
         self.user = user
 
     def ask(self, method, path, form=None, service="", headers=None):
@@ -39,19 +39,19 @@ class Account(Catalogue):
 
 
 @pytest.fixture(params=["", f"{SHARED}:login"], ids=["none configured", "one configured"])
-def house(request, open_house):
+def site(request, open_site):
     """A server with two accounts."""
-    return open_house(**SETTINGS, otp_verify_services=request.param)
+    return open_site(**SETTINGS, otp_verify_services=request.param)
 
 
 @pytest.fixture
-def alice(house):
-    return Account(house, ALICE)
+def alice(site):
+    return Account(site, ALICE)
 
 
 @pytest.fixture(params=[BOB, BOBS_KEY], ids=["account", "API key"])
-def bob(request, house):
-    return Account(house, request.param)
+def bob(request, site):
+    return Account(site, request.param)
 
 
 def alike(answer, sid):
@@ -63,7 +63,7 @@ def test_a_service_of_another_account_is_as_one_that_there_is_not(alice, bob):
     """To the letter, whatever is asked of it; and nothing of it changes."""
     service = alice.create("Alices").json
     started = alice.start(service=service["sid"]).json
-    code = alice.house.code()
+    code = alice.site.code()
     bob.create("Bobs")
 
     def asked(sid):
@@ -81,7 +81,7 @@ def test_a_service_of_another_account_is_as_one_that_there_is_not(alice, bob):
 
 
 def test_a_list_has_ones_own(alice, bob):
-    """And the configured ones; the names of others are not told by a page more or less."""
+    """And the configured ones; the names of others are not revealed by a page more or less."""
     before = bob.show("").json
     for _ in range(3):
         alice.create("Alices")
@@ -98,7 +98,7 @@ def test_a_verification_belongs_to_its_service(alice, bob, through):
     """Its SID or number opens nothing under a service that the other account may use, and no attempt is spent."""
     mine, bobs = alice.create("Alices").json["sid"], bob.create("Bobs").json["sid"]
     started = alice.start(service=mine).json
-    code = alice.house.code()
+    code = alice.site.code()
     other = {"a service of one's own": bobs, "one that answers for any SID": UNKNOWN}.get(through, SHARED)
     for answer in bob.attempts(other, started, code) * 2:
         assert refused(answer) == (404, 20404)
@@ -110,45 +110,45 @@ def test_the_same_number_at_two_accounts(alice, bob):
     """Each has a verification and a code of its own; ending one leaves the other."""
     mine, bobs = alice.create("Alices").json["sid"], bob.create("Bobs").json["sid"]
     first = alice.start(service=mine).json
-    code = alice.house.code()
+    code = alice.site.code()
     second = bob.start(first["to"], service=bobs).json
     assert second["sid"] != first["sid"]
     assert bob.update(first["to"], "canceled", bobs).json["sid"] == second["sid"]
     assert alice.check(code, mine, To=first["to"]).json["valid"] is True
 
 
-def test_any_sid_is_a_service_for_each_account(open_house):
+def test_any_sid_is_a_service_for_each_account(open_site):
     """While none is configured: the same SID of two accounts shares no verification."""
-    house = open_house(**SETTINGS)
-    alice, bob = Account(house, ALICE), Account(house, BOB)
+    site = open_site(**SETTINGS)
+    alice, bob = Account(site, ALICE), Account(site, BOB)
     started = alice.start(service=SHARED).json
-    code = house.code()
+    code = site.code()
     for sid in (SHARED, UNKNOWN):
         assert [refused(answer) for answer in bob.attempts(sid, started, code)] == [(404, 20404)] * 9
-    assert house.verify(started["to"], code).status_code == 400
+    assert site.verify(started["to"], code).status_code == 400
     assert alice.check(code, SHARED, To=started["to"]).json["valid"] is True
 
 
-def test_an_api_key_acts_for_its_account(house):
+def test_an_api_key_acts_for_its_account(site):
     """What the account made its key sees, and the other way round."""
-    account, key = Account(house, BOB), Account(house, BOBS_KEY)
+    account, key = Account(site, BOB), Account(site, BOBS_KEY)
     made = key.create("Bobs").json
     assert account.show(made["sid"]).json == made
     started = account.start(service=made["sid"]).json
-    assert key.check(house.code(), made["sid"], To=started["to"]).json["account_sid"] == BOB
+    assert key.check(site.code(), made["sid"], To=started["to"]).json["account_sid"] == BOB
     assert key.delete(made["sid"]).status_code == 204
     assert refused(account.show(made["sid"])) == (404, 20404)
 
 
-def test_a_configured_service_is_for_all_accounts(open_house):
+def test_a_configured_service_is_for_all_accounts(open_site):
     """So are its verifications: a service to keep apart is made over the API."""
-    house = open_house(**SETTINGS, otp_verify_services=f"{SHARED}:login")
-    started = Account(house, ALICE).start(service=SHARED).json
-    assert Account(house, BOB).fetch(started["sid"], SHARED).json["sid"] == started["sid"]
+    site = open_site(**SETTINGS, otp_verify_services=f"{SHARED}:login")
+    started = Account(site, ALICE).start(service=SHARED).json
+    assert Account(site, BOB).fetch(started["sid"], SHARED).json["sid"] == started["sid"]
 
 
-def test_no_configured_purpose_can_be_that_of_a_made_service(open_house):
+def test_no_configured_purpose_can_be_that_of_a_made_service(open_site):
     """It would open the codes of the account that made it to all."""
     made = "VA" + "d" * 32
     with pytest.raises(ValueError, match="purpose of 32 hex digits"):
-        open_house(otp_verify_services=f"{SHARED}:{made.removeprefix('VA')}")
+        open_site(otp_verify_services=f"{SHARED}:{made.removeprefix('VA')}")

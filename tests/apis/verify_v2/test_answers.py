@@ -7,18 +7,18 @@ import pytest
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
-from tests.apis.verify_v2.house import ACCOUNT, DATE, KEY, OTHER, SERVICE, basic, refused
-from tests.web.house import wrong
+from tests.apis.verify_v2.site import ACCOUNT, DATE, KEY, OTHER, SERVICE, basic, refused
+from tests.web.site import wrong
 
-TWO_CHANNELS = "tests.web.house:RecordingChannel,tests.web.house:OtherChannel"
+TWO_CHANNELS = "tests.web.site:RecordingChannel,tests.web.site:OtherChannel"
 
 
 def test_a_start(verify):
     """201 and every field of Twilio's, the number whole, dates as its clients read them."""
-    number = verify.house.number()
+    number = verify.site.number()
     answer = verify.start(number)
     body = answer.json
-    date, message = body["date_created"], verify.house.channel.messages[0]
+    date, message = body["date_created"], verify.site.channel.messages[0]
     assert answer.status_code == 201
     assert body == {
         "sid": body["sid"],
@@ -45,12 +45,12 @@ def test_a_start(verify):
 def test_another_start(verify):
     """The same verification and code, one attempt more, without a gap; the date of the change moves, the other not."""
     started, code = verify.started()
-    verify.house.clock.advance(1)
+    verify.site.clock.advance(1)
     again = verify.start(started["to"]).json
     assert (again["sid"], again["date_created"]) == (started["sid"], started["date_created"])
     assert again["date_updated"] > started["date_updated"]
     assert len(again["send_code_attempts"]) == 2
-    assert verify.house.code() == code
+    assert verify.site.code() == code
 
 
 def test_an_api_key_answers_for_its_account(verify):
@@ -63,7 +63,7 @@ def test_a_check(verify):
     started, code = verify.started()
     failed = verify.check(wrong(code), To=started["to"])
     assert (failed.status_code, failed.json["status"], failed.json["valid"]) == (200, "pending", False)
-    verify.house.clock.advance(5)
+    verify.site.clock.advance(5)
     done = verify.check(code, VerificationSid=started["sid"], To=started["to"])
     same = {name: started[name] for name in ("sid", "service_sid", "account_sid", "to", "channel", "date_created")}
     assert done.status_code == 200
@@ -79,16 +79,16 @@ def test_a_check(verify):
 
 
 def test_a_sid_beside_another_number(verify):
-    """Is no verification, and costs no guess."""
+    """Is no verification, and costs no attempt."""
     started, code = verify.started()
     for _ in range(5):
-        assert refused(verify.check(code, VerificationSid=started["sid"], To=verify.house.number())) == (404, 20404)
+        assert refused(verify.check(code, VerificationSid=started["sid"], To=verify.site.number())) == (404, 20404)
     assert verify.check(code, VerificationSid=started["sid"]).json["valid"] is True
 
 
-def test_a_message_that_has_gone_is_told(verify, monkeypatch):
+def test_a_message_that_has_gone_is_reported(verify, monkeypatch):
     """Though the store went away while it was sent: who heard of a failure would send again."""
-    store, number = verify.house.services.store, verify.house.number()
+    store, number = verify.site.services.store, verify.site.number()
 
     def go_away():
         for name in ("get", "swap"):
@@ -97,7 +97,7 @@ def test_a_message_that_has_gone_is_told(verify, monkeypatch):
     def away(*_):
         raise StoreUnavailable
 
-    verify.house.channel.before = go_away
+    verify.site.channel.before = go_away
     answer = verify.start(number)
     assert (answer.status_code, answer.json["status"], answer.json["to"]) == (201, "pending", number)
     assert [attempt["channel"] for attempt in answer.json["send_code_attempts"]] == ["SMS"]
@@ -106,7 +106,7 @@ def test_a_message_that_has_gone_is_told(verify, monkeypatch):
 def test_once_a_code_is_accepted_nothing_can_fail(verify, monkeypatch):
     """A store that goes away right after the swap does not hide the approval."""
     started, code = verify.started()
-    store = verify.house.services.store
+    store = verify.site.services.store
     swap = store.swap
 
     def last(*what):
@@ -123,10 +123,10 @@ def test_once_a_code_is_accepted_nothing_can_fail(verify, monkeypatch):
     assert refused(verify.check(code, To=started["to"])) == (503, 20503)
 
 
-def test_what_is_told_is_what_was_there(verify, monkeypatch):
+def test_what_is_returned_is_what_was_there(verify, monkeypatch):
     """When the code was looked at or the end came: the swap itself proves it, and nothing is read beside it."""
     (first, code), (second, _) = verify.started(), verify.started()
-    store, calls = verify.house.services.store, []
+    store, calls = verify.site.services.store, []
 
     def counted(verb, do):
         return lambda *what: (calls.append(verb), do(*what))[1]
@@ -150,7 +150,7 @@ def test_a_fetch_while_it_is_pending(verify):
         assert refused(verify.fetch(name)) == (404, 20404)
 
 
-def test_a_fetch_after_too_many_guesses(verify):
+def test_a_fetch_after_too_many_attempts(verify):
     """Tells so."""
     started, code = verify.started()
     for _ in range(5):
@@ -163,7 +163,7 @@ def test_a_fetch_after_too_many_guesses(verify):
 def test_an_update(verify, name, status, valid):
     """Ends a pending one, once, and its code is no good any more."""
     started, code = verify.started()
-    verify.house.clock.advance(5)
+    verify.site.clock.advance(5)
     ended = verify.update(started[name], status)
     assert (ended.status_code, ended.json["status"], ended.json["valid"]) == (200, status, valid)
     assert ended.json["sid"] == started["sid"]
@@ -181,35 +181,35 @@ def test_an_update_to_anything_else(verify, status):
 
 
 def test_a_message_that_was_refused_is_no_attempt(open_verify):
-    """Of two channels only the one that took it is told."""
+    """Of two channels only the one that took it is reported."""
     verify = open_verify(otp_channels=TWO_CHANNELS)
-    verify.house.channel.answers = deque([Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)])
+    verify.site.channel.answers = deque([Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)])
     started = verify.start(channel="auto").json
     assert [attempt["channel"] for attempt in started["send_code_attempts"]] == ["WHATSAPP"]
     assert started["channel"] == "whatsapp"
 
 
-def test_the_sixth_guess(verify):
-    """Five are looked at and told as pending; then 60202, for the right one too."""
+def test_the_sixth_attempt(verify):
+    """Five are looked at and reported as pending; then 60202, for the right one too."""
     started, code = verify.started()
     assert [verify.check(wrong(code), To=started["to"]).json["status"] for _ in range(5)] == ["pending"] * 5
     for how in ({"To": started["to"]}, {"VerificationSid": started["sid"]}):
         assert refused(verify.check(code, **how)) == (429, 60202)
 
 
-def test_after_too_many_guesses_another_one_begins(verify):
+def test_after_too_many_attempts_another_one_begins(verify):
     """With the next message, at once: the credentials vouch for the caller."""
     started, code = verify.started()
     for _ in range(5):
         verify.check(wrong(code), To=started["to"])
     again = verify.start(started["to"])
     assert (again.status_code, again.json["sid"] != started["sid"]) == (201, True)
-    assert verify.check(verify.house.code(), To=started["to"]).json["valid"] is True
+    assert verify.check(verify.site.code(), To=started["to"]).json["valid"] is True
 
 
 def test_the_sixth_message(verify):
     """60203 with when to come back."""
-    number = verify.house.number()
+    number = verify.site.number()
     assert [verify.start(number).status_code for _ in range(5)] == [201] * 5
     answer = verify.start(number)
     assert refused(answer) == (429, 60203)
@@ -229,7 +229,7 @@ def test_another_service(verify):
 
 def test_a_service_that_there_is_not(verify):
     """Is not found, whatever is asked of it."""
-    number, gone = verify.house.number(), "VA" + "3" * 32
+    number, gone = verify.site.number(), "VA" + "3" * 32
     answers = [
         verify.start(service=gone),
         verify.check("123456", gone, To=number),
@@ -237,10 +237,10 @@ def test_a_service_that_there_is_not(verify):
         verify.update(number, "canceled", gone),
     ]
     assert [refused(answer) for answer in answers] == [(404, 20404)] * 4
-    assert verify.house.channel.messages == []
+    assert verify.site.channel.messages == []
 
 
 def test_a_configured_service_shares_its_purpose(verify):
-    """Its name is the purpose: the native face takes the code."""
+    """Its name is the purpose: the native API takes the code."""
     started, code = verify.started()
-    assert verify.house.verify(started["to"], code).status_code == 200
+    assert verify.site.verify(started["to"], code).status_code == 200

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from otp_app.apis.verify_v2.state import Verify
-from tests.apis.verify_v2.house import ACCOUNT, SERVICE, refused
+from tests.apis.verify_v2.site import ACCOUNT, SERVICE, refused
 
-TWO_CHANNELS = "tests.web.house:RecordingChannel,tests.web.house:OtherChannel"
+TWO_CHANNELS = "tests.web.site:RecordingChannel,tests.web.site:OtherChannel"
 
 
 # ---- channels
@@ -21,7 +21,7 @@ def test_a_channel_that_is_not_served(verify, channel):
     assert channel.upper() in answer.json["message"]
 
 
-@pytest.mark.parametrize("channel", ["", "pigeon", "SMS", "console", "tests.web.house:RecordingChannel"])
+@pytest.mark.parametrize("channel", ["", "pigeon", "SMS", "console", "tests.web.site:RecordingChannel"])
 def test_a_word_that_is_no_channel(verify, channel):
     """Not Twilio's, whatever it may be here."""
     answer = verify.start(channel=channel)
@@ -32,7 +32,7 @@ def test_a_word_that_is_no_channel(verify, channel):
 def test_the_channel_is_the_callers_choice(open_verify):
     """Only the named one is used; auto is the server's order."""
     verify = open_verify(otp_channels=TWO_CHANNELS)
-    sms, whatsapp = verify.house.services.channels
+    sms, whatsapp = verify.site.services.channels
     assert whatsapp.name == "whatsapp"
     assert verify.start(channel="whatsapp").json["channel"] == "whatsapp"
     assert (len(sms.messages), len(whatsapp.messages)) == (0, 1)
@@ -51,19 +51,19 @@ def test_each_attempt_keeps_its_channel(open_verify):
 
 def test_the_console_beside_others_stands_in_for_none(open_verify):
     """SMS is SMS where there is SMS."""
-    verify = open_verify(otp_channels="console,tests.web.house:RecordingChannel", otp_verify_accounts="")
+    verify = open_verify(otp_channels="console,tests.web.site:RecordingChannel", otp_verify_accounts="")
     assert verify.start().status_code == 201
-    assert len(verify.house.services.channels[1].messages) == 1
+    assert len(verify.site.services.channels[1].messages) == 1
     assert refused(verify.start(channel="whatsapp")) == (403, 60223)
 
 
-@pytest.mark.parametrize(("asked", "told"), [("sms", "sms"), ("whatsapp", "whatsapp"), ("auto", "sms")])
-def test_the_console_stands_in(open_verify, capsys, asked, told):
+@pytest.mark.parametrize(("asked", "shown"), [("sms", "sms"), ("whatsapp", "whatsapp"), ("auto", "sms")])
+def test_the_console_stands_in(open_verify, capsys, asked, shown):
     """Where it is all there is, as in a test run: the answer has Twilio's words."""
     verify = open_verify(otp_channels="console", otp_verify_accounts="")
     started = verify.start(channel=asked).json
     assert started["to"] in capsys.readouterr().out
-    assert (started["channel"], started["send_code_attempts"][0]["channel"]) == (told, told.upper())
+    assert (started["channel"], started["send_code_attempts"][0]["channel"]) == (shown, shown.upper())
     assert verify.fetch(started["sid"]).json["channel"] == "sms"
 
 
@@ -120,7 +120,7 @@ def test_parameters_that_twilio_would_refuse(verify, name, value):
     answer = verify.start(**{name: value})
     assert refused(answer) == (400, 60200)
     assert answer.json["message"] == f"Invalid parameter: {name}"
-    assert verify.house.channel.messages == []
+    assert verify.site.channel.messages == []
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_parameters_for_what_is_not_done(verify, name):
     answer = verify.start(**{name: "1"})
     assert refused(answer) == (403, 60204)
     assert name in answer.json["message"]
-    assert verify.house.channel.messages == []
+    assert verify.site.channel.messages == []
 
 
 @pytest.mark.parametrize("name", ["Amount", "Payee"])
 def test_a_payment_is_not_approved(verify, name):
-    """A code was not bound to an amount, so no check says it was; no guess is spent."""
+    """A code was not bound to an amount, so no check says it was; no attempt is spent."""
     started, code = verify.started()
     assert refused(verify.check(code, To=started["to"], **{name: "1"})) == (403, 60204)
     assert verify.check(code, To=started["to"]).json["valid"] is True
@@ -148,19 +148,19 @@ def test_a_payment_is_not_approved(verify, name):
 
 def registry(verify):
     """The Verify services that are known."""
-    return verify.house.app.extensions["otp_states"][Verify].services
+    return verify.site.app.extensions["otp_states"][Verify].services
 
 
 def test_a_code_of_the_callers_own(open_verify):
     """60204 until the service allows it; then it is the one that is sent, in place of a pending one's too."""
     verify = open_verify(otp_verify_services="")
     service = registry(verify).of(ACCOUNT).create(name="Shop")
-    number = verify.house.number()
+    number = verify.site.number()
     assert refused(verify.start(number, CustomCode="8642", service=service.sid)) == (403, 60204)
     registry(verify).of(ACCOUNT).update(service.sid, custom_code=True)
     first = verify.start(number, service=service.sid).json
     again = verify.start(number, CustomCode="86421357", service=service.sid).json
-    assert (again["sid"], verify.house.code()) == (first["sid"], "86421357")
+    assert (again["sid"], verify.site.code()) == (first["sid"], "86421357")
     assert verify.check("86421357", service.sid, To=number).json["valid"] is True
 
 
@@ -169,7 +169,7 @@ def test_blanks_around_a_code_of_the_callers_own(open_verify, code):
     """Hooks cut it out of a text ("Your code is: 8642"); it is sent and checked without them."""
     verify = open_verify(otp_verify_services=f"{SERVICE}:login:custom_code")
     started = verify.start(CustomCode=code).json
-    assert verify.house.code() == "8642"
+    assert verify.site.code() == "8642"
     assert verify.check("8642", To=started["to"]).json["valid"] is True
 
 
@@ -177,7 +177,7 @@ def test_the_language_of_the_message(open_verify):
     """Locale is obeyed where the operator has words for it."""
     verify = open_verify(otp_messages={"de": "Dein Code: {code}"})
     verify.start(Locale="de")
-    assert verify.house.channel.messages[-1].text == f"Dein Code: {verify.house.code()}"
+    assert verify.site.channel.messages[-1].text == f"Dein Code: {verify.site.code()}"
 
 
 def test_a_service_of_its_own_figures(open_verify):
@@ -185,21 +185,21 @@ def test_a_service_of_its_own_figures(open_verify):
     verify = open_verify(otp_verify_services="")
     service = registry(verify).of(ACCOUNT).create(name="Shop", code_length=8, do_not_share=True)
     verify.start(service=service.sid)
-    message = verify.house.channel.messages[-1]
+    message = verify.site.channel.messages[-1]
     assert re.fullmatch("[0-9]{8}", message.code)
     assert message.text.startswith(f"Your Shop verification code is: {message.code}. ")
 
 
 @pytest.mark.parametrize("code", ["", "123", "12345678901", "12345a", "\u2460" * 6, "123456\n"])
 def test_what_is_no_code(verify, code):
-    """60200, and it costs no guess."""
+    """60200, and it costs no attempt."""
     started, right = verify.started()
     for _ in range(6):
         assert refused(verify.check(code, To=started["to"])) == (400, 60200)
     assert verify.check(right, To=started["to"]).json["valid"] is True
 
 
-def test_a_code_of_another_length_is_a_guess(verify):
+def test_a_code_of_another_length_is_an_attempt(verify):
     """Counted, like any wrong one."""
     started, right = verify.started()
     for _ in range(5):

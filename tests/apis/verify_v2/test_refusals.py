@@ -9,9 +9,9 @@ from otp_app.apis.verify_v2 import parameters
 from otp_app.apis.verify_v2.errors import WORDS
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import Busy, StoreUnavailable
-from tests.apis.verify_v2.house import ACCOUNT, ACCOUNTS, SERVICE, TOKEN, basic, refused
+from tests.apis.verify_v2.site import ACCOUNT, ACCOUNTS, SERVICE, TOKEN, basic, refused
 from tests.running import ROOT
-from tests.web.house import wrong
+from tests.web.site import wrong
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ REASONS = {
 
 @pytest.mark.parametrize("reason", Reason)  # all of them: a new one is thought of
 def test_what_the_provider_refuses(verify, reason):
-    """What is about the number is told as Twilio would; the rest is the server's trouble, not the caller's.
+    """What is about the number is reported as Twilio would; the rest is the server's trouble, not the caller's.
 
     Where only a person can mend it, nothing says when to come back.
     """
-    verify.house.channel.answers = deque([Delivery(Outcome.REFUSED, reason=reason)])
+    verify.site.channel.answers = deque([Delivery(Outcome.REFUSED, reason=reason)])
     answer = verify.start()
     assert refused(answer) == REASONS[reason]
     wait = 5 if answer.status_code == 503 and reason not in (Reason.ACCOUNT, Reason.AUTH) else None
@@ -66,9 +66,9 @@ def test_what_the_provider_refuses(verify, reason):
 
 def test_no_clear_answer_of_the_provider(verify):
     """The message may arrive, so the verification is pending."""
-    verify.house.channel.answers = deque([Delivery(Outcome.UNKNOWN)])
+    verify.site.channel.answers = deque([Delivery(Outcome.UNKNOWN)])
     assert verify.start().status_code == 201
-    assert verify.check(verify.house.code(), To=verify.house.channel.messages[-1].to).json["valid"] is True
+    assert verify.check(verify.site.code(), To=verify.site.channel.messages[-1].to).json["valid"] is True
 
 
 def test_the_limit_of_a_client(open_verify):
@@ -104,7 +104,7 @@ def test_troubles_of_the_server(verify, monkeypatch, error, status, code):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(verify.house.services.store, "swap", fail)
+    monkeypatch.setattr(verify.site.services.store, "swap", fail)
     answers = [
         verify.start(started["to"]),
         verify.check(right, To=started["to"]),
@@ -120,12 +120,12 @@ def test_troubles_of_the_server(verify, monkeypatch, error, status, code):
     [{}, basic(ACCOUNT, "wrong"), basic("AC" + "c" * 32), basic("somebody"), {"Authorization": f"Bearer {TOKEN}"}],
 )
 def test_credentials(verify, headers):
-    """20003 with what is wanted, for every door and before anything is looked at."""
-    doors = [
+    """20003 with what is wanted, for every route and before anything is looked at."""
+    routes = [
         ("POST", "/Verifications"), ("POST", "/VerificationCheck"), ("GET", "/Verifications/x"),
         ("POST", "/Verifications/x"), ("GET", ""), ("POST", ""), ("DELETE", ""),
     ]  # fmt: skip
-    for method, path in doors:
+    for method, path in routes:
         answer = verify.ask(method, path, headers=headers)
         assert refused(answer) == (401, 20003)
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
@@ -157,10 +157,10 @@ BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits
     ],
 )
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside all others"])
-def test_what_is_not_there(open_house, open_all, alone, method, path, status, code):
-    """Told in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
-    house = open_house(otp_apis="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
-    answer = house.call(method, path, headers=basic())
+def test_what_is_not_there(open_site, open_all, alone, method, path, status, code):
+    """Reported in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
+    site = open_site(otp_apis="verify_v2") if alone else open_all(otp_verify_accounts=ACCOUNTS)
+    answer = site.call(method, path, headers=basic())
     assert refused(answer) == (status, code)
     if status == 404:
         assert answer.json["message"] == f"The requested resource {path.removeprefix('/v2')} was not found"
@@ -180,7 +180,7 @@ def test_what_is_not_there(open_house, open_all, alone, method, path, status, co
 def test_bodies_that_are_no_forms(verify, path, body, content_type, status):
     """20001, the HTTP status as exact as it can be."""
     headers = basic() | {"Content-Type": content_type}
-    answer = verify.house.post(f"/v2/Services/{SERVICE}{path}", body, headers=headers)
+    answer = verify.site.post(f"/v2/Services/{SERVICE}{path}", body, headers=headers)
     assert refused(answer) == (status, 20001)
 
 
@@ -190,15 +190,15 @@ def test_a_host_that_is_none_of_ours(verify):
     assert refused(answer) == (400, 20001)
 
 
-def test_other_faces_keep_their_words(verify):
+def test_other_apis_keep_their_words(verify):
     """Only what is under /v2/ is translated."""
-    assert verify.house.call("GET", "/v2x").json["error_type"] == "not_found"
-    assert verify.house.send("12345").json["error_type"] == "invalid_phone"
+    assert verify.site.call("GET", "/v2x").json["error_type"] == "not_found"
+    assert verify.site.send("12345").json["error_type"] == "invalid_phone"
 
 
-def test_a_face_that_is_not_served(open_house):
+def test_an_api_that_is_not_served(open_site):
     """Leaves its paths to the native words."""
-    answer = open_house().call("POST", f"/v2/Services/{SERVICE}/Verifications", b"", basic())
+    answer = open_site().call("POST", f"/v2/Services/{SERVICE}/Verifications", b"", basic())
     assert answer.json["error_type"] == "not_found"
 
 

@@ -35,7 +35,7 @@ YEAR = 365 * 86_400.0
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until a test moves it."""
     return FakeClock()
 
 
@@ -433,7 +433,7 @@ def test_a_service_that_is_deleted_meanwhile(catalogue: AccountServices, store: 
     assert catalogue.known() == [kept]
 
 
-def test_a_lost_swap_is_told_what_is_there(
+def test_a_lost_swap_returns_what_is_there(
     catalogue: AccountServices, store: DictStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So the next try reads nothing: the others, who win meanwhile, would only be further ahead."""

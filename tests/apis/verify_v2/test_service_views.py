@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.apis.verify_v2.house import ACCOUNT, DATE, OTHER, SERVICE, SETTINGS, Verify, refused
+from tests.apis.verify_v2.site import ACCOUNT, DATE, OTHER, SERVICE, SETTINGS, Verify, refused
 
 NOT_DONE = {
     "lookup_enabled": False,
@@ -45,15 +45,15 @@ class Catalogue(Verify):
 
 
 @pytest.fixture
-def catalogue(open_house):
+def catalogue(open_site):
     """A server without a service in its settings."""
-    return Catalogue(open_house(**SETTINGS | {"otp_verify_services": ""}))
+    return Catalogue(open_site(**SETTINGS | {"otp_verify_services": ""}))
 
 
 @pytest.fixture
-def configured(open_house):
+def configured(open_site):
     """A server with two services in its settings."""
-    return Catalogue(open_house(**SETTINGS))
+    return Catalogue(open_site(**SETTINGS))
 
 
 def test_a_new_service(catalogue):
@@ -85,7 +85,7 @@ def test_a_new_service(catalogue):
 def test_a_change(catalogue):
     """200; what is not named stays, and an empty form changes nothing but the date."""
     made = catalogue.create(CodeLength="8").json
-    catalogue.house.clock.advance(60)
+    catalogue.site.clock.advance(60)
     changed = catalogue.change(made["sid"], FriendlyName="After")
     assert changed.status_code == 200
     assert changed.json == made | {"friendly_name": "After", "date_updated": changed.json["date_updated"]}
@@ -220,51 +220,51 @@ def test_services_of_the_settings(configured):
 
 @pytest.mark.parametrize("named", ["id", "purpose"])
 def test_a_made_service_has_codes_of_its_own(configured, named):
-    """Not for services beside it; the native face takes one by the verification's id or the service's purpose."""
+    """Not for services beside it; the native API takes one by the verification's id or the service's purpose."""
     sid = configured.create().json["sid"]
     started = configured.start(service=sid).json
-    code = configured.house.code()
-    assert configured.house.verify(started["to"], code).status_code == 400
+    code = configured.site.code()
+    assert configured.site.verify(started["to"], code).status_code == 400
     assert refused(configured.check(code, SERVICE, To=started["to"])) == (404, 20404)
     native = {
         "id": {"verification_id": started["sid"]},
         "purpose": {"phone_number": started["to"], "purpose": sid.removeprefix("VA")},
     }
-    assert configured.house.post("/verify-otp", native[named] | {"otp": code}).status_code == 200
+    assert configured.site.post("/verify-otp", native[named] | {"otp": code}).status_code == 200
 
 
 def test_a_made_service_takes_its_codes(configured):
     """And is the one that does."""
     sid = configured.create().json["sid"]
     started = configured.start(service=sid).json
-    assert configured.check(configured.house.code(), sid, To=started["to"]).json["valid"] is True
+    assert configured.check(configured.site.code(), sid, To=started["to"]).json["valid"] is True
 
 
 HOOK = {"CustomCode": "864213"}  # what an identity provider's hook sends beside To and Channel
 
 
 @pytest.mark.parametrize("services", ["", f"{SERVICE}:login"], ids=["none configured", "configured"])
-def test_custom_codes_are_switched_on_over_the_api(open_house, services):
+def test_custom_codes_are_switched_on_over_the_api(open_site, services):
     """At a service that was not made over it too: from then on a caller's code is sent and checked; off again later."""
-    catalogue = Catalogue(open_house(**SETTINGS | {"otp_verify_services": services}))
+    catalogue = Catalogue(open_site(**SETTINGS | {"otp_verify_services": services}))
     assert refused(catalogue.start(**HOOK)) == (403, 60204)
     changed = catalogue.change(SERVICE, CustomCodeEnabled="true")
     assert (changed.status_code, changed.json["custom_code_enabled"]) == (200, True)
     assert catalogue.show(SERVICE).json == changed.json == catalogue.show("").json["services"][0]
     started = catalogue.start(**HOOK).json
-    assert catalogue.house.code() == HOOK["CustomCode"]
+    assert catalogue.site.code() == HOOK["CustomCode"]
     assert catalogue.update(started["to"], "approved").json["status"] == "approved"
     assert catalogue.change(SERVICE, CustomCodeEnabled="false").status_code == 200
     assert refused(catalogue.start(**HOOK)) == (403, 60204)
 
 
-def test_custom_codes_are_switched_on_in_the_settings(open_house):
+def test_custom_codes_are_switched_on_in_the_settings(open_site):
     """By a flag behind the purpose, for every account; a service without it takes none."""
     settings = SETTINGS | {"otp_verify_services": f"{SERVICE}:login:custom_code,{OTHER}:payment"}
-    catalogue = Catalogue(open_house(**settings))
+    catalogue = Catalogue(open_site(**settings))
     assert [service["custom_code_enabled"] for service in catalogue.show("").json["services"]] == [True, False]
     assert catalogue.start(**HOOK).status_code == 201
-    assert catalogue.house.code() == HOOK["CustomCode"]
+    assert catalogue.site.code() == HOOK["CustomCode"]
     assert refused(catalogue.start(service=OTHER, **HOOK)) == (403, 60204)
 
 
@@ -287,7 +287,7 @@ def test_making_a_service_keeps_the_one_that_an_application_uses(catalogue):
 
 
 def test_when_there_is_no_room(catalogue):
-    """Told plainly."""
+    """Reported plainly."""
     answers = [catalogue.create("x" * 30) for _ in range(60)]
     assert [answer.status_code for answer in answers[:40]] == [201] * 40
     assert refused(answers[-1]) == (400, 20001)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class FileDirectory:
     """The directory of `file:///absolute/users.csv`, `file:relative/users.csv` or a plain path; also .json and .toml.
 
-    The file's status is looked at for each look-up. What cannot be read is told once in the log, and what was read
+    The file's status is looked at for each look-up. What cannot be read is logged once, and what was read
     before stays.
     """
 

@@ -33,7 +33,7 @@ PUBLIC_REASONS = {
     "SSLError": "its certificate is not one to trust, or TLS failed",
 }
 
-# It tells of each request with its user's id, and of each connection that is not kept.
+# It logs each request with its user's id, and each connection that is not kept.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

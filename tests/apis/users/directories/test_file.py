@@ -78,7 +78,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_read_is_told(write, caplog, name):
+def test_what_cannot_be_read_is_reported(write, caplog, name):
     """By line or entry, to the caller and once in the log, without a word of what is there."""
     content, fault = BAD[name]
     users = write(name, content)
@@ -176,7 +176,7 @@ def test_an_unchanged_file_is_not_read_again(write, monkeypatch):
 
 
 def test_a_bad_change_keeps_the_last_good_content(write, caplog):
-    """Told once for each fault; a good change ends it."""
+    """Reported once for each fault; a good change ends it."""
     users = write("users.csv", CSV)
     assert users.phone("ann") == ANN
     for content in (f"{CSV}bob\n", f"{CSV}ann,{BOB}\n"):
@@ -198,7 +198,7 @@ def test_a_bad_file_is_read_once(write, monkeypatch):
 
 
 def test_a_file_that_went_away_and_came_back(write, caplog):
-    """What was read stays; it is told again when it happens again."""
+    """What was read stays; it is reported again when it happens again."""
     users = write("users.csv", CSV)
     assert users.phone("ann") == ANN
     for _ in range(2):

@@ -338,7 +338,7 @@ NONSENSE = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 999999 x\r\n\r\n", b"HTTP/1.1 200
 
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=["ssh", "status", "long"])
 def test_what_is_no_http(listener, nonsense):
-    """Is told like the rest."""
+    """Is reported like the rest."""
     talk(listener, lambda connection: connection.sendall(nonsense))
     talk(listener, lambda connection: connection.sendall(nonsense))
     users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
@@ -356,7 +356,7 @@ def test_no_service_at_all(listener):
 
 
 def test_a_host_without_an_address():
-    """The resolver's fault is told like the rest."""
+    """The resolver's fault is reported like the rest."""
     users = HttpsDirectory("https://directory.invalid/{user_id}")
     with closing(users), pytest.raises(DirectoryUnavailable, match="no connection"):
         users.phone("ann")

@@ -121,7 +121,7 @@ def own_server():
 
 
 def test_a_server_that_hangs_stops_and_comes_back(own_server):
-    """Whoever asks meanwhile is told within 3 s, of 64 all; afterwards everything is as before, without a fault."""
+    """A call meanwhile fails within 3 s, of 64 all; afterwards everything is as before, without a fault."""
     name = own_server.new_url().rpartition("/")[2]
     with own_server.client(name) as db:
         db.execute(USERS)

@@ -34,7 +34,7 @@ SETTINGS = {
 }
 
 
-class Door(Seed):
+class Served(Seed):
     """The running server, asked as Twilio's clients ask."""
 
     def now(self) -> datetime:
@@ -78,30 +78,30 @@ def looks_like_twilios(answer: requests.Response, status: int, code: int | None 
 
 
 @contextmanager
-def serving_verify(folder: Path, **settings: str) -> Iterator[Door]:
-    """A server with the Verify face, in a folder of its own. `settings`: see RunningServer; no accounts where ""."""
+def serving_verify(folder: Path, **settings: str) -> Iterator[Served]:
+    """A server with the Verify API, in a folder of its own. `settings`: see RunningServer; no accounts where ""."""
     given = SETTINGS | settings
     if not given["OTP_VERIFY_ACCOUNTS"]:
         del given["OTP_VERIFY_ACCOUNTS"]  # given and empty it is a fault
-    with serving(folder, **given) as served:
-        yield Door(*served)
+    with serving(folder, **given) as parts:
+        yield Served(*parts)
 
 
-def _door(
+def _served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
-) -> Iterator[Door]:
-    with serving_verify(tmp_path_factory.mktemp("verify"), store=new_store(request.param)) as door:
-        yield door
+) -> Iterator[Served]:
+    with serving_verify(tmp_path_factory.mktemp("verify"), store=new_store(request.param)) as served:
+        yield served
 
 
 #: One server on each store; each test has numbers of its own.
-door = pytest.fixture(_door, scope="session", params=STORES, name="door")
+served = pytest.fixture(_served, scope="session", params=STORES, name="served")
 #: Another one for each file: that any SID is a service ends with the first that is made.
-own_door = pytest.fixture(_door, scope="module", params=STORES, name="own_door")
+own_served = pytest.fixture(_served, scope="module", params=STORES, name="own_served")
 
 
 @pytest.fixture(scope="module")
-def sqlite_door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+def sqlite_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server on SQLite, for tests of what no store has a say in."""
-    with serving_verify(tmp_path_factory.mktemp("verify")) as door:
-        yield door
+    with serving_verify(tmp_path_factory.mktemp("verify")) as served:
+        yield served

@@ -100,13 +100,13 @@ class Check:
         self.same("canceled is gone", late, (404, 20404))
 
     def limits(self) -> None:
-        """Five messages and five guesses."""
+        """Five messages and five attempts."""
         service, to = self.service(), "+14153330003"
         sends = [refused(lambda: service.verifications.create(to=to, channel="sms")) for _ in range(6)]
         self.same("the sixth send is refused", sends[-2:], ["accepted: pending", (429, 60203)])
         wrong = other(self.code(to))
-        guesses = [refused(lambda: service.verification_checks.create(to=to, code=wrong)) for _ in range(6)]
-        self.same("the sixth check is refused", guesses[-2:], ["accepted: pending", (429, 60202)])
+        attempts = [refused(lambda: service.verification_checks.create(to=to, code=wrong)) for _ in range(6)]
+        self.same("the sixth check is refused", attempts[-2:], ["accepted: pending", (429, 60202)])
 
     def refusals(self) -> None:
         """What callers do wrong."""

@@ -6,10 +6,10 @@ import sys
 from tests.running import ROOT
 
 
-def test_twilios_client_finds_nothing_amiss(door):
+def test_twilios_client_finds_nothing_amiss(served):
     """All 16 checks, each answer held to Twilio's documents where they are at hand."""
     command = [sys.executable, "-m", "tests.apis.verify_v2.clients.dropin_check"]
-    where = ["--base", door.server.url, "--code-url", f"{door.provider.url}/_fake/code"]
+    where = ["--base", served.server.url, "--code-url", f"{served.provider.url}/_fake/code"]
     done = subprocess.run(command + where, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     lines = done.stdout.splitlines()
     assert [line for line in lines if not line.startswith("ok  ")] == ["0 failed"], done.stderr

@@ -1,92 +1,92 @@
-"""The rules of a verification in Twilio's figures: five messages, five guesses, ten minutes, one approval."""
+"""The rules of a verification in Twilio's figures: five messages, five attempts, ten minutes, one approval."""
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
 from tests.apis.verify_v2.clients.dropin_check import other, refused
 
-GONE, SPENT, GUESSED = (404, 20404), (429, 60203), (429, 60202)
+GONE, SPENT, ATTEMPTED = (404, 20404), (429, 60203), (429, 60202)
 
 
-def test_the_sixth_message(door):
+def test_the_sixth_message(served):
     """60203 from there on, for this number alone; the code that it has stays good."""
-    started, code = door.started()
-    create = door.service().verifications.create
+    started, code = served.started()
+    create = served.service().verifications.create
     again = [refused(lambda: create(to=started.to, channel="sms")) for _ in range(6)]
     assert again == ["accepted: pending"] * 4 + [SPENT] * 2
-    assert sum(post.number == started.to for post in door.provider.posts) == 5
-    assert door.started()[0].status == "pending"
-    assert door.service().verification_checks.create(to=started.to, code=code).status == "approved"
+    assert sum(post.number == started.to for post in served.provider.posts) == 5
+    assert served.started()[0].status == "pending"
+    assert served.service().verification_checks.create(to=started.to, code=code).status == "approved"
 
 
-def test_the_sixth_guess(door):
+def test_the_sixth_attempt(served):
     """60202 from there on, with the right code too, by number and by Sid."""
-    started, code = door.started()
-    check = door.service().verification_checks.create
+    started, code = served.started()
+    check = served.service().verification_checks.create
     wrong = [refused(lambda: check(to=started.to, code=other(code))) for _ in range(5)]
     assert wrong == ["accepted: pending"] * 5
-    assert refused(lambda: check(to=started.to, code=code)) == GUESSED
-    assert refused(lambda: check(verification_sid=started.sid, code=code)) == GUESSED
+    assert refused(lambda: check(to=started.to, code=code)) == ATTEMPTED
+    assert refused(lambda: check(verification_sid=started.sid, code=code)) == ATTEMPTED
 
 
-def test_the_fifth_guess_may_be_right(door):
+def test_the_fifth_attempt_may_be_right(served):
     """Five are looked at, not four."""
-    started, code = door.started()
-    check = door.service().verification_checks.create
+    started, code = served.started()
+    check = served.service().verification_checks.create
     for _ in range(4):
         assert check(to=started.to, code=other(code)).status == "pending"
     assert check(to=started.to, code=code).status == "approved"
 
 
-def test_a_resend_gives_no_more_guesses(door):
+def test_a_resend_gives_no_more_attempts(served):
     """They are those of the verification, not of the message."""
-    started, code = door.started()
-    service = door.service()
+    started, code = served.started()
+    service = served.service()
     for _ in range(4):
         service.verification_checks.create(to=started.to, code=other(code))
     service.verifications.create(to=started.to, channel="sms")
     assert service.verification_checks.create(to=started.to, code=other(code)).status == "pending"
-    assert refused(lambda: service.verification_checks.create(to=started.to, code=code)) == GUESSED
+    assert refused(lambda: service.verification_checks.create(to=started.to, code=code)) == ATTEMPTED
 
 
-def test_after_too_many_guesses(door):
+def test_after_too_many_attempts(served):
     """The next message begins another verification, and the code that was guessed at is no good for it."""
-    started, code = door.started()
-    service = door.service()
+    started, code = served.started()
+    service = served.service()
     for _ in range(5):
         service.verification_checks.create(to=started.to, code=other(code))
     assert service.verifications.create(to=started.to, channel="sms").sid != started.sid
-    assert refused(lambda: service.verification_checks.create(verification_sid=started.sid, code=code)) == GUESSED
-    new = door.provider.code(started.to)
+    assert refused(lambda: service.verification_checks.create(verification_sid=started.sid, code=code)) == ATTEMPTED
+    new = served.provider.code(started.to)
     assert service.verification_checks.create(to=started.to, code=new).status == "approved"
 
 
-def test_ten_minutes(door):
+def test_ten_minutes(served):
     """A code is good in the last of them."""
-    started, code = door.started()
-    door.wait(590)
-    assert door.service().verification_checks.create(to=started.to, code=code).status == "approved"
+    started, code = served.started()
+    served.wait(590)
+    assert served.service().verification_checks.create(to=started.to, code=code).status == "approved"
 
 
-def expire(door, started):
-    door.wait(601)
+def expire(served, started):
+    served.wait(601)
 
 
-def approve(door, started):
-    code = door.provider.code(started.to)
-    assert door.service().verification_checks.create(to=started.to, code=code).status == "approved"
+def approve(served, started):
+    code = served.provider.code(started.to)
+    assert served.service().verification_checks.create(to=started.to, code=code).status == "approved"
 
 
-def cancel(door, started):
-    assert door.service().verifications(started.sid).update(status="canceled").status == "canceled"
+def cancel(served, started):
+    assert served.service().verifications(started.sid).update(status="canceled").status == "canceled"
 
 
 @pytest.mark.parametrize("end", [expire, approve, cancel])
-def test_what_is_over_is_not_found(door, end):
+def test_what_is_over_is_not_found(served, end):
     """20404 for a check by number and by Sid and for an update, and the next message begins another one."""
-    started, code = door.started()
-    end(door, started)
-    service = door.service()
+    started, code = served.started()
+    end(served, started)
+    service = served.service()
     assert refused(lambda: service.verification_checks.create(to=started.to, code=code)) == GONE
     assert refused(lambda: service.verification_checks.create(verification_sid=started.sid, code=code)) == GONE
     assert refused(lambda: service.verifications(started.sid).update(status="approved")) == GONE
@@ -94,21 +94,21 @@ def test_what_is_over_is_not_found(door, end):
     assert service.verifications.create(to=started.to, channel="sms").sid != started.sid
 
 
-def test_a_resend_does_not_lengthen_life(door):
+def test_a_resend_does_not_lengthen_life(served):
     """Ten minutes from the first message, with the same Sid and code until then."""
-    started, code = door.started()
-    door.wait(500)
-    again = door.service().verifications.create(to=started.to, channel="sms")
-    assert (again.sid, door.provider.code(started.to)) == (started.sid, code)
+    started, code = served.started()
+    served.wait(500)
+    again = served.service().verifications.create(to=started.to, channel="sms")
+    assert (again.sid, served.provider.code(started.to)) == (started.sid, code)
     assert again.date_created == started.date_created
-    door.wait(101)
-    assert refused(lambda: door.service().verification_checks.create(to=started.to, code=code)) == GONE
+    served.wait(101)
+    assert refused(lambda: served.service().verification_checks.create(to=started.to, code=code)) == GONE
 
 
-def test_the_cap_of_a_number(door):
+def test_the_cap_of_a_number(served):
     """Five messages an hour over all verifications; the exception's details say for how long it is over."""
-    started, _ = door.started()
-    service = door.service()
+    started, _ = served.started()
+    service = served.service()
     for _ in range(4):
         service.verifications.create(to=started.to, channel="sms")
     service.verifications(started.sid).update(status="canceled")
@@ -117,21 +117,21 @@ def test_the_cap_of_a_number(door):
     assert (caught.value.status, caught.value.code) == SPENT
     wait = caught.value.details["retry_after"]
     assert 3500 < wait <= 3600
-    door.wait(wait)
+    served.wait(wait)
     assert service.verifications.create(to=started.to, channel="sms").status == "pending"
 
 
-def test_messages_without_a_gap(door):
-    """The Verify face has Twilio's figures: nobody waits thirty seconds."""
-    started, _ = door.started()
-    again = door.service().verifications.create(to=started.to, channel="sms")
+def test_messages_without_a_gap(served):
+    """The Verify API has Twilio's figures: nobody waits thirty seconds."""
+    started, _ = served.started()
+    again = served.service().verifications.create(to=started.to, channel="sms")
     assert len(again.send_code_attempts) == 2
 
 
-def test_a_sid_of_another_number(door):
-    """A check by number and Sid that do not belong together is not found, and takes no guess of either."""
-    started, code = door.started()
-    another, _ = door.started()
-    check = door.service().verification_checks.create
+def test_a_sid_of_another_number(served):
+    """A check by number and Sid that do not belong together is not found, and takes no attempt of either."""
+    started, code = served.started()
+    another, _ = served.started()
+    check = served.service().verification_checks.create
     assert refused(lambda: check(to=another.to, verification_sid=started.sid, code=code)) == GONE
     assert check(to=started.to, verification_sid=started.sid, code=code).status == "approved"

@@ -20,10 +20,10 @@ CHECK = {
 }  # fmt: skip
 
 
-def test_from_the_message_to_the_approval(door):
+def test_from_the_message_to_the_approval(served):
     """Begin with all that an application may send along, fail once, look, and succeed by Sid."""
-    service = door.service()
-    started, code = door.started(**FIELDS)
+    service = served.service()
+    started, code = served.started(**FIELDS)
     assert re.fullmatch("VE[0-9a-f]{32}", started.sid)
     assert (started.status, started.valid, started.channel) == ("pending", False, "sms")
     assert (started.service_sid, started.account_sid) == (SERVICE, ACCOUNT)
@@ -34,11 +34,11 @@ def test_from_the_message_to_the_approval(door):
     assert (done.status, done.valid, done.to, done.channel) == ("approved", True, started.to, "sms")
 
 
-def test_a_resend_by_another_channel(door):
+def test_a_resend_by_another_channel(served):
     """The same verification and code; the list of its messages grows, channels in capitals."""
-    started, code = door.started()
-    again = door.service().verifications.create(to=started.to, channel="whatsapp")
-    assert (again.sid, again.channel, door.provider.code(started.to)) == (started.sid, "whatsapp", code)
+    started, code = served.started()
+    again = served.service().verifications.create(to=started.to, channel="whatsapp")
+    assert (again.sid, again.channel, served.provider.code(started.to)) == (started.sid, "whatsapp", code)
     attempts = again.send_code_attempts
     assert [attempt["channel"].upper() for attempt in attempts] == ["SMS", "WHATSAPP"]
     assert attempts[0]["channel"] == "SMS"
@@ -48,75 +48,75 @@ def test_a_resend_by_another_channel(door):
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", attempt["time"]) for attempt in attempts)
 
 
-def test_dates_are_dates(door):
+def test_dates_are_dates(served):
     """The client leaves a text where it cannot read one."""
-    started, code = door.started()
-    checked = door.service().verification_checks.create(to=started.to, code=code)
+    started, code = served.started()
+    checked = served.service().verification_checks.create(to=started.to, code=code)
     for date in (started.date_created, started.date_updated, checked.date_created, checked.date_updated):
         assert isinstance(date, datetime)
-        assert abs(door.now() - date) < timedelta(minutes=1)
+        assert abs(served.now() - date) < timedelta(minutes=1)
 
 
-def test_every_field_is_there(door):
+def test_every_field_is_there(served):
     """Those of Twilio's documents and no other: clients in typed languages fail on what they do not know."""
-    number = door.number()
+    number = served.number()
     verifications = f"/v2/Services/{SERVICE}/Verifications"
-    started = door.ask("POST", verifications, data={"To": number, "Channel": "sms"})
+    started = served.ask("POST", verifications, data={"To": number, "Channel": "sms"})
     assert (started.status_code, started.json().keys()) == (201, VERIFICATION)
     shown = started.json()
     assert shown["url"].endswith(f"{verifications}/{shown['sid']}")
     assert (shown["lookup"], shown["amount"], shown["payee"], shown["sna"]) == ({}, None, None, None)
-    fetched = door.ask("GET", f"{verifications}/{shown['sid']}")
+    fetched = served.ask("GET", f"{verifications}/{shown['sid']}")
     assert (fetched.status_code, fetched.json().keys()) == (200, VERIFICATION)
-    check = {"To": number, "Code": door.provider.code(number)}
-    checked = door.ask("POST", f"/v2/Services/{SERVICE}/VerificationCheck", data=check)
+    check = {"To": number, "Code": served.provider.code(number)}
+    checked = served.ask("POST", f"/v2/Services/{SERVICE}/VerificationCheck", data=check)
     assert checked.status_code in (200, 201)
     assert checked.json().keys() == CHECK
 
 
-def test_a_number_in_the_path(door):
+def test_a_number_in_the_path(served):
     """The client writes its `+` as it is; others write %2B."""
-    started, _ = door.started()
-    verifications = door.service().verifications
+    started, _ = served.started()
+    verifications = served.service().verifications
     assert verifications(started.to).fetch().sid == started.sid
     encoded = started.to.replace("+", "%2B")
-    fetched = door.ask("GET", f"/v2/Services/{SERVICE}/Verifications/{encoded}")
+    fetched = served.ask("GET", f"/v2/Services/{SERVICE}/Verifications/{encoded}")
     assert (fetched.status_code, fetched.json()["to"]) == (200, started.to)
     canceled = verifications(started.to).update(status="canceled")
     assert (canceled.sid, canceled.status, canceled.valid) == (started.sid, "canceled", False)
 
 
-def test_an_approval_by_the_caller(door):
+def test_an_approval_by_the_caller(served):
     """Who knows otherwise that the number is right says so."""
-    started, code = door.started()
-    approved = door.service().verifications(started.sid).update(status="approved")
+    started, code = served.started()
+    approved = served.service().verifications(started.sid).update(status="approved")
     assert (approved.status, approved.valid) == ("approved", True)
-    assert refused(lambda: door.service().verification_checks.create(to=started.to, code=code)) == (404, 20404)
+    assert refused(lambda: served.service().verification_checks.create(to=started.to, code=code)) == (404, 20404)
 
 
-def test_the_language_of_a_message(door):
+def test_the_language_of_a_message(served):
     """As the caller says for this one; without a word, the usual one."""
     bodies = []
     for fields in ({"locale": "de"}, {}):
-        _, code = door.started(**fields)
-        bodies.append(door.provider.messages[-1].form["Body"].replace(code, "CODE"))
+        _, code = served.started(**fields)
+        bodies.append(served.provider.messages[-1].form["Body"].replace(code, "CODE"))
     assert bodies == ["Ihr Code: CODE", "Your verification code is: CODE"]
 
 
-def test_an_api_key(door):
+def test_an_api_key(served):
     """Its SID and secret do for the account; answers name the account."""
-    service = door.client(KEY, SECRET, ACCOUNT).verify.v2.services(SERVICE)
-    started = service.verifications.create(to=door.number(), channel="sms")
+    service = served.client(KEY, SECRET, ACCOUNT).verify.v2.services(SERVICE)
+    started = service.verifications.create(to=served.number(), channel="sms")
     assert (started.status, started.account_sid) == ("pending", ACCOUNT)
     for user, secret in ((KEY, TOKEN), (ACCOUNT, SECRET), ("SK" + "6" * 32, SECRET)):
-        service = door.client(user, secret, ACCOUNT).verify.v2.services(SERVICE)
+        service = served.client(user, secret, ACCOUNT).verify.v2.services(SERVICE)
         assert refused(lambda: service.verifications(started.sid).fetch()) == (401, 20003)  # noqa: B023  called at once
 
 
-def test_an_error_of_the_client(door):
+def test_an_error_of_the_client(served):
     """What an `except TwilioRestException` finds in it."""
     with pytest.raises(TwilioRestException) as caught:
-        door.service().verifications.create(to="12345", channel="sms")
+        served.service().verifications.create(to="12345", channel="sms")
     error = caught.value
     assert (error.status, error.code, error.method) == (400, 60200, "POST")
     assert error.msg.startswith("Unable to create record: Invalid parameter")

@@ -14,29 +14,29 @@ def together(call):
         return [answer.result() for answer in [pool.submit(call) for _ in range(AT_ONCE)]]
 
 
-def test_messages(door):
+def test_messages(served):
     """One verification, five messages; the others are refused, as too many or as too many at once."""
-    number = door.number()
-    create = door.service().verifications.create
+    number = served.number()
+    create = served.service().verifications.create
     answers = Counter(together(lambda: refused(lambda: create(to=number, channel="sms"))))
     assert answers.keys() <= {"accepted: pending", (429, 60203), (429, 60212)}
     assert 1 <= answers["accepted: pending"] <= 5
-    assert sum(post.number == number for post in door.provider.posts) == answers["accepted: pending"]
-    code = door.provider.code(number)
-    assert door.service().verification_checks.create(to=number, code=code).status == "approved"
+    assert sum(post.number == number for post in served.provider.posts) == answers["accepted: pending"]
+    code = served.provider.code(number)
+    assert served.service().verification_checks.create(to=number, code=code).status == "approved"
 
 
-def test_guesses(door):
+def test_attempts(served):
     """Five are looked at."""
-    started, code = door.started()
-    check = door.service().verification_checks.create
+    started, code = served.started()
+    check = served.service().verification_checks.create
     answers = Counter(together(lambda: refused(lambda: check(to=started.to, code=other(code)))))
     assert answers == {"accepted: pending": 5, (429, 60202): AT_ONCE - 5}
 
 
-def test_right_codes(door):
+def test_right_codes(served):
     """One of them approves; to the others it is over."""
-    started, code = door.started()
-    check = door.service().verification_checks.create
+    started, code = served.started()
+    check = served.service().verification_checks.create
     answers = Counter(together(lambda: refused(lambda: check(verification_sid=started.sid, code=code))))
     assert answers == {"accepted: approved": 1, (404, 20404): AT_ONCE - 1}

@@ -37,12 +37,12 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_bad_field_of_a_send(sqlite_door, fields, named):
+def test_a_bad_field_of_a_send(sqlite_served, fields, named):
     """60200, the message names the parameter, nothing is sent."""
-    before = len(sqlite_door.provider.posts)
-    body = looks_like_twilios(sqlite_door.ask("POST", VERIFICATIONS, data=fields), 400, 60200)
+    before = len(sqlite_served.provider.posts)
+    body = looks_like_twilios(sqlite_served.ask("POST", VERIFICATIONS, data=fields), 400, 60200)
     assert named in body["message"]
-    assert len(sqlite_door.provider.posts) == before
+    assert len(sqlite_served.provider.posts) == before
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,17 @@ def test_a_bad_field_of_a_send(sqlite_door, fields, named):
         ({"Code": "123456"}, 60221),
     ],
 )
-def test_a_bad_field_of_a_check(sqlite_door, fields, code):
+def test_a_bad_field_of_a_check(sqlite_served, fields, code):
     """60200, or 60221 where nothing says which verification."""
-    looks_like_twilios(sqlite_door.ask("POST", CHECK, data=fields), 400, code)
+    looks_like_twilios(sqlite_served.ask("POST", CHECK, data=fields), 400, code)
 
 
 @pytest.mark.parametrize("status", [None, "", "pending", "expired", "nonsense"])
-def test_a_bad_status(sqlite_door, status):
+def test_a_bad_status(sqlite_served, status):
     """An update takes approved and canceled."""
-    started, _ = sqlite_door.started()
+    started, _ = sqlite_served.started()
     fields = {} if status is None else {"Status": status}
-    answer = sqlite_door.ask("POST", f"{VERIFICATIONS}/{started.sid}", data=fields, headers=FORM)
+    answer = sqlite_served.ask("POST", f"{VERIFICATIONS}/{started.sid}", data=fields, headers=FORM)
     assert "Status" in looks_like_twilios(answer, 400, 60200)["message"]
 
 
@@ -85,9 +85,9 @@ def test_a_bad_status(sqlite_door, status):
         ("POST", f"{VERIFICATIONS}/a/b", SEND),
     ],
 )
-def test_what_is_not_there(sqlite_door, method, path, fields):
+def test_what_is_not_there(sqlite_served, method, path, fields):
     """20404; the message names the path."""
-    body = looks_like_twilios(sqlite_door.ask(method, path, data=fields), 404, 20404)
+    body = looks_like_twilios(sqlite_served.ask(method, path, data=fields), 404, 20404)
     assert re.fullmatch(r"The requested resource /\S+ was not found", body["message"])
     assert f"{path.removeprefix('/v2')} " in body["message"]
 
@@ -105,9 +105,9 @@ def test_what_is_not_there(sqlite_door, method, path, fields):
         lambda verify, service: service.messaging_configurations("US").fetch(),
     ],
 )
-def test_what_is_not_offered_as_the_client_sees_it(sqlite_door, ask):
+def test_what_is_not_offered_as_the_client_sees_it(sqlite_served, ask):
     """Its own exception with 20404, for resources of Twilio's that there are not."""
-    verify = sqlite_door.client().verify.v2
+    verify = sqlite_served.client().verify.v2
     with pytest.raises(TwilioRestException) as caught:
         ask(verify, verify.services(SERVICE))
     assert (caught.value.status, caught.value.code) == (404, 20404)
@@ -115,26 +115,26 @@ def test_what_is_not_offered_as_the_client_sees_it(sqlite_door, ask):
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
 @pytest.mark.parametrize("path", [VERIFICATIONS, CHECK])
-def test_a_method_that_is_not_offered(sqlite_door, method, path):
+def test_a_method_that_is_not_offered(sqlite_served, method, path):
     """405 with Allow."""
-    answer = sqlite_door.ask(method, path)
+    answer = sqlite_served.ask(method, path)
     looks_like_twilios(answer, 405, 20004)
     assert "POST" in answer.headers["Allow"]
 
 
 @pytest.mark.parametrize("credentials", [None, (ACCOUNT, "wrong"), ("AC" + "9" * 32, "faketoken"), (ACCOUNT, "")])
 @pytest.mark.parametrize("path", [VERIFICATIONS, CHECK])
-def test_credentials(sqlite_door, path, credentials):
+def test_credentials(sqlite_served, path, credentials):
     """20003 for wrong ones and for none, before anything else is looked at."""
-    answer = sqlite_door.ask("POST", path, data={}, auth=credentials)
+    answer = sqlite_served.ask("POST", path, data={}, auth=credentials)
     looks_like_twilios(answer, 401, 20003)
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic QUM=", "Bearer faketoken", "Basic //79"])
-def test_credentials_that_cannot_be_read(sqlite_door, header):
+def test_credentials_that_cannot_be_read(sqlite_served, header):
     """20003 as well."""
-    answer = sqlite_door.ask("POST", VERIFICATIONS, data=SEND, headers={"Authorization": header}, auth=no_credentials)
+    answer = sqlite_served.ask("POST", VERIFICATIONS, data=SEND, headers={"Authorization": header}, auth=no_credentials)
     looks_like_twilios(answer, 401, 20003)
 
 
@@ -145,12 +145,12 @@ def no_credentials(request):
 
 def test_a_guesser_of_credentials(tmp_path):
     """429 where somebody goes on; the right credentials are taken as ever."""
-    with serving_verify(tmp_path) as door:
-        answers = [door.ask("POST", VERIFICATIONS, data=SEND, auth=(ACCOUNT, f"guess{n}")) for n in range(12)]
+    with serving_verify(tmp_path) as served:
+        answers = [served.ask("POST", VERIFICATIONS, data=SEND, auth=(ACCOUNT, f"attempt{n}")) for n in range(12)]
         assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
         looks_like_twilios(answers[-1], 429, 20429)
         assert int(answers[-1].headers["Retry-After"]) > 0
-        assert door.started()[0].status == "pending"
+        assert served.started()[0].status == "pending"
 
 
 @pytest.mark.parametrize(
@@ -169,27 +169,27 @@ def test_a_guesser_of_credentials(tmp_path):
     ],
     ids=["long", "json", "text", "no type", "bytes", "escaped bytes", "nul", "empty", "nonsense", "two numbers"],
 )
-def test_a_body_that_is_no_form(sqlite_door, body, headers, status):
+def test_a_body_that_is_no_form(sqlite_served, body, headers, status):
     """The HTTP status says what is wrong, the body has Twilio's shape, and nothing is sent."""
-    before = len(sqlite_door.provider.posts)
-    looks_like_twilios(sqlite_door.ask("POST", VERIFICATIONS, data=body, headers=headers), status)
-    assert len(sqlite_door.provider.posts) == before
+    before = len(sqlite_served.provider.posts)
+    looks_like_twilios(sqlite_served.ask("POST", VERIFICATIONS, data=body, headers=headers), status)
+    assert len(sqlite_served.provider.posts) == before
 
 
 @pytest.mark.parametrize("channel", ["call", "email", "sna"])
-def test_a_channel_that_is_not_offered(sqlite_door, channel):
+def test_a_channel_that_is_not_offered(sqlite_served, channel):
     """Twilio's other channels are no bad parameter: they are not switched on."""
-    answer = sqlite_door.ask("POST", VERIFICATIONS, data={"To": NUMBER, "Channel": channel})
+    answer = sqlite_served.ask("POST", VERIFICATIONS, data={"To": NUMBER, "Channel": channel})
     looks_like_twilios(answer, 403, 60223)
 
 
 @pytest.mark.parametrize("field", ["CustomMessage", "CustomFriendlyName", "TemplateSid", "AppHash", "Amount", "Payee"])
-def test_a_field_that_would_change_the_message(sqlite_door, field):
+def test_a_field_that_would_change_the_message(sqlite_served, field):
     """60204 and no message, rather than another one than was asked for."""
-    number = sqlite_door.number()
-    answer = sqlite_door.ask("POST", VERIFICATIONS, data={"To": number, "Channel": "sms", field: "HJ" + "1" * 32})
+    number = sqlite_served.number()
+    answer = sqlite_served.ask("POST", VERIFICATIONS, data={"To": number, "Channel": "sms", field: "HJ" + "1" * 32})
     assert field in looks_like_twilios(answer, 403, 60204)["message"]
-    assert sqlite_door.provider.code_for(number) is None
+    assert sqlite_served.provider.code_for(number) is None
 
 
 @pytest.mark.parametrize(
@@ -197,18 +197,18 @@ def test_a_field_that_would_change_the_message(sqlite_door, field):
     [("+19005550199", 400, 60200), ("+493023125000", 403, 60205)],
     ids=["premium", "landline"],
 )
-def test_a_number_that_gets_no_codes(sqlite_door, number, status, code):
+def test_a_number_that_gets_no_codes(sqlite_served, number, status, code):
     """Fixed lines have an error of their own."""
-    looks_like_twilios(sqlite_door.ask("POST", VERIFICATIONS, data=SEND | {"To": number}), status, code)
+    looks_like_twilios(sqlite_served.ask("POST", VERIFICATIONS, data=SEND | {"To": number}), status, code)
 
 
-def test_the_other_faces_keep_their_words(sqlite_door):
+def test_the_other_apis_keep_their_words(sqlite_served):
     """What is not under /v2/ answers as it did."""
-    answer = sqlite_door.ask("GET", "/nowhere")
+    answer = sqlite_served.ask("GET", "/nowhere")
     assert (answer.status_code, answer.json()["error_type"]) == (404, "not_found")
 
 
-def test_refused_as_the_client_sees_it(sqlite_door):
+def test_refused_as_the_client_sees_it(sqlite_served):
     """The wrong token, through Twilio's client."""
-    create = sqlite_door.client(secret="wrong").verify.v2.services(SERVICE).verifications.create
+    create = sqlite_served.client(secret="wrong").verify.v2.services(SERVICE).verifications.create
     assert refused(lambda: create(to=NUMBER, channel="sms")) == (401, 20003)

@@ -17,7 +17,7 @@ CHECKS = (
 )  # fmt: skip
 
 
-#: The links are the document's; with those that it would guess besides, it follows none of them.
+#: The links are the document's; it infers no others.
 CONFIGURATION = "[phases.stateful.inference]\nalgorithms = []\n"
 #: fields of a start whose use is refused here: most of what is made up has one of them
 REFUSED = (
@@ -56,16 +56,16 @@ def narrowed(document):
 
 
 @pytest.mark.parametrize("change", [as_it_is, narrowed])
-def test_made_up_requests(sqlite_door, tmp_path, change):
+def test_made_up_requests(sqlite_served, tmp_path, change):
     """Fifty for each operation and those that follow from an answer, the same ones every time."""
     document = tmp_path / "verify_v2.json"
     document.write_text(json.dumps(change(contract())), encoding="utf-8")
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION, encoding="ascii")
     command = [
-        Path(sys.executable).with_name("schemathesis"), "run", document, "--url", sqlite_door.server.url,
+        Path(sys.executable).with_name("schemathesis"), "run", document, "--url", sqlite_served.server.url,
         "--auth", f"{ACCOUNT}:{TOKEN}", "--checks", ",".join(CHECKS), "--max-examples", "50", "--seed", "1",
         "--generation-database", "none", "--no-color", "--warnings", "off",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert sqlite_door.started()[0].status == "pending"
+    assert sqlite_served.started()[0].status == "pending"

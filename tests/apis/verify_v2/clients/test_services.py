@@ -18,9 +18,9 @@ SERVICE = {
 
 
 @pytest.fixture
-def services(own_door):
+def services(own_served):
     """The list of services, as Twilio's client has it."""
-    return own_door.client().verify.v2.services
+    return own_served.client().verify.v2.services
 
 
 def test_a_new_service(services):
@@ -38,19 +38,19 @@ def test_the_defaults(services):
     assert services.create(friendly_name="Plain").code_length == 6
 
 
-def test_every_field_is_there(own_door):
+def test_every_field_is_there(own_served):
     """Those of Twilio's documents and no other."""
-    answer = own_door.ask("POST", "/v2/Services", data={"FriendlyName": "Fields"})
+    answer = own_served.ask("POST", "/v2/Services", data={"FriendlyName": "Fields"})
     assert (answer.status_code, answer.json().keys()) == (201, SERVICE)
     assert answer.json()["url"].endswith(f"/v2/Services/{answer.json()['sid']}")
 
 
-def test_the_code_of_a_service(own_door, services):
+def test_the_code_of_a_service(own_served, services):
     """As long as it wants."""
     service = services.create(friendly_name="Long", code_length=9)
-    number = own_door.number()
+    number = own_served.number()
     services(service.sid).verifications.create(to=number, channel="sms")
-    assert re.fullmatch("[0-9]{9}", own_door.provider.code(number))
+    assert re.fullmatch("[0-9]{9}", own_served.provider.code(number))
 
 
 def test_a_change(services):
@@ -71,12 +71,12 @@ def test_the_list(services):
     assert [service.sid for service in services.list(limit=2)] == listed[:2]
 
 
-def test_the_end(own_door, services):
+def test_the_end(own_served, services):
     """Deleted, without a word, is gone: from the list, to look at, to change, and for verifications under it."""
     service = services.create(friendly_name="Short")
-    number = own_door.number()
+    number = own_served.number()
     started = services(service.sid).verifications.create(to=number, channel="sms")
-    deleted = own_door.ask("DELETE", f"/v2/Services/{service.sid}")
+    deleted = own_served.ask("DELETE", f"/v2/Services/{service.sid}")
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert service.sid not in [other.sid for other in services.list()]
     gone = services(service.sid)
@@ -85,7 +85,7 @@ def test_the_end(own_door, services):
     assert refused(gone.delete) == GONE
     assert refused(lambda: gone.verifications.create(to=number, channel="sms")) == GONE
     check = gone.verification_checks.create
-    assert refused(lambda: check(verification_sid=started.sid, code=own_door.provider.code(number))) == GONE
+    assert refused(lambda: check(verification_sid=started.sid, code=own_served.provider.code(number))) == GONE
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_the_end(own_door, services):
     ],
     ids=["nothing", "no name", "long name", "short code", "long code", "no number", "no flag"],
 )
-def test_a_bad_field(own_door, services, fields):
+def test_a_bad_field(own_served, services, fields):
     """60200 that names the parameter, and no service more."""
     before = len(services.list())
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = own_door.ask("POST", "/v2/Services", data=fields, headers=form)
+    answer = own_served.ask("POST", "/v2/Services", data=fields, headers=form)
     assert (answer.status_code, answer.json()["code"]) == BAD
     assert list(fields or {"FriendlyName": ""})[-1] in answer.json()["message"]
     assert len(services.list()) == before
@@ -120,12 +120,12 @@ def test_a_service_that_never_was(services):
     assert refused(lambda: stranger.verifications.create(to="+14155550199", channel="sms")) == GONE
 
 
-def test_services_do_not_share_verifications(own_door, services):
+def test_services_do_not_share_verifications(own_served, services):
     """One application's code is no good for another, and neither is its Sid."""
     one, other = (services(services.create(friendly_name=name).sid) for name in ("One", "Other"))
-    number = own_door.number()
+    number = own_served.number()
     started = one.verifications.create(to=number, channel="sms")
-    code = own_door.provider.code(number)
+    code = own_served.provider.code(number)
     assert refused(lambda: other.verification_checks.create(to=number, code=code)) == GONE
     assert refused(lambda: other.verification_checks.create(verification_sid=started.sid, code=code)) == GONE
     assert refused(lambda: other.verifications(started.sid).fetch()) == GONE
@@ -134,29 +134,29 @@ def test_services_do_not_share_verifications(own_door, services):
     assert one.verification_checks.create(verification_sid=started.sid, code=code).status == "approved"
 
 
-def test_the_words_of_a_service(own_door, services):
+def test_the_words_of_a_service(own_served, services):
     """Its name, and the warning where it wants one."""
     service = services.create(friendly_name="Corner Shop")
-    number = own_door.number()
+    number = own_served.number()
     create = services(service.sid).verifications.create
     create(to=number, channel="sms")
-    text = f"Your Corner Shop verification code is: {own_door.provider.code(number)}"
-    assert own_door.provider.messages[-1].form["Body"] == text
+    text = f"Your Corner Shop verification code is: {own_served.provider.code(number)}"
+    assert own_served.provider.messages[-1].form["Body"] == text
     service.update(do_not_share_warning_enabled=True)
     create(to=number, channel="sms")
-    assert own_door.provider.messages[-1].form["Body"] == f"{text}. Do not share it with anyone."
+    assert own_served.provider.messages[-1].form["Body"] == f"{text}. Do not share it with anyone."
 
 
-def test_codes_of_the_callers_own(own_door, services):
+def test_codes_of_the_callers_own(own_served, services):
     """60204 until the service allows them; then the message has that code, and it is the one that is right."""
     service = services.create(friendly_name="Own codes")
-    number = own_door.number()
+    number = own_served.number()
     create = services(service.sid).verifications.create
     assert refused(lambda: create(to=number, channel="sms", custom_code="8642")) == (403, 60204)
-    assert own_door.provider.code_for(number) is None
+    assert own_served.provider.code_for(number) is None
     assert service.update(custom_code_enabled=True).custom_code_enabled is True
     assert create(to=number, channel="sms", custom_code="8642").status == "pending"
-    assert own_door.provider.code(number) == "8642"
+    assert own_served.provider.code(number) == "8642"
     check = services(service.sid).verification_checks.create
     assert check(to=number, code="8643").status == "pending"
     assert check(to=number, code="8642").status == "approved"

@@ -1,4 +1,4 @@
-"""What the operator's settings make of the Verify face: whose credentials, which services."""
+"""What the operator's settings make of the Verify API: whose credentials, which services."""
 
 import pytest
 
@@ -11,16 +11,16 @@ LOGIN, PAYMENT = "VA" + "1" * 32, "VA" + "2" * 32
 @pytest.fixture(scope="module")
 def loopback(tmp_path_factory):
     """No account configured: who is on this machine may call. Numbers of one country only."""
-    with serving_verify(tmp_path_factory.mktemp("open"), OTP_VERIFY_ACCOUNTS="", OTP_COUNTRIES="US") as door:
-        yield door
+    with serving_verify(tmp_path_factory.mktemp("open"), OTP_VERIFY_ACCOUNTS="", OTP_COUNTRIES="US") as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
 def two_services(tmp_path_factory):
     """Two services configured, and more messages an hour than one verification has."""
     settings = {"OTP_VERIFY_SERVICES": f"{LOGIN}:login,{PAYMENT}:payment", "OTP_SENDS_PER_HOUR": "9"}
-    with serving_verify(tmp_path_factory.mktemp("two"), **settings) as door:
-        yield door
+    with serving_verify(tmp_path_factory.mktemp("two"), **settings) as served:
+        yield served
 
 
 def test_any_account(loopback):
@@ -42,15 +42,15 @@ def test_another_country(loopback):
     assert refused(lambda: create(to="+447911123456", channel="sms")) == (403, 60605)
 
 
-def test_a_code_of_one_face_at_another(two_services):
+def test_a_code_of_one_api_at_another(two_services):
     """The service for logging in is what the native API does by default; the one for payments is not."""
     number = two_services.number()
     two_services.service(PAYMENT).verifications.create(to=number, channel="sms")
-    guess = {"phone_number": number, "otp": two_services.provider.code(number)}
-    assert two_services.server.post("/verify-otp", guess).status == 400
+    attempt = {"phone_number": number, "otp": two_services.provider.code(number)}
+    assert two_services.server.post("/verify-otp", attempt).status == 400
     two_services.service(LOGIN).verifications.create(to=number, channel="sms")
-    guess = {"phone_number": number, "otp": two_services.provider.code(number)}
-    assert two_services.server.post("/verify-otp", guess).status == 200
+    attempt = {"phone_number": number, "otp": two_services.provider.code(number)}
+    assert two_services.server.post("/verify-otp", attempt).status == 200
 
 
 def test_another_service(two_services):

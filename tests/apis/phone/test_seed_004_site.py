@@ -1,4 +1,4 @@
-"""The face of seed 004 in our house: restarts, other keys, who may call, and what settings change."""
+"""The API of seed 004 on this server: restarts, other keys, who may call, and what settings change."""
 
 import json
 import re
@@ -7,12 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.apis.phone.conftest import PhoneHouse, serving_phones
+from tests.apis.phone.conftest import PhoneSite, serving_phones
 from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
 from tests.conftest import require
 from tests.running import KEY, ROOT
 from tests.services import Redis
-from tests.web.house import api_key, wrong
+from tests.web.site import api_key, wrong
 
 PATHS = pytest.mark.parametrize("path", ["/api/phone/register", "/api/phone/verify"])
 BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_token": "a.b.c"}
@@ -61,7 +61,7 @@ def test_tokens_outlive_the_change_of_keys(tmp_path):
 def with_keys(folder, keys):
     """A server on the records of this folder, with these secret keys."""
     records = f"sqlite:///{folder}/otp.db"
-    return closing(PhoneHouse(otp_store_url=records, otp_secret_keys=keys, otp_index_key=KEY))
+    return closing(PhoneSite(otp_store_url=records, otp_secret_keys=keys, otp_index_key=KEY))
 
 
 def test_the_token_of_another_server_is_unknown(tmp_path):
@@ -77,7 +77,7 @@ def test_the_token_of_another_server_is_unknown(tmp_path):
 
 def test_a_repeated_request_whose_first_call_died():
     """It gets a token for what was about to be sent then, and sends nothing."""
-    with closing(PhoneHouse()) as phones:
+    with closing(PhoneSite()) as phones:
         number, again, answers = phones.number(), {"Idempotency-Key": "one"}, []
 
         def ask_again_while_the_first_hangs():
@@ -112,9 +112,9 @@ def test_the_settings_of_the_original(tmp_path):
 
 
 def test_a_code_that_verifies_repeatedly():
-    """Without ONLY_ONCE: until it expires, on this face alone."""
+    """Without ONLY_ONCE: until it expires, on this API alone."""
     chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert [said(phones.check(number, token, code)) for _ in range(7)] == [VERIFIED] * 7
         assert said(phones.check(number, token, wrong(code))) == NOT_VALID
@@ -125,10 +125,10 @@ def test_a_code_that_verifies_repeatedly():
         assert said(phones.check(number, token, code)) == EXPIRED
 
 
-def test_a_code_that_verifies_repeatedly_can_not_be_guessed():
+def test_a_code_that_verifies_repeatedly_cannot_be_guessed():
     """Wrong codes after it was verified are tries as before."""
     chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert said(phones.check(number, token, code)) == VERIFIED
         assert [said(phones.check(number, token, wrong(code))) for _ in range(5)] == [NOT_VALID] * 5
@@ -141,7 +141,7 @@ def test_the_sandbox_has_one_code():
     Elsewhere than in this API it is the code of a verification like any other.
     """
     chosen = DJANGO | {"BACKEND": SANDBOX}
-    with closing(PhoneHouse(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
         number, token, code = phones.registered()
         assert code == "123456"
         never = phones.number()
@@ -156,7 +156,7 @@ def test_the_sandbox_has_one_code():
 
 def test_countries():
     """Only those that are served: 403 with a text, and no message."""
-    with closing(PhoneHouse(otp_countries="DE")) as phones:
+    with closing(PhoneSite(otp_countries="DE")) as phones:
         answer = phones.register(phones.number())
         assert (answer.status, list(answer.json)) == (403, ["detail"])
         assert phones.register("+4915112345678").status == 200
@@ -169,7 +169,7 @@ def test_countries():
 def test_keys():
     """Where there are any, one is needed, with its scope; `detail` says so."""
     keys = f"{api_key('shop', 'send+verify', 'both')},{api_key('till', 'send', 'sends')}"
-    with closing(PhoneHouse(otp_api_keys=keys)) as phones:
+    with closing(PhoneSite(otp_api_keys=keys)) as phones:
         for path in ("/api/phone/register", "/api/phone/verify"):
             answer = phones.ask(path, BODY)
             assert (answer.status, list(answer.json)) == (401, ["detail"])
@@ -184,7 +184,7 @@ def test_keys():
 def test_a_public_server():
     """Browsers need no key, since without its token a check tells nothing."""
     settings = {"otp_api_keys": api_key("shop", "send+verify", "key"), "otp_public": "1", "otp_countries": "US"}
-    with closing(PhoneHouse(**settings)) as phones:
+    with closing(PhoneSite(**settings)) as phones:
         assert said(phones.check(*phones.registered())) == VERIFIED
 
 
@@ -192,15 +192,15 @@ def test_the_reserve_of_a_caller_with_a_key():
     """What strangers used up of a number's messages is not all."""
     settings = {"otp_api_keys": api_key("shop", "send", "key"), "otp_public": "1", "otp_countries": "US"}
     settings |= {"otp_resend_gaps": "", "otp_sends_per_day": "1", "otp_keyed_reserve": "1"}
-    with closing(PhoneHouse(**settings)) as phones:
+    with closing(PhoneSite(**settings)) as phones:
         number, _, _ = phones.registered()
         assert throttled(phones.register(number))
         assert phones.register(number, {"X-API-Key": "key"}).status == 200
 
 
 def test_limits_of_a_client():
-    """Counted with those of the native face, and told in this one's words."""
-    with closing(PhoneHouse(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
+    """Counted with those of the native API, and reported in this one's words."""
+    with closing(PhoneSite(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
         registered = phones.registered()
         assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 200
         assert throttled(phones.register(phones.number()))
@@ -210,8 +210,8 @@ def test_limits_of_a_client():
 
 @PATHS
 def test_another_host(path):
-    """Refused before anything is looked at, in the shape of the face."""
-    with closing(PhoneHouse()) as phones:
+    """Refused before anything is looked at, in the shape of the API."""
+    with closing(PhoneSite()) as phones:
         answer = phones.post(path, BODY, HTTP_HOST="example.org")
         assert (answer.status_code, list(answer.json)) == (400, ["detail"])
 
@@ -222,7 +222,7 @@ def test_a_store_that_is_away(tmp_path):
     redis.start()
     keys = {"otp_secret_keys": f"k1:{KEY}", "otp_index_key": KEY}
     try:
-        with closing(PhoneHouse(otp_store_url=redis.new_url(), **keys)) as phones:
+        with closing(PhoneSite(otp_store_url=redis.new_url(), **keys)) as phones:
             registered = phones.registered()
             redis.stop()
             for answer in (phones.register(phones.number()), phones.check(*registered)):
@@ -232,20 +232,20 @@ def test_a_store_that_is_away(tmp_path):
         redis.stop()
 
 
-# ---- faces
+# ---- APIs
 
 
-def test_only_this_face():
+def test_only_this_api():
     """The native one's paths are not there."""
-    with closing(PhoneHouse(otp_apis="phone")) as phones:
+    with closing(PhoneSite(otp_apis="phone")) as phones:
         assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 404
         assert said(phones.check(*phones.registered())) == VERIFIED
 
 
 @PATHS
-def test_without_this_face(path):
-    """Its paths are not there, told in the native words."""
-    with closing(PhoneHouse(otp_apis="native")) as phones:
+def test_without_this_api(path):
+    """Its paths are not there, reported in the native words."""
+    with closing(PhoneSite(otp_apis="native")) as phones:
         answer = phones.ask(path, BODY)
         assert (answer.status, answer.json["error_type"]) == (404, "not_found")
 

@@ -18,7 +18,7 @@ from tests.configuration import make_settings
 from tests.phones import fresh_numbers
 
 BASE_URL = "http://127.0.0.1:5000"
-SETTINGS = {"otp_store_url": "memory://", "otp_channels": "tests.web.house:RecordingChannel"}
+SETTINGS = {"otp_store_url": "memory://", "otp_channels": "tests.web.site:RecordingChannel"}
 
 
 class RecordingChannel:
@@ -58,7 +58,7 @@ class OtherChannel(RecordingChannel):
 
 
 class FakeClock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that stands still until a test moves it on."""
 
     def __init__(self) -> None:
         self.seconds = 1_750_000_000.0
@@ -70,7 +70,7 @@ class FakeClock:
         self.seconds += seconds
 
 
-class House:
+class Site:
     """A server over real services. `given` are settings by attribute, as text or as values."""
 
     def __init__(self, **given: Any) -> None:

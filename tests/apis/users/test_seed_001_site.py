@@ -1,4 +1,4 @@
-"""The face of seed 001 in our house: the native face beside it, restarts, and what settings change."""
+"""The API of seed 001 on this server: the native API beside it, restarts, and what settings change."""
 
 import sqlite3
 from contextlib import closing
@@ -9,16 +9,16 @@ import redis
 
 from tests.apis.users.conftest import serving_users
 from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
-from tests.web.house import api_key, wrong
+from tests.web.site import api_key, wrong
 
 PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
 BODY = {"user_id": "abc", "passcode": "123456"}
 
 
-# ---- the native face beside it
+# ---- the native API beside it
 
 
-def test_a_code_of_one_face_is_good_on_the_other(users):
+def test_a_code_of_one_api_is_good_on_the_other(users):
     """Sent here and checked there, and the other way round; used is used."""
     user, code = users.coded()
     assert users.verify(user.number, code).status == 200
@@ -39,7 +39,7 @@ def test_the_tries_are_one(users):
     assert said(users.verify_code(user.id, code)) == nothing(user.id)
 
 
-def test_the_other_face_has_two_more_tries(users):
+def test_the_other_api_has_two_more_tries(users):
     """Used up here after three, it takes five there."""
     user, code = users.coded()
     assert [users.verify_code(user.id, wrong(code)).status for _ in range(4)] == [400, 400, 400, 429]
@@ -47,7 +47,7 @@ def test_the_other_face_has_two_more_tries(users):
     assert users.verify(user.number, code).status == 200
 
 
-def test_four_wrong_codes_on_the_other_face(users):
+def test_four_wrong_codes_on_the_other_api(users):
     """More than there are here: used up at the first check."""
     user, code = users.coded()
     assert [users.verify(user.number, wrong(code)).status for _ in range(4)] == [400] * 4
@@ -56,7 +56,7 @@ def test_four_wrong_codes_on_the_other_face(users):
 
 
 def test_a_send_brings_a_code_that_can_be_used_here(users):
-    """After three wrong guesses there another code is sent, since nothing could be done here with the old one."""
+    """After three wrong attempts there another code is sent, since nothing could be done here with the old one."""
     user, old = users.coded()
     assert [users.verify(user.number, wrong(old)).status for _ in range(3)] == [400] * 3
     users.wait(31)
@@ -64,8 +64,8 @@ def test_a_send_brings_a_code_that_can_be_used_here(users):
     assert users.verify_code(user.id, users.provider.code(user.number)).status == 200
 
 
-def test_the_end_is_told_here_whatever_was_checked_there(users):
-    """The native face tells no reasons, so it takes none away."""
+def test_the_end_is_reported_here_whatever_was_checked_there(users):
+    """The native API tells no reasons, so it takes none away."""
     user, code = users.coded()
     users.wait(301)
     assert users.verify(user.number, code).status == 400
@@ -73,7 +73,7 @@ def test_the_end_is_told_here_whatever_was_checked_there(users):
 
 
 def test_the_gap_is_one(users):
-    """A send on one face is one on the other."""
+    """A send on one API is one on the other."""
     user, other = users.user(), users.user()
     assert users.send_code(user.id).status == 200
     assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
@@ -100,23 +100,23 @@ def test_the_caps_are_one(users):
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
 def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
-    """Neither attempts nor codes, and what was told is not told again."""
+    """Neither attempts nor codes, and what was reported is not reported again."""
     with serving_users(tmp_path, store=new_store(kind)) as users:
-        (used, code), (late, _), (told, _) = users.coded(), users.coded(), users.coded()
+        (used, code), (late, _), (reported, _) = users.coded(), users.coded(), users.coded()
         assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 2)
         restart(users)
         assert said(users.verify_code(used.id, wrong(code))) == invalid(used.id, 1)
         assert users.verify_code(used.id, code).status == 200
         users.wait(301)
-        assert said(users.verify_code(told.id, "123456")) == expired(told.id)
+        assert said(users.verify_code(reported.id, "123456")) == expired(reported.id)
         restart(users)
-        assert said(users.verify_code(told.id, "123456")) == nothing(told.id)
+        assert said(users.verify_code(reported.id, "123456")) == nothing(reported.id)
         assert [said(users.verify_code(late.id, "123456")) for _ in range(2)] == [expired(late.id), nothing(late.id)]
 
 
 @pytest.mark.parametrize("tests", [False, True])
 def test_how_long_a_store_keeps_a_code(tmp_path, redis_server, tests):
-    """An hour after the code's life, so that its end can be told. Of a test number nothing else is kept for longer."""
+    """An hour after the code's life, so that its end can be reported. Nothing else of a test number lasts longer."""
     url, tomorrow = redis_server.new_url(), datetime.now(UTC).date() + timedelta(days=1)
     fixed = f"+14155551000=654321@{tomorrow}"
     with serving_users(tmp_path, store=url, OTP_TEST_NUMBERS=fixed if tests else "") as users:
@@ -203,8 +203,8 @@ def test_the_variables_of_its_redis(tmp_path, redis_server):
         assert users.verify_code(user.id, code).status == 200
 
 
-def test_only_the_native_face(tmp_path):
-    """Paths of the other one are not there; told in JSON."""
+def test_only_the_native_api(tmp_path):
+    """Paths of the other one are not there; reported in JSON."""
     with serving_users(tmp_path, OTP_APIS="native") as users:
         for path in ("/send-code", "/verify-code"):
             answer = users.server.post(path, BODY)
@@ -212,7 +212,7 @@ def test_only_the_native_face(tmp_path):
         assert users.server.post("/send-otp", {"phone_number": users.user().number}).status == 200
 
 
-def test_only_the_users_face(tmp_path):
+def test_only_the_users_api(tmp_path):
     """The other way round."""
     with serving_users(tmp_path, OTP_APIS="users") as users:
         for path in ("/send-otp", "/resend-otp", "/verify-otp"):
@@ -223,7 +223,7 @@ def test_only_the_users_face(tmp_path):
 
 
 def test_a_key_is_needed_where_there_are_keys(tmp_path):
-    """Also where the native face is open to browsers: this one tells codes and users apart."""
+    """Also where the native API is open to browsers: this one tells codes and users apart."""
     settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "otp_shop"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
     with serving_users(tmp_path, **settings) as users:
         user = users.user()

@@ -1,4 +1,4 @@
-"""A server with the Verify face, asked as Twilio's clients ask, and its refusals."""
+"""A server with the Verify API, asked as Twilio's clients ask, and its refusals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from werkzeug.test import TestResponse
 
-from tests.web.house import House
+from tests.web.site import Site
 
 ACCOUNT, KEY, TOKEN = "AC" + "a" * 32, "SK" + "b" * 32, "token"
 SERVICE, OTHER = "VA" + "1" * 32, "VA" + "2" * 32
@@ -39,8 +39,8 @@ def refused(answer: TestResponse) -> tuple[int, int]:
 class Verify:
     """The server; each call is one request."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, site: Site) -> None:
+        self.site = site
 
     def ask(
         self,
@@ -54,7 +54,7 @@ class Verify:
         headers = (basic() if headers is None else headers) | {"Content-Type": "application/x-www-form-urlencoded"}
         body = None if form is None else urlencode(form).encode()
         where = f"/v2/Services/{service}" if service else "/v2/Services"
-        return self.house.call(method, where + path, body, headers)
+        return self.site.call(method, where + path, body, headers)
 
     def start(
         self,
@@ -65,7 +65,7 @@ class Verify:
         **form: str,
     ) -> TestResponse:
         """Start a verification, of a number that nobody has used if none is given."""
-        form = {"To": to or self.house.number(), "Channel": channel} | form
+        form = {"To": to or self.site.number(), "Channel": channel} | form
         return self.ask("POST", "/Verifications", form, service, headers)
 
     def check(self, code: str, service: str = SERVICE, **form: str) -> TestResponse:
@@ -82,4 +82,4 @@ class Verify:
 
     def started(self) -> tuple[Any, str]:
         """The answer to a start, and the code."""
-        return self.start().json, self.house.code()
+        return self.start().json, self.site.code()
