@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import Request
 
 from otp_app.settings import Settings
-from otp_app.web.current import Caller
+from otp_app.web.client import Caller
 
 View = TypeVar("View", bound=Callable[..., Any])
 

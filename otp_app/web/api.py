@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from flask import Blueprint, Response
 
-from otp_app.settings import Settings
+from otp_app.settings.checks import SettingsChecks
 from otp_app.web import errors
-from otp_app.web.errors import Rejection
+from otp_app.web.rejections import Rejection
 from otp_app.wiring import Services
 
 
-class Api:
+class Api(SettingsChecks):
     """One API, opened over the services of the server. Each default is that of an API with nothing of its own.
 
     `state` is what its views work with: they find it by its class, with current.state.
@@ -31,24 +31,6 @@ class Api:
         """Open it. What it opens and others must close goes into services.opened."""
         self.services = services
         self.state: object = None
-
-    @classmethod
-    def faults(cls, settings: Settings) -> list[str]:
-        """Return a line for each reason not to start: `VARIABLE: what is wrong and what to write`."""
-        del settings
-        return []
-
-    @classmethod
-    def advice(cls, settings: Settings) -> list[str]:
-        """Return a line for everything that works and could be better."""
-        del settings
-        return []
-
-    @classmethod
-    def unreachable(cls, settings: Settings) -> list[str]:
-        """Return a line for each thing that it needs and that cannot be reached at the moment; `check` asks."""
-        del settings
-        return []
 
     def blueprints(self) -> tuple[Blueprint, ...]:
         """Return all that is served, each view marked with access.requires."""

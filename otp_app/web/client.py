@@ -1,17 +1,24 @@
-"""Where a request comes from: the peer, or, behind a trusted proxy, the client that the proxy names."""
+"""The client: where a request comes from, and the API key that it shows. Without Flask, for APIs that are not HTTP too.
+
+It is the peer, or, behind a trusted proxy, the client that the proxy names.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ipaddress
 import re
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from otp_app.core.errors import OtpError
 from otp_app.logs import warn_once
-from otp_app.settings.types import UNIX, TrustedProxy
+from otp_app.settings.types import UNIX, ApiKey, TrustedProxy
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -43,6 +50,40 @@ _HOP = re.compile(
 )
 
 
+class Unauthorized(OtpError):
+    """No credentials, or none that are known."""
+
+    code = "unauthorized"
+
+
+class Forbidden(OtpError):
+    """The caller may not do that, or the server has no callers from elsewhere."""
+
+    code = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    name: str  # of the API key or account; "" without one
+    address: str  # of the client, an IPv6 one cut to its /64
+    scopes: frozenset[str] = frozenset()
+    account: str = ""  # AC…, where Basic credentials were shown
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether an API key, or credentials of an account, were shown and known."""
+        return bool(self.name)
+
+    @property
+    def scope(self) -> str:
+        """Who asks, as one text: no key, account or address has that of another kind, whatever they are named."""
+        if not self.authenticated:
+            return f"address:{self.address}"
+        return f"account:{self.name}" if self.account else f"key:{self.name}"
+
+
 def address(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> str:
     """Return the client's address: X-Forwarded-For from its right end, the first that is no trusted proxy.
 
@@ -62,6 +103,32 @@ def is_local(environ: Mapping[str, Any], trusted: Sequence[TrustedProxy]) -> boo
     """
     hidden = WAITRESS in environ or UWSGI in sys.modules
     return not hidden and _is_near(_peer(environ), tuple(trusted)) and not _of_proxy(environ)
+
+
+def shown_key(authorization: str | None, x_api_key: str | None) -> str | None:
+    """Return the key of `Authorization: Bearer KEY` or `X-API-Key: KEY`, None where neither was sent."""
+    kind, _, value = (authorization or "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else x_api_key
+
+
+def identified(shown: str | None, address: str, keys: Sequence[ApiKey], count_wrong: Callable[[str], None]) -> Caller:
+    """Return who shows a key; without configured keys it does not count. `count_wrong` counts an unknown one.
+
+    Raises Unauthorized, and what `count_wrong` raises.
+    """
+    if shown is None or not keys:
+        return Caller("", address)
+    digest = digest_of(shown)
+    key = next((key for key in keys if hmac.compare_digest(key.digest, digest)), None)
+    if shown and key:
+        return Caller(key.name, address, key.scopes)
+    count_wrong(address)
+    raise Unauthorized("The API key is not known")
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 (hex) of a secret that was shown."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _peer(environ: Mapping[str, Any]) -> str:

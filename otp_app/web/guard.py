@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
-import time
 from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Request, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
-from limits import parse
-from limits.strategies import FixedWindowRateLimiter
 from werkzeug.exceptions import BadRequest, NotFound
 
-from otp_app.core.errors import InvalidInput, LimitReached, OtpError
+from otp_app.core.errors import InvalidInput
 from otp_app.logs import warn_once
 from otp_app.settings import Settings
-from otp_app.settings.types import ApiKey
 from otp_app.web import client
 from otp_app.web.access import Access
-from otp_app.web.current import Caller, caller, services
-from otp_app.web.errors import Forbidden, Limit, Unauthorized, reject
-from otp_app.web.limits import StoreStorage
+from otp_app.web.client import Caller, Forbidden, Unauthorized, identified, shown_key
+from otp_app.web.current import caller, services
+from otp_app.web.errors import otp_error
+from otp_app.web.limits import TooManyRequests, WrongKeys
 
-WRONG_KEYS = parse("10/minute")  # of one client
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 NOT_LOCAL = (
     "A request from another machine, or through a proxy, was rejected: no setting allows it. "
     "Set OTP_API_KEYS or OTP_PUBLIC=1, or, where all APIs served have credentials of their own, those"
 )
-
-
-class TooManyRequests(OtpError):
-    """The client asked too often."""
-
-    code = "too_many_requests"
-
-
-class TooManyWrongKeys(LimitReached):
-    """The client showed too many keys that are not known."""
-
-    code = "too_many_wrong_keys"
-    of = "client"
 
 
 class BadHost(InvalidInput):
@@ -54,8 +35,7 @@ class BadHost(InvalidInput):
 
 def init_app(app: Flask) -> None:
     """Check where each request comes from, then its Host, then who asks and whether that one may."""
-    storage = StoreStorage("otp://", store=app.extensions["otp"].store)
-    app.extensions["otp_wrong_keys"] = FixedWindowRateLimiter(storage)
+    app.extensions["otp_wrong_keys"] = WrongKeys(app.extensions["otp"].store)
     app.before_request(_check)
     app.teardown_request(_leave)
 
@@ -72,11 +52,8 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
             limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().authenticated)(blueprint)
 
     def too_many(_: RateLimitExceeded) -> Response:
-        limit = limiter.current_limit.limit if limiter.current_limit else None
-        # Not from `reset_at`: it asks the store, which may be unavailable by now, and that error would be a 500.
-        wait = max(limit.get_expiry() - time.time() % limit.get_expiry(), 1) if limit else 1
-        reached = Limit("client", limit.amount, limit.get_expiry(), wait) if limit else None
-        return reject(429, "Too many requests from this address", TooManyRequests.code, wait, limit=reached)
+        assert limiter.current_limit is not None  # noqa: S101  the one that was just reached
+        return otp_error(TooManyRequests.by(limiter.current_limit.limit))
 
     app.register_error_handler(RateLimitExceeded, too_many)
 
@@ -130,35 +107,13 @@ def _caller(access: Access | None, settings: Settings) -> Caller:
 
 def _identified(asked: Request, settings: Settings) -> Caller:
     address = client.address(asked.environ, settings.otp_trusted_proxies)
-    shown = _shown_key(asked) if settings.otp_api_keys else None
-    if shown is None:
-        return Caller("", address)
-    if shown and (key := _known(shown, settings.otp_api_keys)):
-        return Caller(key.name, address, key.scopes)
-    count_wrong_key(address)
-    raise Unauthorized("The API key is not known")
-
-
-def _shown_key(asked: Request) -> str | None:
-    """`Authorization: Bearer KEY` or `X-API-Key: KEY`."""
-    kind, _, value = asked.headers.get("Authorization", "").partition(" ")
-    return value.strip() if kind.lower() == "bearer" else asked.headers.get("X-API-Key")
-
-
-def _known(shown: str, keys: Sequence[ApiKey]) -> ApiKey | None:
-    digest = digest_of(shown)
-    return next((key for key in keys if hmac.compare_digest(key.digest, digest)), None)
-
-
-def digest_of(secret: str) -> str:
-    """Return the SHA-256 (hex) of a secret that was shown."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+    shown = shown_key(asked.headers.get("Authorization"), asked.headers.get("X-API-Key"))
+    return identified(shown, address, settings.otp_api_keys, count_wrong_key)
 
 
 def count_wrong_key(address: str) -> None:
     """Count credentials that are not known. Raises TooManyWrongKeys after 10 in a minute of one client."""
-    if not current_app.extensions["otp_wrong_keys"].hit(WRONG_KEYS, "wrong-key", address):
-        raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
+    current_app.extensions["otp_wrong_keys"].count(address)
 
 
 def _authorize(access: Access | None, who: Caller, settings: Settings) -> None:

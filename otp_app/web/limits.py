@@ -1,18 +1,47 @@
-"""Limits per client: flask-limiter's storage over our own store, so that every process counts together."""
+"""Limits per client: flask-limiter's storage over our own store, so that every process counts together.
+
+Without Flask, for APIs that are not HTTP too.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
+from limits import RateLimitItem, parse, parse_many
 from limits.limits import GRANULARITIES
 from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
 
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import LimitReached, StoreUnavailable
 from otp_app.core.store import Store
 
 MOST_PASSED = 10_000  # windows remembered, some hundred bytes each
+WRONG_KEYS = parse("10/minute")  # of one client
+
+
+class TooManyRequests(LimitReached):
+    """The client asked too often."""
+
+    code = "too_many_requests"
+    of = "client"
+
+    @classmethod
+    def by(cls, limit: RateLimitItem) -> Self:
+        """Return the error for a limit that was reached in the window of now.
+
+        Not from the storage's `get_expiry`: the store may be unavailable by now, and that error would be a 500.
+        """
+        window = limit.get_expiry()
+        return cls("Too many requests from this address", max(window - time.time() % window, 1), limit.amount, window)
+
+
+class TooManyWrongKeys(LimitReached):
+    """The client showed too many keys that are not known."""
+
+    code = "too_many_wrong_keys"
+    of = "client"
 
 
 class StoreStorage(Storage):
@@ -84,3 +113,28 @@ def _seconds(key: str) -> int:
     """Read the length of a window from the end of a limit's key, `…/AMOUNT/MULTIPLES/GRANULARITY`."""
     _, multiples, granularity = key.rsplit("/", 2)
     return int(multiples) * GRANULARITIES[granularity].GRANULARITY.seconds
+
+
+class WrongKeys:
+    """Counts the credentials of each client that are not known."""
+
+    def __init__(self, store: Store) -> None:
+        self._limiter = FixedWindowRateLimiter(StoreStorage("otp://", store=store))
+
+    def count(self, address: str) -> None:
+        """Count one. Raises TooManyWrongKeys after 10 in a minute of one client."""
+        if not self._limiter.hit(WRONG_KEYS, "wrong-key", address):
+            raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
+
+
+class ClientLimits:
+    """Counts the requests of each client, together with those that flask-limiter counts for guard."""
+
+    def __init__(self, store: Store) -> None:
+        self._limiter = FixedWindowRateLimiter(StoreStorage("otp://", store=store))
+
+    def count(self, operation: str, limits: str, address: str) -> None:
+        """Count one request: `limits` are those of `operation`, "" none. Raises TooManyRequests."""
+        parsed = sorted(parse_many(limits)) if limits else []
+        if reached := [limit for limit in parsed if not self._limiter.hit(limit, address, operation)]:
+            raise TooManyRequests.by(reached[-1])

@@ -19,7 +19,7 @@ from otp_app.core.errors import (
     Overloaded,
     StoreUnavailable,
 )
-from otp_app.web.errors import REFUSED_STATUS, RETRY_AFTER, STATUS
+from otp_app.web.rejections import REFUSED_STATUS, RETRY_AFTER, STATUS
 
 SECRET = "+14155552671 has 123456"
 

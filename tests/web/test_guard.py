@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
-from otp_app.web import guard
+from otp_app.web import guard, limits
 from otp_app.web.limits import StoreStorage
 from tests.web.site import api_key
 
@@ -142,7 +142,7 @@ def test_without_configured_keys_a_key_is_nothing(site):
 def wrong_keys(open_site, monkeypatch):
     """A server with keys on which the clock of wrong keys stands still; returns it and a way to move the clock."""
     now = [1_750_000_000.0]
-    monkeypatch.setattr(guard, "StoreStorage", partial(StoreStorage, clock=lambda: now[0]))
+    monkeypatch.setattr(limits, "StoreStorage", partial(StoreStorage, clock=lambda: now[0]))
 
     def move(seconds):
         now[0] += seconds

@@ -7,7 +7,7 @@ import otp_app.accounts.errors  # noqa: F401 - its refusals count too
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown, OtpError, StoreUnavailable
 from otp_app.web.access import requires
-from otp_app.web.errors import REFUSED_STATUS, STATUS
+from otp_app.web.rejections import REFUSED_STATUS, STATUS
 from tests.web.documented import (
     ACCOUNTS,
     ENDPOINTS,

@@ -12,7 +12,7 @@ from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
 from otp_app.web import body, form
 from otp_app.web.body import BadRequest, Fault, Fields, Read, Unfit, UnsupportedMedia, document
-from otp_app.web.errors import Forbidden
+from otp_app.web.client import Forbidden
 
 #: How a body is read, by its media type, and what a fault of it is called.
 READERS: dict[str, tuple[Callable[[], Any], str]] = {

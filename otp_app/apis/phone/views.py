@@ -20,8 +20,8 @@ from otp_app.core.results import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.access import requires
 from otp_app.web.current import caller, state
-from otp_app.web.errors import Rejection
 from otp_app.web.idempotency import once
+from otp_app.web.rejections import Rejection
 
 PREFIX = "/api/phone"
 sends = Blueprint("phone_register", __name__, url_prefix=PREFIX)

@@ -15,7 +15,7 @@ from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.settings import Settings, policy
 from otp_app.web.api import Api
-from otp_app.web.errors import Rejection
+from otp_app.web.rejections import Rejection
 from otp_app.wiring import Pingable, Services
 
 TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."

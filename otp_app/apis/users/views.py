@@ -20,8 +20,8 @@ from otp_app.core.phone import mask, spelling
 from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
 from otp_app.web.current import caller, state
-from otp_app.web.errors import RETRY_AFTER
 from otp_app.web.idempotency import once
+from otp_app.web.rejections import RETRY_AFTER
 
 sends = Blueprint("users_send", __name__)
 checks = Blueprint("users_check", __name__)

@@ -13,9 +13,8 @@ from otp_app.settings import Settings
 from otp_app.settings.exposure import is_open
 from otp_app.web import client
 from otp_app.web.access import Credentials
-from otp_app.web.current import Caller
-from otp_app.web.errors import Forbidden, Unauthorized
-from otp_app.web.guard import count_wrong_key, digest_of
+from otp_app.web.client import Caller, Forbidden, Unauthorized, digest_of
+from otp_app.web.guard import count_wrong_key
 
 _USER = re.compile(f"(AC|SK){SID_DIGITS}")
 

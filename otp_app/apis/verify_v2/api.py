@@ -19,7 +19,7 @@ from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
-from otp_app.web.errors import Rejection
+from otp_app.web.rejections import Rejection
 from otp_app.wiring import Services
 
 TEXT = "Your {app} verification code is: {code}"

@@ -10,7 +10,7 @@ import math
 from flask import Blueprint, Response, jsonify, request
 
 from otp_app.core.delivery import Reason
-from otp_app.web.errors import BY_A_PERSON, RETRY_AFTER, Rejection
+from otp_app.web.rejections import BY_A_PERSON, RETRY_AFTER, Rejection
 
 PREFIX = "/v2/"  # below it, and at it without the slash, every answer has Twilio's shape
 MORE_INFO = "https://www.twilio.com/docs/errors/"
