@@ -1,4 +1,4 @@
-"""The APIs, one folder each, and one line each in this table.
+"""The APIs, one folder each, and one line each in these tables.
 
 An API is removed by deleting its folder, its tests and its line.
 """
@@ -10,22 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from otp_app.apis.command import CommandApi
+    from otp_app.settings.checks import SettingsChecks
     from otp_app.settings.model import ApiModel
     from otp_app.web.api import Api
 
 
 class Entry(NamedTuple):
-    """The class of an API (web/api.py), imported only if it is served, and that of its settings (settings/model.py)."""
+    """The class of an API, imported only if it is served, and that of its settings (settings/model.py)."""
 
     api: str
     settings: str = ""
 
 
+#: served over HTTP, by their names in OTP_APIS: web/api.py
 APIS = {
     "native": Entry("otp_app.apis.native.api:NativeApi"),
     "phone": Entry("otp_app.apis.phone.api:PhoneApi", "otp_app.apis.phone.settings:PhoneSettings"),
     "users": Entry("otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings"),
     "verify_v2": Entry("otp_app.apis.verify_v2.api:VerifyApi", "otp_app.apis.verify_v2.settings:VerifySettings"),
+}
+
+#: served by `python -m otp_app NAME`, without HTTP: command.py
+COMMANDS = {
+    "grpc": Entry("otp_app.apis.grpc.api:GrpcApi", "otp_app.apis.grpc.settings:GrpcSettings"),
 }
 
 
@@ -35,14 +43,21 @@ def load_api(name: str) -> type[Api]:
     return found
 
 
-def known(names: Iterable[str]) -> list[type[Api]]:
+def load_command(name: str) -> type[CommandApi]:
+    """Return the class of an API that is a command. Raises KeyError."""
+    found: type[CommandApi] = _load(COMMANDS[name].api)
+    return found
+
+
+def known(names: Iterable[str]) -> list[type[SettingsChecks]]:
     """Return the classes of the APIs with these names, without those that are not known."""
-    return [load_api(name) for name in names if name in APIS]
+    entries = APIS | COMMANDS
+    return [_load(entries[name].api) for name in names if name in entries]
 
 
 def models() -> tuple[type[ApiModel], ...]:
     """Return the settings of all APIs, served or not."""
-    return tuple(_load(entry.settings) for entry in APIS.values() if entry.settings)
+    return tuple(_load(entry.settings) for entry in (APIS | COMMANDS).values() if entry.settings)
 
 
 def _load(target: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: create keys, check the settings, list records, move a store, take over users."""
+"""The command line: create keys, check the settings, list records, move a store, take over users, serve an API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from otp_app.cli import accounts, keys, records, store
+from otp_app.cli import accounts, keys, records, serve, store
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, advice, load, look, unreachable
@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store"))
     records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))
     store.describe(commands.add_parser("store", help="move all records to another store"))
+    serve.add(commands)
     return parser
 
 

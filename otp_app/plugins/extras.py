@@ -9,6 +9,7 @@ from importlib.util import find_spec
 LOCK_FILES = {
     "alembic": "requirements-accounts.txt",
     "cryptography": "requirements-eddsa.txt",
+    "grpcio": "requirements-grpc.txt",
     "psycopg": "requirements-postgres.txt",
     "psycopg_pool": "requirements-postgres.txt",
     "redis": "requirements-redis.txt",

@@ -49,7 +49,7 @@ class Model(Struct, frozen=True):
 class ApiModel(Model, frozen=True, kw_only=True):
     """The base of an API's own settings. Each default is that of an API with nothing of its own."""
 
-    api: ClassVar[str]  # its name in OTP_APIS
+    api: ClassVar[str]  # its name in the table of otp_app.apis
     #: the variable that names its callers, where they use other credentials than API keys, and how to make one
     callers: ClassVar[str] = ""
     #: channels that it brings along: name in OTP_CHANNELS -> `module:Class`

@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from secrets import token_bytes
 
+from msgspec.structs import replace
+
 from otp_app import apis, channels
 from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import StoreUnavailable
@@ -52,8 +54,11 @@ class BadSettings(Exception):
         self.faults = faults
 
 
-def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """Return settings that are fit to run with. Raises BadSettings with every fault at once."""
+def load(environ: Mapping[str, str] | None = None, folder: Path | None = None, command: str = "") -> Settings:
+    """Return settings that are fit to run with: the HTTP server, or an API that is a command, by its name.
+
+    Raises BadSettings with every fault at once.
+    """
     settings, faults = read(environ, folder)
     lines = [f"{variable}: {line}" for variable, text in faults.items() for line in text.splitlines()]
     if ".env" in faults:  # what its faulty lines would have set is not known, so neither is what goes together
@@ -61,6 +66,8 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None) -
     faulty = {variable.removesuffix("_FILE") for variable in faults}
     checkable = [rule for rule in RULES if not faulty & set(rule.variables)]
     lines += [line for rule in checkable for line in (rule.fault(settings) or "").splitlines()]
+    if command:
+        settings = replace(settings, otp_apis=(command,))
     own = [line for api in apis.known(_concerned(settings)) for line in api.faults(settings)]
     lines += [line for line in own if not any(variable in line for variable in faulty)]
     if "OTP_CHANNELS" not in faulty:
@@ -148,10 +155,11 @@ def unreachable(settings: Settings) -> list[str]:
 
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
+    by_http = apis.APIS.keys() >= set(settings.otp_apis)
     without_api = [
         f"{found.variable}: it does nothing while OTP_APIS has no {name}"
         for name, model in settings.apis.items()
-        if name not in settings.otp_apis
+        if by_http and name not in settings.otp_apis
         for found in fields_of(type(model))
         if getattr(model, found.name) != found.default and not found.setting.always
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from otp_app.apis import APIS
+from otp_app.apis import APIS, COMMANDS
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.plugins.guarded import check_callable
 from otp_app.plugins.loading import load_object
@@ -80,7 +80,8 @@ def _workers(settings: Settings) -> str | None:
 def _apis(settings: Settings) -> str | None:
     if set(settings.otp_apis) <= APIS.keys() and len(set(settings.otp_apis)) == len(settings.otp_apis):
         return None
-    return f"OTP_APIS: name some of {', '.join(APIS)}, each once"
+    commands = [f"; {name} is served by python -m otp_app {name}" for name in settings.otp_apis if name in COMMANDS]
+    return f"OTP_APIS: name some of {', '.join(APIS)}, each once{''.join(commands)}"
 
 
 def _on_approved(settings: Settings) -> str | None:

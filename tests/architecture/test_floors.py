@@ -17,14 +17,14 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 OUTSIDE = {
     "phonenumbers": {"core", "settings.types"},
     "msgspec": {
-        "apis.users.settings", "apis.verify_v2.settings",
-        "settings", "startup.fallback", "startup.reader", "startup.reloading", "web.body", "web.idempotency",
+        "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
+        "settings", "startup", "web.body", "web.idempotency",
         "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
     },
     "jwt": {"proof", "apis.phone.session_tokens"},
     "cryptography": {"proof"},
     "dotenv": {"settings.env_file"},
-    "limits": {"web.limits", "settings.types", "web.guard"},
+    "limits": {"web.limits", "settings.types"},
     "flask": {"web", "apis", "app", "__init__"},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
@@ -36,6 +36,10 @@ OUTSIDE = {
     "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres"},
     "psycopg_pool": {"connections.postgres", "stores.postgres.pool"},
     "twilio": {"channels.twilio"},
+    "grpc": {"apis.grpc"},
+    "grpc_health": {"apis.grpc"},
+    "grpc_reflection": {"apis.grpc"},
+    "google": {"apis.grpc"},  # its protobuf
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }
 

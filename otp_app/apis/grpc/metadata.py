@@ -1,0 +1,45 @@
+"""What travels beside the messages: keys and ids from the client, and in the trailing metadata what an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import grpc
+
+from otp_app.web.rejections import Rejection
+
+VERIFICATION_ID = "verification_id"
+#: gRPC status by HTTP status, as google.rpc.Code has them
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def received(context: grpc.ServicerContext) -> dict[str, str]:
+    """Return the texts of a call's metadata; of a key that came several times all, with commas, as in HTTP."""
+    found: dict[str, str] = {}
+    for key, value in context.invocation_metadata():
+        if isinstance(value, str):
+            found[key] = f"{found[key]},{value}" if key in found else value
+    return found
+
+
+def report(context: grpc.ServicerContext, what: Mapping[str, str] | Rejection) -> None:
+    """Put details, or why a request was not done, into the trailing metadata."""
+    context.set_trailing_metadata(tuple((_details(what) if isinstance(what, Rejection) else what).items()))
+
+
+def abort(context: grpc.ServicerContext, rejection: Rejection) -> None:
+    """End a call with the status of a rejection. Always raises."""
+    report(context, rejection)
+    context.abort(CODES[rejection.status], rejection.text)
+
+
+def _details(rejection: Rejection) -> dict[str, str]:
+    details = {"error_type": rejection.error_type, "message": rejection.text.encode("ascii", "replace").decode()}
+    return details if rejection.retry_after is None else details | {"retry_after": str(rejection.retry_after)}

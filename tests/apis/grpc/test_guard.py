@@ -1,0 +1,188 @@
+"""Who may call the gRPC API: the rules of the HTTP API, counted together with it."""
+
+import threading
+
+import grpc
+import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from otp_app.apis.grpc import guard
+from tests.apis.grpc.calling import OK, Client, answering
+from tests.web.site import api_key
+
+KEYS = ",".join(
+    [
+        api_key("shop", "send+verify", "shop secret"),
+        api_key("sender", "send", "sender secret"),
+        api_key("checker", "verify", "checker secret"),
+        api_key("monitor", "metrics", "monitor secret"),
+    ]
+)
+SEND, CHECK = "/phoneotp.PhoneOTPService/SendOTP", "/grpc.health.v1.Health/Check"
+UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [
+        ({"authorization": "Bearer shop secret"}, OK),
+        ({"authorization": "bearer  shop secret"}, OK),
+        ({"x_api_key": "shop secret"}, OK),
+        ({"authorization": "Bearer wrong"}, UNAUTHENTICATED),
+        ({"authorization": "Bearer wrong", "x_api_key": "shop secret"}, UNAUTHENTICATED),
+        ({"x_api_key": ""}, UNAUTHENTICATED),
+        ({}, UNAUTHENTICATED),
+    ],
+)
+def test_a_key_is_shown_in_the_metadata(call_site, metadata, code):
+    """As in the headers of HTTP; with keys configured nobody calls without one."""
+    site, client = call_site(otp_api_keys=KEYS)
+    assert client(**metadata).send(site.number()).code == code
+    assert len(site.channel.messages) == (code == OK)
+
+
+@pytest.mark.parametrize(
+    ("name", "send", "check"),
+    [("shop", OK, OK), ("sender", OK, DENIED), ("checker", DENIED, OK), ("monitor", DENIED, DENIED)],
+)
+def test_a_key_opens_what_its_scopes_say(call_site, name, send, check):
+    """The scope send sends, verify checks."""
+    site, client = call_site(otp_api_keys=KEYS)
+    assert client(f"{name} secret").send(site.number()).code == send
+    assert client(f"{name} secret").verify(site.number(), "123456").code == check
+
+
+def test_wrong_keys_are_counted_with_those_of_http(call_site):
+    """Ten in a minute of one client."""
+    site, client = call_site(otp_api_keys=KEYS)
+    for _ in range(5):
+        assert client("wrong").send(site.number()).code == UNAUTHENTICATED
+        assert site.send(key="wrong").status_code == 401
+    answer = client("wrong").send(site.number())
+    assert (answer.code, answer.details["error_type"]) == (EXHAUSTED, "too_many_wrong_keys")
+    assert client("shop secret").send(site.number()).code == OK
+
+
+def test_a_public_server_has_no_callers_without_a_key_here(call_site):
+    """OTP_PUBLIC=1 is for browsers: VerifyOTP tells apart what they must not learn."""
+    site, client = call_site(otp_api_keys=KEYS, otp_public="1", otp_countries="US")
+    assert client().send(site.number()).code == UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip"])
+def test_without_keys_a_proxy_is_rejected(call_site, header):
+    """It stands for callers from elsewhere, on a public server too."""
+    site, client = call_site(otp_public="1", otp_countries="US")
+    assert client().send(site.number()).code == OK
+    assert client(**{header: "203.0.113.9"}).send(site.number()).code == DENIED
+
+
+@pytest.mark.parametrize("setting", ["otp_client_limits", "otp_check_limits"])
+def test_a_client_is_counted_with_its_http_requests(call_site, setting):
+    """Sends and checks each, for a client without a key."""
+    site, client = call_site(**{"otp_client_limits": "", "otp_check_limits": "", setting: "2/day;9/day"})
+    sends = setting == "otp_client_limits"
+
+    def limited():
+        answer = client().send(site.number()) if sends else client().verify(site.number(), "123456")
+        return answer.code == EXHAUSTED and answer.details["error_type"] == "too_many_requests"
+
+    assert not limited()
+    assert (site.send() if sends else site.verify(site.number(), "123456")).status_code in (200, 400)
+    assert limited()
+    assert (site.send() if sends else site.verify(site.number(), "123456")).status_code == 429
+
+
+def test_callers_with_a_key_are_not_counted(call_site):
+    """They are servers with many users."""
+    site, client = call_site(otp_api_keys=KEYS, otp_client_limits="1/day")
+    assert {client("shop secret").send(site.number()).code for _ in range(3)} == {OK}
+
+
+def test_sends_have_places_and_checks_need_none(call_site):
+    """Of OTP_THREADS sends at once one more is turned away, uncounted."""
+    site, client = call_site(otp_threads="1", otp_client_limits="1/day", otp_check_limits="")
+    site.services.sends.enter()
+    answer = client().send(site.number())
+    assert (answer.code, answer.details["error_type"]) == (grpc.StatusCode.UNAVAILABLE, "busy")
+    assert client().verify(site.number(), "123456").code == OK
+    site.services.sends.leave()
+    assert client().send(site.number()).code == OK
+
+
+def test_nothing_begins_after_the_deadline(call_site, monkeypatch):
+    """Where the checks before it took that long: nothing is counted and no message is sent."""
+    site, client = call_site()
+    number, waited = site.number(), threading.Event()
+
+    def slow(self, *_):
+        waited.wait(0.3)
+
+    monkeypatch.setattr(guard.ClientLimits, "count", slow)
+    assert client().send(number, timeout=0.2).code == grpc.StatusCode.DEADLINE_EXCEEDED
+    monkeypatch.undo()
+    waited.set()
+    assert client().send(number).success
+    assert len(site.channel.messages) == 1
+
+
+@pytest.mark.parametrize("message", [b"\xff", b"\n\x01\xff"])
+def test_what_is_no_message_is_an_invalid_argument(call_site, message):
+    """Not the server's error."""
+    with call_site()[1]() as client:
+        answer = client.call(client.channel.unary_unary(SEND), message)
+    assert (answer.code, answer.details["error_type"]) == (grpc.StatusCode.INVALID_ARGUMENT, "invalid_input")
+
+
+def test_a_large_message_is_rejected(call_site):
+    """4 KiB; a number and a code are forty bytes."""
+    site, client = call_site()
+    assert client().send("+" * 4100).code == EXHAUSTED
+    assert client().send(site.number()).success
+
+
+def test_whoever_sends_no_request_takes_no_thread(call_site):
+    """Callers who are not known are turned away by their metadata; health answers without its request."""
+    site, client = call_site(otp_api_keys=KEYS, otp_threads="1")
+    release = threading.Event()
+
+    def never():
+        release.wait(20)
+        yield from ()
+
+    with client() as silent:
+        calls = [silent.channel.stream_unary(method).future(never(), timeout=20) for method in [SEND, CHECK] * 40]
+        codes = {call.code() for call in calls}  # each waits for its end
+        assert client("shop secret").send(site.number()).success
+        release.set()
+    assert codes <= {UNAUTHENTICATED, EXHAUSTED, OK}
+
+
+def test_health_needs_no_key(call_site):
+    """And says so when the server ends. There is no Watch, which would hold a thread for each client."""
+    site, ended = call_site(otp_api_keys=KEYS)[0], threading.Event()
+    with answering(site.services, ended) as target, Client(target) as client:
+        stub = HealthStub(client.channel)
+        assert stub.Check(HealthCheckRequest()).status == HealthCheckResponse.SERVING
+        ended.set()
+        asked = HealthCheckRequest(service="phoneotp.PhoneOTPService")
+        assert stub.Check(asked).status == HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.RpcError) as refused:
+            next(stub.Watch(HealthCheckRequest()))
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("given", [{}, {"otp_api_keys": KEYS}])
+def test_reflection_needs_the_key_that_calls_need(call_site, given):
+    """Any of them; Postman and grpcurl send it there too."""
+    with call_site(**given)[1]() as client:
+        database = ProtoReflectionDescriptorDatabase(client.channel)
+        if given:
+            with pytest.raises(grpc.RpcError) as refused:
+                database.get_services()
+            assert refused.value.code() == UNAUTHENTICATED
+        else:
+            assert "phoneotp.PhoneOTPService" in database.get_services()

@@ -1,0 +1,161 @@
+"""Seed 000: its names, its environment and its calls, with a real server and client and the stand-in for Twilio."""
+
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from otp_app.apis.grpc import phoneotp_pb2, phoneotp_pb2_grpc
+from otp_app.apis.grpc.servicer import PhoneOtp
+from tests.apis.grpc.calling import OK
+from tests.apis.grpc.running import RunningGrpc
+from tests.phones import fresh_numbers
+from tests.provider import Provider
+from tests.running import ROOT, RunningServer, wait_until
+from tests.web.site import wrong
+
+pytestmark = pytest.mark.slow
+CLIENTS = 64
+NO_LIMITS = {"OTP_CLIENT_LIMITS": "", "OTP_CHECK_LIMITS": ""}
+PROTO = ROOT / "otp_app/apis/grpc/phoneotp.proto"
+NUMBERS = fresh_numbers()
+
+
+@pytest.fixture(scope="module")
+def provider():
+    with Provider() as provider:
+        yield provider
+        assert provider.violations == []
+
+
+def environment(provider, **more):
+    """The variables of the seed, the stand-in instead of Twilio, and where the code is."""
+    return {
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken", "TWILIO_PHONE_NUMBER": "+15005550006",
+        "TWILIO_API_BASE_URL": provider.url, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+    } | more  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server(provider, tmp_path_factory):
+    with RunningGrpc(tmp_path_factory.mktemp("grpc"), **environment(provider, **NO_LIMITS)) as server:
+        yield server
+
+
+def test_the_names_of_the_seed():
+    """Of the generated code, whose service the server's own is."""
+    assert issubclass(PhoneOtp, phoneotp_pb2_grpc.PhoneOTPServiceServicer)
+    assert callable(phoneotp_pb2_grpc.add_PhoneOTPServiceServicer_to_server)
+    numbers = {
+        field.full_name.removeprefix("phoneotp."): field.number
+        for message in phoneotp_pb2.DESCRIPTOR.message_types_by_name.values()
+        for field in message.fields
+    }
+    assert numbers == {
+        "SendOTPRequest.phone_number": 1, "SendOTPResponse.success": 1, "VerifyOTPRequest.phone_number": 1,
+        "VerifyOTPRequest.otp": 2, "VerifyOTPResponse.success": 1, "VerifyOTPResponse.status": 2,
+    }  # fmt: skip
+
+
+def test_the_calls_of_the_seed(server, provider):
+    """A code by SMS, a wrong one, the right one."""
+    number = next(NUMBERS)
+    with server.client() as client:
+        assert client.send(number)[:2] == (OK, True)
+        code = provider.code(number)
+        assert client.verify(number, wrong(code))[:3] == (OK, False, "pending")
+        assert client.verify(number, code)[:3] == (OK, True, "approved")
+        assert client.send("+1")[:2] == (OK, False)
+    assert not re.search(rf"{code}|{re.escape(number)}|Traceback", server.log())
+
+
+def test_tools_find_the_service(server):
+    """By reflection, as grpcurl and Postman do."""
+    with server.client() as client:
+        pool = DescriptorPool(ProtoReflectionDescriptorDatabase(client.channel))
+        service = pool.FindServiceByName("phoneotp.PhoneOTPService")
+    found = {method.name: (method.input_type.name, method.output_type.name) for method in service.methods}
+    assert found == {
+        "SendOTP": ("SendOTPRequest", "SendOTPResponse"), "VerifyOTP": ("VerifyOTPRequest", "VerifyOTPResponse"),
+    }  # fmt: skip
+
+
+def test_the_client_of_the_docs(server, provider, tmp_path):
+    """It compiles its own copy of the file and changes nothing of what it gets."""
+    text = (ROOT / "docs/grpc.md").read_text(encoding="utf-8")
+    (tmp_path / "phoneotp.proto").write_bytes(PROTO.read_bytes())
+    (compiled,) = re.findall(r"^python -m (grpc_tools\.protoc .*)$", text, re.MULTILINE)
+    subprocess.run([sys.executable, "-m", *compiled.split()], cwd=tmp_path, check=True)
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "client.py").write_text(snippet.replace("127.0.0.1:50051", server.target), encoding="utf-8")
+    running = subprocess.Popen(
+        [sys.executable, "client.py"], cwd=tmp_path, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={"API_KEY": "none is configured"},
+    )  # fmt: skip
+    output, _ = running.communicate(provider.code("+14155552671") + "\n", timeout=30)
+    assert output == "Code: True approved\n"
+
+
+def test_64_clients_at_once(server, provider):
+    """Each on a connection of its own, each with its number and its code."""
+
+    def story(number):
+        with server.client() as client:
+            sent = client.send(number)
+            return sent.success, client.verify(number, provider.code(number)).status
+
+    with ThreadPoolExecutor(CLIENTS) as together:
+        assert set(together.map(story, [next(NUMBERS) for _ in range(CLIENTS)])) == {(True, "approved")}
+
+
+def test_codes_cross_apis(provider, tmp_path):
+    """On one store: sent over gRPC and checked over HTTP, and the other way; attempts are one."""
+    settings = environment(provider, OTP_STORE_URL=f"sqlite:///{tmp_path}/otp.db")
+    number, other, third = next(NUMBERS), next(NUMBERS), next(NUMBERS)
+    http, server = RunningServer(tmp_path, provider.url), RunningGrpc(tmp_path, **settings)
+    with http, server, server.client() as client:
+        assert client.send(number).success
+        assert http.post("/verify-otp", {"phone_number": number, "otp": provider.code(number)}).status == 200
+        assert http.post("/send-otp", {"phone_number": other}).status == 200
+        assert client.verify(other, provider.code(other)).status == "approved"
+        assert client.send(third).success
+        guess = {"phone_number": third, "otp": wrong(provider.code(third))}
+        assert [http.post("/verify-otp", guess).status for _ in range(4)] == [400] * 4
+        assert client.verify(third, guess["otp"]).status == "max_attempts_reached"
+
+
+def test_a_stop_under_load_loses_nothing(provider, tmp_path):
+    """What was begun is answered, and what was turned away has sent no message."""
+    numbers = [next(NUMBERS) for _ in range(CLIENTS * 3)]
+    settings = environment(provider, **NO_LIMITS)
+    with RunningGrpc(tmp_path, **settings) as server, server.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
+        before = len(provider.posts)
+        answers = [pool.submit(client.send, number) for number in numbers]
+        wait_until(lambda: len(provider.posts) > before + 5, "the first messages")
+        server.term()
+        codes = {number: answer.result().code for number, answer in zip(numbers, answers, strict=True)}
+        assert server.wait() == 0
+    sent = {number for number, code in codes.items() if code == OK}
+    turned_away = {codes[number] for number in set(numbers) - sent}
+    assert turned_away <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert {post.number for post in provider.posts} & set(numbers) == sent
+    assert sent
+    assert "Traceback" not in server.log()
+
+
+def test_the_generated_code_is_that_of_the_file(tmp_path):
+    """As script/protos makes it, with nothing changed by hand."""
+    (line,) = re.findall(r"-m (grpc_tools\.protoc .*)$", (ROOT / "script/protos").read_text(), re.MULTILINE)
+    copy = tmp_path / PROTO.relative_to(ROOT)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(PROTO.read_bytes())
+    arguments = [part.replace("otp_app/apis/*/*.proto", str(copy.relative_to(tmp_path))) for part in line.split()]
+    subprocess.run([sys.executable, "-m", *arguments], cwd=tmp_path, check=True)
+    made = {path.name: path.read_text() for path in copy.parent.iterdir()}
+    assert len(made) == 4
+    assert made == {name: (PROTO.parent / name).read_text() for name in made}
