@@ -79,11 +79,11 @@ def conclude(
         return None, Verdict()
     policy, same_code = policy.within(target.attempts_allowed), target.generation == asked.generation
     if finding == Finding.NOT_ASKED:
-        return _unspent(ledger, now, target)[0], Verdict()
+        return _unspent(ledger, now, target, asked)[0], Verdict()
     if not target.is_pending(now):
         return _ended_before(ledger, now, policy, target, target.status_at(now))
     if finding == Finding.RIGHT and same_code:
-        unspent, target = _unspent(ledger, now, target)
+        unspent, target = _unspent(ledger, now, target, asked)
         return _approved(unspent, now, policy, target)
     used_up = finding == Finding.SPENT or target.attempts >= policy.max_attempts
     if used_up and same_code and finding != Finding.GONE:  # where it is gone, a right attempt may be on its way back
@@ -156,10 +156,12 @@ def _spent(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -
     return ledger, Verdict(Status.PENDING, _view(ledger, now, policy, target), undecided=True)
 
 
-def _unspent(ledger: Ledger, now: Instant, target: Verification) -> tuple[Ledger, Verification]:
-    """Take back what `_spent` has counted."""
+def _unspent(
+    ledger: Ledger, now: Instant, target: Verification, asked: Verification
+) -> tuple[Ledger, Verification]:
+    """Take back what `_spent` has counted at the code that `asked` had; the present one may be of another length."""
     target = replace(target, attempts=max(target.attempts - 1, 0))
-    return add_risk(ledger.with_verification(target), now, -attempt_weight(target.digits)), target
+    return add_risk(ledger.with_verification(target), now, -attempt_weight(asked.digits)), target
 
 
 def _wrong(ledger: Ledger, now: Instant, policy: Policy, target: Verification) -> tuple[Ledger, Verdict]:

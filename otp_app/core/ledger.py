@@ -123,8 +123,11 @@ class Verification:
         return next((choice for choice in self.chosen if choice[0] == self.generation), None)
 
     def with_provider_id(self, generation: int, provider_id: str) -> Verification:
-        """The verification with the id that the provider of this code gave it; itself where there is none."""
-        if not (self.made and provider_id):
+        """The verification with the id that the provider of this code gave it, "" where that is not known.
+
+        With each message the provider may have begun anew, so an earlier id says nothing then.
+        """
+        if not self.made:
             return self
         made = tuple((*row[:3], provider_id) if row[0] == generation else row for row in self.made)
         return replace(self, made=made)

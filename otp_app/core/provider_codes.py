@@ -11,7 +11,7 @@ from dataclasses import replace
 from otp_app.core.delivery import Maker, Outcome
 from otp_app.core.errors import TooManyPending
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification
+from otp_app.core.ledger import BACKWARDS, Ledger, Send, Verification
 from otp_app.core.limits import is_at_risk, refuse_send
 from otp_app.core.policy import Policy
 
@@ -62,12 +62,13 @@ def has_left(verification: Verification) -> bool:
 
 
 def may_linger(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> bool:
-    """Return whether the provider may hold an earlier code of the number, which it would send again as the new one."""
-    mine = verification.provider
+    """Return whether the provider may hold an earlier code of the number, which it would send again as the new one.
+
+    Approved ones count too: where their caller has approved them, the provider may not have heard of it.
+    """
     recent = (v for v in ledger.verifications if v.age(now) < policy.max_life + BACKWARDS)
-    unused = (v for v in recent if not (v.status == Status.APPROVED and v.provider == mine))
-    here = (verification.id, verification.generation)
-    return any(row[2] == mine and (v.id, row[0]) != here for v in unused for row in v.made)
+    mine, here = verification.provider, (verification.id, verification.generation)
+    return any(row[2] == mine and (v.id, row[0]) != here for v in recent for row in v.made)
 
 
 def _other_purpose(ledger: Ledger, now: Instant, purpose: str, maker: Maker) -> Verification | None:

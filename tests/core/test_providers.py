@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app.core.delivery import Reason
+from otp_app.core.delivery import Finding, Reason
 from otp_app.core.errors import CodeNotTaken, DeliveryRefused, TooManyPending, TooManySends, Unchecked
 from otp_app.core.events import Checked
 from otp_app.core.ledger import Status
@@ -82,6 +82,23 @@ def test_a_question_that_was_never_asked_costs_nothing(world: World, checker: Fa
     assert (only(world).attempts, world.ledger().risk[-1][1]) == (0, 0)
     checker.down = False
     assert check(world, code_of(checker))
+
+
+def test_what_a_question_gives_back_is_what_it_has_cost(world: World, checker: FakeChecker) -> None:
+    """Though a shorter code has taken the place of the one that it was about."""
+    world.policy = Policy(gaps=(), risk_raise=2e-3)
+    world.send()
+    check(world, wrong(code_of(checker)))
+    spent = world.ledger().risk
+
+    def choose(name: str, attempt: str) -> Finding:
+        world.send(channel="whatsapp", code="4321", replace_code=True)
+        return Finding.NOT_ASKED
+
+    checker.check = choose  # type: ignore[method-assign]
+    with pytest.raises(Unchecked):
+        check(world, wrong(code_of(checker)))
+    assert world.ledger().risk == spent
 
 
 def test_of_parallel_right_codes_one_is_accepted(world: World, checker: FakeChecker) -> None:
@@ -178,6 +195,30 @@ def test_no_message_leaves_while_the_earlier_code_may_be_pending(world: World, c
     with pytest.raises(DeliveryRefused) as error:
         world.send()
     assert (error.value.reason, len(checker.messages)) == (Reason.UNREACHABLE, 1)
+
+
+def test_a_code_that_the_provider_did_not_hear_approved_is_not_sent_for_another_purpose(
+    world: World, checker: FakeChecker
+) -> None:
+    world.send()
+    checker.down = True
+    world.service().approve(phone_number=PHONE)
+    checker.down = False
+    world.send(purpose="payment")
+    assert [held.status for held in checker.upstream.all] == ["canceled", "pending"]
+
+
+def test_after_a_resend_that_may_have_begun_anew_the_code_is_checked_by_the_number(
+    world: World, checker: FakeChecker
+) -> None:
+    """The right code was used up there by a check whose answer was lost."""
+    world.send()
+    checker.answers_lost = 1
+    with pytest.raises(Unchecked):
+        check(world, code_of(checker))
+    checker.script = [UNKNOWN]
+    world.send()
+    assert check(world, code_of(checker))
 
 
 def test_a_code_whose_message_may_have_left_is_checked_by_the_number(world: World, checker: FakeChecker) -> None:
