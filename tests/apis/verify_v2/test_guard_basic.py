@@ -62,6 +62,7 @@ def test_an_account_and_its_keys_come_in(site, user, secret, account):
         basic(OTHER, "token"),
         basic(KEY, "token"),
         basic(ACCOUNT.lower(), "token"),
+        basic("somebody", "token"),
         basic(ACCOUNT + "0", "token"),
         {"Authorization": "Basic"},
         {"Authorization": "Basic ****"},

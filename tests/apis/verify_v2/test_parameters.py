@@ -157,6 +157,7 @@ def test_a_code_of_the_callers_own(open_verify):
     service = registry(verify).of(ACCOUNT).create(name="Shop")
     number = verify.site.number()
     assert refused(verify.start(number, CustomCode="8642", service=service.sid)) == (403, 60204)
+    assert verify.site.channel.messages == []
     registry(verify).of(ACCOUNT).update(service.sid, custom_code=True)
     first = verify.start(number, service=service.sid).json
     again = verify.start(number, CustomCode="86421357", service=service.sid).json
@@ -208,6 +209,7 @@ def test_a_code_of_another_length_is_an_attempt(verify):
 
 
 def test_nobody_said_which(verify):
-    """Neither number nor SID."""
+    """Neither number nor SID, or what is no number."""
     assert refused(verify.check("123456")) == (400, 60221)
+    assert refused(verify.check("123456", To="12345")) == (400, 60200)
     assert refused(verify.check("123456", To="", VerificationSid="")) == (400, 60221)

@@ -63,20 +63,6 @@ class Served(Seed):
         return requests.request(method, self.server.url + path, **how)
 
 
-def looks_like_twilios(answer: requests.Response, status: int, code: int | None = None) -> dict[str, Any]:
-    """Hold a refusal to the shape that Twilio's clients read. `type` and `title` beside it change their exception."""
-    body: dict[str, Any] = answer.json()
-    assert (answer.status_code, body["status"]) == (status, status), body
-    assert body.keys() - {"details"} == {"code", "message", "more_info", "status"}
-    assert isinstance(body["code"], int)
-    assert body["more_info"].endswith(f"/{body['code']}")
-    assert body["message"]
-    assert answer.headers["Content-Type"].split(";")[0] == "application/json"
-    if code is not None:
-        assert body["code"] == code
-    return body
-
-
 @contextmanager
 def serving_verify(folder: Path, **settings: str) -> Iterator[Served]:
     """A server with the Verify API, in a folder of its own. `settings`: see RunningServer; no accounts where ""."""

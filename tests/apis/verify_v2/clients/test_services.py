@@ -9,12 +9,6 @@ from tests.apis.verify_v2.clients.conftest import ACCOUNT
 from tests.apis.verify_v2.clients.dropin_check import refused
 
 GONE, BAD = (404, 20404), (400, 60200)
-SERVICE = {
-    "sid", "account_sid", "friendly_name", "code_length", "lookup_enabled", "psd2_enabled", "skip_sms_to_landlines",
-    "dtmf_input_required", "tts_name", "do_not_share_warning_enabled", "custom_code_enabled", "push", "totp",
-    "default_template_sid", "whatsapp", "passkeys", "verify_event_subscription_enabled", "date_created",
-    "date_updated", "url", "links",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -31,26 +25,6 @@ def test_a_new_service(services):
     assert (service.custom_code_enabled, service.lookup_enabled, service.psd2_enabled) == (False, False, False)
     assert isinstance(service.date_created, datetime)
     assert services(service.sid).fetch().date_created == service.date_created
-
-
-def test_the_defaults(services):
-    """Six digits."""
-    assert services.create(friendly_name="Plain").code_length == 6
-
-
-def test_every_field_is_there(own_served):
-    """Those of Twilio's documents and no other."""
-    answer = own_served.ask("POST", "/v2/Services", data={"FriendlyName": "Fields"})
-    assert (answer.status_code, answer.json().keys()) == (201, SERVICE)
-    assert answer.json()["url"].endswith(f"/v2/Services/{answer.json()['sid']}")
-
-
-def test_the_code_of_a_service(own_served, services):
-    """As long as it wants."""
-    service = services.create(friendly_name="Long", code_length=9)
-    number = own_served.number()
-    services(service.sid).verifications.create(to=number, channel="sms")
-    assert re.fullmatch("[0-9]{9}", own_served.provider.code(number))
 
 
 def test_a_change(services):
@@ -88,29 +62,6 @@ def test_the_end(own_served, services):
     assert refused(lambda: check(verification_sid=started.sid, code=own_served.provider.code(number))) == GONE
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"FriendlyName": ""},
-        {"FriendlyName": "x" * 31},
-        {"FriendlyName": "Shop", "CodeLength": "3"},
-        {"FriendlyName": "Shop", "CodeLength": "11"},
-        {"FriendlyName": "Shop", "CodeLength": "six"},
-        {"FriendlyName": "Shop", "CustomCodeEnabled": "perhaps"},
-    ],
-    ids=["nothing", "no name", "long name", "short code", "long code", "no number", "no flag"],
-)
-def test_a_bad_field(own_served, services, fields):
-    """60200 that names the parameter, and no service more."""
-    before = len(services.list())
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = own_served.ask("POST", "/v2/Services", data=fields, headers=form)
-    assert (answer.status_code, answer.json()["code"]) == BAD
-    assert list(fields or {"FriendlyName": ""})[-1] in answer.json()["message"]
-    assert len(services.list()) == before
-
-
 def test_a_service_that_never_was(services):
     """Not found; any SID is one only for as long as no service was made."""
     services.create(friendly_name="First")
@@ -118,20 +69,6 @@ def test_a_service_that_never_was(services):
     assert refused(stranger.delete) == GONE
     assert refused(stranger.fetch) == GONE
     assert refused(lambda: stranger.verifications.create(to="+14155550199", channel="sms")) == GONE
-
-
-def test_services_do_not_share_verifications(own_served, services):
-    """One application's code is no good for another, and neither is its Sid."""
-    one, other = (services(services.create(friendly_name=name).sid) for name in ("One", "Other"))
-    number = own_served.number()
-    started = one.verifications.create(to=number, channel="sms")
-    code = own_served.provider.code(number)
-    assert refused(lambda: other.verification_checks.create(to=number, code=code)) == GONE
-    assert refused(lambda: other.verification_checks.create(verification_sid=started.sid, code=code)) == GONE
-    assert refused(lambda: other.verifications(started.sid).fetch()) == GONE
-    assert refused(lambda: other.verifications(started.sid).update(status="approved")) == GONE
-    assert other.verifications.create(to=number, channel="sms").sid != started.sid
-    assert one.verification_checks.create(verification_sid=started.sid, code=code).status == "approved"
 
 
 def test_the_words_of_a_service(own_served, services):
@@ -145,18 +82,3 @@ def test_the_words_of_a_service(own_served, services):
     service.update(do_not_share_warning_enabled=True)
     create(to=number, channel="sms")
     assert own_served.provider.messages[-1].form["Body"] == f"{text}. Do not share it with anyone."
-
-
-def test_codes_of_the_callers_own(own_served, services):
-    """60204 until the service allows them; then the message has that code, and it is the one that is right."""
-    service = services.create(friendly_name="Own codes")
-    number = own_served.number()
-    create = services(service.sid).verifications.create
-    assert refused(lambda: create(to=number, channel="sms", custom_code="8642")) == (403, 60204)
-    assert own_served.provider.code_for(number) is None
-    assert service.update(custom_code_enabled=True).custom_code_enabled is True
-    assert create(to=number, channel="sms", custom_code="8642").status == "pending"
-    assert own_served.provider.code(number) == "8642"
-    check = services(service.sid).verification_checks.create
-    assert check(to=number, code="8643").status == "pending"
-    assert check(to=number, code="8642").status == "approved"
