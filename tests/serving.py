@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tests.conftest import require
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import Answer, RunningServer
@@ -34,6 +39,22 @@ class Seed:
     def verify(self, number: str, code: str) -> Answer:
         """Try a code."""
         return self.server.post("/verify-otp", {"phone_number": number, "otp": code})
+
+    def curl(self, line: str, code: str = "", token: str = "", where: str = "127.0.0.1:5000") -> Any:
+        """The answer to a line for a shell, as it stands there but for the code, the token and the port."""
+        require("curl")
+        line = line.replace(where, f"127.0.0.1:{self.server.port}").replace("123456", code or "123456")
+        line = line.replace("SESSION_TOKEN", token)
+        return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
+
+    def assert_nothing_is_logged(self) -> None:
+        """No code or number of all that was sent, and nothing of what the provider said."""
+        log = self.server.log()
+        assert '"message": "Sent"' in log
+        digits = set(re.findall(r"(?<![0-9a-f.])[0-9]{6}(?![0-9a-f])", log))
+        assert {post.code for post in self.provider.posts} & digits == set()
+        assert not [post.number for post in self.provider.posts if post.number.removeprefix("+") in log]
+        assert "secret words" not in log
 
     def wait(self, seconds: float) -> None:
         """Set the server's clock forward."""

@@ -90,14 +90,14 @@ def site(request, tmp_path_factory, new_store):
 
 
 @pytest.mark.parametrize(("sender", "checker"), list(product(APIS, APIS)))
-def test_a_code_is_good_at_every_site_and_once(site, sender, checker):
+def test_a_code_is_good_at_every_api_and_once(site, sender, checker):
     """Whoever sent it; what one API approved is used for all."""
     user, code = site.pending(sender, checker)
     assert site.accepts(checker, user, code)
     assert [api for api in APIS if site.accepts(api, user, code)] == []
 
 
-def test_of_all_sites_at_once_one_opens(site):
+def test_of_all_apis_at_once_one_accepts(site):
     """The same code at four APIs in the same moment."""
     user, code = site.pending("native", "phone")
     with ThreadPoolExecutor(len(APIS)) as together:

@@ -1,6 +1,5 @@
 """The limits of a number and of a client hold at every API alike, each of which tells them in its own words."""
 
-import json
 import math
 from contextlib import ExitStack
 from itertools import cycle, islice
@@ -10,6 +9,7 @@ import pytest
 
 from tests.apis.phone.words_004 import throttled
 from tests.apis.verify_v2.site import ACCOUNTS, SERVICE, basic, refused
+from tests.phone_verification import django
 from tests.phones import fresh_numbers
 from tests.running import Answer
 from tests.web.site import Site, api_key, wrong
@@ -18,17 +18,6 @@ APIS = ("native", "users", "phone", "verify_v2")
 EACH = pytest.mark.parametrize("api", APIS)
 TURNS = pytest.mark.parametrize("turn", range(len(APIS)))
 SENT = {200, 201}
-DJANGO = json.dumps(
-    {
-        "BACKEND": "phone_verify.backends.twilio.TwilioBackend",
-        "OPTIONS": {"SID": "AC" + "0" * 32, "SECRET": "fake", "FROM": "+14755292729"},
-        "TOKEN_LENGTH": 6,
-        "MESSAGE": "Welcome to {app}! Please use security code {security_code} to proceed.",
-        "APP_NAME": "Phone Verify",
-        "SECURITY_CODE_EXPIRATION_SECONDS": 300,
-        "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
-    }
-)
 KEYED = {"otp_api_keys": api_key("shop", "send+verify", "key"), "otp_verify_accounts": ACCOUNTS}
 PUBLIC = KEYED | {"otp_public": "1", "otp_countries": "US"}
 ENDLESS = {"otp_resend_gaps": "", "otp_sends_per_hour": "0", "otp_sends_per_day": "0"}
@@ -152,7 +141,7 @@ def test_callers_with_a_key_need_not_cool_down(sites, api):
 
 
 @EACH
-@pytest.mark.parametrize("chosen", [{}, {"phone_verification": DJANGO}], ids=["ours", "django"])
+@pytest.mark.parametrize("chosen", [{}, {"phone_verification": django()}], ids=["ours", "django"])
 @pytest.mark.parametrize("raised", ["8", "9"])
 def test_codes_of_every_api_are_raised(sites, api, chosen, raised):
     """After five wrong attempts at another one."""
@@ -205,13 +194,10 @@ def test_the_reserve_of_callers_with_a_key(sites, api):
 
 
 @TURNS
-@pytest.mark.parametrize(
-    ("caps", "wait"),
-    [
-        ({"otp_sends_per_hour": "3"}, 3600),
-        ({"otp_sends_per_hour": "0", "otp_sends_per_day": "2", "otp_keyed_reserve": "1"}, 86_400),
-    ],
-)
+@pytest.mark.parametrize(("caps", "wait"), [
+    ({"otp_sends_per_hour": "3"}, 3600),
+    ({"otp_sends_per_hour": "0", "otp_sends_per_day": "2", "otp_keyed_reserve": "1"}, 86_400),
+])  # fmt: skip
 def test_the_caps_are_one_for_callers_with_keys_and_accounts(sites, turn, caps, wait):
     """Three messages, each through another API: then none has any left."""
     site = sites(**KEYED, otp_resend_gaps="", **caps)

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +20,7 @@ from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
 from tests.configuration import VARIABLES, make_settings
+from tests.phone_verification import SANDBOX_BACKEND, django
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
@@ -32,17 +32,8 @@ SMS = {
 SECRET = new_secret()
 KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": new_secret()}
 ACCOUNT = f"AC{'0' * 32}:{'0' * 64}"
-SANDBOX = json.dumps(
-    {
-        "BACKEND": "phone_verify.backends.twilio.TwilioSandboxBackend",
-        "OPTIONS": {"SANDBOX_TOKEN": "123456"},
-        "TOKEN_LENGTH": 6,
-        "MESSAGE": "{app} {security_code}",
-        "APP_NAME": "Shop",
-        "SECURITY_CODE_EXPIRATION_SECONDS": 300,
-        "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
-    }
-)
+SHOP = {"MESSAGE": "{app} {security_code}", "APP_NAME": "Shop"}
+SANDBOX = django(BACKEND=SANDBOX_BACKEND, OPTIONS={"SANDBOX_TOKEN": "123456"}, **SHOP)
 
 
 def encoded(secret):
@@ -104,10 +95,8 @@ REFUSALS = {
         {"OTP_VERIFY_SERVICES": f"VA{'1' * 32}:a,VA{'1' * 32}:b"}, "OTP_VERIFY_SERVICES", "each once",
     ),
     "an account that is none": (
-        {"PHONE_VERIFICATION": json.dumps(json.loads(SANDBOX) | {
-            "BACKEND": "phone_verify.backends.twilio.TwilioBackend",
-            "OPTIONS": {"SID": "fake", "SECRET": "fake", "FROM": "+15005550006"},
-        }), "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": ""}, "PHONE_VERIFICATION", "AC and 32 hex digits",
+        {"PHONE_VERIFICATION": django(OPTIONS={"SID": "fake", "SECRET": "fake", "FROM": "+15005550006"}),
+         "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": ""}, "PHONE_VERIFICATION", "AC and 32 hex digits",
     ),
     "a sandbox for everybody": (
         {"PHONE_VERIFICATION": SANDBOX, "OTP_API_KEYS": KEY, **SMS}, "PHONE_VERIFICATION", "one code for all",
@@ -258,14 +247,9 @@ def test_all_faults_are_reported_at_once(tmp_path):
     }
     lines = refused(environ, tmp_path)
     assert [line.split(":")[0] for line in lines] == [
-        "PORT",
-        "HOST",
-        "OTP_STORE_URL",
-        "OTP_CODE_LENGTH_RAISED",
-        "TWILIO_ACCOUNT_SID",
-        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET",
-        "TWILIO_WHATSAPP_NUMBER",
-    ]
+        "PORT", "HOST", "OTP_STORE_URL", "OTP_CODE_LENGTH_RAISED", "TWILIO_ACCOUNT_SID",
+        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET", "TWILIO_WHATSAPP_NUMBER",
+    ]  # fmt: skip
 
 
 def test_the_exception_reads_as_its_lines(tmp_path):
@@ -274,17 +258,14 @@ def test_the_exception_reads_as_its_lines(tmp_path):
         startup.load({"PORT": "x", "HOST": "0.0.0.0"}, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"OTP_API_KEYS": "wrong", "HOST": "0.0.0.0", "OTP_TRUSTED_PROXIES": "127.0.0.1"},
-        {"OTP_CHANNELS": ",", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"},
-        SMS | {"TWILIO_ACCOUNT_SID": "wrong"},
-        {"OTP_API_KEYS_FILE": "/missing", "HOST": "0.0.0.0"},
-        {"OTP_SECRET_KEYS_FILE": "/missing", "OTP_INDEX_KEY": SECRET},
-        SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
-    ],
-)
+@pytest.mark.parametrize("environ", [
+    {"OTP_API_KEYS": "wrong", "HOST": "0.0.0.0", "OTP_TRUSTED_PROXIES": "127.0.0.1"},
+    {"OTP_CHANNELS": ",", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"},
+    SMS | {"TWILIO_ACCOUNT_SID": "wrong"},
+    {"OTP_API_KEYS_FILE": "/missing", "HOST": "0.0.0.0"},
+    {"OTP_SECRET_KEYS_FILE": "/missing", "OTP_INDEX_KEY": SECRET},
+    SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
+])  # fmt: skip
 def test_one_fault_is_reported_once(environ, tmp_path):
     """A variable that cannot be read is no reason to tell what would be missing without it."""
     assert len(refused(environ, tmp_path)) == 1
@@ -296,18 +277,15 @@ def test_an_unknown_store_needs_no_word_about_keys(tmp_path):
     assert line.startswith("OTP_STORE_URL")
 
 
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"OTP_STORE_URL": "redis://:sup3rsecret@127.0.0.1/0"},
-        {"OTP_STORE_URL": "sqlite:///otp.db?key=sup3rsecret"},
-        {"OTP_SECRET_KEYS": "sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
-        {"OTP_SECRET_KEYS": "k1:sup3rsecret,k2:sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
-        {"OTP_API_KEYS": "sup3rsecret", "HOST": "0.0.0.0"},
-        {"TWILIO_ACCOUNT_SID": "sup3rsecret", "TWILIO_API_KEY_SID": "sup3rsecret", "OTP_CHANNELS": "sms"},
-        {"TWILIO_AUTH_TOKEN": "sup3rsecret", "TWILIO_API_KEY_SECRET": "sup3rsecret", "OTP_CHANNELS": "whatsapp"},
-    ],
-)
+@pytest.mark.parametrize("environ", [
+    {"OTP_STORE_URL": "redis://:sup3rsecret@127.0.0.1/0"},
+    {"OTP_STORE_URL": "sqlite:///otp.db?key=sup3rsecret"},
+    {"OTP_SECRET_KEYS": "sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
+    {"OTP_SECRET_KEYS": "k1:sup3rsecret,k2:sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
+    {"OTP_API_KEYS": "sup3rsecret", "HOST": "0.0.0.0"},
+    {"TWILIO_ACCOUNT_SID": "sup3rsecret", "TWILIO_API_KEY_SID": "sup3rsecret", "OTP_CHANNELS": "sms"},
+    {"TWILIO_AUTH_TOKEN": "sup3rsecret", "TWILIO_API_KEY_SECRET": "sup3rsecret", "OTP_CHANNELS": "whatsapp"},
+])  # fmt: skip
 def test_no_line_shows_what_may_be_secret(environ, tmp_path):
     """Lines go to the journal."""
     assert "sup3rsecret" not in str(refused(environ, tmp_path))
@@ -317,20 +295,17 @@ VA = "VA" + "1" * 32
 TWILIO = {name: text for name, text in SMS.items() if name not in ("OTP_CHANNELS", "TWILIO_PHONE_NUMBER")}
 
 
-@pytest.mark.parametrize(
-    ("given", "channels"),
-    [
-        (TWILIO | {"TWILIO_PHONE_NUMBER": "+15005550006"}, ("sms",)),
-        (TWILIO | {"TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32}, ("sms",)),
-        (TWILIO | {"TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("whatsapp",)),
-        (SMS | {"TWILIO_WHATSAPP_NUMBER": "+15005550006", "OTP_CHANNELS": ""}, ("whatsapp", "sms")),
-        (SMS | {"OTP_CHANNELS": "console"}, ("console",)),
-        (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": ""}, ("twilio_verify",)),
-        (TWILIO | {"TWILIO_VERIFY_SERVICE_SID": VA, "TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("twilio_verify",)),
-        (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": "sms"}, ("sms",)),
-        ({"TWILIO_REGION": "ie1", "TWILIO_TIMEOUT": "5", "TWILIO_PHONE_NUMBER": ""}, ("console",)),
-    ],
-)
+@pytest.mark.parametrize(("given", "channels"), [
+    (TWILIO | {"TWILIO_PHONE_NUMBER": "+15005550006"}, ("sms",)),
+    (TWILIO | {"TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32}, ("sms",)),
+    (TWILIO | {"TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("whatsapp",)),
+    (SMS | {"TWILIO_WHATSAPP_NUMBER": "+15005550006", "OTP_CHANNELS": ""}, ("whatsapp", "sms")),
+    (SMS | {"OTP_CHANNELS": "console"}, ("console",)),
+    (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": ""}, ("twilio_verify",)),
+    (TWILIO | {"TWILIO_VERIFY_SERVICE_SID": VA, "TWILIO_WHATSAPP_NUMBER": "+15005550006"}, ("twilio_verify",)),
+    (SMS | {"TWILIO_VERIFICATION_SERVICE_SID": VA, "OTP_CHANNELS": "sms"}, ("sms",)),
+    ({"TWILIO_REGION": "ie1", "TWILIO_TIMEOUT": "5", "TWILIO_PHONE_NUMBER": ""}, ("console",)),
+])  # fmt: skip
 def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
     """The screen is for who has set none: a server with an account must not say that it sent what nobody got."""
     assert startup.load(given, tmp_path).otp_channels == channels
@@ -520,20 +495,17 @@ def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
     assert startup.NO_PROXY not in startup.advice(startup.load(SMS | given, tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("given", "chance"),
-    [
-        ({"OTP_CODE_LENGTH_RAISED": "6"}, "0.028"),
-        ({"OTP_RISK_RAISE": "1e-3"}, "0.013"),
-        ({"OTP_MAX_ATTEMPTS": "10"}, "0.0013"),
-        ({"OTP_SENDS_PER_DAY": "50"}, "0.0017"),
-        ({"OTP_SENDS_PER_DAY": "0"}, "0.0028"),  # those of an hour bound it still
-        ({"OTP_SENDS_PER_DAY": "0", "OTP_SENDS_PER_HOUR": "0"}, "1:"),
-        ({}, ""),
-        ({"OTP_CODE_LENGTH": "8"}, ""),
-        ({"OTP_MAX_ATTEMPTS": "10", "OTP_SENDS_PER_DAY": "5", "OTP_KEYED_RESERVE": "0"}, ""),
-    ],
-)
+@pytest.mark.parametrize(("given", "chance"), [
+    ({"OTP_CODE_LENGTH_RAISED": "6"}, "0.028"),
+    ({"OTP_RISK_RAISE": "1e-3"}, "0.013"),
+    ({"OTP_MAX_ATTEMPTS": "10"}, "0.0013"),
+    ({"OTP_SENDS_PER_DAY": "50"}, "0.0017"),
+    ({"OTP_SENDS_PER_DAY": "0"}, "0.0028"),  # those of an hour bound it still
+    ({"OTP_SENDS_PER_DAY": "0", "OTP_SENDS_PER_HOUR": "0"}, "1:"),
+    ({}, ""),
+    ({"OTP_CODE_LENGTH": "8"}, ""),
+    ({"OTP_MAX_ATTEMPTS": "10", "OTP_SENDS_PER_DAY": "5", "OTP_KEYED_RESERVE": "0"}, ""),
+])  # fmt: skip
 def test_figures_that_bound_guessing_no_more_are_reported(given, chance, tmp_path):
     """The server starts: its operator may want that, and reads what it comes to."""
     lines = [line for line in startup.advice(startup.load(given, tmp_path)) if "LENGTH_RAISED: with" in line]
@@ -551,15 +523,10 @@ def test_what_only_this_machine_can_reach(host, loopback):
     assert rules.is_loopback(host) is loopback
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "api"),
-    [
-        ("otp_directory_url", "file:///users.csv", "users"),
-        ("otp_users_expose_phone", "1", "users"),
-        ("otp_verify_accounts", ACCOUNT, "verify_v2"),
-        ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
-    ],
-)
+@pytest.mark.parametrize(("setting", "value", "api"), [
+    ("otp_directory_url", "file:///users.csv", "users"), ("otp_users_expose_phone", "1", "users"),
+    ("otp_verify_accounts", ACCOUNT, "verify_v2"), ("otp_verify_services", f"VA{'1' * 32}:login", "verify_v2"),
+])  # fmt: skip
 def test_a_setting_of_an_api_that_is_off_is_reported(setting, value, api):
     """It does nothing, and its operator may not know."""
     line = f"{setting.upper()}: it does nothing while OTP_APIS has no {api}"

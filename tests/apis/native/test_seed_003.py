@@ -2,11 +2,9 @@
 
 import json
 import re
-import subprocess
 
 import pytest
 
-from tests.conftest import require
 from tests.running import call
 from tests.web.site import wrong
 
@@ -29,11 +27,13 @@ def test_send_and_resend_answer_success(seed, path):
 
 
 @SENDS
-@pytest.mark.parametrize("body", [{}, {"phone_number": ""}, {"phone_number": None}])
+@pytest.mark.parametrize("body", [{}, {"phone_number": ""}, {"phone_number": None}, {"phone": "+14155552671"}])
 def test_send_without_a_number(seed, path, body):
-    """400 {"error": "Phone number is required"}."""
+    """400 {"error": "Phone number is required"}, and no message."""
+    before = len(seed.provider.posts)
     answer = seed.server.post(path, body)
     assert (answer.status, answer.json["error"]) == (400, "Phone number is required")
+    assert len(seed.provider.posts) == before
 
 
 @SENDS
@@ -91,8 +91,10 @@ def test_verify_an_expired_code(seed):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "", "otp": ""}]
-)
+    "body",
+    [{}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "+14155552671", "otp": ""},
+     {"phone_number": "", "otp": "123456"}, {"phone_number": None, "otp": None}],
+)  # fmt: skip
 def test_verify_with_either_missing(seed, body):
     """400 {"error": "Both OTP and phone number are required"}."""
     answer = seed.server.post("/verify-otp", body)
@@ -160,60 +162,18 @@ def test_bad_json_is_400(seed, path, body):
     assert (answer.status, answer.json["error"]) == (400, "The body is not valid JSON")
 
 
-# ---- what is better, inside the contract
-
-
-def test_a_code_works_once(seed):
-    """The original took it as often as one liked."""
-    number, code = seed.sent()
-    assert [seed.verify(number, code).status for _ in range(2)] == [200, 400]
-
-
-def test_five_attempts(seed):
-    """The original took any number."""
-    number, code = seed.sent()
-    assert [seed.verify(number, wrong(code)).json for _ in range(5)] == [FAILED] * 5
-    assert seed.verify(number, code).json == FAILED
-
-
-def test_an_integer_code_is_refused(seed):
-    """As any wrong type is, with `error`; no try is spent, since a client's mistake is no attempt."""
-    number, code = seed.sent()
-    for _ in range(6):
-        answer = seed.server.post("/verify-otp", {"phone_number": number, "otp": int(code)})
-        assert (answer.status, answer.json["error"]) == (400, "otp: Input should be a valid string")
-    assert seed.verify(number, code).status == 200
-
-
-@SENDS
-def test_a_resend_sends_the_same_live_code(seed, path):
-    """The original made a new one and killed the one on its way."""
-    number, code = seed.sent()
-    seed.wait(31)
-    assert seed.server.post(path, {"phone_number": number}).status == 200
-    assert [post.code for post in seed.provider.posts if post.number == number] == [code, code]
-    assert seed.verify(number, code).status == 200
-
-
 # ---- the lines of its README
-
-
-def curl(seed, line):
-    """A line for a shell, as it stands there but for the port; returns the answer."""
-    require("curl")
-    line = line.replace("127.0.0.1:5000", f"127.0.0.1:{seed.server.port}")
-    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
 
 
 def test_the_three_lines_of_the_readme(seed):
     """Its placeholders filled in; the third has a number of its own."""
     seed.wait(7200)
     post = 'curl -X POST -H "Content-Type: application/json" -d '
-    sent = curl(seed, post + """'{"phone_number": "+919812345678"}' http://127.0.0.1:5000/send-otp""")
+    sent = seed.curl(post + """'{"phone_number": "+919812345678"}' http://127.0.0.1:5000/send-otp""")
     code = seed.provider.code("+919812345678")
     body = f"""'{{"phone_number": "+919812345678", "otp": "{code}", "generated_otp": "{code}"}}'"""
-    verified = curl(seed, f"{post}{body} http://127.0.0.1:5000/verify-otp")
-    resent = curl(seed, post + """'{"phone_number": "+918169986162"}' http://127.0.0.1:5000/resend-otp""")
+    verified = seed.curl(f"{post}{body} http://127.0.0.1:5000/verify-otp")
+    resent = seed.curl(post + """'{"phone_number": "+918169986162"}' http://127.0.0.1:5000/resend-otp""")
     assert SENT.items() <= sent.items()
     assert VERIFIED.items() <= verified.items()
     assert SENT.items() <= resent.items()
@@ -226,9 +186,4 @@ def test_neither_codes_nor_numbers_are_logged(seed):
     """Of all that was sent to this server, and of what the provider said."""
     number, code = seed.sent()
     seed.verify(number, wrong(code))
-    log = seed.server.log()
-    assert '"message": "Sent"' in log
-    digits = set(re.findall(r"(?<![0-9a-f.])[0-9]{6}(?![0-9a-f])", log))
-    assert {post.code for post in seed.provider.posts} & digits == set()
-    assert [post.number for post in seed.provider.posts if post.number.removeprefix("+") in log] == []
-    assert "secret words" not in log
+    seed.assert_nothing_is_logged()

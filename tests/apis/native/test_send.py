@@ -43,14 +43,6 @@ def test_the_answer_shows_neither_code_nor_number(site):
     assert "4155552671" not in shown
 
 
-@pytest.mark.parametrize("body", [{}, {"phone_number": None}, {"phone_number": ""}, {"phone": "+14155552671"}])
-def test_without_a_number_nothing_happens(site, body):
-    """A missing, null or empty number is reported in seed 003's words."""
-    answer = site.post("/send-otp", body)
-    assert (answer.status_code, answer.json["error"]) == (400, "Phone number is required")
-    assert site.channel.messages == []
-
-
 @pytest.mark.parametrize(
     "text", ["4155552671", "+1", "whatsapp:+14155552671", "+1415555267\uff11", "+1415555267\0"]
 )
@@ -74,14 +66,11 @@ def test_a_number_has_one_spelling(site):
     assert site.send("+1 (415) 555-26.71").json["error_type"] == "resend_too_soon"
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "counts"),
-    [
-        ("+54 11 2345 6789", "+54 9 11 2345 6789", "+5491123456789"),
-        ("+54 9 11 2345 6789", "+54 11 2345 6789", "+5491123456789"),
-        ("+52 1 55 1234 5678", "+52 55 1234 5678", "+525512345678"),
-    ],
-)
+@pytest.mark.parametrize(("first", "second", "counts"), [
+    ("+54 11 2345 6789", "+54 9 11 2345 6789", "+5491123456789"),
+    ("+54 9 11 2345 6789", "+54 11 2345 6789", "+5491123456789"),
+    ("+52 1 55 1234 5678", "+52 55 1234 5678", "+525512345678"),
+])  # fmt: skip
 def test_a_line_with_two_numbers_has_one_code_and_one_limit(site, first, second, counts):
     """Argentina's and Mexico's two ways to write a mobile number are one number before anything is counted."""
     sent = site.send(first)
@@ -167,22 +156,13 @@ def test_purpose_channel_and_locale_are_the_callers_choice(open_site):
     assert message.text == f"Tu código es: {message.code}"
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "error_type"),
-    [
-        ("channel", "pigeon", "unknown_channel"),
-        ("channel", 7, "bad_request"),
-        ("purpose", "Log in", "bad_request"),
-        ("purpose", "a" * 33, "bad_request"),
-        ("purpose", "", "bad_request"),
-        ("purpose", 1, "bad_request"),
-        ("locale", "en{{7*7}}", "bad_request"),
-        ("locale", "en\n", "bad_request"),
-        ("phone_number", 14155552671, "bad_request"),
-        ("phone_number", ["+14155552671"], "bad_request"),
-        ("phone_number", "+1" * 40, "bad_request"),
-    ],
-)
+@pytest.mark.parametrize(("field", "value", "error_type"), [
+    ("channel", "pigeon", "unknown_channel"), ("channel", 7, "bad_request"), ("purpose", "Log in", "bad_request"),
+    ("purpose", "a" * 33, "bad_request"), ("purpose", "", "bad_request"), ("purpose", 1, "bad_request"),
+    ("locale", "en{{7*7}}", "bad_request"), ("locale", "en\n", "bad_request"),
+    ("phone_number", 14155552671, "bad_request"), ("phone_number", ["+14155552671"], "bad_request"),
+    ("phone_number", "+1" * 40, "bad_request"),
+])  # fmt: skip
 def test_a_field_that_nobody_can_use_is_refused(site, field, value, error_type):
     """What is wrong in a field is reported by the field's name, without its value; nothing is sent."""
     answer = site.post("/send-otp", {"phone_number": "+14155552671", field: value})

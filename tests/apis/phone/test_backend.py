@@ -1,7 +1,6 @@
 """The channel over a class of the operator's own: what it is given, and what becomes of what it does."""
 
 import importlib
-import json
 import re
 import sys
 import threading
@@ -15,6 +14,7 @@ from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, message, wait_until
 from tests.configuration import make_settings
+from tests.phone_verification import django
 from tests.web.site import BASE_URL
 
 SENT, REFUSED = Delivery(Outcome.SENT), Delivery(Outcome.REFUSED, reason=Reason.ACCOUNT)
@@ -136,14 +136,11 @@ def test_a_class_by_its_dotted_name(module):
     assert importlib.import_module(module).SENT == [("Shop", RECIPIENT, TEXT)]
 
 
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("WithoutBulk", "shop_sms.WithoutBulk has no send_bulk_sms"),
-        ("ShopBackend", "shop_sms.ShopBackend cannot be made with these OPTIONS: KeyError"),
-        ("Nothing", "shop_sms has no Nothing that can be called: name something that it has"),
-    ],
-)
+@pytest.mark.parametrize(("name", "line"), [
+    ("WithoutBulk", "shop_sms.WithoutBulk has no send_bulk_sms"),
+    ("ShopBackend", "shop_sms.ShopBackend cannot be made with these OPTIONS: KeyError"),
+    ("Nothing", "shop_sms has no Nothing that can be called: name something that it has"),
+])  # fmt: skip
 def test_a_class_that_cannot_be_used(module, name, line):
     """One line says why, to whoever loads it and before the server starts."""
     with pytest.raises(ValueError) as caught:
@@ -342,11 +339,9 @@ def test_a_code_that_does_not_come_stops_the_send(hanging):
 @pytest.fixture
 def site(module, open_site):
     """A server whose API phone sends through a class of the module."""
-    keys = {"OPTIONS": {"FROM": "Shop"}, "TOKEN_LENGTH": 8, "MESSAGE": "{app}: {security_code}", "APP_NAME": "Shop"}
-    keys |= {"SECURITY_CODE_EXPIRATION_SECONDS": 300, "VERIFY_SECURITY_CODE_ONLY_ONCE": True}
-
     def start(name):
-        text = json.dumps(keys | {"BACKEND": f"{module}.{name}"})
+        changes = {"TOKEN_LENGTH": 8, "MESSAGE": "{app}: {security_code}", "APP_NAME": "Shop"}
+        text = django(BACKEND=f"{module}.{name}", OPTIONS={"FROM": "Shop"}, **changes)
         return open_site(otp_apis="phone", otp_channels="backend", phone_verification=text)
 
     return start

@@ -9,21 +9,14 @@ from otp_app import startup
 from otp_app.apis.phone.django_dict import TWICE, WHAT_TO_WRITE
 from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, PhoneSettings, PhoneVerification, as_settings, parse
 from otp_app.core.texts import Texts, template_fault
+from tests.phone_verification import DJANGO
 from tests.phones import fresh_numbers
 from tests.running import ROOT
 
 DOCUMENT = ROOT / "docs" / "phone-verify-recipes.md"
 ACCOUNT = "AC" + "0" * 32
 OPTIONS = {"SID": ACCOUNT, "SECRET": "s3cret", "FROM": "+14755292729", "SANDBOX_TOKEN": "123456"}
-GIVEN = {
-    "BACKEND": TWILIO,
-    "OPTIONS": OPTIONS,
-    "TOKEN_LENGTH": 6,
-    "MESSAGE": "Welcome to {app}! Please use security code {security_code} to proceed.",
-    "APP_NAME": "Phone Verify",
-    "SECURITY_CODE_EXPIRATION_SECONDS": 300,
-    "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
-}
+GIVEN = DJANGO | {"OPTIONS": OPTIONS}
 #: as the README of the original prints it, comments included
 PRINTED = """{
         'BACKEND': 'phone_verify.backends.twilio.TwilioBackend',
@@ -102,18 +95,11 @@ def test_defaults_are_the_originals():
     assert faults_of(TOKEN_LENGTH=5) == ["TOKEN_LENGTH: write 6 or more"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("TOKEN_LENGTH", 10),
-        ("MIN_TOKEN_LENGTH", 1),
-        ("SECURITY_CODE_EXPIRATION_SECONDS", 60),
-        ("SECURITY_CODE_EXPIRATION_SECONDS", 600),
-        ("MAX_FAILED_ATTEMPTS", 1),
-        ("MAX_FAILED_ATTEMPTS", 10),
-        ("APP_NAME", ""),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [
+    ("TOKEN_LENGTH", 10), ("MIN_TOKEN_LENGTH", 1), ("SECURITY_CODE_EXPIRATION_SECONDS", 60),
+    ("SECURITY_CODE_EXPIRATION_SECONDS", 600), ("MAX_FAILED_ATTEMPTS", 1), ("MAX_FAILED_ATTEMPTS", 10),
+    ("APP_NAME", ""),
+])  # fmt: skip
 def test_the_ends_of_a_range_are_in_it(name, value):
     """And need no advice."""
     assert chosen(**{name: value}).advice == ()
@@ -127,15 +113,12 @@ def test_secrets_are_not_in_a_repr():
 # ---- what works otherwise than it is written
 
 
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"SECURITY_CODE_EXPIRATION_SECONDS": 601}, "SECURITY_CODE_EXPIRATION_SECONDS: no code lives longer than 600"),
-        ({"VERIFY_SECURITY_CODE_ONLY_ONCE": False}, "VERIFY_SECURITY_CODE_ONLY_ONCE: a code that was used"),
-        ({"RECORD_RETENTION_DAYS": 30}, "RECORD_RETENTION_DAYS: it does nothing"),
-        ({"TOKEN_LENGHT": 6}, "TOKEN_LENGHT: there is no such key, and it does nothing"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "line"), [
+    ({"SECURITY_CODE_EXPIRATION_SECONDS": 601}, "SECURITY_CODE_EXPIRATION_SECONDS: no code lives longer than 600"),
+    ({"VERIFY_SECURITY_CODE_ONLY_ONCE": False}, "VERIFY_SECURITY_CODE_ONLY_ONCE: a code that was used"),
+    ({"RECORD_RETENTION_DAYS": 30}, "RECORD_RETENTION_DAYS: it does nothing"),
+    ({"TOKEN_LENGHT": 6}, "TOKEN_LENGHT: there is no such key, and it does nothing"),
+])  # fmt: skip
 def test_advice(changes, line):
     """One line, which begins with the key."""
     (said,) = chosen(**changes).advice
@@ -169,14 +152,9 @@ def test_every_fault_is_reported_at_once():
     """Nobody has to start five times to learn of five slips."""
     few = {"BACKEND": TWILIO, "OPTIONS": {"SID": ACCOUNT}, "TOKEN_LENGTH": 11, "MESSAGE": "Hello"}
     assert [fault.split(":")[0] for fault in faults(json.dumps(few))] == [
-        "TOKEN_LENGTH",
-        "MESSAGE",
-        "APP_NAME is missing",
-        "SECURITY_CODE_EXPIRATION_SECONDS is missing",
-        "VERIFY_SECURITY_CODE_ONLY_ONCE is missing",
-        "OPTIONS.SECRET is missing",
-        "OPTIONS.FROM is missing",
-    ]
+        "TOKEN_LENGTH", "MESSAGE", "APP_NAME is missing", "SECURITY_CODE_EXPIRATION_SECONDS is missing",
+        "VERIFY_SECURITY_CODE_ONLY_ONCE is missing", "OPTIONS.SECRET is missing", "OPTIONS.FROM is missing",
+    ]  # fmt: skip
 
 
 WRONG = {
@@ -242,14 +220,11 @@ def test_twilio_needs_its_options(name, value):
 # ---- the message
 
 
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        ("{app}: {security_code}", "Shop: 123456"),
-        ("{{{security_code}}} {{app}}", "{123456} {app}"),
-        ("{security_code}, {security_code}.", "123456, 123456."),
-    ],
-)
+@pytest.mark.parametrize(("message", "text"), [
+    ("{app}: {security_code}", "Shop: 123456"),
+    ("{{{security_code}}} {{app}}", "{123456} {app}"),
+    ("{security_code}, {security_code}.", "123456, 123456."),
+])  # fmt: skip
 def test_a_message_says_the_same_as_before(message, text):
     """{security_code} is our {code}; braces that are meant stay."""
     template = chosen(MESSAGE=message).message

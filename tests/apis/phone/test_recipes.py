@@ -1,7 +1,6 @@
 """The three recipes for users of django-phone-verify, against the example that docs/phone-verify-recipes.md shows."""
 
 import importlib
-import json
 import os
 import re
 import signal
@@ -18,6 +17,7 @@ import pytest
 from otp_app.core.events import Approval
 from otp_app.wiring import build
 from tests.configuration import make_settings
+from tests.phone_verification import SANDBOX_BACKEND, django
 from tests.running import ROOT, call, free_port, wait_until
 from tests.web.site import BASE_URL, SETTINGS, FakeClock
 
@@ -161,18 +161,11 @@ def test_what_is_no_number_is_refused(shop):
     assert (status, list(said)) == (400, ["detail"])
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"username": " "}, "username"),
-        ({"username": None}, "username"),
-        ({"email": "ann"}, "email"),
-        ({"password": "short"}, "password"),
-        ({"password": 1234567890}, "password"),
-        ({"security_code": ""}, "security_code"),
-        ({"username": "ANN"}, "username"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "field"), [
+    ({"username": " "}, "username"), ({"username": None}, "username"), ({"email": "ann"}, "email"),
+    ({"password": "short"}, "password"), ({"password": 1234567890}, "password"),
+    ({"security_code": ""}, "security_code"), ({"username": "ANN"}, "username"),
+])  # fmt: skip
 def test_a_slip_in_the_form_does_not_cost_the_code(shop, users, changes, field):
     """The fields are looked at first, the name's freedom too; the same code works for the form that is right."""
     assert shop.register(shop.code_for(OTHER))[0] == 200
@@ -202,11 +195,8 @@ def test_a_code_makes_one_user(shop, users):
 @pytest.mark.parametrize("names", [["ann"] * 4, ["ann", "bob", "cem", "dan"]], ids=["one name", "four names"])
 def test_a_code_that_may_be_used_again_makes_one_user_too(open_shop, users, names):
     """VERIFY_SECURITY_CODE_ONLY_ONCE=False: then the table alone holds them apart."""
-    sandbox = "phone_verify.backends.twilio.TwilioSandboxBackend"
-    often = {"BACKEND": sandbox, "OPTIONS": {"SANDBOX_TOKEN": "123456"}, "TOKEN_LENGTH": 6, "APP_NAME": "Shop"}
-    often |= {"MESSAGE": "{security_code}", "SECURITY_CODE_EXPIRATION_SECONDS": 300}
-    often |= {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    shop = open_shop(phone_verification=json.dumps(often))
+    often = django(BACKEND=SANDBOX_BACKEND, VERIFY_SECURITY_CODE_ONLY_ONCE=False)
+    shop = open_shop(phone_verification=often)
     held, wanted = shop.code_for(), iter(names)
     answers = at_once(4, lambda: shop.register(held, username=next(wanted)))
     assert sorted(status for status, _ in answers) == [200, 400, 400, 400]

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.apis.phone.conftest import Phones, serving_phones
-from tests.apis.phone.test_seed_004_site import DJANGO
 from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, REQUIRED, USED, VERIFIED, said
+from tests.phone_verification import DJANGO
 from tests.running import Answer, call
 
 REGISTER, VERIFY = "/api/phone/register", "/api/phone/verify"

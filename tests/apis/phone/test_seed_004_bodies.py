@@ -122,20 +122,11 @@ def test_what_is_no_json(phones, path, body):
 
 
 @PATHS
-@pytest.mark.parametrize(
-    ("sent", "shown"),
-    [
-        ("text/plain", "text/plain"),
-        ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
-        ("multipart/mixed", "multipart/mixed"),
-        ("application/vnd.api+json", "application/vnd.api+json"),
-        ("", ""),
-        ("marker", ""),
-        ("marker/<script>", ""),
-        ('text/plain; marker="x"', ""),
-        ("m" * 200 + "/plain", ""),
-    ],
-)
+@pytest.mark.parametrize(("sent", "shown"), [
+    ("text/plain", "text/plain"), ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+    ("multipart/mixed", "multipart/mixed"), ("application/vnd.api+json", "application/vnd.api+json"), ("", ""),
+    ("marker", ""), ("marker/<script>", ""), ('text/plain; marker="x"', ""), ("m" * 200 + "/plain", ""),
+])  # fmt: skip
 def test_another_content_type(phones, path, sent, shown):
     """415; it is shown when it is one, and nothing else is."""
     answer = call(phones.server.port, "POST", path, json.dumps(BODY), {"Content-Type": sent})
@@ -172,21 +163,18 @@ def test_a_form_works_as_json_does(phones, media, write):
     assert said(call(phones.server.port, "POST", VERIFY, **form(body, media))) == VERIFIED
 
 
-@pytest.mark.parametrize(
-    ("media", "body", "expected"),
-    [
-        (FORM, "", {"phone_number": [REQUIRED]}),
-        (FORM, "phone_number", {"phone_number": [BLANK]}),
-        (FORM, "phone_number=+%20", {"phone_number": [BLANK]}),
-        (FORM, "phone_number=+14155552671", {"phone_number": [BAD_PHONE]}),
-        (FORM, "phone_number=%2B14155552671%00", {"phone_number": [BAD_PHONE]}),
-        (FORM, "phone_number=%2B14155552671&phone_number=marker", {"phone_number": [BAD_PHONE]}),
-        (MULTIPART, multipart(), {"phone_number": [REQUIRED]}),
-        (MULTIPART, multipart(("phone_number", " ")), {"phone_number": [BLANK]}),
-        (MULTIPART, multipart(("phone_number", "", '; filename=""')), {"phone_number": [BLANK]}),
-        (MULTIPART, multipart(("phone_number", "+14155552671", '; filename="x"')), {"phone_number": [BAD_PHONE]}),
-    ],
-)
+@pytest.mark.parametrize(("media", "body", "expected"), [
+    (FORM, "", {"phone_number": [REQUIRED]}),
+    (FORM, "phone_number", {"phone_number": [BLANK]}),
+    (FORM, "phone_number=+%20", {"phone_number": [BLANK]}),
+    (FORM, "phone_number=+14155552671", {"phone_number": [BAD_PHONE]}),
+    (FORM, "phone_number=%2B14155552671%00", {"phone_number": [BAD_PHONE]}),
+    (FORM, "phone_number=%2B14155552671&phone_number=marker", {"phone_number": [BAD_PHONE]}),
+    (MULTIPART, multipart(), {"phone_number": [REQUIRED]}),
+    (MULTIPART, multipart(("phone_number", " ")), {"phone_number": [BLANK]}),
+    (MULTIPART, multipart(("phone_number", "", '; filename=""')), {"phone_number": [BLANK]}),
+    (MULTIPART, multipart(("phone_number", "+14155552671", '; filename="x"')), {"phone_number": [BAD_PHONE]}),
+])  # fmt: skip
 def test_faults_of_a_form(phones, media, body, expected):
     """In the words for JSON: a bare name is blank, a + is a blank, of two fields the last counts, a file is no text."""
     answer = call(phones.server.port, "POST", REGISTER, **form(body, media))
@@ -194,23 +182,20 @@ def test_faults_of_a_form(phones, media, body, expected):
 
 
 @PATHS
-@pytest.mark.parametrize(
-    ("media", "body", "kind"),
-    [
-        (FORM, "phone_number=%FF", "Form"),
-        (FORM, "phone_number=%2B14155552671&marker=%zz", "Form"),
-        (FORM, b"phone_number=\xff", "Form"),
-        (FORM, "marker&" * 100, "Form"),
-        (MULTIPART, "marker", "Multipart form"),
-        (MULTIPART, part("phone_number", "+14155552671"), "Multipart form"),
-        (MULTIPART, part("phone_number", "+14155552671") + "--c--\r\n", "Multipart form"),
-        (MULTIPART, "--b\r\nmarker: x\r\n\r\nmarker\r\n--b--\r\n", "Multipart form"),
-        (MULTIPART, multipart(*[("marker", "")] * 101), "Multipart form"),
-        ("multipart/form-data", multipart(), "Multipart form"),
-        ("multipart/form-data; boundary=" + "b" * 71, multipart(), "Multipart form"),
-        ("multipart/form-data; boundary=b; charset=latin1", multipart(), "Multipart form"),
-    ],
-)
+@pytest.mark.parametrize(("media", "body", "kind"), [
+    (FORM, "phone_number=%FF", "Form"),
+    (FORM, "phone_number=%2B14155552671&marker=%zz", "Form"),
+    (FORM, b"phone_number=\xff", "Form"),
+    (FORM, "marker&" * 100, "Form"),
+    (MULTIPART, "marker", "Multipart form"),
+    (MULTIPART, part("phone_number", "+14155552671"), "Multipart form"),
+    (MULTIPART, part("phone_number", "+14155552671") + "--c--\r\n", "Multipart form"),
+    (MULTIPART, "--b\r\nmarker: x\r\n\r\nmarker\r\n--b--\r\n", "Multipart form"),
+    (MULTIPART, multipart(*[("marker", "")] * 101), "Multipart form"),
+    ("multipart/form-data", multipart(), "Multipart form"),
+    ("multipart/form-data; boundary=" + "b" * 71, multipart(), "Multipart form"),
+    ("multipart/form-data; boundary=b; charset=latin1", multipart(), "Multipart form"),
+])  # fmt: skip
 def test_what_is_no_form(phones, path, media, body, kind):
     """400, by the kind that was announced; nothing of it is repeated, and no message goes out."""
     before = len(phones.provider.posts)

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 from contextlib import closing
 
 import pytest
 
 from tests.apis.phone.conftest import PhoneSite, serving_phones
 from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
-from tests.conftest import require
+from tests.phone_verification import SANDBOX_BACKEND, django
 from tests.running import KEY, ROOT
 from tests.services import Redis
 from tests.web.site import api_key, wrong
@@ -17,17 +16,6 @@ from tests.web.site import api_key, wrong
 PATHS = pytest.mark.parametrize("path", ["/api/phone/register", "/api/phone/verify"])
 BODY = {"phone_number": "+14155552671", "security_code": "123456", "session_token": "a.b.c"}
 OTHER_KEY = KEY.swapcase()
-#: The settings of the seed's document, but for what each test is about.
-DJANGO = {
-    "BACKEND": "phone_verify.backends.twilio.TwilioBackend",
-    "OPTIONS": {"SID": "AC" + "0" * 32, "SECRET": "fake", "FROM": "+14755292729", "SANDBOX_TOKEN": "123456"},
-    "TOKEN_LENGTH": 6,
-    "MESSAGE": "Welcome to {app}! Please use security code {security_code} to proceed.",
-    "APP_NAME": "Phone Verify",
-    "SECURITY_CODE_EXPIRATION_SECONDS": 300,
-    "VERIFY_SECURITY_CODE_ONLY_ONCE": True,
-}
-SANDBOX = "phone_verify.backends.twilio.TwilioSandboxBackend"
 
 
 # ---- starting again, and with other keys
@@ -96,8 +84,8 @@ def test_a_repeated_request_whose_first_call_died():
 
 def test_the_settings_of_the_original(tmp_path):
     """Its text, its name, its length of codes and its number of tries."""
-    chosen = DJANGO | {"TOKEN_LENGTH": 8, "MAX_FAILED_ATTEMPTS": 2, "SECURITY_CODE_EXPIRATION_SECONDS": 60}
-    with serving_phones(tmp_path, PHONE_VERIFICATION=json.dumps(chosen)) as phones:
+    chosen = django(TOKEN_LENGTH=8, MAX_FAILED_ATTEMPTS=2, SECURITY_CODE_EXPIRATION_SECONDS=60)
+    with serving_phones(tmp_path, PHONE_VERIFICATION=chosen) as phones:
         number, token, code = phones.registered()
         text = f"Welcome to Phone Verify! Please use security code {code} to proceed."
         assert phones.provider.messages[-1].form["Body"] == text
@@ -113,8 +101,7 @@ def test_the_settings_of_the_original(tmp_path):
 
 def test_a_code_that_verifies_repeatedly():
     """Without ONLY_ONCE: until it expires, on this API alone."""
-    chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=django(VERIFY_SECURITY_CODE_ONLY_ONCE=False))) as phones:
         number, token, code = phones.registered()
         assert [said(phones.check(number, token, code)) for _ in range(7)] == [VERIFIED] * 7
         assert said(phones.check(number, token, wrong(code))) == NOT_VALID
@@ -127,8 +114,7 @@ def test_a_code_that_verifies_repeatedly():
 
 def test_a_code_that_verifies_repeatedly_cannot_be_guessed():
     """Wrong codes after it was verified are tries as before."""
-    chosen = DJANGO | {"VERIFY_SECURITY_CODE_ONLY_ONCE": False}
-    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=django(VERIFY_SECURITY_CODE_ONLY_ONCE=False))) as phones:
         number, token, code = phones.registered()
         assert said(phones.check(number, token, code)) == VERIFIED
         assert [said(phones.check(number, token, wrong(code))) for _ in range(5)] == [NOT_VALID] * 5
@@ -140,8 +126,7 @@ def test_the_sandbox_has_one_code():
 
     Elsewhere than in this API it is the code of a verification like any other.
     """
-    chosen = DJANGO | {"BACKEND": SANDBOX}
-    with closing(PhoneSite(phone_verification=json.dumps(chosen))) as phones:
+    with closing(PhoneSite(phone_verification=django(BACKEND=SANDBOX_BACKEND))) as phones:
         number, token, code = phones.registered()
         assert code == "123456"
         never = phones.number()
@@ -253,21 +238,13 @@ def test_without_this_api(path):
 # ---- the lines of its page
 
 
-def curl(phones, line, token="", code=""):
-    """Run a line as it stands there, but for the port, the token and the code; returns the answer."""
-    require("curl")
-    line = line.replace("127.0.0.1:5000", f"127.0.0.1:{phones.server.port}")
-    line = line.replace("SESSION_TOKEN", token).replace("123456", code)
-    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
-
-
 def test_the_lines_of_the_page(tmp_path):
     """Pasted one after the other, they answer as printed."""
     page = (ROOT / "docs/phone-verify.md").read_text(encoding="utf-8")
     register, verify = re.findall(r"^```sh\n(.*?)\n```$", page, re.MULTILINE)
     registered, verified = map(json.loads, re.findall(r"^```json\n(.*?)\n```$", page, re.MULTILINE))
     with serving_phones(tmp_path) as phones:
-        answer = curl(phones, register)
+        answer = phones.curl(register)
         token = answer["session_token"]
         assert (list(answer), len(token)) == (list(registered), len(registered["session_token"]))
-        assert curl(phones, verify, token, phones.provider.code("+14155552671")) == verified
+        assert phones.curl(verify, phones.provider.code("+14155552671"), token) == verified

@@ -70,27 +70,14 @@ def test_what_holders_of_a_key_sign_is_read():
     assert tokens().read(signed(CLAIMS)) == (PHONE, ID)
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        signed(CLAIMS, key=b"3" * 32),
-        signed(CLAIMS, kid="k2"),
-        signed(CLAIMS, kid="k3"),
-        signed(CLAIMS, kid=""),
-        jwt.encode(CLAIMS, KEYS["k1"], "HS256"),
-        signed(CLAIMS, key=None, algorithm="none"),
-        signed(CLAIMS, key=b"1" * 64, algorithm="HS512"),
-        signed({}),
-        signed({"phone_number": PHONE}),
-        signed({"nonce": f"{ID}.00"}),
-        signed(CLAIMS | {"more": 1}),
-        signed(CLAIMS | {"phone_number": 14155552671}),
-        signed(CLAIMS | {"nonce": 0.25}),
-        signed(CLAIMS | {"nonce": None}),
-        signed(CLAIMS | {"exp": 1}),
-        signed(CLAIMS, crit=["exp"]),
-    ],
-)
+@pytest.mark.parametrize("token", [
+    signed(CLAIMS, key=b"3" * 32), signed(CLAIMS, kid="k2"), signed(CLAIMS, kid="k3"), signed(CLAIMS, kid=""),
+    jwt.encode(CLAIMS, KEYS["k1"], "HS256"), signed(CLAIMS, key=None, algorithm="none"),
+    signed(CLAIMS, key=b"1" * 64, algorithm="HS512"), signed({}), signed({"phone_number": PHONE}),
+    signed({"nonce": f"{ID}.00"}), signed(CLAIMS | {"more": 1}), signed(CLAIMS | {"phone_number": 14155552671}),
+    signed(CLAIMS | {"nonce": 0.25}), signed(CLAIMS | {"nonce": None}), signed(CLAIMS | {"exp": 1}),
+    signed(CLAIMS, crit=["exp"]),
+])  # fmt: skip
 def test_what_was_not_issued_is_unknown(token):
     """Another key, another algorithm, none at all, a key by another name, other claims."""
     assert tokens().read(token) is None
@@ -108,16 +95,13 @@ def segment(said):
     return base64.urlsafe_b64encode(said if isinstance(said, bytes) else json.dumps(said).encode()).decode().rstrip("=")
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"", b"{", b"[]", b"5", b"null", b"\xff\xfe", b"[" * 700, b'{"a":' * 100, {}, {"kid": "k1"},
-        {"alg": None, "kid": "k1"}, {"alg": ["HS256"], "kid": "k1"}, {"alg": {}, "kid": "k1"},
-        {"alg": "HS256"}, {"alg": "HS256", "kid": 1}, {"alg": "HS256", "kid": ["k1"]}, {"alg": "HS256", "kid": None},
-        {"alg": "HS256", "kid": "k1", "b64": False}, {"alg": "HS256", "kid": "k1", "b64": False, "crit": ["b64"]},
-        {"alg": "HS256", "kid": "\ud800"},
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("header", [
+    b"", b"{", b"[]", b"5", b"null", b"\xff\xfe", b"[" * 700, b'{"a":' * 100, {}, {"kid": "k1"},
+    {"alg": None, "kid": "k1"}, {"alg": ["HS256"], "kid": "k1"}, {"alg": {}, "kid": "k1"},
+    {"alg": "HS256"}, {"alg": "HS256", "kid": 1}, {"alg": "HS256", "kid": ["k1"]}, {"alg": "HS256", "kid": None},
+    {"alg": "HS256", "kid": "k1", "b64": False}, {"alg": "HS256", "kid": "k1", "b64": False, "crit": ["b64"]},
+    {"alg": "HS256", "kid": "\ud800"},
+])  # fmt: skip
 def test_headers_of_all_kinds(header):
     """Unknown, without an error."""
     for body in (segment(CLAIMS), segment(b"[" * 200), ""):

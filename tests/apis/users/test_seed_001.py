@@ -2,14 +2,12 @@
 
 import json
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.apis.users.conftest import serving_users
 from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
-from tests.conftest import require
 from tests.web.site import wrong
 
 # ---- POST /send-code
@@ -211,16 +209,12 @@ def test_neither_codes_nor_numbers_are_logged(users):
     """Of all that was sent to this server, and of what the provider said."""
     user, code = users.coded()
     users.verify_code(user.id, wrong(code))
-    log = users.server.log()
-    assert '"message": "Sent"' in log
-    digits = set(re.findall(r"(?<![0-9a-f.])[0-9]{6}(?![0-9a-f])", log))
-    assert {post.code for post in users.provider.posts} & digits == set()
-    assert not [post.number for post in users.provider.posts if post.number.removeprefix("+") in log]
-    assert "secret words" not in log
+    users.assert_nothing_is_logged()
 
 
 # ---- the lines of its README
 
+THERE = "localhost:8000"
 SEND = """curl -X POST "http://localhost:8000/send-code" \\
      -H "Content-Type: application/json" \\
      -d '{
@@ -236,19 +230,12 @@ VERIFY = """curl -X POST "http://localhost:8000/verify-code" \\
 """
 
 
-def curl(users, line, passcode=""):
-    """Run a line as it stands there, but for the port and the code; returns the answer."""
-    require("curl")
-    line = line.replace("localhost:8000", f"localhost:{users.server.port}").replace("123456", passcode)
-    return json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
-
-
 def test_the_lines_of_the_readme(tmp_path):
     """With the answers as printed, the whole number among them: OTP_USERS_EXPOSE_PHONE=1."""
     with serving_users(tmp_path, OTP_USERS_EXPOSE_PHONE="1") as users:
         sent = {"message": "OTP sent successfully via SMS", "user_id": "abc", "phone": "+11111111111"}
-        assert sent.items() <= curl(users, SEND).items()
+        assert sent.items() <= users.curl(SEND, where=THERE).items()
         code = users.provider.code("+11111111111")
-        assert curl(users, VERIFY, wrong(code)) == invalid("abc", 2)[1]
+        assert users.curl(VERIFY, wrong(code), where=THERE) == invalid("abc", 2)[1]
         verified = {"success": True, "message": "OTP verified successfully", "user_id": "abc"}
-        assert curl(users, VERIFY, code) == verified
+        assert users.curl(VERIFY, code, where=THERE) == verified

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from tests.apis.users.conftest import serving_users
-from tests.apis.users.words_001 import expired, invalid, nothing, said, too_many
+from tests.apis.users.words_001 import expired, invalid, nothing, said
 from tests.web.site import api_key, wrong
 
 PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
@@ -16,43 +16,6 @@ BODY = {"user_id": "abc", "passcode": "123456"}
 
 
 # ---- the native API beside it
-
-
-def test_a_code_of_one_api_is_good_on_the_other(users):
-    """Sent here and checked there, and the other way round; used is used."""
-    user, code = users.coded()
-    assert users.verify(user.number, code).status == 200
-    assert said(users.verify_code(user.id, code)) == nothing(user.id)
-    other = users.user()
-    assert users.server.post("/send-otp", {"phone_number": other.number}).status == 200
-    code = users.provider.code(other.number)
-    assert users.verify_code(other.id, code).status == 200
-    assert users.verify(other.number, code).status == 400
-
-
-def test_the_tries_are_one(users):
-    """Two there and one here are three: used up here."""
-    user, code = users.coded()
-    assert [users.verify(user.number, wrong(code)).status for _ in range(2)] == [400, 400]
-    assert said(users.verify_code(user.id, wrong(code))) == invalid(user.id, 0)
-    assert said(users.verify_code(user.id, code)) == too_many(user.id)
-    assert said(users.verify_code(user.id, code)) == nothing(user.id)
-
-
-def test_the_other_api_has_two_more_tries(users):
-    """Used up here after three, it takes five there."""
-    user, code = users.coded()
-    assert [users.verify_code(user.id, wrong(code)).status for _ in range(4)] == [400, 400, 400, 429]
-    assert users.verify(user.number, wrong(code)).status == 400
-    assert users.verify(user.number, code).status == 200
-
-
-def test_four_wrong_codes_on_the_other_api(users):
-    """More than there are here: used up at the first check."""
-    user, code = users.coded()
-    assert [users.verify(user.number, wrong(code)).status for _ in range(4)] == [400] * 4
-    assert said(users.verify_code(user.id, code)) == too_many(user.id)
-    assert said(users.verify_code(user.id, code)) == nothing(user.id)
 
 
 def test_a_send_brings_a_code_that_can_be_used_here(users):
@@ -70,29 +33,6 @@ def test_the_end_is_reported_here_whatever_was_checked_there(users):
     users.wait(301)
     assert users.verify(user.number, code).status == 400
     assert said(users.verify_code(user.id, code)) == expired(user.id)
-
-
-def test_the_gap_is_one(users):
-    """A send on one API is one on the other."""
-    user, other = users.user(), users.user()
-    assert users.send_code(user.id).status == 200
-    assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
-    assert users.server.post("/send-otp", {"phone_number": other.number}).status == 200
-    assert users.send_code(other.id).status == 429
-
-
-def test_the_caps_are_one(users):
-    """Five messages an hour, from wherever they were asked."""
-    user = users.user()
-    for n in range(5):
-        native = n % 2
-        path, body = ("/send-otp", {"phone_number": user.number}) if native else ("/send-code", {"user_id": user.id})
-        assert users.server.post(path, body).status == 200
-        users.wait(301)
-    assert users.server.post("/send-otp", {"phone_number": user.number}).status == 429
-    answer = users.send_code(user.id)
-    assert (answer.status, type(answer.json["detail"])) == (429, str)
-    assert int(answer.headers["Retry-After"]) > 301
 
 
 # ---- starting again, and with other settings

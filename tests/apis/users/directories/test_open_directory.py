@@ -12,43 +12,20 @@ from tests.running import ROOT
 SECRET = "hunter2secret"
 
 WRONG = [
-    "",
-    "ftp://host/users.csv",
-    f"mysql://otp:{SECRET}@host/db",
-    "file://users.csv",
-    "file://var/users.csv",
-    "users.txt",
-    "file:users.txt",
-    "file:///users.txt",
-    "file:///",
-    "file:///users.csv?x=1",
-    "file:///users%00.csv",
-    "sqlite://users.db",
-    "sqlite:///",
-    "sqlite:///users.db?synchronous=OFF",
-    "sqlite:///users.db?table=users;drop",
-    'sqlite:///users.db?id=user"id',
-    "sqlite:///users.db?phone=",
-    "sqlite:///users.db?table=us%C3%A9rs",
-    f"postgresql://otp:{SECRET}/x@host/db",
-    f"postgresql://otp:{SECRET}@x@host/db",
-    f"postgresql://otp:{SECRET}@host/db?table=a.b",
-    f"postgresql://otp:{SECRET}@host/db?nonsense={SECRET}",
-    f"https://otp:{SECRET}@host/users",
-    f"https://otp:{SECRET}@host/{{user_id}}/{{user_id}}",
-    f"https://otp:{SECRET}/x@host/{{user_id}}",
-    f"https://otp:1/{SECRET}@host/{{user_id}}",
-    f"https://otp:{SECRET}@host:port/{{user_id}}",
-    f"https://otp:{SECRET}@/{{user_id}}",
-    f"https://otp:{SECRET}@host/{{user_id}}#x",
-    f"https://otp:{SECRET}@a..b/{{user_id}}",
-    "https://{user_id}.example.com/",
-    f"https://otp:{SECRET}@host/50%/{{user_id}}",
-    f"http://otp:{SECRET}@host/{{user_id}}",
-    "http://127.0.0.1.example.com/{user_id}",
-    "no_such_module:Directory",
+    "", "ftp://host/users.csv", f"mysql://otp:{SECRET}@host/db", "file://users.csv", "file://var/users.csv",
+    "users.txt", "file:users.txt", "file:///users.txt", "file:///", "file:///users.csv?x=1", "file:///users%00.csv",
+    "sqlite://users.db", "sqlite:///", "sqlite:///users.db?synchronous=OFF", "sqlite:///users.db?table=users;drop",
+    'sqlite:///users.db?id=user"id', "sqlite:///users.db?phone=", "sqlite:///users.db?table=us%C3%A9rs",
+    f"postgresql://otp:{SECRET}/x@host/db", f"postgresql://otp:{SECRET}@x@host/db",
+    f"postgresql://otp:{SECRET}@host/db?table=a.b", f"postgresql://otp:{SECRET}@host/db?nonsense={SECRET}",
+    f"https://otp:{SECRET}@host/users", f"https://otp:{SECRET}@host/{{user_id}}/{{user_id}}",
+    f"https://otp:{SECRET}/x@host/{{user_id}}", f"https://otp:1/{SECRET}@host/{{user_id}}",
+    f"https://otp:{SECRET}@host:port/{{user_id}}", f"https://otp:{SECRET}@/{{user_id}}",
+    f"https://otp:{SECRET}@host/{{user_id}}#x", f"https://otp:{SECRET}@a..b/{{user_id}}",
+    "https://{user_id}.example.com/", f"https://otp:{SECRET}@host/50%/{{user_id}}",
+    f"http://otp:{SECRET}@host/{{user_id}}", "http://127.0.0.1.example.com/{user_id}", "no_such_module:Directory",
     "json:NoSuchClass",
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("url", WRONG)
@@ -60,18 +37,13 @@ def test_a_wrong_url_is_refused(url):
     assert SECRET not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///nowhere/users.csv",
-        "file:////nowhere/users.TOML",
-        "sqlite:////nowhere/users.db?table=people&id=name&phone=mobile",
-        "postgresql://otp:p%40ss@192.0.2.1/db?sslmode=require&table=people",
-        "https://otp:p%40ss@directory.invalid:8443/users/{user_id}/phone?full=1",
-        "http://localhost:1/{user_id}",
-        "http://[::1]:1/?id={user_id}",
-    ],
-)
+@pytest.mark.parametrize("url", [
+    "file:///nowhere/users.csv", "file:////nowhere/users.TOML",
+    "sqlite:////nowhere/users.db?table=people&id=name&phone=mobile",
+    "postgresql://otp:p%40ss@192.0.2.1/db?sslmode=require&table=people",
+    "https://otp:p%40ss@directory.invalid:8443/users/{user_id}/phone?full=1", "http://localhost:1/{user_id}",
+    "http://[::1]:1/?id={user_id}",
+])  # fmt: skip
 def test_opening_reaches_for_nothing(url):
     """A directory that is away at the start does not keep the server from starting."""
     open_directory(url).close()
