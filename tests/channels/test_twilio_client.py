@@ -17,42 +17,18 @@ def refused(reason, code=None, sid=""):
     return Delivery(Outcome.REFUSED, sid, reason, code)
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("500", UNKNOWN),
-        ("503", UNKNOWN),
-        ("302", UNKNOWN),
-        ("html", UNKNOWN),
-        ("empty", UNKNOWN),
-        ("list", UNKNOWN),
-        ("null", UNKNOWN),
-        ("object", UNKNOWN),
-        ("deep", UNKNOWN),
-        ("no-sid", UNKNOWN),
-        ("sid:SM123", UNKNOWN),
-        ("oversize", UNKNOWN),
-        ("flood", UNKNOWN),
-        ("garbage", UNKNOWN),
-        ("cut", UNKNOWN),
-        ("reset", UNKNOWN),
-        ("close", UNKNOWN),
-        ("problem:500:400:21211", UNKNOWN),
-        ("problem:400:500:21211", UNKNOWN),
-        ("problem:400:400:21211", refused(Reason.BAD_NUMBER, 21211)),
-        ("400:21211", refused(Reason.BAD_NUMBER, 21211)),
-        ("400:21408", refused(Reason.BLOCKED, 21408)),
-        ("400:21610", refused(Reason.OPTED_OUT, 21610)),
-        ("400:21612", refused(Reason.BAD_NUMBER, 21612)),
-        ("400:21614", refused(Reason.BAD_NUMBER, 21614)),
-        ("400:60200", refused(Reason.BAD_NUMBER, 60200)),
-        ("400:60205", refused(Reason.BAD_NUMBER, 60205)),
-        ("400:60410", refused(Reason.SUSPICIOUS, 60410)),
-        ("400:60605", refused(Reason.BLOCKED, 60605)),
-        ("401", Delivery(Outcome.REFUSED, "", Reason.AUTH, 20003, retry_after=60.0)),
-        ("403", refused(Reason.ACCOUNT)),
-    ],
-)
+@pytest.mark.parametrize(("mode", "expected"), [
+    ("500", UNKNOWN), ("503", UNKNOWN), ("302", UNKNOWN), ("html", UNKNOWN), ("empty", UNKNOWN), ("list", UNKNOWN),
+    ("null", UNKNOWN), ("object", UNKNOWN), ("deep", UNKNOWN), ("no-sid", UNKNOWN), ("sid:SM123", UNKNOWN),
+    ("oversize", UNKNOWN), ("flood", UNKNOWN), ("garbage", UNKNOWN), ("cut", UNKNOWN), ("reset", UNKNOWN),
+    ("close", UNKNOWN), ("problem:500:400:21211", UNKNOWN), ("problem:400:500:21211", UNKNOWN),
+    ("problem:400:400:21211", refused(Reason.BAD_NUMBER, 21211)), ("400:21211", refused(Reason.BAD_NUMBER, 21211)),
+    ("400:21408", refused(Reason.BLOCKED, 21408)), ("400:21610", refused(Reason.OPTED_OUT, 21610)),
+    ("400:21612", refused(Reason.BAD_NUMBER, 21612)), ("400:21614", refused(Reason.BAD_NUMBER, 21614)),
+    ("400:60200", refused(Reason.BAD_NUMBER, 60200)), ("400:60205", refused(Reason.BAD_NUMBER, 60205)),
+    ("400:60410", refused(Reason.SUSPICIOUS, 60410)), ("400:60605", refused(Reason.BLOCKED, 60605)),
+    ("401", Delivery(Outcome.REFUSED, "", Reason.AUTH, 20003, retry_after=60.0)), ("403", refused(Reason.ACCOUNT)),
+])  # fmt: skip
 def test_one_request_whatever_comes_back(broken, open_client, mode, expected):
     """No answer, and no lack of one, makes a second request."""
     broken.set(mode, "ok")
@@ -148,23 +124,15 @@ def test_no_log_has_a_code_or_a_number(broken, open_client, caplog, mode):
     assert RECIPIENT[1:] not in logged
 
 
-@pytest.mark.parametrize(
-    ("mode", "line"),
-    [
-        ("401", "error 20003: check TWILIO_ACCOUNT_SID"),
-        ("400:63016", "error 63016: outside the 24 hours"),
-        ("400:63015", "error 63015: the recipient has to join"),
-        ("400:21608", "error 21608: a trial account"),
-        ("400:21606", "error 21606: see https://www.twilio.com/docs/api/errors/21606"),
-        ("403", "without an error number"),
-        ("503", "Twilio answered HTTP 503"),
-        ("302", "Twilio answered HTTP 302"),
-        ("429:9", "Twilio answered 429, too many requests"),
-        ("close", "No clear answer from Twilio: RemoteDisconnected"),
-        ("oversize", "Twilio's answer is too long, or cut off"),
-        ("flood", "Twilio's answer is too long, or cut off"),
-    ],
-)
+@pytest.mark.parametrize(("mode", "line"), [
+    ("401", "error 20003: check TWILIO_ACCOUNT_SID"), ("400:63016", "error 63016: outside the 24 hours"),
+    ("400:63015", "error 63015: the recipient has to join"), ("400:21608", "error 21608: a trial account"),
+    ("400:21606", "error 21606: see https://www.twilio.com/docs/api/errors/21606"),
+    ("403", "without an error number"), ("503", "Twilio answered HTTP 503"), ("302", "Twilio answered HTTP 302"),
+    ("429:9", "Twilio answered 429, too many requests"),
+    ("close", "No clear answer from Twilio: RemoteDisconnected"),
+    ("oversize", "Twilio's answer is too long, or cut off"), ("flood", "Twilio's answer is too long, or cut off"),
+])  # fmt: skip
 def test_the_operator_reads_one_line(broken, open_client, caplog, mode, line):
     """Each fault that is not the recipient's is one warning, with the error number and what to do."""
     broken.set(mode)

@@ -68,16 +68,10 @@ def test_a_message_that_did_not_arrive_has_failed(code):
     assert of_message(resource(SID, "undelivered", code)) == Delivery(Outcome.REFUSED, SID, Reason.FAILED, code)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "reason"),
-    [
-        (400, 99999, Reason.ACCOUNT),
-        (404, 20404, Reason.ACCOUNT),
-        (403, 20003, Reason.AUTH),
-        (401, 70051, Reason.AUTH),
-        (429, 99999, Reason.THROTTLED),
-    ],
-)
+@pytest.mark.parametrize(("status", "code", "reason"), [
+    (400, 99999, Reason.ACCOUNT), (404, 20404, Reason.ACCOUNT), (403, 20003, Reason.AUTH),
+    (401, 70051, Reason.AUTH), (429, 99999, Reason.THROTTLED),
+])  # fmt: skip
 def test_numbers_in_no_table(status, code, reason):
     """What the error number does not tell, the HTTP status does: 401, 429, and every other 4xx is our account's."""
     assert of_error(rest(status, code)) == Delivery(Outcome.REFUSED, reason=reason, provider_code=code)
@@ -135,16 +129,10 @@ def test_without_an_id_nobody_knows(sid, status):
 
 
 @pytest.mark.parametrize("status", ["failed", "undelivered", "canceled"])
-@pytest.mark.parametrize(
-    ("code", "known", "reason"),
-    [
-        (30034, 30034, Reason.ACCOUNT),
-        (21610, 21610, Reason.OPTED_OUT),
-        (30007, 30007, Reason.FAILED),
-        (None, None, Reason.FAILED),
-        ("x", None, Reason.FAILED),
-    ],
-)
+@pytest.mark.parametrize(("code", "known", "reason"), [
+    (30034, 30034, Reason.ACCOUNT), (21610, 21610, Reason.OPTED_OUT), (30007, 30007, Reason.FAILED),
+    (None, None, Reason.FAILED), ("x", None, Reason.FAILED),
+])  # fmt: skip
 def test_taken_and_dead_at_once(status, code, known, reason):
     """A message that has failed before the answer was written is refused, under the id that Twilio gave."""
     assert of_message(resource(SID, status, code)) == Delivery(Outcome.REFUSED, SID, reason, known)

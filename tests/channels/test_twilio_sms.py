@@ -53,16 +53,11 @@ def test_no_code_arrives_after_its_life(twilio, open_sms, left, asked):
     assert twilio.messages[0].form["ValidityPeriod"] == asked
 
 
-@pytest.mark.parametrize(
-    ("to", "code", "reason"),
-    [
-        ("+15005550001", 21211, Reason.BAD_NUMBER),
-        ("+15005550002", 21612, Reason.BAD_NUMBER),
-        ("+15005550003", 21408, Reason.BLOCKED),
-        ("+15005550004", 21610, Reason.OPTED_OUT),
-        ("+15005550009", 21614, Reason.BAD_NUMBER),
-    ],
-)
+@pytest.mark.parametrize(("to", "code", "reason"), [
+    ("+15005550001", 21211, Reason.BAD_NUMBER), ("+15005550002", 21612, Reason.BAD_NUMBER),
+    ("+15005550003", 21408, Reason.BLOCKED), ("+15005550004", 21610, Reason.OPTED_OUT),
+    ("+15005550009", 21614, Reason.BAD_NUMBER),
+])  # fmt: skip
 def test_magic_recipients(twilio, open_sms, to, code, reason):
     """Twilio's test recipients are refused for what they stand for."""
     delivery = open_sms().deliver(message(to))

@@ -76,17 +76,11 @@ def test_connecting_has_three_seconds_of_the_deadline(broken, open_client):
 # Second tries
 
 
-@pytest.mark.parametrize(
-    "failure",
-    [
-        ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
-        socket.gaierror(socket.EAI_AGAIN, "no resolver"),
-        TimeoutError("timed out"),
-        OSError(errno.ENETUNREACH, "no network"),
-        ssl.SSLError("handshake"),
-        UnicodeError("no host name"),
-    ],
-)
+@pytest.mark.parametrize("failure", [
+    ConnectionRefusedError(errno.ECONNREFUSED, "refused"), socket.gaierror(socket.EAI_AGAIN, "no resolver"),
+    TimeoutError("timed out"), OSError(errno.ENETUNREACH, "no network"), ssl.SSLError("handshake"),
+    UnicodeError("no host name"),
+])  # fmt: skip
 def test_without_a_connection_there_is_one_more_try(broken, open_client, failure):
     """Whatever failed before a byte could leave is tried once more, then refused as unreachable."""
     connect, limits = dialler(failure)

@@ -71,17 +71,10 @@ def test_a_messaging_service_sends_where_there_is_no_number(twilio, open_whatsap
     assert "From" not in form
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (63003, Reason.BAD_NUMBER),
-        (63024, Reason.BAD_NUMBER),
-        (63033, Reason.OPTED_OUT),
-        (63007, Reason.ACCOUNT),
-        (63015, Reason.ACCOUNT),
-        (63016, Reason.ACCOUNT),
-    ],
-)
+@pytest.mark.parametrize(("code", "reason"), [
+    (63003, Reason.BAD_NUMBER), (63024, Reason.BAD_NUMBER), (63033, Reason.OPTED_OUT), (63007, Reason.ACCOUNT),
+    (63015, Reason.ACCOUNT), (63016, Reason.ACCOUNT),
+])  # fmt: skip
 def test_refusals_of_whatsapp(twilio, open_whatsapp, code, reason):
     """What only WhatsApp refuses keeps its meaning."""
     twilio.fail(code, status=400)

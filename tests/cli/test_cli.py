@@ -131,15 +131,12 @@ def test_check_tries_the_store(capsys, folder):
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        (None, "ENOENT"),
-        ("user_id;phone_number\n", "line 1 must name the columns"),
-        ("user_id,phone_number\nann,\nANN,\n", "row 3 has the user id of one before, row 2"),
-        ("user_id,phone_number\nann,4.36641E+11\n", "row 2 has a phone number that cannot be read"),
-    ],
-)
+@pytest.mark.parametrize(("content", "fault"), [
+    (None, "ENOENT"),
+    ("user_id;phone_number\n", "line 1 must name the columns"),
+    ("user_id,phone_number\nann,\nANN,\n", "row 3 has the user id of one before, row 2"),
+    ("user_id,phone_number\nann,4.36641E+11\n", "row 2 has a phone number that cannot be read"),
+])  # fmt: skip
 def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, fault):
     """A file that is not there or cannot be read is not in order."""
     if content:

@@ -183,15 +183,12 @@ def test_what_is_being_moved_is_listed(capsys):
 
 
 @COMMANDS
-@pytest.mark.parametrize(
-    ("url", "line"),
-    [
-        ("sqlite:///typo.db", "OTP_STORE_URL: the file {folder}/typo.db does not exist\n"),
-        ("memory://", "OTP_STORE_URL: this command cannot scan such a store; use sqlite, redis or postgresql\n"),
-        ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: no answer there"),
-        ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
-    ],
-)
+@pytest.mark.parametrize(("url", "line"), [
+    ("sqlite:///typo.db", "OTP_STORE_URL: the file {folder}/typo.db does not exist\n"),
+    ("memory://", "OTP_STORE_URL: this command cannot scan such a store; use sqlite, redis or postgresql\n"),
+    ("redis://127.0.0.1:1/0", "OTP_STORE_URL: The store is not available (ConnectionError: no answer there"),
+    ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
+])  # fmt: skip
 def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, command, url, line):
     """No file is made for it."""
     monkeypatch.setenv("OTP_STORE_URL", url)
@@ -201,15 +198,12 @@ def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, comm
 
 
 @COMMANDS
-@pytest.mark.parametrize(
-    ("given", "line"),
-    [
-        ({"OTP_STORE_URL_FILE": "absent"}, "OTP_STORE_URL_FILE: the file cannot be read\n"),
-        ({"REDIS_HOST": "redis", "REDIS_PORT": "x"}, "REDIS_PORT: write a number\n"),
-        ({"REDIS_HOST": "redis", "REDIS_DB": "x"}, "REDIS_DB: write a number\n"),
-        ({"REDIS_HOST_FILE": "absent"}, "REDIS_HOST_FILE: the file cannot be read\n"),
-    ],
-)
+@pytest.mark.parametrize(("given", "line"), [
+    ({"OTP_STORE_URL_FILE": "absent"}, "OTP_STORE_URL_FILE: the file cannot be read\n"),
+    ({"REDIS_HOST": "redis", "REDIS_PORT": "x"}, "REDIS_PORT: write a number\n"),
+    ({"REDIS_HOST": "redis", "REDIS_DB": "x"}, "REDIS_DB: write a number\n"),
+    ({"REDIS_HOST_FILE": "absent"}, "REDIS_HOST_FILE: the file cannot be read\n"),
+])  # fmt: skip
 def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, command, given, line):
     """Or the wrong one might be looked at."""
     monkeypatch.delenv("OTP_STORE_URL")

@@ -16,17 +16,12 @@ from tests.running import ROOT
 SECRET = "pass-word-of-the-store"
 #: URLs with a password that cannot be used, each for another reason.
 UNUSABLE = [
-    f"redis://:{SECRET}@127.0.0.1:1/0",
-    f"redis://:{SECRET}@127.0.0.1:port/0",
-    f"redis://:{SECRET}@127.0.0.1:1/0?socket_timeout=60",
-    f"redis+cluster://:{SECRET}@127.0.0.1:1",
-    f"redis+sentinel://:{SECRET}@127.0.0.1:1/main",
-    f"redis+sentinel://:{SECRET}@127.0.0.1:1",
-    f"postgresql://otp:{SECRET}@127.0.0.1:1/otp",
-    f"postgresql://otp:{SECRET}@127.0.0.1:1/otp?nonsense=1",
-    f"postgresql://otp:{SECRET}@127.0.0.1:1/otp?pool=0",
-    f"mysql://otp:{SECRET}@127.0.0.1/otp",
-]
+    f"redis://:{SECRET}@127.0.0.1:1/0", f"redis://:{SECRET}@127.0.0.1:port/0",
+    f"redis://:{SECRET}@127.0.0.1:1/0?socket_timeout=60", f"redis+cluster://:{SECRET}@127.0.0.1:1",
+    f"redis+sentinel://:{SECRET}@127.0.0.1:1/main", f"redis+sentinel://:{SECRET}@127.0.0.1:1",
+    f"postgresql://otp:{SECRET}@127.0.0.1:1/otp", f"postgresql://otp:{SECRET}@127.0.0.1:1/otp?nonsense=1",
+    f"postgresql://otp:{SECRET}@127.0.0.1:1/otp?pool=0", f"mysql://otp:{SECRET}@127.0.0.1/otp",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -58,15 +53,12 @@ def test_copying_moves_a_store(capsys, folder):
     assert content("sqlite:///b.db") == 5
 
 
-@pytest.mark.parametrize(
-    ("count", "lines"),
-    [
-        (1, ["100%  1 of 1"]),
-        (1000, ["100%  1000 of 1000"]),
-        (3000, [" 33%  1000 of 3000", " 66%  2000 of 3000", "100%  3000 of 3000"]),
-        (2001, [" 49%  1000 of 2001", " 99%  2000 of 2001", "100%  2001 of 2001"]),
-    ],
-)
+@pytest.mark.parametrize(("count", "lines"), [
+    (1, ["100%  1 of 1"]),
+    (1000, ["100%  1000 of 1000"]),
+    (3000, [" 33%  1000 of 3000", " 66%  2000 of 3000", "100%  3000 of 3000"]),
+    (2001, [" 49%  1000 of 2001", " 99%  2000 of 2001", "100%  2001 of 2001"]),
+])  # fmt: skip
 def test_progress_is_lines_where_there_is_no_terminal(capsys, count, lines):
     """One for each tenth at most; 100 % at the end, once, and never before."""
     _, _, error = run(capsys, "store", "copy", fill("sqlite:///a.db", count), "sqlite:///b.db")

@@ -140,22 +140,13 @@ def test_a_file_for_the_owner_alone_will_do(settings, key_file):
     assert keyring.keys(settings)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\n",
-        b"OTP_SECRET_KEYS\n",
-        f"OTP_SECRET_KEYS=k1:{SECRET}\n".encode(),
-        f"OTP_INDEX_KEY={SECRET}\n".encode(),
-        f"OTP_SECRET_KEYS={SECRET}\nOTP_INDEX_KEY={SECRET}\n".encode(),
-        f"OTP_SECRET_KEYS=k1:{SECRET[:20]}\nOTP_INDEX_KEY={SECRET}\n".encode(),
-        f"OTP_SECRET_KEYS=k1:{SECRET}\nOTP_INDEX_KEY={SECRET[:20]}\n".encode(),
-        f"OTP_SECRET_KEYS=k1:{SECRET}\nOTP_INDEX_KEY=".encode() + b"\xff" * 44,
-        b"\x00" * 100,
-        b"\xff\xfe" * 100,
-    ],
-)
+@pytest.mark.parametrize("content", [
+    b"", b"\n", b"OTP_SECRET_KEYS\n", f"OTP_SECRET_KEYS=k1:{SECRET}\n".encode(),
+    f"OTP_INDEX_KEY={SECRET}\n".encode(), f"OTP_SECRET_KEYS={SECRET}\nOTP_INDEX_KEY={SECRET}\n".encode(),
+    f"OTP_SECRET_KEYS=k1:{SECRET[:20]}\nOTP_INDEX_KEY={SECRET}\n".encode(),
+    f"OTP_SECRET_KEYS=k1:{SECRET}\nOTP_INDEX_KEY={SECRET[:20]}\n".encode(),
+    f"OTP_SECRET_KEYS=k1:{SECRET}\nOTP_INDEX_KEY=".encode() + b"\xff" * 44, b"\x00" * 100, b"\xff\xfe" * 100,
+])  # fmt: skip
 def test_a_damaged_file_is_refused(settings, key_file, content):
     """Never made anew by itself: with other keys every code on its way would be wrong. No key is shown."""
     write(key_file, content)

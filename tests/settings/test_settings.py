@@ -89,13 +89,10 @@ def test_the_environment_wins_over_the_file(tmp_path):
     assert read({"PORT": "7000"}, tmp_path)[0].port == 7000
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "The Shop\nOTP_CHECK_BY=id", "The ShopOTP_CHECK_BY=id", "The Shop OTP_COUNTRIES = US", "Shop\nexport HOST=::1",
-        "The Shop\n# countries\nPORT=1",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("value", [
+    "The Shop\nOTP_CHECK_BY=id", "The ShopOTP_CHECK_BY=id", "The Shop OTP_COUNTRIES = US", "Shop\nexport HOST=::1",
+    "The Shop\n# countries\nPORT=1",
+])  # fmt: skip
 def test_a_setting_within_a_value_of_the_environment_is_a_fault(value, tmp_path):
     """systemd joins the lines of its EnvironmentFile behind an open quote or a backslash: a guard would be text."""
     faults = read({"OTP_APP_NAME": value}, tmp_path)[1]
@@ -210,17 +207,14 @@ def test_an_empty_list_of_limits_is_none(tmp_path):
     assert (settings.otp_client_limits, settings.otp_check_limits) == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("given", "url"),
-    [
-        ({"REDIS_HOST": "cache"}, "redis://cache:6379/0"),
-        ({"REDIS_HOST": "10.0.0.5", "REDIS_PORT": "6380", "REDIS_DB": "2"}, "redis://10.0.0.5:6380/2"),
-        ({"REDIS_HOST": "fd00::5"}, "redis://[fd00::5]:6379/0"),
-        ({"REDIS_HOST": "cache", "OTP_STORE_URL": "sqlite:///otp.db"}, "sqlite:///otp.db"),
-        ({"REDIS_HOST": ""}, make_settings().otp_store_url),
-        ({"REDIS_PORT": "tcp://10.0.0.5:6379", "REDIS_DB": "2"}, make_settings().otp_store_url),
-    ],
-)
+@pytest.mark.parametrize(("given", "url"), [
+    ({"REDIS_HOST": "cache"}, "redis://cache:6379/0"),
+    ({"REDIS_HOST": "10.0.0.5", "REDIS_PORT": "6380", "REDIS_DB": "2"}, "redis://10.0.0.5:6380/2"),
+    ({"REDIS_HOST": "fd00::5"}, "redis://[fd00::5]:6379/0"),
+    ({"REDIS_HOST": "cache", "OTP_STORE_URL": "sqlite:///otp.db"}, "sqlite:///otp.db"),
+    ({"REDIS_HOST": ""}, make_settings().otp_store_url),
+    ({"REDIS_PORT": "tcp://10.0.0.5:6379", "REDIS_DB": "2"}, make_settings().otp_store_url),
+])  # fmt: skip
 def test_three_variables_may_name_a_redis(given, url, tmp_path):
     """As older set-ups do; OTP_STORE_URL wins, and a port alone may be somebody else's variable."""
     settings, faults = read(given, tmp_path)
@@ -258,29 +252,17 @@ def test_variables_of_others_do_nothing(tmp_path):
 
 
 GOOD = [
-    ("HOST", "0.0.0.0", "0.0.0.0"),
-    ("HOST", "localhost", "localhost"),
-    ("HOST", "[::1]", "::1"),
-    ("PORT", " 8080 ", 8080),
-    ("OTP_CHANNELS", "whatsapp, sms", ("whatsapp", "sms")),
+    ("HOST", "0.0.0.0", "0.0.0.0"), ("HOST", "localhost", "localhost"), ("HOST", "[::1]", "::1"),
+    ("PORT", " 8080 ", 8080), ("OTP_CHANNELS", "whatsapp, sms", ("whatsapp", "sms")),
     ("OTP_MESSAGE", "{app}: {code} ({minutes} min)", "{app}: {code} ({minutes} min)"),
-    ("OTP_ORIGIN", "shop.example", "shop.example"),
-    ("OTP_TTL", "600", 600),
-    ("OTP_CODE_LENGTH", "10", 10),
-    ("OTP_RESEND_GAPS", "0.5,10", (0.5, 10)),
-    ("OTP_SENDS_PER_HOUR", "0", 0),
-    ("OTP_PUBLIC", "1", True),
-    ("OTP_PUBLIC", "false", False),
-    ("OTP_CHECK_BY", "id", "id"),
-    ("OTP_COUNTRIES", "us, IN", {"US", "IN"}),
-    ("OTP_COUNTRIES", "all", frozenset()),
-    ("OTP_CLIENT_LIMITS", "1/minute", "1/minute"),
-    ("OTP_TRUSTED_HOSTS", "a.example,.b.example", ("a.example", ".b.example")),
-    ("OTP_LOG_LEVEL", "DEBUG", "DEBUG"),
-    ("TWILIO_ACCOUNT_SID", AC, AC),
-    ("TWILIO_API_BASE_URL", "http://127.0.0.1:4010", "http://127.0.0.1:4010"),
+    ("OTP_ORIGIN", "shop.example", "shop.example"), ("OTP_TTL", "600", 600), ("OTP_CODE_LENGTH", "10", 10),
+    ("OTP_RESEND_GAPS", "0.5,10", (0.5, 10)), ("OTP_SENDS_PER_HOUR", "0", 0), ("OTP_PUBLIC", "1", True),
+    ("OTP_PUBLIC", "false", False), ("OTP_CHECK_BY", "id", "id"), ("OTP_COUNTRIES", "us, IN", {"US", "IN"}),
+    ("OTP_COUNTRIES", "all", frozenset()), ("OTP_CLIENT_LIMITS", "1/minute", "1/minute"),
+    ("OTP_TRUSTED_HOSTS", "a.example,.b.example", ("a.example", ".b.example")), ("OTP_LOG_LEVEL", "DEBUG", "DEBUG"),
+    ("TWILIO_ACCOUNT_SID", AC, AC), ("TWILIO_API_BASE_URL", "http://127.0.0.1:4010", "http://127.0.0.1:4010"),
     ("TWILIO_TIMEOUT", "0.5", 0.5),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("variable", "text", "expected"), GOOD)
@@ -292,73 +274,26 @@ def test_a_good_text_becomes_a_value(variable, text, expected, tmp_path):
 
 
 BAD = [
-    ("HOST", "exa mple"),
-    ("HOST", "127.0.0.1:5000"),
-    ("HOST", "http://localhost"),
-    ("HOST", "[localhost]"),
-    ("HOST", ".example.com"),
-    ("PORT", "0"),
-    ("PORT", "65536"),
-    ("PORT", "5000x"),
-    ("PORT", "\uff15\uff10\uff10\uff10"),
-    ("OTP_TTL", "\uff13\uff10\uff10"),
-    ("WEB_CONCURRENCY", "0"),
-    ("WEB_CONCURRENCY", "-1"),
-    ("OTP_THREADS", "0"),
-    ("OTP_CHANNELS", ","),
-    ("OTP_CHANNELS", "sms,sms"),
-    ("OTP_APP_NAME", "x" * 41),
-    ("OTP_MESSAGE", "Your code"),
-    ("OTP_MESSAGE", "{code} {secret}"),
-    ("OTP_MESSAGE", "{code} {"),
-    ("OTP_MESSAGE", "{code}" + "x" * 300),
-    ("OTP_MESSAGES", "{"),
-    ("OTP_MESSAGES", "[]"),
-    ("OTP_MESSAGES", '{"es": "Hola"}'),
-    ("OTP_MESSAGES", '{"es": "Tu código es: {code}", "es": "{code}"}'),
-    ("OTP_MESSAGES", "[" * 1500),
-    ("OTP_ORIGIN", "https://shop.example"),
-    ("OTP_ORIGIN", "shop.example\n@evil.example"),
-    ("OTP_CODE_LENGTH", "5"),
-    ("OTP_CODE_LENGTH", "11"),
-    ("OTP_CODE_LENGTH_RAISED", "5"),
-    ("OTP_TTL", "601"),
-    ("OTP_TTL", "59"),
-    ("OTP_TTL", "nan"),
-    ("OTP_MAX_ATTEMPTS", "0"),
-    ("OTP_MAX_ATTEMPTS", "11"),
-    ("OTP_RESEND_GAPS", "0"),
-    ("OTP_RESEND_GAPS", "30,-1"),
-    ("OTP_RESEND_GAPS", "nan"),
-    ("OTP_RESEND_GAPS", "inf"),
-    ("OTP_RESEND_GAPS", "30 60"),
-    ("OTP_COOL_DOWNS", "inf"),
-    ("OTP_COOL_DOWNS", "x"),
-    ("OTP_SENDS_PER_HOUR", "-1"),
-    ("OTP_SENDS_PER_DAY", "101"),
-    ("OTP_RISK_RAISE", "0"),
-    ("OTP_RISK_RAISE", "0.01"),
-    ("OTP_CHECK_BY", "phone"),
-    ("OTP_PUBLIC", "maybe"),
-    ("OTP_TEST_NUMBERS", "+15005550009=123456"),
-    ("OTP_API_KEYS", "shop:send:secret"),
-    ("OTP_COUNTRIES", "USA"),
-    ("OTP_CLIENT_LIMITS", "many"),
-    ("OTP_CHECK_LIMITS", "60 per 10 blinks"),
-    ("OTP_TRUSTED_PROXIES", "proxy.example"),
-    ("OTP_TRUSTED_PROXIES", "10.0.0.0/33"),
-    ("OTP_LOG_LEVEL", "info"),
-    ("TWILIO_ACCOUNT_SID", "AC123"),
-    ("TWILIO_ACCOUNT_SID", AC + "\n"),
-    ("TWILIO_API_KEY_SID", AC),
-    ("TWILIO_MESSAGING_SERVICE_SID", AC),
-    ("TWILIO_CONTENT_SID", AC),
-    ("TWILIO_API_BASE_URL", "api.twilio.com"),
-    ("TWILIO_API_BASE_URL", "http://x/v1"),
-    ("TWILIO_API_BASE_URL", "http://[::1"),
-    ("TWILIO_TIMEOUT", "0"),
-    ("TWILIO_TIMEOUT", "13"),
-]
+    ("HOST", "exa mple"), ("HOST", "127.0.0.1:5000"), ("HOST", "http://localhost"), ("HOST", "[localhost]"),
+    ("HOST", ".example.com"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "5000x"), ("PORT", "\uff15\uff10\uff10\uff10"),
+    ("OTP_TTL", "\uff13\uff10\uff10"), ("WEB_CONCURRENCY", "0"), ("WEB_CONCURRENCY", "-1"), ("OTP_THREADS", "0"),
+    ("OTP_CHANNELS", ","), ("OTP_CHANNELS", "sms,sms"), ("OTP_APP_NAME", "x" * 41), ("OTP_MESSAGE", "Your code"),
+    ("OTP_MESSAGE", "{code} {secret}"), ("OTP_MESSAGE", "{code} {"), ("OTP_MESSAGE", "{code}" + "x" * 300),
+    ("OTP_MESSAGES", "{"), ("OTP_MESSAGES", "[]"), ("OTP_MESSAGES", '{"es": "Hola"}'),
+    ("OTP_MESSAGES", '{"es": "Tu código es: {code}", "es": "{code}"}'), ("OTP_MESSAGES", "[" * 1500),
+    ("OTP_ORIGIN", "https://shop.example"), ("OTP_ORIGIN", "shop.example\n@evil.example"), ("OTP_CODE_LENGTH", "5"),
+    ("OTP_CODE_LENGTH", "11"), ("OTP_CODE_LENGTH_RAISED", "5"), ("OTP_TTL", "601"), ("OTP_TTL", "59"),
+    ("OTP_TTL", "nan"), ("OTP_MAX_ATTEMPTS", "0"), ("OTP_MAX_ATTEMPTS", "11"), ("OTP_RESEND_GAPS", "0"),
+    ("OTP_RESEND_GAPS", "30,-1"), ("OTP_RESEND_GAPS", "nan"), ("OTP_RESEND_GAPS", "inf"), ("OTP_RESEND_GAPS", "30 60"),
+    ("OTP_COOL_DOWNS", "inf"), ("OTP_COOL_DOWNS", "x"), ("OTP_SENDS_PER_HOUR", "-1"), ("OTP_SENDS_PER_DAY", "101"),
+    ("OTP_RISK_RAISE", "0"), ("OTP_RISK_RAISE", "0.01"), ("OTP_CHECK_BY", "phone"), ("OTP_PUBLIC", "maybe"),
+    ("OTP_TEST_NUMBERS", "+15005550009=123456"), ("OTP_API_KEYS", "shop:send:secret"), ("OTP_COUNTRIES", "USA"),
+    ("OTP_CLIENT_LIMITS", "many"), ("OTP_CHECK_LIMITS", "60 per 10 blinks"), ("OTP_TRUSTED_PROXIES", "proxy.example"),
+    ("OTP_TRUSTED_PROXIES", "10.0.0.0/33"), ("OTP_LOG_LEVEL", "info"), ("TWILIO_ACCOUNT_SID", "AC123"),
+    ("TWILIO_ACCOUNT_SID", AC + "\n"), ("TWILIO_API_KEY_SID", AC), ("TWILIO_MESSAGING_SERVICE_SID", AC),
+    ("TWILIO_CONTENT_SID", AC), ("TWILIO_API_BASE_URL", "api.twilio.com"), ("TWILIO_API_BASE_URL", "http://x/v1"),
+    ("TWILIO_API_BASE_URL", "http://[::1"), ("TWILIO_TIMEOUT", "0"), ("TWILIO_TIMEOUT", "13"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("variable", "text"), [(v, t) for v, t in BAD if t.strip() == t])

@@ -28,26 +28,12 @@ def test_a_key_has_name_scopes_and_digest():
     )
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "shop",
-        "shop:send",
-        f"shop:{DIGEST}",
-        f":send:{DIGEST}",
-        f"shop::{DIGEST}",
-        f"shop:send+:{DIGEST}",
-        f"shop:everything:{DIGEST}",
-        f"shop:send,verify:{DIGEST}",
-        f"a shop:send:{DIGEST}",
-        f"{'x' * 41}:send:{DIGEST}",
-        f"shop:send:{DIGEST.upper()}",
-        f"shop:send:{DIGEST}0",
-        f"shop:send:{DIGEST[1:]}",
-        f"shop:send:{DIGEST},shop:verify:{'f' * 64}",
-        "otp_1a2b3c4d_the-key-itself",
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "shop", "shop:send", f"shop:{DIGEST}", f":send:{DIGEST}", f"shop::{DIGEST}", f"shop:send+:{DIGEST}",
+    f"shop:everything:{DIGEST}", f"shop:send,verify:{DIGEST}", f"a shop:send:{DIGEST}", f"{'x' * 41}:send:{DIGEST}",
+    f"shop:send:{DIGEST.upper()}", f"shop:send:{DIGEST}0", f"shop:send:{DIGEST[1:]}",
+    f"shop:send:{DIGEST},shop:verify:{'f' * 64}", "otp_1a2b3c4d_the-key-itself",
+])  # fmt: skip
 def test_what_is_no_key_is_refused(text):
     """Unknown scopes, a name twice, or the key itself: reported without it."""
     with pytest.raises(ValueError) as error:
@@ -62,23 +48,12 @@ def test_a_test_number_has_a_code_and_a_last_day():
     assert found.ends == 1_798_761_600  # 2027-01-01T00:00:00Z
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "+15005550006",
-        "+15005550006=123456",
-        "15005550006=123456@2026-12-31",
-        "+15005550006=12345@2026-12-31",
-        "+15005550006=12345678901@2026-12-31",
-        "+15005550006=12345a@2026-12-31",
-        "+15005550006=123456@2026-13-31",
-        "+15005550006=123456@2026-02-30",
-        "+15005550006=123456@31.12.2026",
-        "+1500=123456@2026-12-31",
-        "+9990000000=123456@2026-12-31",
-        "+150055500\uff106=123456@2026-12-31",
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "+15005550006", "+15005550006=123456", "15005550006=123456@2026-12-31", "+15005550006=12345@2026-12-31",
+    "+15005550006=12345678901@2026-12-31", "+15005550006=12345a@2026-12-31", "+15005550006=123456@2026-13-31",
+    "+15005550006=123456@2026-02-30", "+15005550006=123456@31.12.2026", "+1500=123456@2026-12-31",
+    "+9990000000=123456@2026-12-31", "+150055500\uff106=123456@2026-12-31",
+])  # fmt: skip
 def test_what_is_no_test_number_is_refused(text):
     """A possible number, 6 to 10 digits and a day that exists; the fault shows how it is written."""
     with pytest.raises(ValueError, match=r"\+15005550006=123456@2026-12-31"):
@@ -181,17 +156,11 @@ def test_what_is_no_text_by_language_is_refused(text):
         types.templates(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "network"),
-    [
-        ("127.0.0.1", IPv4Network("127.0.0.1/32")),
-        ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
-        ("2001:db8::1", IPv6Network("2001:db8::1/128")),
-        ("::ffff:10.0.0.0/104", IPv4Network("10.0.0.0/8")),
-        ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")),
-        ("unix", "unix"),
-    ],
-)
+@pytest.mark.parametrize(("text", "network"), [
+    ("127.0.0.1", IPv4Network("127.0.0.1/32")), ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
+    ("2001:db8::1", IPv6Network("2001:db8::1/128")), ("::ffff:10.0.0.0/104", IPv4Network("10.0.0.0/8")),
+    ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")), ("unix", "unix"),
+])  # fmt: skip
 def test_a_proxy_is_an_address_or_a_network(text, network):
     """Bits of the host part do not matter, IPv4 in IPv6 is IPv4, and unix is the peer of a Unix socket."""
     assert types.proxies(text) == (network,)

@@ -14,15 +14,10 @@ def test_random_bytes_that_spell_a_placeholder_by_chance_are_a_secret():
     assert weak(b"$OTP_SECRET_KEY_OF_THIS_SERVER_1")
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        b"abcdefghijklmnopqrstuvwxyz012345",
-        b"abcdefghijklmnopqrstuvwxyzabcdef",
-        b"1234567890abcdef1234567890ABCDEF",
-        bytes([*range(16), *range(15, -1, -1)]),
-    ],
-)
+@pytest.mark.parametrize("secret", [
+    b"abcdefghijklmnopqrstuvwxyz012345", b"abcdefghijklmnopqrstuvwxyzabcdef", b"1234567890abcdef1234567890ABCDEF",
+    bytes([*range(16), *range(15, -1, -1)]),
+])  # fmt: skip
 def test_counts_with_a_break_are_no_secret(secret):
     """The alphabet and its digits stand in many documents: each byte follows from the one before."""
     assert weak(secret)

@@ -43,35 +43,29 @@ def left(tmp_path):
 EVERYTHING = {"shop": {"send", "verify"}, "cron": {"metrics"}}
 
 
-@pytest.mark.parametrize(
-    ("content", "keys"),
-    [
-        (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_TTL=9999\n", EVERYTHING),
-        (f"OTP_API_KEYS={SHOP}\nOTP_TTL=9999\n", {"shop": EVERYTHING["shop"]}),
-        (f"OTP_API_KEYS={CRON},{SHOP},broken\n", EVERYTHING),
-        (f"OTP_API_KEYS={SHOP.replace('+verify', '')},{CRON}\nOTP_TTL=9999\n", {"shop": {"send"}, "cron": {"metrics"}}),
-        (f"OTP_API_KEYS={SHOP.replace('send', 'metrics+send')}\nOTP_TTL=9999\n", {"shop": {"send", "verify"}}),
-        (f"OTP_API_KEYS={SHOP[:-1]}7\nOTP_TTL=9999\n", {}),
-        (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_API_KEYS={CRON}\nOTP_API_KEYS={SHOP},{CRON}\n", {}),
-        ("OTP_API_KEYS=\n", {}),
-        ("OTP_API_KEYS\n", {}),
-        ("OTP_API_KEYS_FILE=/missing\n", {}),
-        ("", {}),
-    ],
-)
+@pytest.mark.parametrize(("content", "keys"), [
+    (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_TTL=9999\n", EVERYTHING),
+    (f"OTP_API_KEYS={SHOP}\nOTP_TTL=9999\n", {"shop": EVERYTHING["shop"]}),
+    (f"OTP_API_KEYS={CRON},{SHOP},broken\n", EVERYTHING),
+    (f"OTP_API_KEYS={SHOP.replace('+verify', '')},{CRON}\nOTP_TTL=9999\n", {"shop": {"send"}, "cron": {"metrics"}}),
+    (f"OTP_API_KEYS={SHOP.replace('send', 'metrics+send')}\nOTP_TTL=9999\n", {"shop": {"send", "verify"}}),
+    (f"OTP_API_KEYS={SHOP[:-1]}7\nOTP_TTL=9999\n", {}),
+    (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_API_KEYS={CRON}\nOTP_API_KEYS={SHOP},{CRON}\n", {}),
+    ("OTP_API_KEYS=\n", {}),
+    ("OTP_API_KEYS\n", {}),
+    ("OTP_API_KEYS_FILE=/missing\n", {}),
+    ("", {}),
+])  # fmt: skip
 def test_a_refused_reload_still_revokes(content, keys, left):
     """A key that is not named any more, or cannot be read, is out; scopes only shrink; a new digest is not in yet."""
     assert left(content)[0] == keys
 
 
-@pytest.mark.parametrize(
-    ("content", "accounts", "public"),
-    [
-        (f"OTP_VERIFY_ACCOUNTS={ACCOUNT},{OTHER}\nOTP_PUBLIC=1\nOTP_TTL=9999\n", {"AC", "SK"}, True),
-        (f"OTP_VERIFY_ACCOUNTS={OTHER}\nOTP_PUBLIC=0\n", {"SK"}, False),
-        ("OTP_VERIFY_ACCOUNTS=\nOTP_PUBLIC=perhaps\n", set(), False),
-    ],
-)
+@pytest.mark.parametrize(("content", "accounts", "public"), [
+    (f"OTP_VERIFY_ACCOUNTS={ACCOUNT},{OTHER}\nOTP_PUBLIC=1\nOTP_TTL=9999\n", {"AC", "SK"}, True),
+    (f"OTP_VERIFY_ACCOUNTS={OTHER}\nOTP_PUBLIC=0\n", {"SK"}, False),
+    ("OTP_VERIFY_ACCOUNTS=\nOTP_PUBLIC=perhaps\n", set(), False),
+])  # fmt: skip
 def test_a_refused_reload_revokes_accounts_and_the_public(content, accounts, public, left):
     """In the same way."""
     assert left(content)[1:] == (accounts, public)

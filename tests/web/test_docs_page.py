@@ -221,15 +221,12 @@ def luminance(colour):
 # ---- its lines work
 
 
-@pytest.mark.parametrize(
-    ("how", "base"),
-    [
-        ({"HTTP_HOST": "localhost:8080"}, "'http://localhost:8080/"),
-        ({"HTTP_HOST": "localhost", "HTTP_X_FORWARDED_PROTO": "https"}, "'https://localhost/"),
-        ({"HTTP_HOST": "[::1]:5000"}, "'http://[::1]:5000/"),
-        ({"HTTP_HOST": "localhost", "HTTP_X_FORWARDED_PROTO": "javascript:"}, "'http://localhost/"),
-    ],
-)
+@pytest.mark.parametrize(("how", "base"), [
+    ({"HTTP_HOST": "localhost:8080"}, "'http://localhost:8080/"),
+    ({"HTTP_HOST": "localhost", "HTTP_X_FORWARDED_PROTO": "https"}, "'https://localhost/"),
+    ({"HTTP_HOST": "[::1]:5000"}, "'http://[::1]:5000/"),
+    ({"HTTP_HOST": "localhost", "HTTP_X_FORWARDED_PROTO": "javascript:"}, "'http://localhost/"),
+])  # fmt: skip
 def test_its_lines_ask_the_server_that_showed_them(site, how, base):
     """By the name under which the reader found it."""
     assert [line for line in page(site, **how).curls() if f" {base}" not in line] == []

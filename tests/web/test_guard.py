@@ -12,13 +12,11 @@ from tests.web.site import api_key
 
 KEYS = ",".join(
     [
-        api_key("shop", "send+verify", "shop secret"),
-        api_key("sender", "send", "sender secret"),
-        api_key("checker", "verify", "checker secret"),
-        api_key("monitor", "metrics", "monitor secret"),
+        api_key("shop", "send+verify", "shop secret"), api_key("sender", "send", "sender secret"),
+        api_key("checker", "verify", "checker secret"), api_key("monitor", "metrics", "monitor secret"),
         api_key("boss", "metrics", "boss secret"),
     ]
-)
+)  # fmt: skip
 PUBLIC = {"otp_public": "1", "otp_countries": "US"}
 REMOTE = {"REMOTE_ADDR": "203.0.113.9"}
 SEND, VERIFY = ("POST", "/send-otp"), ("POST", "/verify-otp")
@@ -40,34 +38,21 @@ def keyed(open_site):
     return open_site(otp_api_keys=KEYS)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        {"Authorization": "Bearer shop secret"},
-        {"Authorization": "bearer shop secret"},
-        {"Authorization": "Bearer  shop secret "},
-        {"X-API-Key": "shop secret"},
-        {"Authorization": "Basic x", "X-API-Key": "shop secret"},
-    ],
-)
+@pytest.mark.parametrize("header", [
+    {"Authorization": "Bearer shop secret"}, {"Authorization": "bearer shop secret"},
+    {"Authorization": "Bearer  shop secret "}, {"X-API-Key": "shop secret"},
+    {"Authorization": "Basic x", "X-API-Key": "shop secret"},
+])  # fmt: skip
 def test_a_key_is_shown_in_either_header(keyed, header):
     """Authorization: Bearer KEY, or X-API-Key: KEY."""
     assert keyed.send(headers=header).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": "Bearer"},
-        {"Authorization": "Bearer shop secre"},
-        {"Authorization": "Bearer wrong", "X-API-Key": "shop secret"},
-        {"X-API-Key": "wrong"},
-        {"X-API-Key": ""},
-        {"X-API-Key": "sch\xf6n"},
-        {"X-API-Key": "shop"},
-    ],
-)
+@pytest.mark.parametrize("header", [
+    {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer"}, {"Authorization": "Bearer shop secre"},
+    {"Authorization": "Bearer wrong", "X-API-Key": "shop secret"}, {"X-API-Key": "wrong"}, {"X-API-Key": ""},
+    {"X-API-Key": "sch\xf6n"}, {"X-API-Key": "shop"},
+])  # fmt: skip
 def test_a_wrong_key_is_401(keyed, header):
     """Also where nobody needs one: a caller that shows a key wants to be known by it."""
     answer = keyed.send(headers=header)
@@ -90,16 +75,10 @@ def test_without_a_key_it_is_401(keyed, where, header):
     assert (answer.status_code, answer.json["error_type"]) == (401, "unauthorized")
 
 
-@pytest.mark.parametrize(
-    ("secret", "open_to_it"),
-    [
-        ("shop secret", [SEND, VERIFY, STATUS, CANCEL]),
-        ("sender secret", [SEND]),
-        ("checker secret", [VERIFY, STATUS, CANCEL]),
-        ("monitor secret", []),
-        ("boss secret", []),
-    ],
-)
+@pytest.mark.parametrize(("secret", "open_to_it"), [
+    ("shop secret", [SEND, VERIFY, STATUS, CANCEL]), ("sender secret", [SEND]),
+    ("checker secret", [VERIFY, STATUS, CANCEL]), ("monitor secret", []), ("boss secret", []),
+])  # fmt: skip
 def test_a_key_opens_what_its_scopes_say(keyed, secret, open_to_it):
     """The scope send sends and resends, verify checks, tells the status and cancels; other routes are 403."""
     answers = {where: keyed.call(*where, {}, key=secret) for where in (SEND, VERIFY, STATUS, CANCEL)}

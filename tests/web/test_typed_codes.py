@@ -44,17 +44,10 @@ def _in_digits_from(zero: str) -> Callable[[str], str]:
     return lambda code: "".join(chr(ord(zero) + int(digit)) for digit in code)
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        lambda code: f" {code} ",
-        lambda code: f"{code[:3]} {code[3:]}",
-        lambda code: f"{code[:3]}-{code[3:]}",
-        _in_digits_from("\u0660"),
-        _in_digits_from("\uff10"),
-    ],
-    ids=["blanks around", "a blank inside", "a hyphen", "Arabic-Indic digits", "full-width digits"],
-)
+@pytest.mark.parametrize("typed", [
+    lambda code: f" {code} ", lambda code: f"{code[:3]} {code[3:]}", lambda code: f"{code[:3]}-{code[3:]}",
+    _in_digits_from("\u0660"), _in_digits_from("\uff10"),
+], ids=["blanks around", "a blank inside", "a hyphen", "Arabic-Indic digits", "full-width digits"])  # fmt: skip
 @pytest.mark.parametrize("begin", [_native, _users, _phone, _verify_v2])
 def test_a_typed_code_is_accepted_where_it_is_right_and_one_attempt_where_it_is_wrong(
     open_site: Callable[..., Site],

@@ -232,11 +232,9 @@ def test_a_service_that_there_is_not(verify):
     """Is not found, whatever is asked of it."""
     number, gone = verify.site.number(), "VA" + "3" * 32
     answers = [
-        verify.start(service=gone),
-        verify.check("123456", gone, To=number),
-        verify.fetch(number, gone),
+        verify.start(service=gone), verify.check("123456", gone, To=number), verify.fetch(number, gone),
         verify.update(number, "canceled", gone),
-    ]
+    ]  # fmt: skip
     assert [refused(answer) for answer in answers] == [(404, 20404)] * 4
     assert verify.site.channel.messages == []
 

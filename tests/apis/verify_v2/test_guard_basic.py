@@ -52,27 +52,14 @@ def test_an_account_and_its_keys_come_in(site, user, secret, account):
     assert started(site, basic(user, secret)).json["account_sid"] == account
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        basic(ACCOUNT, "wrong"),
-        basic(ACCOUNT, ""),
-        basic("", "token"),
-        basic(OTHER, "token"),
-        basic(KEY, "token"),
-        basic(ACCOUNT.lower(), "token"),
-        basic("somebody", "token"),
-        basic(ACCOUNT + "0", "token"),
-        {"Authorization": "Basic"},
-        {"Authorization": "Basic ****"},
-        {"Authorization": "Basic \xe9"},
-        {"Authorization": "Basic " + base64.b64encode(b"\xff\xfe").decode()},
-        {"Authorization": "Basic " + base64.b64encode(ACCOUNT.encode()).decode()},
-        {"Authorization": f"Bearer {ACCOUNT}:token"},
-        {"X-API-Key": "token"},
-    ],
-)
+@pytest.mark.parametrize("headers", [
+    {}, basic(ACCOUNT, "wrong"), basic(ACCOUNT, ""), basic("", "token"), basic(OTHER, "token"), basic(KEY, "token"),
+    basic(ACCOUNT.lower(), "token"), basic("somebody", "token"), basic(ACCOUNT + "0", "token"),
+    {"Authorization": "Basic"}, {"Authorization": "Basic ****"}, {"Authorization": "Basic \xe9"},
+    {"Authorization": "Basic " + base64.b64encode(b"\xff\xfe").decode()},
+    {"Authorization": "Basic " + base64.b64encode(ACCOUNT.encode()).decode()},
+    {"Authorization": f"Bearer {ACCOUNT}:token"}, {"X-API-Key": "token"},
+])  # fmt: skip
 def test_others_do_not(site, headers):
     """401 in Twilio's shape, whatever was shown."""
     answer = fetch(site, headers)

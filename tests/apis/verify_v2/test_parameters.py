@@ -70,51 +70,25 @@ def test_the_console_stands_in(open_verify, capsys, asked, shown):
 # ---- parameters
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        {"Locale": "de"},
-        {"RiskCheck": "enable"},
-        {"RiskCheck": "disable"},
-        {"DeviceIp": "203.0.113.7"},
-        {"DeviceIp": "2001:db8::1"},
-        {"Tags": '{"campaign":"spring"}'},
-        {"Tags": "{}"},
-        {"RateLimits": '{"end_user_ip_address":"203.0.113.7"}'},
-        {"SendDigits": "ww1"},
-        {"EnableSnaClientToken": "true"},
-        {"TemplateSid": "", "CustomCode": "", "Tags": "", "Locale": ""},
-        {"NobodyKnows": "this"},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("form", [
+    {"Locale": "de"}, {"RiskCheck": "enable"}, {"RiskCheck": "disable"}, {"DeviceIp": "203.0.113.7"},
+    {"DeviceIp": "2001:db8::1"}, {"Tags": '{"campaign":"spring"}'}, {"Tags": "{}"},
+    {"RateLimits": '{"end_user_ip_address":"203.0.113.7"}'}, {"SendDigits": "ww1"},
+    {"EnableSnaClientToken": "true"}, {"TemplateSid": "", "CustomCode": "", "Tags": "", "Locale": ""},
+    {"NobodyKnows": "this"},
+], ids=str)  # fmt: skip
 def test_parameters_that_change_nothing(verify, form):
     """Are taken."""
     assert verify.start(**form).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("Locale", "not a tag"),
-        ("RiskCheck", "perhaps"),
-        ("DeviceIp", "nowhere"),
-        ("Tags", "{"),
-        ("Tags", "[]"),
-        ("Tags", '{"a":1}'),
-        ("Tags", '{"a":"b","a":"c"}'),
-        ("Tags", "{" + ",".join(f'"{n}":"x"' for n in range(11)) + "}"),
-        ("Tags", f'{{"a":"{"x" * 129}"}}'),
-        ("Tags", f'{{"{"x" * 129}":"a"}}'),
-        ("Tags", "[" * 2000),
-        ("RateLimits", "{"),
-        ("RateLimits", '"a"'),
-        ("RateLimits", '{"a":{}}'),
-        ("CustomCode", "123"),
-        ("CustomCode", "12345678901"),
-        ("CustomCode", "abcdef"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [
+    ("Locale", "not a tag"), ("RiskCheck", "perhaps"), ("DeviceIp", "nowhere"), ("Tags", "{"), ("Tags", "[]"),
+    ("Tags", '{"a":1}'), ("Tags", '{"a":"b","a":"c"}'),
+    ("Tags", "{" + ",".join(f'"{n}":"x"' for n in range(11)) + "}"), ("Tags", f'{{"a":"{"x" * 129}"}}'),
+    ("Tags", f'{{"{"x" * 129}":"a"}}'), ("Tags", "[" * 2000), ("RateLimits", "{"), ("RateLimits", '"a"'),
+    ("RateLimits", '{"a":{}}'), ("CustomCode", "123"), ("CustomCode", "12345678901"), ("CustomCode", "abcdef"),
+])  # fmt: skip
 def test_parameters_that_twilio_would_refuse(verify, name, value):
     """60200 with the parameter's name, and nothing is sent."""
     answer = verify.start(**{name: value})
@@ -123,13 +97,10 @@ def test_parameters_that_twilio_would_refuse(verify, name, value):
     assert verify.site.channel.messages == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "AppHash", "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid",
-        "TemplateCustomSubstitutions", "Templates", "Amount", "Payee",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [
+    "AppHash", "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid",
+    "TemplateCustomSubstitutions", "Templates", "Amount", "Payee",
+])  # fmt: skip
 def test_parameters_for_what_is_not_done(verify, name):
     """60204: a message that is not what was asked for would be worse than none."""
     answer = verify.start(**{name: "1"})

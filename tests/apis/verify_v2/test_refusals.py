@@ -14,16 +14,10 @@ from tests.running import ROOT
 from tests.web.site import wrong
 
 
-@pytest.mark.parametrize(
-    ("number", "status", "code"),
-    [
-        ("", 400, 60200),
-        ("12345", 400, 60200),
-        ("somebody@example.com", 400, 60200),
-        ("+19005550199", 400, 60200),
-        ("+390612345678", 403, 60205),
-    ],
-)
+@pytest.mark.parametrize(("number", "status", "code"), [
+    ("", 400, 60200), ("12345", 400, 60200), ("somebody@example.com", 400, 60200), ("+19005550199", 400, 60200),
+    ("+390612345678", 403, 60205),
+])  # fmt: skip
 def test_numbers_that_get_no_code(verify, number, status, code):
     """Not a number, a premium one, a fixed line."""
     answer = verify.ask("POST", "/Verifications", {"To": number, "Channel": "sms"})
@@ -133,21 +127,15 @@ ELSEWHERE = ("Attempts", "Attempts/Summary", "Templates", "Forms/x", "SafeList/N
 BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits/x/Buckets", "é")
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/v2", 404, 20404),
-        ("GET", "/v2/", 404, 20404),
-        *(("GET", f"/v2/{path}", 404, 20404) for path in ELSEWHERE),
-        *(("POST", f"/v2/Services/{SERVICE}/{path}", 404, 20404) for path in BELOW_A_SERVICE),
-        ("GET", "/v2/nowhere", 404, 20404),
-        ("POST", f"/v2/Services/{SERVICE}/RateLimits", 404, 20404),
-        ("GET", f"/v2/Services/{SERVICE}/Verifications/a/b", 404, 20404),
-        ("GET", f"/v2/Services/{SERVICE}/Verifications/VE{'f' * 32}", 404, 20404),
-        ("GET", f"/v2/Services/{SERVICE}/VerificationCheck", 405, 20004),
-        ("PUT", f"/v2/Services/{SERVICE}", 405, 20004),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "status", "code"), [
+    ("GET", "/v2", 404, 20404), ("GET", "/v2/", 404, 20404),
+    *(("GET", f"/v2/{path}", 404, 20404) for path in ELSEWHERE),
+    *(("POST", f"/v2/Services/{SERVICE}/{path}", 404, 20404) for path in BELOW_A_SERVICE),
+    ("GET", "/v2/nowhere", 404, 20404), ("POST", f"/v2/Services/{SERVICE}/RateLimits", 404, 20404),
+    ("GET", f"/v2/Services/{SERVICE}/Verifications/a/b", 404, 20404),
+    ("GET", f"/v2/Services/{SERVICE}/Verifications/VE{'f' * 32}", 404, 20404),
+    ("GET", f"/v2/Services/{SERVICE}/VerificationCheck", 405, 20004), ("PUT", f"/v2/Services/{SERVICE}", 405, 20004),
+])  # fmt: skip
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside all others"])
 def test_what_is_not_there(open_site, open_all, alone, method, path, status, code):
     """Reported in Twilio's words, by path without the version, whatever else is served; 405 says what there is."""
@@ -160,16 +148,13 @@ def test_what_is_not_there(open_site, open_all, alone, method, path, status, cod
         assert "POST" in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        (b"{}", "application/json", 415),
-        (b"To=%2B14155550199&Channel=sms", "text/plain", 415),
-        (b"To=\xff&Channel=sms", "application/x-www-form-urlencoded", 400),
-        (b"To=1" + b"1" * 8192, "application/x-www-form-urlencoded", 413),
-        (b"To=1&To=2", "application/x-www-form-urlencoded", 400),
-    ],
-)
+@pytest.mark.parametrize(("body", "content_type", "status"), [
+    (b"{}", "application/json", 415),
+    (b"To=%2B14155550199&Channel=sms", "text/plain", 415),
+    (b"To=\xff&Channel=sms", "application/x-www-form-urlencoded", 400),
+    (b"To=1" + b"1" * 8192, "application/x-www-form-urlencoded", 413),
+    (b"To=1&To=2", "application/x-www-form-urlencoded", 400),
+])  # fmt: skip
 @pytest.mark.parametrize("path", ["/Verifications", "/VerificationCheck", "/Verifications/x", ""])
 def test_bodies_that_are_no_forms(verify, path, body, content_type, status):
     """20001, the HTTP status as exact as it can be."""

@@ -236,15 +236,11 @@ def test_a_change_leaves_the_rest(catalogue: AccountServices, clock: FakeClock) 
     assert catalogue.find(made.sid) == changed
 
 
-@pytest.mark.parametrize(
-    "choice",
-    [
-        *({"name": name} for name in ("", "x" * 31, "a\nb", "a\0", "shop.example", "a/b", "call 12345", "²" * 5)),
-        {"code_length": 3},
-        {"code_length": 11},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("choice", [
+    *({"name": name} for name in ("", "x" * 31, "a\nb", "a\0", "shop.example", "a/b", "call 12345", "²" * 5)),
+    {"code_length": 3},
+    {"code_length": 11},
+], ids=str)  # fmt: skip
 def test_what_nobody_can_choose_is_refused(catalogue: AccountServices, choice: dict[str, object]) -> None:
     """In a new service and in a change; nothing is kept of it."""
     made = catalogue.create(name="Shop")
@@ -356,11 +352,9 @@ def test_an_entry_that_cannot_be_read(
     """Is the store's fault, and is not written over."""
     store.values[ENTRY] = (entry, clock.wall + YEAR)
     calls: list[Callable[[], object]] = [
-        lambda: catalogue.find(ANY),
-        catalogue.known,
-        lambda: catalogue.create(name="Shop"),
+        lambda: catalogue.find(ANY), catalogue.known, lambda: catalogue.create(name="Shop"),
         lambda: catalogue.delete(ANY),
-    ]
+    ]  # fmt: skip
     for call in calls:
         with pytest.raises(StoreUnavailable):
             call()

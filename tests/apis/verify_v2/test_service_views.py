@@ -146,25 +146,12 @@ def test_a_page_that_there_cannot_be(catalogue, query):
     assert refused(catalogue.show("", query)) == (400, 60200)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("FriendlyName", ""),
-        ("FriendlyName", "x" * 31),
-        ("FriendlyName", "a\nb"),
-        ("FriendlyName", "call 12345"),
-        ("FriendlyName", "shop.example"),
-        ("CodeLength", "3"),
-        ("CodeLength", "11"),
-        ("CodeLength", ""),
-        ("CodeLength", "six"),
-        ("CodeLength", " 6"),
-        ("CodeLength", "1_0"),
-        ("CodeLength", "9" * 5000),
-        ("CustomCodeEnabled", "yes"),
-        ("DoNotShareWarningEnabled", ""),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [
+    ("FriendlyName", ""), ("FriendlyName", "x" * 31), ("FriendlyName", "a\nb"), ("FriendlyName", "call 12345"),
+    ("FriendlyName", "shop.example"), ("CodeLength", "3"), ("CodeLength", "11"), ("CodeLength", ""),
+    ("CodeLength", "six"), ("CodeLength", " 6"), ("CodeLength", "1_0"), ("CodeLength", "9" * 5000),
+    ("CustomCodeEnabled", "yes"), ("DoNotShareWarningEnabled", ""),
+])  # fmt: skip
 def test_a_field_that_cannot_be(catalogue, name, value):
     """60200 with its name, in a new service as in a change."""
     made = catalogue.create().json
@@ -180,17 +167,11 @@ def test_a_service_needs_a_name(catalogue):
     assert refused(catalogue.change("", CodeLength="6")) == (400, 60200)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("LookupEnabled", "true"),
-        ("Psd2Enabled", "True"),
-        ("DefaultTemplateSid", "HJ" + "a" * 32),
-        ("Whatsapp.From", "whatsapp:+14155238886"),
-        ("Whatsapp.MsgServiceSid", "MG" + "a" * 32),
-        ("VerifyEventSubscriptionEnabled", "true"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [
+    ("LookupEnabled", "true"), ("Psd2Enabled", "True"), ("DefaultTemplateSid", "HJ" + "a" * 32),
+    ("Whatsapp.From", "whatsapp:+14155238886"), ("Whatsapp.MsgServiceSid", "MG" + "a" * 32),
+    ("VerifyEventSubscriptionEnabled", "true"),
+])  # fmt: skip
 def test_what_a_service_does_not_do_here(catalogue, name, value):
     """60204, rather than a service that is not what was asked for."""
     assert refused(catalogue.create(**{name: value})) == (403, 60204)

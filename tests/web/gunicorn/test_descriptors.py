@@ -30,12 +30,8 @@ class System:
 
 
 @pytest.mark.parametrize(("soft", "hard", "forbids", "now"), [
-    (1024, 4096, False, 4096),
-    (64, 64, False, 64),
-    (1024, 2**20, False, descriptors.MOST),
-    (1024, INFINITE, False, descriptors.MOST),
-    (2**20, 2**20, False, 2**20),
-    (1024, 4096, True, 1024),
+    (1024, 4096, False, 4096), (64, 64, False, 64), (1024, 2**20, False, descriptors.MOST),
+    (1024, INFINITE, False, descriptors.MOST), (2**20, 2**20, False, 2**20), (1024, 4096, True, 1024),
 ])  # fmt: skip
 def test_the_soft_limit_is_raised_to_the_hard_one(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, forbids: bool, now: int
