@@ -32,11 +32,9 @@ class Site:
         return self.users.server.post(path, fields)
 
     def verify(self, path: str, **form: str) -> Answer:
-        """As Twilio's clients ask."""
         return self.users.server.post(f"{SERVICE}/{path}", urlencode(form), FORM)
 
     def send(self, api: str, user: User) -> Answer:
-        """Ask an API for a code."""
         if api == "native":
             return self.post("/send-otp", phone_number=user.number)
         if api == "users":
@@ -62,7 +60,6 @@ class Site:
         return user, code
 
     def check(self, api: str, user: User, code: str) -> Answer:
-        """Try a code."""
         if api == "native":
             return self.post("/verify-otp", phone_number=user.number, otp=code)
         if api == "users":
@@ -166,7 +163,6 @@ def test_the_fifth_attempt_may_be_right(site, last):
 
 @pytest.mark.parametrize("guesser", ["native", "phone", "verify_v2"])
 def test_users_counts_what_others_looked_at(site, guesser):
-    """Three attempts elsewhere are its three."""
     user, code = site.pending("users", guesser)
     assert [site.accepts(guesser, user, wrong(code)) for _ in range(3)] == [False] * 3
     assert site.check("users", user, code).status == 429
@@ -200,7 +196,6 @@ def test_the_caps_are_one(site, sends, apart):
 @pytest.mark.parametrize("sender", APIS)
 @pytest.mark.parametrize("status", ["canceled", "approved"])
 def test_what_verify_ends_is_over_for_all(site, sender, status):
-    """Whoever sent the code."""
     user, code = site.pending(sender, "phone")
     assert site.verify(f"Verifications/{user.number}", Status=status).json["status"] == status
     assert [api for api in APIS if site.accepts(api, user, code)] == []
@@ -208,7 +203,6 @@ def test_what_verify_ends_is_over_for_all(site, sender, status):
 
 @pytest.mark.parametrize("sender", APIS)
 def test_what_native_cancels_is_over_for_all(site, sender):
-    """By the id, which Verify tells too."""
     user, code = site.pending(sender, "phone")
     sid = site.verify("Verifications", To=user.number, Channel="sms").json["sid"]
     assert site.users.server.call("DELETE", f"/verifications/{sid}").json["status"] == "canceled"

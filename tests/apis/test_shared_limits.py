@@ -35,12 +35,10 @@ class Sites(Site):
         self.tokens = {}
 
     def form(self, path, **form):
-        """As Twilio's clients ask."""
         headers = basic() | {"Content-Type": "application/x-www-form-urlencoded"}
         return self.post(f"/v2/Services/{SERVICE}/{path}", urlencode(form).encode(), headers=headers)
 
     def ask(self, api, number, key=""):
-        """Ask an API for a code."""
         if api == "native":
             return self.send(number, key=key)
         if api == "users":
@@ -59,7 +57,6 @@ class Sites(Site):
         return self.code()
 
     def attempt(self, api, number, code):
-        """Try a code."""
         if api == "native":
             return self.verify(number, code)
         if api == "users":
@@ -96,7 +93,6 @@ def sites(tmp_path):
 
 
 def turned(turn):
-    """All APIs, another one first."""
     return APIS[turn:] + APIS[:turn]
 
 

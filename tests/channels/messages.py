@@ -20,7 +20,6 @@ UNREACHABLE = Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
 
 
 def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
-    """A message with a code in it."""
     return Message(to, CODE, f"Your OTP is: {CODE}", ttl, "VL" + "0" * 32)
 
 
@@ -44,7 +43,6 @@ class Clock:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Move on at once."""
         self.sleeps.append(seconds)
         self.now += seconds
 
@@ -60,17 +58,14 @@ class Stepping(socket.socket):
         self.clock, self.limits = clock, limits
 
     def settimeout(self, seconds: float | None) -> None:
-        """Keep the limit."""
         self.limits.append(seconds or 0.0)
         super().settimeout(seconds)
 
     def sendall(self, data: bytes) -> None:
-        """Write all, in a second."""
         self.clock.sleep(1.0)
         super().sendall(data)
 
     def recv_into(self, buffer: Any) -> int:
-        """Read a little, in a second."""
         self.clock.sleep(1.0)
         return super().recv_into(buffer, 40)
 

@@ -116,7 +116,6 @@ def test_half_an_api_key_is_a_fault(half):
     ],
 )
 def test_nothing_is_missing(name, given):
-    """Each of these is enough to send."""
     assert channels.faults(settings(name, **given)) == []
 
 

@@ -34,7 +34,6 @@ def test_a_broken_stream_does_not_raise():
 
 
 def test_closing_leaves_the_stream_open():
-    """Standard output is not ours to close."""
     stream = io.StringIO()
     ConsoleChannel(stream).close()
     assert not stream.closed

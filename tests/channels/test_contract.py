@@ -51,7 +51,6 @@ def test_deliver_hands_one_message_over(channel, twilio):
 
 
 def test_ids_differ(channel):
-    """Two messages have two ids."""
     first, second = (channel.deliver(replace(message(), send_id="VL" + digit * 32)) for digit in "12")
     assert first.provider_id != second.provider_id
 
@@ -71,7 +70,6 @@ def test_close_may_be_repeated(channel):
 
 
 def test_the_message_arrives(channel, twilio, capsys):
-    """The recipient gets the code."""
     channel.deliver(message())
     console = f"console: to {RECIPIENT}: Your OTP is: {CODE}\n" if channel.name == "console" else ""
     assert capsys.readouterr().out == console

@@ -45,7 +45,6 @@ def test_a_message_that_failed_at_once(broken, open_client):
 
 
 def test_a_refused_connection_is_definite(open_client):
-    """Where nobody listens, nothing was sent."""
     assert send(open_client(refused_url())) == refused(Reason.UNREACHABLE)
 
 

@@ -9,7 +9,6 @@ from tests.channels.messages import Clock, send, sent, wait_until
 
 
 def test_one_connection_serves_one_after_the_other(broken, open_client):
-    """Twenty messages, one TCP connection."""
     client = open_client(broken.url)
     assert all(sent(send(client)) for _ in range(20))
     assert (len(broken.posts), broken.connections) == (20, 1)

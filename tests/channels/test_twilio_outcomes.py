@@ -97,7 +97,6 @@ def test_any_other_exception_is_unknown(error):
 
 
 def test_without_a_connection_nothing_was_sent():
-    """NotSent is definite."""
     assert of_error(NotSent()) == Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
 
 

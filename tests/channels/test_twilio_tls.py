@@ -57,7 +57,6 @@ def test_a_handshake_that_breaks_off(broken, open_client):
 
 @pytest.mark.parametrize("mode", ["hang", "drip:0.05"])
 def test_the_deadline_holds_under_tls(tls, certificate, open_client, monkeypatch, mode):
-    """A record in pieces is no way around it."""
     monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
     tls.set(mode)
     assert send(open_client(tls.url, timeout=0.4)) == UNKNOWN

@@ -50,7 +50,6 @@ def test_each_write_and_read_has_what_is_left(open_client):
 
 
 def test_a_slow_answer_within_the_deadline_counts(broken, open_client):
-    """Twilio may take its time."""
     broken.set("slow:0.1")
     assert sent(send(open_client(broken.url)))
 

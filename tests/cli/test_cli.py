@@ -43,13 +43,11 @@ def test_a_new_key_opens_the_api(capsys):
 
 
 def test_by_default_a_key_sends_and_verifies(capsys):
-    """What a shop needs, and no more."""
     _, printed, _ = run(capsys, "keys", "new", "shop")
     assert "OTP_API_KEYS=shop:send+verify:" in printed
 
 
 def test_no_two_keys_are_alike(capsys):
-    """They are random."""
     assert run(capsys, "keys", "new", "shop")[1] != run(capsys, "keys", "new", "shop")[1]
 
 
@@ -114,7 +112,6 @@ def test_check_lists_all_faults(capsys, monkeypatch):
 
 
 def test_check_reads_dot_env(capsys, folder):
-    """As the server does."""
     (folder / ".env").write_text("PORT=x\n", encoding="ascii")
     assert run(capsys, "check")[0] == 1
 
@@ -151,7 +148,6 @@ def test_check_looks_into_the_directory(capsys, monkeypatch, tmp_path, content, 
 
 
 def test_check_looks_at_the_key_file(capsys, folder):
-    """One that others can read is a fault."""
     keyring.ensure(Settings())
     assert run(capsys, "check")[0] == 0
     (folder / "var" / "otp.keys").chmod(0o644)
@@ -193,14 +189,12 @@ def test_check_says_what_was_not_filled_in(capsys, folder):
 
 @pytest.mark.parametrize("arguments", [(), ("keys",), ("serve",), ("keys", "new"), ("check", "now")])
 def test_a_wrong_command_shows_how(capsys, arguments):
-    """Exit status 2, and the usage."""
     status, _, error = run(capsys, *arguments)
     assert status == 2
     assert "usage: python -m otp_app" in error
 
 
 def test_help_names_the_commands(capsys):
-    """Exit status 0."""
     status, printed, _ = run(capsys, "--help")
     assert status == 0
     assert "check" in printed

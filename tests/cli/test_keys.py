@@ -56,14 +56,12 @@ def test_an_api_key_is_of_an_account(capsys, given):
 
 @pytest.mark.parametrize("more", [(), ("--api-key",)])
 def test_no_two_accounts_are_alike(capsys, more):
-    """All of it is random."""
     one, other = (made(run(capsys, "keys", "account", *more)[1]) for _ in range(2))
     assert not set(one[1].values()) & set(other[1].values())
 
 
 @pytest.mark.parametrize("typed", [TOKEN, f"{TOKEN}\n", f" {TOKEN} \r\n", f"{TOKEN}\nmore\n"])
 def test_an_account_is_kept_with_its_token(capsys, monkeypatch, typed):
-    """Read from standard input, shown nowhere."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     status, printed, error = run(capsys, "keys", "account", SID)
     assert (status, error) == (0, "")
@@ -89,7 +87,6 @@ def test_what_is_no_account_is_refused(capsys, monkeypatch, sid, more):
 
 
 def test_a_terminal_does_not_show_the_token(tmp_path):
-    """What is typed appears nowhere."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "otp_app", "keys", "account", SID]
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

@@ -35,7 +35,6 @@ def folder(tmp_path, monkeypatch):
 
 
 def fill(*ledgers):
-    """A store with these ledgers."""
     with closing(open_store(URL)) as store:
         store.load([Item(f"n:{n}", encode(ledger), 3600.0) for n, ledger in enumerate(ledgers)])
 
@@ -84,13 +83,11 @@ def test_the_list_is_for_programs_too(capsys):
 
 
 def test_an_empty_store_lists_nothing(capsys):
-    """And says so beside the list."""
     fill()
     assert run(capsys, "verifications", "--json") == (0, "", "Verifications: 0. Pending: 0.\n")
 
 
 def test_what_cannot_be_read_is_reported(capsys):
-    """The rest is listed."""
     fill(quiet(0))
     with closing(open_store(URL)) as store:
         store.swap("n:broken", None, b"\xff", 3600.0)
@@ -99,7 +96,6 @@ def test_what_cannot_be_read_is_reported(capsys):
 
 
 def test_whoever_reads_may_stop(folder):
-    """`verifications | head` is no error."""
     begun = Instant(time.time(), "", 0.0)
     fill(*(Ledger(PHONE, (Verification(f"VE{n:032x}", "login", "k1", 6, begun, 300.0),)) for n in range(2000)))
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OTP_STORE_URL": URL}
@@ -148,7 +144,6 @@ def test_less_than_a_day_is_refused(capsys, days):
 
 
 def test_help_says_what_purging_costs(capsys):
-    """And that records expire without it."""
     words = " ".join(run(capsys, "purge", "--help")[1].split())
     assert "records expire by themselves, a day after the last message or 31 days after a wrong code" in words
     assert "their wrong attempts, whose sum over 30 days bounds guessing" in words
@@ -161,7 +156,6 @@ def test_help_says_what_purging_costs(capsys):
 @COMMANDS
 @pytest.mark.parametrize("how", [Freeze.MOVED, Freeze.FILLING])
 def test_a_frozen_store_is_refused(capsys, command, how):
-    """What it has is not what holds."""
     fill(quiet(40))
     frozen(how)
     assert run(capsys, *command) == (1, "", f"{how.message}\n")
@@ -169,14 +163,12 @@ def test_a_frozen_store_is_refused(capsys, command, how):
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_nothing_is_forgotten_while_records_move(capsys, dry):
-    """The copy has them already."""
     fill(quiet(40))
     frozen(Freeze.MOVING)
     assert run(capsys, "purge", *dry) == (1, "", f"{Freeze.MOVING.message}\n")
 
 
 def test_what_is_being_moved_is_listed(capsys):
-    """It still holds."""
     fill(quiet(0))
     frozen(Freeze.MOVING)
     assert run(capsys, "verifications")[0] == 0
@@ -190,7 +182,6 @@ def test_what_is_being_moved_is_listed(capsys):
     ("nowhere://", "OTP_STORE_URL: no store is known by this URL"),
 ])  # fmt: skip
 def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, command, url, line):
-    """No file is made for it."""
     monkeypatch.setenv("OTP_STORE_URL", url)
     status, printed, error = run(capsys, *command)
     assert (status, printed, error.startswith(line.format(folder=folder)), error.count("\n")) == (1, "", True, 1)
@@ -205,7 +196,6 @@ def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, comm
     ({"REDIS_HOST_FILE": "absent"}, "REDIS_HOST_FILE: the file cannot be read\n"),
 ])  # fmt: skip
 def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, command, given, line):
-    """Or the wrong one might be looked at."""
     monkeypatch.delenv("OTP_STORE_URL")
     for variable, text in given.items():
         monkeypatch.setenv(variable, text)
@@ -214,7 +204,6 @@ def test_a_store_that_is_not_clearly_named_is_a_line(capsys, monkeypatch, comman
 
 @COMMANDS
 def test_where_dot_env_cannot_be_read_nobody_knows_the_store(capsys, folder, monkeypatch, command):
-    """It may have named one."""
     monkeypatch.delenv("OTP_STORE_URL")
     (folder / ".env").write_bytes(b"\xff")
     assert run(capsys, *command) == (1, "", ".env: the file cannot be read as text\n")

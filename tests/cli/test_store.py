@@ -32,7 +32,6 @@ def folder(tmp_path, monkeypatch):
 
 
 def fill(url: str, count: int) -> str:
-    """Put so many entries there."""
     with closing(open_store(url)) as store:
         store.load([Item(f"k{n}", b"x", 3600.0) for n in range(count)])
     return url
@@ -126,7 +125,6 @@ def test_a_url_that_cannot_be_used_is_a_line(folder, url):
 
 
 def test_a_target_that_cannot_be_reached_stops_nothing(capsys):
-    """The first store is not frozen for it."""
     fill("sqlite:///a.db", 5)
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "redis://127.0.0.1:1/0")
     assert (status, printed) == (1, "")
@@ -137,7 +135,6 @@ def test_a_target_that_cannot_be_reached_stops_nothing(capsys):
 
 @pytest.mark.parametrize("command", [("copy", "sqlite:///typo.db", "sqlite:///b.db"), ("thaw", "sqlite:///typo.db")])
 def test_a_file_that_is_not_there_is_not_made(capsys, folder, command):
-    """A slip in the name of the store in use."""
     status, _, error = run(capsys, "store", *command)
     assert (status, error.partition(": ")[2]) == (1, f"the file {folder}/typo.db does not exist\n")
     assert list(folder.iterdir()) == []
@@ -177,29 +174,24 @@ def test_nothing_moves_to_where_no_server_would_start(capsys):
 
 
 def test_what_the_new_place_could_do_better_is_reported(capsys):
-    """And the copy goes on."""
     fill("sqlite:///a.db", 5)
     status, _, error = run(capsys, "store", "copy", "sqlite:///a.db", "tests.cli.test_store:Careless?b.db")
     assert (status, error.splitlines()[0]) == (0, "TO: it could be faster")
 
 
 def test_memory_cannot_be_moved(capsys):
-    """It is another process's."""
     status, printed, error = run(capsys, "store", "copy", "memory://", "sqlite:///b.db")
     assert (status, printed, len(error.splitlines())) == (1, "", 1)
     assert "use sqlite, redis or postgresql" in error
 
 
 def test_a_refused_copy_is_a_line(capsys):
-    """Such as one from an empty store."""
     fill("sqlite:///a.db", 0)
     status, printed, error = run(capsys, "store", "copy", "sqlite:///a.db", "sqlite:///b.db")
     assert (status, printed, error) == (1, "", "the first store is empty; check its URL\n")
 
 
 def test_an_interrupted_copy_is_given_up(capsys, monkeypatch):
-    """Ctrl-C is no traceback; servers go on."""
-
     def interrupted(*_):
         raise KeyboardInterrupt
 

@@ -147,5 +147,4 @@ def test_a_value_has_no_bytes_that_nobody_sees(content, tmp_path):
 
 
 def test_without_the_file_nothing_is_set(tmp_path):
-    """`.env` need not be there."""
     assert read_lines(tmp_path / ".env").values == {}

@@ -74,7 +74,6 @@ def test_a_setting_has_one_model():
 
 
 def test_a_repr_has_no_secret_of_any_model(tmp_path):
-    """It may stand in a log."""
     found, _ = Reader((Shop, Desk)).read({"OTP_SHOP_KEY": "s3cret"}, tmp_path)
     assert found.of(Shop).otp_shop_key == "s3cret"
     assert "otp_shop_name" in repr(found)

@@ -71,7 +71,6 @@ def test_keys_survive_a_restart(settings, key_file, monkeypatch):
 
 
 def test_two_servers_have_two_keys(tmp_path):
-    """Keys are random."""
     found = set()
     for name in ("one", "two"):
         settings = Settings(otp_store_url=f"sqlite:///{tmp_path}/{name}.db")
@@ -126,7 +125,6 @@ def test_a_draft_of_a_start_that_died_is_no_obstacle(settings, key_file):
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o666])
 def test_a_file_that_others_can_read_is_refused(settings, key_file, mode):
-    """With the command that mends it."""
     keyring.ensure(settings)
     key_file.chmod(mode)
     with pytest.raises(keyring.BadKeyFile, match=f"OTP_SECRET_KEYS: .*chmod 600 {key_file}"):
@@ -134,7 +132,6 @@ def test_a_file_that_others_can_read_is_refused(settings, key_file, mode):
 
 
 def test_a_file_for_the_owner_alone_will_do(settings, key_file):
-    """Read-only as well."""
     keyring.ensure(settings)
     key_file.chmod(0o400)
     assert keyring.keys(settings)
@@ -163,14 +160,12 @@ def test_a_file_that_is_gone_is_reported(settings):
 
 
 def test_where_no_file_can_be_it_is_reported(tmp_path):
-    """With the reason of the system."""
     (tmp_path / "file").touch()
     with pytest.raises(keyring.BadKeyFile, match="cannot be made"):
         keyring.ensure(Settings(otp_store_url=f"sqlite:///{tmp_path}/file/otp.db"))
 
 
 def test_keys_of_the_settings_count_and_no_file_is_made(tmp_path):
-    """The first of them makes new codes."""
     other = base64.b64encode(b"o" * 32).decode()
     settings = Settings(
         otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_secret_keys=f"k2:{other},k1:{SECRET}", otp_index_key=SECRET
@@ -224,7 +219,6 @@ def test_the_key_file_lies_beside_the_database(tmp_path, name, key_file, monkeyp
 
 
 def test_a_new_secret_has_32_random_bytes():
-    """In base64."""
     secrets = {keyring.new_secret() for _ in range(100)}
     assert len(secrets) == 100
     assert {len(base64.b64decode(secret)) for secret in secrets} == {32}

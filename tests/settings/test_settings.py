@@ -72,7 +72,6 @@ def test_secrets_are_not_in_a_repr():
 
 
 def test_nothing_set_is_all_defaults(tmp_path):
-    """Without a variable and without a file."""
     assert read({}, tmp_path) == (make_settings(), {})
 
 
@@ -101,7 +100,6 @@ def test_a_setting_within_a_value_of_the_environment_is_a_fault(value, tmp_path)
 
 
 def test_a_text_of_several_lines_is_a_good_value_of_the_environment(tmp_path):
-    """Messages may have them."""
     message = "Your code = {code}\n\nNever share it: OTP means one-time password.\nhttps://example.com/?a=b"
     assert read({"OTP_MESSAGE": message}, tmp_path)[1] == {}
 
@@ -195,7 +193,6 @@ def test_a_value_given_in_two_ways_is_a_fault(tmp_path):
 
 
 def test_an_empty_name_of_a_file_is_as_if_unset(tmp_path):
-    """It does not hide a line of .env."""
     (tmp_path / ".env").write_text("PORT=6000\n", encoding="utf-8")
     assert read({"PORT_FILE": ""}, tmp_path)[0].port == 6000
 
@@ -238,13 +235,11 @@ def test_a_redis_is_named_with_numbers(variable, tmp_path):
 
 
 def test_the_three_variables_may_stand_in_the_file(tmp_path):
-    """Each in the place where it is."""
     (tmp_path / ".env").write_text("REDIS_HOST=cache\nREDIS_DB=1\n", encoding="utf-8")
     assert read({"REDIS_DB": "2"}, tmp_path)[0].otp_store_url == "redis://cache:6379/2"
 
 
 def test_variables_of_others_do_nothing(tmp_path):
-    """The environment is full of them."""
     assert read({"PATH": "/bin", "port": "1"}, tmp_path) == (make_settings(), {})
 
 
@@ -267,7 +262,6 @@ GOOD = [
 
 @pytest.mark.parametrize(("variable", "text", "expected"), GOOD)
 def test_a_good_text_becomes_a_value(variable, text, expected, tmp_path):
-    """Of its own type."""
     settings, faults = read({variable: text}, tmp_path)
     assert faults == {}
     assert value(settings, variable.lower()) == expected
@@ -317,7 +311,6 @@ def test_no_variable_repeats_a_secret(fault, variable):
 
 
 def test_several_faults_are_all_reported(tmp_path):
-    """At once, and what is good is still read."""
     settings, faults = read({"PORT": "x", "OTP_TTL": "x", "HOST": "127.0.0.2"}, tmp_path)
     assert faults.keys() == {"PORT", "OTP_TTL"}
     assert (settings.host, settings.port) == ("127.0.0.2", 5000)

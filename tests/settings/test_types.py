@@ -42,7 +42,6 @@ def test_what_is_no_key_is_refused(text):
 
 
 def test_a_test_number_has_a_code_and_a_last_day():
-    """The day is still good, to its end (UTC)."""
     (found,) = types.test_numbers("+15005550006=123456@2026-12-31")
     assert found == types.FixedUntil("+15005550006", "123456", date(2026, 12, 31))
     assert found.ends == 1_798_761_600  # 2027-01-01T00:00:00Z
@@ -61,7 +60,6 @@ def test_what_is_no_test_number_is_refused(text):
 
 
 def test_a_number_that_is_only_possible_will_do():
-    """Test numbers need not be in use."""
     (found,) = types.test_numbers("+11111111111=123456@2026-12-31")
     assert found.phone == "+11111111111"
 
@@ -112,13 +110,11 @@ def test_what_is_no_country_is_refused(text):
 
 @pytest.mark.parametrize("text", ["", "1/second", "20/hour;60/day", "60/10minutes", "5 per minute", "5/minute, 9/day"])
 def test_limits_have_flask_limiters_notation(text):
-    """Empty: none."""
     assert types.rate_limits(text) == text
 
 
 @pytest.mark.parametrize("text", ["20", "20/", "20/fortnight", "-1/day", "x/day", "1/day;", "0.5/day"])
 def test_what_is_no_limit_is_refused(text):
-    """The fault shows how limits are written."""
     with pytest.raises(ValueError, match="20/hour;60/day"):
         types.rate_limits(text)
 
@@ -170,7 +166,6 @@ def test_a_proxy_is_an_address_or_a_network(text, network):
     "proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "UNIX", "unix:/x",
 ])  # fmt: skip
 def test_what_is_no_network_is_refused(text):
-    """A name would be looked up."""
     with pytest.raises(ValueError, match="such as"):
         types.proxies(text)
 

@@ -26,7 +26,6 @@ def test_the_tables_are_made_from_the_models():
     [(5000, "5000"), (300.0, "300"), (4e-05, "0.00004"), (True, "1"), ((30, 60), "30,60"), (frozenset(), "")],
 )
 def test_a_default_is_shown_as_one_writes_it(value, text):
-    """Not as Python shows it."""
     assert reference.text_of(value) == text
 
 

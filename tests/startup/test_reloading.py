@@ -67,7 +67,6 @@ def test_a_refused_reload_still_revokes(content, keys, left):
     ("OTP_VERIFY_ACCOUNTS=\nOTP_PUBLIC=perhaps\n", set(), False),
 ])  # fmt: skip
 def test_a_refused_reload_revokes_accounts_and_the_public(content, accounts, public, left):
-    """In the same way."""
     assert left(content)[1:] == (accounts, public)
 
 
@@ -131,7 +130,6 @@ def test_a_file_of_settings_that_is_lost_opens_nothing(content, tmp_path):
 
 @pytest.mark.usefixtures("first")
 def test_a_server_that_never_had_a_file_of_settings_misses_none(tmp_path):
-    """Its settings are in its environment."""
     reloading.accept(RUNNING, tmp_path)
     assert reloading.faults(RUNNING, RUNNING, tmp_path) == []
 

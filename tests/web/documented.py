@@ -30,7 +30,6 @@ class Endpoint(NamedTuple):
 
     @property
     def node(self) -> dict[str, Any]:
-        """What is said of it."""
         return WHOLE["paths"][self.path][self.method]
 
     @property
@@ -39,7 +38,6 @@ class Endpoint(NamedTuple):
         return next(iter(self.node.get("requestBody", {}).get("content", {}).items()), None)
 
     def bodies(self) -> list[dict[str, Any]]:
-        """Its bodies' examples."""
         return [example["value"] for example in self.media[1]["examples"].values()] if self.media else []
 
     def url(self) -> str:

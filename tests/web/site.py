@@ -82,7 +82,6 @@ class Site:
         self._numbers = fresh_numbers()
 
     def number(self) -> str:
-        """A number that nobody has used."""
         return next(self._numbers)
 
     def call(
@@ -103,11 +102,9 @@ class Site:
         )
 
     def post(self, path: str, body: Any, **how: Any) -> TestResponse:
-        """POST a body."""
         return self.call("POST", path, body, **how)
 
     def send(self, number: str | None = None, **how: Any) -> TestResponse:
-        """Ask for a code."""
         return self.post("/send-otp", {"phone_number": number or self.number()}, **how)
 
     def verify(self, number: str, otp: str | None = None, **how: Any) -> TestResponse:
@@ -115,7 +112,6 @@ class Site:
         return self.post("/verify-otp", {"phone_number": number, "otp": otp or self.code()}, **how)
 
     def code(self) -> str:
-        """The code of the last message."""
         return str(self.channel.messages[-1].code)
 
     def close(self) -> None:
@@ -128,5 +124,4 @@ def wrong(code: str) -> str:
 
 
 def api_key(name: str, scopes: str, secret: str) -> str:
-    """A line of OTP_API_KEYS."""
     return f"{name}:{scopes}:{hashlib.sha256(secret.encode()).hexdigest()}"

@@ -23,7 +23,6 @@ def full(open_all: Any) -> Any:
 
 
 def asked(site: Any, path: str) -> Any:
-    """A send through an API."""
     match path:
         case "/send-code":
             return site.post(path, {"user_id": "abc"})
@@ -47,7 +46,6 @@ def test_a_send_without_a_place_is_busy_and_changes_nothing(full: Any, path: str
 
 
 def test_checks_and_health_need_no_place(full: Any) -> None:
-    """However many sends wait."""
     assert full.verify(full.number(), "123456").status_code == 400
     assert full.call("GET", "/healthz").status_code == 200
 

@@ -97,7 +97,6 @@ def test_nobody_is_trusted_by_default():
     [("198.51.100.1", "198.51.100.1"), ("1.2.3.4, 10.0.0.1", "10.0.0.1"), ("garbage", "unknown"), (None, "unknown")],
 )
 def test_a_unix_peer_can_be_a_trusted_proxy(forwarded, client_address):
-    """OTP_TRUSTED_PROXIES=unix."""
     assert address("", forwarded, trusted=["unix"]) == client_address
 
 
@@ -131,7 +130,6 @@ def test_a_header_from_nowhere_is_warned_of_once(monkeypatch, caplog):
 
 
 def test_a_trusted_proxy_is_not_warned_of(monkeypatch, caplog):
-    """Nor a request without the header."""
     monkeypatch.setattr(logs, "_warned", set())
     client._address.cache_clear()
     address("127.0.0.1", "198.51.100.1")

@@ -51,7 +51,6 @@ def test_more_slashes_are_no_second_allowance(open_site):
 
 
 def test_of_several_limits_each_holds(open_site):
-    """20/hour;60/day is both."""
     site = open_site(otp_client_limits="5/hour;2/day")
     assert statuses([site.send() for _ in range(3)]) == [200, 200, 429]
 
@@ -111,14 +110,12 @@ def test_a_forged_header_is_no_new_client(open_site):
 
 
 def test_no_limit_is_a_setting_too(open_site):
-    """Empty: clients are not counted."""
     site = open_site(otp_client_limits="", otp_check_limits="")
     assert set(statuses([site.send() for _ in range(25)])) == {200}
 
 
 @pytest.mark.parametrize("only", ["otp_client_limits", "otp_check_limits"])
 def test_each_limit_is_switched_off_alone(open_site, only):
-    """The other one goes on."""
     site = open_site(**{"otp_client_limits": "1/day", "otp_check_limits": "1/day", only: ""})
     site.send()
     site.verify(site.number(), "000000")

@@ -60,7 +60,6 @@ def test_an_unknown_outcome_is_202(site):
 
 
 def test_a_sent_message_says_nothing_of_delivery(site):
-    """Seed 003's answer has no such word."""
     assert "delivery" not in site.send().json
 
 

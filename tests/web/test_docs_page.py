@@ -50,7 +50,6 @@ class Page(HTMLParser):
         self.texts.append((" ".join(self._open), data))
 
     def all(self, *tags):
-        """The attributes of these elements."""
         return [attributes for tag, attributes in self.elements if tag in tags]
 
     def attribute(self, name):
@@ -62,13 +61,11 @@ class Page(HTMLParser):
         return [text for path, text in self.texts if path.endswith(" ".join(tags))]
 
     def curls(self):
-        """The lines for a shell."""
         return [text for text in self.inside("pre", "code") if text.startswith("curl ")]
 
 
 @pytest.fixture
 def site(open_site):
-    """A server of everything."""
     return open_site(otp_apis=tuple(APIS), otp_directory_url="users.csv", otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
 
 
@@ -89,7 +86,6 @@ def test_it_has_every_operation(site):
 
 
 def test_it_has_every_field_and_status(site):
-    """And the example of each answer."""
     shown = page(site)
     text = " ".join(text for _, text in shown.texts)
     for endpoint in ENDPOINTS:
@@ -125,7 +121,6 @@ def test_it_explains_credentials(site):
 
 
 def test_a_server_with_fewer_apis_has_a_shorter_page(open_site):
-    """It is about the server that shows it."""
     shown = page(open_site(otp_apis=("native",)))
     assert "POST /send-otp" in shown.inside("h3", "code")
     assert "POST /send-code" not in shown.inside("h3", "code")
@@ -133,7 +128,6 @@ def test_a_server_with_fewer_apis_has_a_shorter_page(open_site):
 
 @pytest.mark.parametrize("words", ["Send a code", "send a code to a number", "the recipient", "the usual", "OTP sent"])
 def test_what_stands_in_the_document_is_no_markup(site, monkeypatch, tmp_path, words):
-    """Whatever a fragment says, and wherever."""
     shutil.copytree(openapi.APIS, tmp_path / "apis")
     fragment = tmp_path / "apis/native/openapi.json"
     text = fragment.read_text(encoding="utf-8")
@@ -171,7 +165,6 @@ def test_its_policy_lets_in_its_own_style_only(site):
 
 
 def test_its_other_headers_are_those_of_every_answer(site):
-    """Only the policy is its own."""
     docs, other = (site.call("GET", path).headers for path in ("/docs", "/healthz"))
     own = {"Content-Type", "Content-Length", "Content-Security-Policy"}
     assert {name: docs[name] for name in dict(docs) if name not in own} == {

@@ -125,7 +125,6 @@ def test_unknown_paths_are_404(site, path):
 @pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/verify-otp"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
 def test_other_methods_are_405(site, path, method):
-    """And learns which one is right."""
     answer = site.call(method, path, headers={"X-HTTP-Method-Override": "POST"})
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]

@@ -50,19 +50,16 @@ def test_a_form_by_any_spelling_is_taken(content_type):
     [None, "", "text/x", "application/json", f"{FORM}; charset=latin-1", f"{FORM}x", "multipart/form-data; boundary=x"],
 )
 def test_what_is_no_form_by_its_type_is_415(content_type):
-    """Nothing is guessed."""
     with pytest.raises(UnsupportedMedia, match="x-www-form-urlencoded"):
         read(b"To=1", content_type)
 
 
 def test_nothing_is_unpacked():
-    """A compressed form is none."""
     with pytest.raises(UnsupportedMedia):
         read(b"To=1", headers={"Content-Encoding": "gzip"})
 
 
 def test_8192_bytes_is_the_limit():
-    """As for JSON."""
     assert len(read(b"To=" + b"1" * 8189)["To"]) == 8189
     with pytest.raises(TooLarge):
         read(b"To=" + b"1" * 8190)

@@ -34,7 +34,6 @@ def reached(answer):
 
 @pytest.fixture
 def keyed(open_site):
-    """A server with API keys."""
     return open_site(otp_api_keys=KEYS)
 
 
@@ -141,7 +140,6 @@ def test_the_eleventh_wrong_key_of_a_minute_is_429(wrong_keys):
 
 
 def test_wrong_keys_have_ratelimit_fields(wrong_keys):
-    """As every refusal for a limit."""
     site, _ = wrong_keys
     answer = [site.send(key="wrong") for _ in range(11)][-1]
     assert answer.headers["RateLimit-Policy"].endswith(";q=10;w=60")
@@ -149,7 +147,6 @@ def test_wrong_keys_have_ratelimit_fields(wrong_keys):
 
 
 def test_the_next_minute_begins_anew(wrong_keys):
-    """A slip is forgiven."""
     site, move = wrong_keys
     for _ in range(11):
         site.send(key="wrong")
@@ -198,7 +195,6 @@ def test_readyz_stays_closed_where_the_proxy_forgets_to_name_the_client(open_sit
 
 
 def test_healthz_is_for_everybody(keyed):
-    """A load balancer needs no key."""
     assert keyed.call("GET", "/healthz", **REMOTE).status_code == 200
 
 
@@ -214,7 +210,6 @@ def test_a_view_that_says_nothing_is_refused(site):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:5000", "localhost:80", "LOCALHOST", "[::1]:5000"])
 def test_names_of_this_machine_are_its_own(site, host):
-    """By any port."""
     assert site.call("GET", "/healthz", HTTP_HOST=host).status_code == 200
 
 
@@ -238,7 +233,6 @@ def test_no_host_at_all_is_refused(site):
 
 
 def test_the_bound_name_is_trusted(open_site):
-    """HOST may be another loopback address."""
     assert open_site(host="127.0.0.2").call("GET", "/healthz", HTTP_HOST="127.0.0.2:5000").status_code == 200
 
 
@@ -308,7 +302,6 @@ def test_a_server_without_callers_knows_nginx_without_any_header(site):
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
 def test_a_server_without_callers_serves_its_own_machine(site, peer):
-    """By every loopback address."""
     assert site.send(REMOTE_ADDR=peer).status_code == 200
 
 

@@ -47,7 +47,6 @@ def test_no_answer_is_for_other_sites(site, make):
 
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)
 def test_no_answer_has_a_cookie(site, make):
-    """There are no sessions."""
     assert "Set-Cookie" not in make(site).headers
 
 

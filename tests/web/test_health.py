@@ -13,7 +13,6 @@ def test_healthz_says_ok_and_nothing_else(site):
 
 
 def test_readyz_says_ready(site):
-    """Store and channels work."""
     answer = site.call("GET", "/readyz")
     assert (answer.status_code, answer.json) == (200, {"status": "ready", "faults": {}})
 
@@ -47,6 +46,5 @@ def test_readyz_looks_into_the_directory(open_site, tmp_path):
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_head_has_no_body(site, path):
-    """Load balancers may ask with HEAD."""
     answer = site.call("HEAD", path)
     assert (answer.status_code, answer.get_data()) == (200, b"")

@@ -43,7 +43,6 @@ def test_another_body_is_422(site):
 
 
 def test_another_path_is_422(site):
-    """Resend is another request than send."""
     number = site.number()
     site.send(number, headers=KEY)
     answer = site.post("/resend-otp", {"phone_number": number}, headers=KEY)
@@ -51,7 +50,6 @@ def test_another_path_is_422(site):
 
 
 def test_resend_has_keys_too(site):
-    """By number as by id."""
     verification_id = site.send().json["verification_id"]
     site.clock.advance(31)
     answers = [site.post("/resend-otp", {"verification_id": verification_id}, headers=KEY) for _ in range(2)]
@@ -102,7 +100,6 @@ def test_what_is_no_key_is_refused(site, text):
 
 
 def test_the_longest_key_works(site):
-    """255 characters."""
     headers, number = {"Idempotency-Key": "~" * 255}, site.number()
     assert site.send(number, headers=headers).json == site.send(number, headers=headers).json
 
@@ -115,7 +112,6 @@ def test_a_refusal_frees_the_key(site):
 
 
 def test_a_limit_frees_the_key(site):
-    """After the wait the key still works."""
     number = site.number()
     site.send(number)
     assert site.send(number, headers=KEY).status_code == 429

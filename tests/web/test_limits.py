@@ -17,7 +17,6 @@ TEN_MINUTES = parse("2/10minutes")
 
 @pytest.fixture
 def now():
-    """The time, to be set."""
     return SimpleNamespace(seconds=START)
 
 
@@ -33,7 +32,6 @@ def limiter(storage):
 
 
 def test_a_window_has_its_amount(limiter):
-    """And no more, until it ends."""
     assert [limiter.hit(TEN_MINUTES, "client") for _ in range(3)] == [True, True, False]
 
 
@@ -71,20 +69,17 @@ def test_every_granularity_has_its_length(storage, now, text, seconds):
 
 
 def test_a_request_may_cost_more(limiter):
-    """The amount is what is counted."""
     assert limiter.hit(TEN_MINUTES, "client", cost=2)
     assert not limiter.hit(TEN_MINUTES, "client")
 
 
 def test_looking_does_not_count(storage):
-    """get reads."""
     key = TEN_MINUTES.key_for("client")
     storage.incr(key, 600)
     assert [storage.get(key) for _ in range(2)] == [1, 1]
 
 
 def test_clear_gives_the_window_back(limiter):
-    """And that of nobody else."""
     for who in ("client", "client", "other", "other"):
         limiter.hit(TEN_MINUTES, who)
     limiter.clear(TEN_MINUTES, "client")

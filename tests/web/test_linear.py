@@ -93,7 +93,6 @@ def inline(name: str, tree: ast.Module, names: dict[str, Any]) -> Iterator[tuple
 
 
 def ways(methods: set[str]) -> set[str]:
-    """The uses to try for these methods."""
     found = {"finditer" if method in ITERATING else method for method in methods} & USES.keys()
     return found or set(USES)
 
@@ -227,7 +226,6 @@ def test_no_header_costs_more_than_its_size(site, header):
 
 @pytest.mark.parametrize("media", BODIES)
 def test_no_body_costs_more_than_its_size(site, media):
-    """8 KB of it, on every route."""
     found = [
         (method, path, begin, unit)
         for method, path in routes(site)
@@ -239,7 +237,6 @@ def test_no_body_costs_more_than_its_size(site, media):
 
 
 def test_no_path_or_query_costs_more_than_its_size(site):
-    """2 KB, which is what gunicorn lets in."""
     found = [
         (path, unit)
         for path in {path for _, path in routes(site)}

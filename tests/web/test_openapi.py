@@ -29,7 +29,6 @@ from tests.web.site import api_key
 
 
 def test_it_is_openapi_3_1(everything):
-    """So that other tools can read it."""
     OpenAPIV31SpecValidator(everything.call("GET", "/openapi.json").json).validate()
 
 
@@ -78,7 +77,6 @@ def test_an_api_without_a_fragment_is_not_in_it(open_all, monkeypatch, tmp_path)
 
 
 def test_it_is_made_once(everything, monkeypatch, tmp_path):
-    """When it is first asked for."""
     first = everything.call("GET", "/openapi.json").data
     monkeypatch.setattr(openapi, "APIS", tmp_path)
     assert everything.call("GET", "/openapi.json").data == first
@@ -115,7 +113,6 @@ def test_it_says_who_may_call(open_all, keys, public):
 
 @pytest.mark.parametrize("scope", ["send", "verify", "metrics"])
 def test_it_says_which_scope_lets_in(open_all, scope):
-    """A key with another one is refused."""
     site = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
     for endpoint, security in secured(site):
         wanted = {scope for choice in security for scope in choice.get("bearer", [])}

@@ -27,7 +27,6 @@ from tests.web.site import wrong
 
 @endpoints
 def test_every_example_is_what_it_is_an_example_of(endpoint):
-    """Of requests and answers."""
     medias = [endpoint.media[1]] if endpoint.media else []
     for entry in endpoint.node["responses"].values():
         medias += resolve(WHOLE, entry).get("content", {}).values()
@@ -51,7 +50,6 @@ def test_every_error_has_an_example(endpoint):
 
 @endpoints
 def test_its_first_example_can_be_sent(everything, endpoint):
-    """It is a request that is understood."""
     answer = endpoint.ask(everything)
     assert answer.status_code not in (401, 405, 413, 415, 422, 500)
     assert_documented(endpoint, answer)
@@ -79,7 +77,6 @@ def test_it_promises_when_to_come_back(endpoint):
 
 @endpoints
 def test_a_host_of_others_is_documented(unharmed, endpoint):
-    """400, in the shape of the API."""
     answer = endpoint.ask(unharmed, HTTP_HOST="evil.example")
     assert answer.status_code == 400
     assert_documented(endpoint, answer)
@@ -107,7 +104,6 @@ LENIENT = {"changeService"}
 @endpoints_with_body
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_bad_body_is_documented(unharmed, endpoint, body):
-    """Whatever is wrong with it."""
     answer = endpoint.ask(unharmed, body)
     assert 400 <= answer.status_code <= 422 or endpoint.node["operationId"] in LENIENT
     assert_documented(endpoint, answer)
@@ -115,7 +111,6 @@ def test_a_bad_body_is_documented(unharmed, endpoint, body):
 
 @endpoints_with_body
 def test_a_large_body_is_documented(unharmed, endpoint):
-    """413."""
     answer = endpoint.ask(unharmed, b" " * 9000)
     assert answer.status_code == 413
     assert_documented(endpoint, answer)
@@ -124,7 +119,6 @@ def test_a_large_body_is_documented(unharmed, endpoint):
 @endpoints_with_body
 @pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "gzip"}], ids=str)
 def test_another_media_type_is_documented(unharmed, endpoint, how):
-    """415."""
     answer = endpoint.ask(unharmed, **how)
     assert answer.status_code == 415
     assert_documented(endpoint, answer)
@@ -132,7 +126,6 @@ def test_another_media_type_is_documented(unharmed, endpoint, how):
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if "401" in each.node["responses"]], ids=str)
 def test_wrong_credentials_are_documented(open_all, endpoint):
-    """401, and after ten of them 429."""
     site = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
     shown = {} if endpoint.path.startswith("/v2/") else {"Authorization": "Bearer wrong"}
     answers = [endpoint.ask(site, headers=shown) for _ in range(22)]  # the minute may change between them
@@ -142,7 +135,6 @@ def test_wrong_credentials_are_documented(open_all, endpoint):
 
 
 def test_a_store_that_is_away_is_documented(open_all, monkeypatch):
-    """503, wherever the store is asked."""
     site = open_all(otp_api_keys=KEYS, otp_verify_accounts=ACCOUNTS)
 
     def away(*_):
@@ -158,8 +150,6 @@ def test_a_store_that_is_away_is_documented(open_all, monkeypatch):
 
 
 def test_a_defect_is_documented(everything):
-    """500, in the shape of the API."""
-
     def defective(**_):
         raise KeyError("a defect")
 
@@ -174,7 +164,6 @@ def test_a_defect_is_documented(everything):
 
 @endpoints
 def test_a_limit_of_clients_is_documented(open_all, endpoint):
-    """429, wherever requests are counted."""
     site = open_all(otp_client_limits="1/hour", otp_check_limits="1/hour")
     answers = [endpoint.ask(site) for _ in range(2)]
     assert (answers[1].status_code == 429) == (endpoint.node["operationId"] in COUNTED)
@@ -198,14 +187,12 @@ sends = pytest.mark.parametrize("endpoint", [BY_NAME[name] for name in SENDS], i
 @sends
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_of_a_channel_is_documented(everything, endpoint, reason):
-    """Whatever a provider says."""
     everything.channel.answers.append(Delivery(Outcome.REFUSED, reason=reason))
     assert_documented(endpoint, endpoint.ask(everything))
 
 
 @sends
 def test_an_unknown_outcome_is_documented(everything, endpoint):
-    """The message may arrive."""
     everything.channel.answers.append(Delivery(Outcome.UNKNOWN))
     answer = endpoint.ask(everything)
     assert 200 <= answer.status_code < 300
@@ -226,7 +213,6 @@ def test_limits_of_a_number_are_documented(everything, endpoint):
 
 @sends
 def test_another_country_is_documented(open_all, endpoint):
-    """403."""
     answer = endpoint.ask(open_all(otp_countries="DE"))
     assert answer.status_code == 403
     assert_documented(endpoint, answer)
@@ -234,7 +220,6 @@ def test_another_country_is_documented(open_all, endpoint):
 
 @sends
 def test_a_fixed_line_is_documented(everything, endpoint):
-    """Which the one channel here cannot reach."""
     line = {"phone_number": "+442079460958", "user_id": "fixed", "To": "+442079460958", "Channel": "sms"}
     answer = endpoint.ask(everything, taken(endpoint, line))
     assert 400 <= answer.status_code < 500
@@ -295,7 +280,6 @@ def test_what_comes_of_checks_is_documented(everything, name):
 
 
 def test_what_becomes_of_verifications_is_documented(everything):
-    """Shown, ended, and not ended twice."""
     sent = everything.send().json["verification_id"]
     path = f"/verifications/{sent}"
     for method, status in ("GET", 200), ("DELETE", 200), ("DELETE", 409), ("GET", 200):
@@ -305,7 +289,6 @@ def test_what_becomes_of_verifications_is_documented(everything):
 
 
 def test_channels_that_do_not_work_are_documented(everything):
-    """readyz names them."""
     everything.channel.ping_raises = ChannelDown("down")
     answer = everything.call("GET", "/readyz")
     assert answer.json["faults"] == {"sms": "channel_down"}

@@ -118,7 +118,6 @@ def test_an_impossible_proof_is_refused_before_the_code_is_checked(open_site, se
 
 @pytest.mark.parametrize("value", ["!", "~" * 255, '"\\', "https://shop.example/?a=b#c"])
 def test_an_audience_and_a_nonce_come_back_as_they_were(site, value):
-    """1 to 255 visible ASCII characters."""
     number = site.number()
     site.send(number)
     said = claims(check(site, number, proof_audience=value, proof_nonce=value))

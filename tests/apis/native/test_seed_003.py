@@ -20,7 +20,6 @@ PATHS = pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/verify-ot
 
 @SENDS
 def test_send_and_resend_answer_success(seed, path):
-    """200, with the two keys as they were."""
     answer = seed.server.post(path, {"phone_number": seed.number()})
     assert answer.status == 200
     assert SENT.items() <= answer.json.items()
@@ -140,7 +139,6 @@ def test_codes_keep_leading_zeros(seed):
 
 @PATHS
 def test_get_is_405(seed, path):
-    """Reported in JSON."""
     answer = seed.server.call("GET", path)
     assert (answer.status, answer.json["status"]) == (405, 405)
     assert "POST" in answer.headers["Allow"]
@@ -149,7 +147,6 @@ def test_get_is_405(seed, path):
 @PATHS
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", ""])
 def test_another_content_type_is_415(seed, path, content_type):
-    """The status as it was, the body JSON."""
     answer = call(seed.server.port, "POST", path, "phone_number=1", {"Content-Type": content_type})
     assert (answer.status, answer.json["error_type"]) == (415, "unsupported_media_type")
 
@@ -157,7 +154,6 @@ def test_another_content_type_is_415(seed, path, content_type):
 @PATHS
 @pytest.mark.parametrize("body", ["", "{", "phone", "{'phone_number': '1'}"])
 def test_bad_json_is_400(seed, path, body):
-    """The status as it was, the body JSON."""
     answer = seed.server.post(path, body)
     assert (answer.status, answer.json["error"]) == (400, "The body is not valid JSON")
 

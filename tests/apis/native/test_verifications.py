@@ -101,7 +101,6 @@ def test_what_is_over_cannot_be_canceled(site):
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("verification_id", ["VE" + "0" * 32, "VE" + "A" * 32, "x", "%2B14155552671", "VE%00"])
 def test_what_names_nothing_is_not_found(site, method, verification_id):
-    """An unknown id, and what is none."""
     answer = site.call(method, f"/verifications/{verification_id}")
     assert (answer.status_code, answer.json["error_type"]) == (404, "not_found")
 

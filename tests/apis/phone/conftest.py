@@ -18,7 +18,6 @@ class PhoneCalls:
     """What callers of the API of seed 004 do, over a server's `ask`, `number` and `code_of`."""
 
     def register(self, number: str, headers: dict[str, str] | None = None) -> Answer:
-        """Ask for a code and a session token."""
         return self.ask("/api/phone/register", {"phone_number": number}, headers)
 
     def token(self, number: str) -> str:
@@ -33,7 +32,6 @@ class PhoneCalls:
         return number, self.token(number), self.code_of(number)
 
     def check(self, number: str, token: str, code: str) -> Answer:
-        """Try a code."""
         body = {"phone_number": number, "security_code": code, "session_token": token}
         return self.ask("/api/phone/verify", body)
 
@@ -42,11 +40,9 @@ class Phones(PhoneCalls, Seed):
     """A server with the native API and that of seed 004."""
 
     def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
-        """POST a body."""
         return self.server.post(path, body, headers)
 
     def code_of(self, number: str) -> str:
-        """The last code that a number got."""
         return self.provider.code(number)
 
 
@@ -57,12 +53,10 @@ class PhoneSite(PhoneCalls, Site):
         super().__init__(**{"otp_apis": "native,phone"} | given)
 
     def ask(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Answer:
-        """POST a body."""
         answer = self.post(path, body, headers=headers)
         return Answer(answer.status_code, answer.headers, answer.json)
 
     def code_of(self, number: str) -> str:
-        """The last code that a number got."""
         return next(message.code for message in reversed(self.channel.messages) if message.to == number)
 
 

@@ -150,7 +150,6 @@ def test_a_class_that_cannot_be_used(module, name, line):
 
 
 def test_a_module_that_is_not_there():
-    """The line names it."""
     with pytest.raises(ValueError, match="there is no module no_such_shop"):
         load_backend("no_such_shop.sms.Backend", {})
 
@@ -311,7 +310,6 @@ def test_a_code_of_the_classs_own_making():
 
 
 def test_a_class_without_codes_leaves_them_to_the_server():
-    """"" is any code."""
     assert over(Backend()).new_code() == ""
 
 
@@ -327,7 +325,6 @@ def test_what_cannot_be_a_code_stops_the_send(code, caplog):
 
 
 def test_a_code_that_does_not_come_stops_the_send(hanging):
-    """Within the timeout."""
     hanging.generate_security_code = lambda: hanging.go_on.wait(5)
     with pytest.raises(ChannelDown):
         over(hanging, timeout=0.05).new_code()
@@ -389,12 +386,10 @@ def test_a_server_sends_nothing_without_a_code(site, module):
 
 
 def test_it_is_called_backend_and_reaches_no_landlines():
-    """As text messages do not."""
     assert (BackendChannel.name, BackendChannel.landlines) == ("backend", False)
 
 
 def test_it_is_up_before_and_after_use_and_closes_twice():
-    """There is nothing to give up."""
     channel = over(Backend())
     channel.ping()
     channel.deliver(message())

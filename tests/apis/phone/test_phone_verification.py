@@ -101,7 +101,6 @@ def test_defaults_are_the_originals():
     ("APP_NAME", ""),
 ])  # fmt: skip
 def test_the_ends_of_a_range_are_in_it(name, value):
-    """And need no advice."""
     assert chosen(**{name: value}).advice == ()
 
 
@@ -188,7 +187,6 @@ def test_a_length_below_ones_own_minimum():
 
 @pytest.mark.parametrize("text", ["[]", "6", "{1: 2}", "{[]: 1}", "[" * 100_000, "null"])
 def test_what_is_no_object(text):
-    """One line says what to write."""
     assert faults(text)[0].endswith(WHAT_TO_WRITE)
 
 
@@ -203,14 +201,12 @@ UNREADABLE = {
 
 @pytest.mark.parametrize(("text", "line"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_line_that_cannot_be_read_is_named(text, line):
-    """By its number, without its content."""
     assert faults(text) == [f"line {line} cannot be read: {WHAT_TO_WRITE}"]
 
 
 @pytest.mark.parametrize("name", ["SID", "SECRET", "FROM"])
 @pytest.mark.parametrize("value", ["", 7, None, "s\ud83d"])
 def test_twilio_needs_its_options(name, value):
-    """Each by its name."""
     (fault,) = faults_of(OPTIONS=OPTIONS | {name: value})
     assert fault.startswith(f"OPTIONS.{name}: ")
     (fault,) = faults_of(OPTIONS={key: text for key, text in OPTIONS.items() if key != name})
@@ -236,7 +232,6 @@ def test_a_message_says_the_same_as_before(message, text):
 
 
 def test_twilio_becomes_the_channel_sms():
-    """Its options are our variables."""
     assert as_settings(chosen()) == {
         "OTP_CHANNELS": "sms",
         "TWILIO_ACCOUNT_SID": ACCOUNT,
@@ -270,13 +265,11 @@ def test_a_sandbox_has_one_code(backend):
 
 @pytest.mark.parametrize("code", ["123", "12345678901", "12345x", "١٢٣٤٥٦", "", 123456, "123456\n"])
 def test_the_code_of_a_sandbox_is_a_code(code):
-    """Or nobody could ever type it."""
     (fault,) = faults_of(BACKEND=SANDBOXES[0], OPTIONS={"SANDBOX_TOKEN": code})
     assert fault.startswith("OPTIONS.SANDBOX_TOKEN: ")
 
 
 def test_there_is_no_nexmo():
-    """The line says what to do instead."""
     line = "BACKEND: there is no Nexmo (Vonage) here: name a class of your own that sends through it"
     assert faults_of(BACKEND=NEXMO, OPTIONS={"KEY": "k", "SECRET": "s"}) == [line]
 
@@ -326,7 +319,6 @@ REACH = ({"OTP_API_KEYS": "shop:send:" + "0" * 64}, {"OTP_PUBLIC": "1", "OTP_COU
 
 @pytest.mark.parametrize("reach", REACH)
 def test_a_sandbox_is_for_this_machine_alone(load, reach):
-    """Everybody knows its code."""
     sandbox = GIVEN | {"BACKEND": SANDBOXES[0]}
     assert load(PHONE_VERIFICATION=json.dumps(sandbox)).of(PhoneSettings).phone_verification.sandbox_code == "123456"
     twilio = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "s", "TWILIO_PHONE_NUMBER": "+15005550006"}

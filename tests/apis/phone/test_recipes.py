@@ -238,7 +238,6 @@ def test_a_phone_that_was_verified_has_a_user(hooked, users):
 
 
 def test_the_hook_may_be_called_again(modules, users):
-    """It has nothing to complain of."""
     for _ in range(2):
         modules.accounts.create_user(Approval(PHONE, "login", "VE" + "0" * 32, "sms", 1_750_000_000.0))
     assert users() == [(PHONE, None)]
@@ -287,7 +286,6 @@ def test_ones_own_code_opens_no_other_account(hooked):
 
 
 def test_a_wrong_code_logs_nobody_in(hooked):
-    """And the right one does afterwards."""
     held = hooked.code_for()
     assert hooked.login(held | {"security_code": "0000"}) == (400, NOT_VALID, "nobody")
     assert hooked.login(held)[:2] == (200, {"status": "200"})
@@ -307,13 +305,11 @@ def test_who_came_by_phone_can_register_later(hooked, users):
 
 
 def test_without_the_hook_a_stranger_has_no_user(shop):
-    """A right code alone logs nobody in."""
     unknown = {"non_field_errors": ["There is no user with this phone number."]}
     assert shop.login(shop.code_for()) == (400, unknown, "nobody")
 
 
 def test_nobody_is_logged_in_without_a_cookie(shop):
-    """Or with one that somebody else signed."""
     client = shop.app.test_client()
     assert client.get("/me", base_url=BASE_URL).status_code == 401
     client.set_cookie("session", "eyJ1c2VyIjoxfQ.Z0000w.AAAAAAAAAAAAAAAAAAAAAAAAAAA", domain="127.0.0.1")

@@ -147,13 +147,11 @@ def test_verify_the_right_code_once(phones):
 
 
 def test_blanks_around_a_code_do_no_harm(phones):
-    """As it is pasted."""
     number, token, code = phones.registered()
     assert said(phones.check(f" {number}", f"{token}\n", f" {code} ")) == VERIFIED
 
 
 def test_of_many_right_codes_one_is_accepted(phones):
-    """Eight at the same moment."""
     number, token, code = phones.registered()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: said(phones.check(number, token, code)), range(8)))
@@ -189,7 +187,6 @@ def test_a_wrong_length_is_a_wrong_code(phones):
 
 @pytest.mark.parametrize("attempt", ["123", "12345678901", "abcdef", "123,56", "12345\u00b2", "-12345", "1" * 3000])
 def test_what_cannot_be_a_code_is_no_attempt(phones, attempt):
-    """Not valid, and no try is spent."""
     number, token, code = phones.registered()
     assert [said(phones.check(number, token, attempt)) for _ in range(6)] == [NOT_VALID] * 6
     assert said(phones.check(number, token, code)) == VERIFIED
@@ -263,7 +260,6 @@ def test_without_a_token_nothing_is_learnt_of_a_number(phones):
 
 
 def test_a_canceled_verification_is_not_valid(phones):
-    """The contract has no word for it."""
     number, code = phones.sent()
     phones.wait(31)
     answer = phones.server.post("/resend-otp", {"phone_number": number})

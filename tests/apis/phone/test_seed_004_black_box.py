@@ -54,13 +54,11 @@ BACKENDS = [
 
 @pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each of them."""
     return request.param
 
 
 @pytest.fixture(scope="module")
 def phones(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phones]:
-    """A server with this back end."""
     with backend.serving(tmp_path_factory.mktemp("phones")) as phones:
         yield phones
 
@@ -88,7 +86,6 @@ def test_registration_sends_a_message(tmp_path):
 
 
 def test_the_right_code_with_its_token_is_valid(phones):
-    """200 in these words."""
     assert said(verify(phones, *phones.registered())) == VERIFIED
 
 

@@ -80,7 +80,6 @@ def test_faults_of_many_kinds(phones):
 
 
 def test_other_fields_are_ignored(phones):
-    """They choose nothing."""
     number = phones.number()
     body = {"phone_number": number, "purpose": "payment", "security_code": "111111", "channel": "pigeon"}
     answer = phones.server.post(REGISTER, body)
@@ -134,7 +133,6 @@ def test_another_content_type(phones, path, sent, shown):
 
 
 def form(body, media=FORM, **headers):
-    """How to post a form."""
     return {"body": body, "headers": {"Content-Type": media} | headers}
 
 
@@ -260,7 +258,6 @@ def test_another_path(phones, path):
 
 
 def test_paths_that_are_not_of_this_api(phones):
-    """Keep the native words."""
     assert phones.server.post("/api/phones", BODY).json["error_type"] == "not_found"
     assert phones.server.call("GET", "/send-otp").json["error_type"] == "method_not_allowed"
 

@@ -23,7 +23,6 @@ OTHER_KEY = KEY.swapcase()
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
 def test_a_restart_forgets_nothing(tmp_path, new_store, kind):
-    """Tokens, codes and tries."""
     with serving_phones(tmp_path, store=new_store(kind)) as phones:
         (used, used_token, used_code), (number, token, code) = phones.registered(), phones.registered()
         assert said(phones.check(used, used_token, used_code)) == VERIFIED

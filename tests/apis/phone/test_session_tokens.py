@@ -25,7 +25,6 @@ def tokens(current="k1", keys=KEYS):
 
 
 def signed(claims, kid="k1", key=KEYS["k1"], algorithm="HS256", **headers):
-    """A token of somebody who has a key."""
     return jwt.encode(claims, key, algorithm, headers={"kid": kid, **headers})
 
 
@@ -91,7 +90,6 @@ def test_the_strong_algorithms_are_refused_with_our_own_key_too():
 
 
 def segment(said):
-    """A part of a token."""
     return base64.urlsafe_b64encode(said if isinstance(said, bytes) else json.dumps(said).encode()).decode().rstrip("=")
 
 
@@ -117,7 +115,6 @@ def test_what_is_no_token(token):
 
 
 def test_a_changed_token_is_unknown():
-    """Each of its characters counts."""
     token = tokens().issue(PHONE, ID)
     changed = [token[:n] + ("A" if token[n] != "A" else "B") + token[n + 1 :] for n in range(len(token))]
     assert {tokens().read(text) for text in changed} == {None}
@@ -125,7 +122,6 @@ def test_a_changed_token_is_unknown():
 
 
 def test_a_long_token_is_not_looked_at(monkeypatch):
-    """Though it is signed: nothing is decoded."""
     long = signed(CLAIMS | {"phone_number": "1" * MAX_LENGTH})
     just = signed(CLAIMS | {"phone_number": "1" * 600})
     assert tokens().read(just) == ("1" * 600, ID)
@@ -136,7 +132,6 @@ def test_a_long_token_is_not_looked_at(monkeypatch):
 
 @given(st.text() | st.lists(st.binary(max_size=60), min_size=1, max_size=4).map(lambda a: ".".join(map(segment, a))))
 def test_no_text_raises(token):
-    """None for whatever anybody sends."""
     assert tokens().read(token) is None
 
 

@@ -9,7 +9,6 @@ NO_TEXT = "Not a valid string."
 
 
 def refused(text):
-    """A check that accepts nothing."""
     return 400, {"non_field_errors": [text]}
 
 
@@ -20,7 +19,6 @@ TOO_MANY = refused("Too many failed verification attempts. Please request a new 
 
 
 def said(answer):
-    """Status and body."""
     return answer.status, answer.json
 
 

@@ -30,11 +30,9 @@ class Users(Seed):
     fresh: Iterator[User] = field(kw_only=True)
 
     def user(self) -> User:
-        """The next user."""
         return next(self.fresh)
 
     def send_code(self, user_id: str) -> Answer:
-        """Ask for a code."""
         return self.server.post("/send-code", {"user_id": user_id})
 
     def coded(self) -> tuple[User, str]:
@@ -44,7 +42,6 @@ class Users(Seed):
         return user, self.provider.code(user.number)
 
     def verify_code(self, user_id: str, passcode: str) -> Answer:
-        """Try a code."""
         return self.server.post("/verify-code", {"user_id": user_id, "passcode": passcode})
 
 

@@ -45,7 +45,6 @@ def test_user_ids_in_any_case(users):
 
 
 def test_send_to_nobody(users):
-    """404 in these words, and no message."""
     before = len(users.provider.posts)
     assert said(users.send_code("stranger")) == (404, {"detail": "User not found"})
     assert said(users.send_code("nophone")) == (404, {"detail": "Phone number not found for user"})
@@ -140,7 +139,6 @@ def test_an_expired_code(users):
 
 
 def test_an_expired_code_is_reported_to_one_of_many(users):
-    """Eight at the same moment: one 410."""
     user, code = users.coded()
     users.wait(301)
     with ThreadPoolExecutor(8) as pool:
@@ -199,7 +197,6 @@ def test_a_new_code_after_the_old_one_expired(users):
 
 
 def test_the_root_lists_the_endpoints(users):
-    """For whoever opens it in a browser."""
     answer = users.server.call("GET", "/")
     assert answer.status == 200
     assert {"/send-code", "/verify-code"} <= set(re.findall(r"/[a-z]+-code", json.dumps(answer.json)))

@@ -21,12 +21,10 @@ def faults(answer):
 
 
 def missing(name):
-    """A field that is not there."""
     return "missing", ["body", name], "Field required"
 
 
 def no_text(name):
-    """A field of another type."""
     return "string_type", ["body", name], "Input should be a valid string"
 
 
@@ -52,7 +50,6 @@ def test_fields_of_another_type(users, value):
 @PATHS
 @pytest.mark.parametrize("body", ["{", "marker", "{'user_id': 'marker'}", '{"user_id": "marker",}'])
 def test_what_is_no_json(users, path, body):
-    """One fault, of the body."""
     answer = users.server.post(path, body)
     ((kind, loc, message),) = faults(answer)
     assert (kind, loc[0], message) == ("json_invalid", "body", "JSON decode error")
@@ -62,14 +59,12 @@ def test_what_is_no_json(users, path, body):
 @PATHS
 @pytest.mark.parametrize("body", ["[]", '"marker"', "null", "5", '[{"user_id": "marker"}]'])
 def test_json_that_is_no_object(users, path, body):
-    """One fault, of the whole body."""
     answer = users.server.post(path, body)
     assert [loc for _, loc, _ in faults(answer)] == [["body"]]
     assert "marker" not in json.dumps(answer.json)
 
 
 def test_other_fields_are_ignored(users):
-    """As FastAPI does; they choose nothing."""
     user = users.user()
     assert users.server.post("/send-code", {"user_id": user.id, "phone": "+14155550000"}).status == 200
     body = {"user_id": user.id, "passcode": users.provider.code(user.number), "more": 1}

@@ -22,10 +22,8 @@ def expired(user_id):
 
 
 def nothing(user_id):
-    """There is no code to check."""
     return 404, failure(user_id, "No OTP found for this user or OTP has expired", "not_found")
 
 
 def said(answer):
-    """Status and body."""
     return answer.status, answer.json

@@ -18,5 +18,4 @@ def open_verify(open_site: Callable[..., Site]) -> Callable[..., Verify]:
 
 @pytest.fixture
 def verify(open_verify: Callable[..., Verify]) -> Verify:
-    """One with the usual settings."""
     return open_verify()

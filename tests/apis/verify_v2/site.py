@@ -23,7 +23,6 @@ DATE = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 def basic(user: str = ACCOUNT, secret: str = TOKEN) -> dict[str, str]:
-    """The header of Basic credentials."""
     return {"Authorization": "Basic " + b64encode(f"{user}:{secret}".encode()).decode()}
 
 
@@ -69,17 +68,13 @@ class Verify:
         return self.ask("POST", "/Verifications", form, service, headers)
 
     def check(self, code: str, service: str = SERVICE, **form: str) -> TestResponse:
-        """Check a code."""
         return self.ask("POST", "/VerificationCheck", {"Code": code} | form, service)
 
     def fetch(self, name: str, service: str = SERVICE) -> TestResponse:
-        """Look at a verification."""
         return self.ask("GET", f"/Verifications/{name}", service=service)
 
     def update(self, name: str, status: str, service: str = SERVICE) -> TestResponse:
-        """End a verification."""
         return self.ask("POST", f"/Verifications/{name}", {"Status": status}, service)
 
     def started(self) -> tuple[Any, str]:
-        """The answer to a start, and the code."""
         return self.start().json, self.site.code()

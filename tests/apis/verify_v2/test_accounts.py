@@ -23,7 +23,6 @@ class Account(Catalogue):
         self.user = user
 
     def ask(self, method, path, form=None, service="", headers=None):
-        """A request with its credentials."""
         return super().ask(method, path, form, service, headers or basic(self.user))
 
     def attempts(self, service, started, code):
@@ -40,7 +39,6 @@ class Account(Catalogue):
 
 @pytest.fixture(params=["", f"{SHARED}:login"], ids=["none configured", "one configured"])
 def site(request, open_site):
-    """A server with two accounts."""
     return open_site(**SETTINGS, otp_verify_services=request.param)
 
 

@@ -229,7 +229,6 @@ def test_another_service(verify):
 
 
 def test_a_service_that_there_is_not(verify):
-    """Is not found, whatever is asked of it."""
     number, gone = verify.site.number(), "VA" + "3" * 32
     answers = [
         verify.start(service=gone), verify.check("123456", gone, To=number), verify.fetch(number, gone),

@@ -23,7 +23,6 @@ FOUND, REFUSED = 404, 401  # of a verification that is not there
 
 
 def basic(user, secret):
-    """The header that curl -u sends."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
 
 
@@ -37,7 +36,6 @@ def fetch(site, headers, **how):
 
 
 def started(site, headers):
-    """The answer to a send."""
     headers = headers | {"Content-Type": "application/x-www-form-urlencoded"}
     return site.post(f"{SERVICE}/Verifications", f"To=%2B{site.number()[1:]}&Channel=sms".encode(), headers=headers)
 
@@ -47,7 +45,6 @@ def started(site, headers):
     [(ACCOUNT, "token", ACCOUNT), (KEY, "key secret", ACCOUNT), (OTHER, "tökén", OTHER)],
 )
 def test_an_account_and_its_keys_come_in(site, user, secret, account):
-    """What they do is the account's."""
     assert fetch(site, basic(user, secret)).status_code == FOUND
     assert started(site, basic(user, secret)).json["account_sid"] == account
 

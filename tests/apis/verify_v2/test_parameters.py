@@ -15,7 +15,6 @@ TWO_CHANNELS = "tests.web.site:RecordingChannel,tests.web.site:OtherChannel"
 
 @pytest.mark.parametrize("channel", ["call", "email", "sna", "rcs", "rbm", "whatsapp"])
 def test_a_channel_that_is_not_served(verify, channel):
-    """Twilio's word, not switched on here."""
     answer = verify.start(channel=channel)
     assert refused(answer) == (403, 60223)
     assert channel.upper() in answer.json["message"]
@@ -23,7 +22,6 @@ def test_a_channel_that_is_not_served(verify, channel):
 
 @pytest.mark.parametrize("channel", ["", "pigeon", "SMS", "console", "tests.web.site:RecordingChannel"])
 def test_a_word_that_is_no_channel(verify, channel):
-    """Not Twilio's, whatever it may be here."""
     answer = verify.start(channel=channel)
     assert refused(answer) == (400, 60200)
     assert "Channel" in answer.json["message"]
@@ -41,7 +39,6 @@ def test_the_channel_is_the_callers_choice(open_verify):
 
 
 def test_each_attempt_keeps_its_channel(open_verify):
-    """Whatever was asked for later."""
     verify = open_verify(otp_channels=TWO_CHANNELS)
     started = verify.start().json
     again = verify.start(started["to"], "whatsapp").json
@@ -118,7 +115,6 @@ def test_a_payment_is_not_approved(verify, name):
 
 
 def registry(verify):
-    """The Verify services that are known."""
     return verify.site.app.extensions["otp_states"][Verify].services
 
 
@@ -164,7 +160,6 @@ def test_a_service_of_its_own_figures(open_verify):
 
 @pytest.mark.parametrize("code", ["", "123", "12345678901", "12345a", "\u2460" * 6, "123456\n"])
 def test_what_is_no_code(verify, code):
-    """60200, and it costs no attempt."""
     started, right = verify.started()
     for _ in range(6):
         assert refused(verify.check(code, To=started["to"])) == (400, 60200)
@@ -172,7 +167,6 @@ def test_what_is_no_code(verify, code):
 
 
 def test_a_code_of_another_length_is_an_attempt(verify):
-    """Counted, like any wrong one."""
     started, right = verify.started()
     for _ in range(5):
         assert verify.check("1234", To=started["to"]).json["status"] == "pending"

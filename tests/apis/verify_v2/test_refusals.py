@@ -164,19 +164,16 @@ def test_bodies_that_are_no_forms(verify, path, body, content_type, status):
 
 
 def test_a_host_that_is_none_of_ours(verify):
-    """Also in this shape."""
     answer = verify.ask("GET", "", headers=basic() | {"Host": "elsewhere.example"})
     assert refused(answer) == (400, 20001)
 
 
 def test_other_apis_keep_their_words(verify):
-    """Only what is under /v2/ is translated."""
     assert verify.site.call("GET", "/v2x").json["error_type"] == "not_found"
     assert verify.site.send("12345").json["error_type"] == "invalid_phone"
 
 
 def test_an_api_that_is_not_served(open_site):
-    """Leaves its paths to the native words."""
     answer = open_site().call("POST", f"/v2/Services/{SERVICE}/Verifications", b"", basic())
     assert answer.json["error_type"] == "not_found"
 

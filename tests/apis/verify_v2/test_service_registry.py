@@ -41,7 +41,6 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def store(clock: FakeClock) -> DictStore:
-    """An empty store."""
     return DictStore(clock)
 
 
@@ -67,7 +66,6 @@ def configured(store: DictStore, clock: FakeClock) -> AccountServices:
 
 
 def test_while_there_is_none_every_sid_is_one(catalogue: AccountServices) -> None:
-    """For logging in, in six digits."""
     assert catalogue.find(ANY) == VerifyService(ANY, "login", "login")
 
 
@@ -76,12 +74,10 @@ def test_while_there_is_none_every_sid_is_one(catalogue: AccountServices) -> Non
     ["", "VA", ANY[:-1], f"{ANY}a", f"{ANY}\n", "VE" + "a" * 32, "va" + "a" * 32, "VA" + "A" * 32, "VA" + "g" * 32],
 )
 def test_what_is_no_sid_is_no_service(catalogue: AccountServices, sid: str) -> None:
-    """Whatever is configured or made."""
     assert catalogue.find(sid) is None
 
 
 def test_from_the_first_one_on_only_known_ones_answer(catalogue: AccountServices) -> None:
-    """Another SID is unknown from then on."""
     made = catalogue.create(name="Shop")
     assert catalogue.find(made.sid) == made
     assert catalogue.find(ANY) is None
@@ -154,7 +150,6 @@ def test_a_service_is_the_accounts_that_made_it(
 
 
 def test_an_account_takes_no_room_of_another(store: DictStore, clock: FakeClock) -> None:
-    """Each has an entry of its own."""
     fill(services_of(ALICE, store, clock), name="x")
     assert services_of(BOB, store, clock).create(name="Shop").name == "Shop"
 
@@ -192,7 +187,6 @@ def test_a_configured_service_is_there_for_all(store: DictStore, clock: FakeCloc
 def test_nothing_else_of_a_configured_service_is_changed(
     store: DictStore, clock: FakeClock, choice: dict[str, object]
 ) -> None:
-    """Nor is a part of what was asked for."""
     alice = services_of(ALICE, store, clock, LOGIN)
     with pytest.raises(ServiceFixed):
         alice.update(ANY, custom_code=True, **choice)
@@ -227,7 +221,6 @@ def test_they_are_listed_in_their_order(configured: AccountServices) -> None:
 
 
 def test_a_change_leaves_the_rest(catalogue: AccountServices, clock: FakeClock) -> None:
-    """And says when it was."""
     made = catalogue.create(name="Before", code_length=7)
     clock.forward(100)
     changed = catalogue.update(made.sid, name="After")
@@ -277,7 +270,6 @@ def test_what_was_not_made_here_cannot_be_changed(which: str, request: pytest.Fi
 
 
 def test_what_there_is_not_cannot_be_changed(configured: AccountServices) -> None:
-    """Nor what was deleted."""
     gone = configured.create(name="Shop").sid
     configured.delete(gone)
     for sid in (OTHER, gone, "nonsense"):

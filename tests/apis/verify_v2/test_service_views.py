@@ -24,23 +24,18 @@ class Catalogue(Verify):
     """A server, asked about its services."""
 
     def create(self, name="Shop", **form):
-        """Make one."""
         return self.change("", FriendlyName=name, **form)
 
     def show(self, sid, query=""):
-        """Show one, or ("") a page of all."""
         return self.ask("GET", query, service=sid)
 
     def change(self, sid, **form):
-        """Change one."""
         return self.ask("POST", "", form, sid)
 
     def delete(self, sid):
-        """Delete one."""
         return self.ask("DELETE", "", service=sid)
 
     def listed(self):
-        """The names of all."""
         return [service["friendly_name"] for service in self.show("").json["services"]]
 
 
@@ -142,7 +137,6 @@ def test_the_whole_list(catalogue):
     "query", ["?PageSize=0", "?PageSize=1001", "?PageSize=x", "?Page=-1", "?Page=1.5", "?Page=%D9%A1"]
 )
 def test_a_page_that_there_cannot_be(catalogue, query):
-    """60200."""
     assert refused(catalogue.show("", query)) == (400, 60200)
 
 
@@ -163,7 +157,6 @@ def test_a_field_that_cannot_be(catalogue, name, value):
 
 
 def test_a_service_needs_a_name(catalogue):
-    """As at Twilio."""
     assert refused(catalogue.change("", CodeLength="6")) == (400, 60200)
 
 
@@ -215,7 +208,6 @@ def test_a_made_service_has_codes_of_its_own(configured, named):
 
 
 def test_a_made_service_takes_its_codes(configured):
-    """And is the one that does."""
     sid = configured.create().json["sid"]
     started = configured.start(service=sid).json
     assert configured.check(configured.site.code(), sid, To=started["to"]).json["valid"] is True
@@ -268,7 +260,6 @@ def test_making_a_service_keeps_the_one_that_an_application_uses(catalogue):
 
 
 def test_when_there_is_no_room(catalogue):
-    """Reported plainly."""
     answers = [catalogue.create("x" * 30) for _ in range(60)]
     assert [answer.status_code for answer in answers[:40]] == [201] * 40
     assert refused(answers[-1]) == (400, 20001)

@@ -19,11 +19,9 @@ class System:
         self.soft, self.hard, self.forbids = soft, hard, forbids
 
     def getrlimit(self, _: int) -> tuple[int, int]:
-        """What holds."""
         return self.soft, self.hard
 
     def setrlimit(self, _: int, limits: tuple[int, int]) -> None:
-        """Change it."""
         if self.forbids:
             raise PermissionError
         self.soft, self.hard = limits
@@ -51,5 +49,4 @@ def test_the_soft_limit_is_raised_to_the_hard_one(
     (10, 288, 1),
 ])  # fmt: skip
 def test_clients_leave_descriptors_to_stores_and_providers(limit: int, threads: int, clients: int) -> None:
-    """However few there are."""
     assert descriptors.connections(limit, threads) == clients

@@ -24,7 +24,6 @@ class Listener:
         self.error, self.asked = error, 0
 
     def accept(self) -> Any:
-        """Fail."""
         self.asked += 1
         raise OSError(self.error, os.strerror(self.error))
 
@@ -39,16 +38,13 @@ class Poller:
         self.watched: dict[Any, Any] = {}
 
     def register(self, what: Any, _: int, callback: Any) -> None:
-        """Watch it."""
         self.watched[what] = callback
 
     def unregister(self, what: Any) -> None:
-        """Do not."""
         del self.watched[what]
 
 
 def worker(listener: Listener) -> Any:
-    """A worker that accepts connections."""
     cfg = SimpleNamespace(worker_connections=10, threads=4)
     worker: Any = HttpWorker.__new__(HttpWorker)
     worker.cfg, worker.sockets, worker.poller, worker._accepting, worker.nr_conns = cfg, [listener], Poller(), False, 0
@@ -81,7 +77,6 @@ def test_a_worker_outlives_the_end_of_descriptors(
 
 
 def test_another_fault_of_a_listening_socket_is_not_hidden() -> None:
-    """Such as one that was closed."""
     listener = Listener(errno.EBADF)
     served = worker(listener)
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):

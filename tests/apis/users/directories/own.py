@@ -8,7 +8,6 @@ class Directory:
         self._url = url
 
     def phone(self, user_id):
-        """Return the URL."""
         return self._url
 
     def close(self):

@@ -129,7 +129,6 @@ def test_a_ping_looks_into_the_file(write, tmp_path):
 
 @pytest.mark.parametrize("url", ["file:my%20users.csv", "my users.csv", "./my users.csv"])
 def test_a_relative_path_begins_where_the_server_starts(tmp_path, monkeypatch, url):
-    """Wherever the process goes later."""
     (tmp_path / "my users.csv").write_text(CSV)
     monkeypatch.chdir(tmp_path)
     relative = open_directory(url)
@@ -228,7 +227,6 @@ def test_what_is_no_file(tmp_path):
 
 
 def test_a_file_has_a_greatest_size(write):
-    """So that a slip does not fill the memory."""
     users = write("users.csv", CSV)
     assert FileDirectory(f"file:///{users._path}", max_size=len(CSV)).phone("ann") == ANN
     with pytest.raises(DirectoryUnavailable, match=f"more than {len(CSV) - 1} bytes"):
@@ -260,7 +258,6 @@ def test_others_go_on_while_one_reads(write, monkeypatch):
 
 
 def test_the_first_reading_is_waited_for(write, monkeypatch):
-    """But not for ever."""
     monkeypatch.setattr(file_module, "READ_TIMEOUT", 0.05)
     users = write("users.csv", CSV)
     with users._turn, pytest.raises(DirectoryUnavailable, match="it is being read"):

@@ -29,7 +29,6 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        """Remember the request, and answer."""
         self.server.seen.append((self.path, self.client_address, dict(self.headers)))
         answer = self.server.answers.get(self.path, (404, b"{}", {}))
         if answer is None:
@@ -58,14 +57,12 @@ class Server(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def end(self):
-        """Stop listening."""
         self.shutdown()
         self.server_close()
 
 
 @pytest.fixture
 def server():
-    """A web service without users."""
     found = Server()
     yield found
     found.end()
@@ -73,20 +70,17 @@ def server():
 
 @pytest.fixture
 def users(server):
-    """The directory at /users/{user_id}."""
     with closing(HttpsDirectory(f"http://127.0.0.1:{server.port}/users/{{user_id}}")) as directory:
         yield directory
 
 
 def test_a_host_alone_with_options_is_a_place_too(server):
-    """Its path is the root."""
     with closing(HttpsDirectory(f"http://127.0.0.1:{server.port}?id={{user_id}}")) as directory:
         assert directory.phone("ann") is None
     assert server.seen[0][0] == "/?id=ann"
 
 
 def ok(body, **headers):
-    """An answer of 200."""
     return 200, body if isinstance(body, bytes) else json.dumps(body).encode(), headers
 
 
@@ -95,7 +89,6 @@ def ok(body, **headers):
     (ok({"phone_number": None}), ""), (ok({"phone_number": ""}), ""), (ok({}), ""), ((404, b"<html>", {}), None),
 ])  # fmt: skip
 def test_what_a_service_says(server, users, answer, phone):
-    """A number, no number, no such user."""
     server.answers["/users/ann"] = answer
     assert users.phone("ann") == phone
 
@@ -207,7 +200,6 @@ def talk(listener, *turns):
 
 
 def drip(connection):
-    """A line now and then, for ever."""
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
         connection.sendall(b"X: y\r\n")
@@ -278,8 +270,6 @@ def test_an_answer_that_comes_after_hints_is_no_answer_for_the_next_user(listene
 
 
 def endless(opening, more):
-    """What goes on for ever."""
-
     def go_on(connection):
         connection.sendall(opening)
         while True:
@@ -306,7 +296,6 @@ def test_an_answer_without_end_is_not_kept(listener, how):
 
 
 def test_a_chunk_of_negative_length_is_a_fault_of_the_directory(listener):
-    """As any other answer that is no HTTP."""
     talk(listener, lambda connection: connection.sendall(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n12345\r\n0\r\n\r\n"))  # fmt: skip
     users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
@@ -319,7 +308,6 @@ NONSENSE = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 999999 x\r\n\r\n", b"HTTP/1.1 200
 
 @pytest.mark.parametrize("nonsense", NONSENSE, ids=["ssh", "status", "long"])
 def test_what_is_no_http(listener, nonsense):
-    """Is reported like the rest."""
     talk(listener, lambda connection: connection.sendall(nonsense))
     talk(listener, lambda connection: connection.sendall(nonsense))
     users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
@@ -344,7 +332,6 @@ def test_a_host_without_an_address():
 
 
 def test_all_addresses_share_the_time(monkeypatch):
-    """A host may have many that hang."""
     given = []
 
     def hang(address, timeout):
@@ -381,7 +368,6 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def tls_server(server, certificate):
-    """The web service over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -410,7 +396,6 @@ def test_a_certificate_of_ones_own(tls_server, certificate, monkeypatch):
 
 
 def test_an_answer_that_names_a_number_twice_is_a_fault():
-    """Parsers differ in which one counts."""
     with pytest.raises(DirectoryUnavailable, match="not what was agreed"):
         https._phone(b'{"phone_number": "+14155552671", "phone_number": "+14155552672"}')
 

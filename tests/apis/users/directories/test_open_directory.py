@@ -76,7 +76,6 @@ def test_a_directory_loads_no_other():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    """With what to type."""
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.delitem(sys.modules, DIRECTORIES["postgresql"].partition(":")[0], raising=False)
     with pytest.raises(ValueError, match=r"pip install .*-r requirements-postgres\.txt$"):

@@ -24,7 +24,6 @@ USERS = f"""
 
 @pytest.fixture(scope="module")
 def url(postgres_server):
-    """A database with some users."""
     found = postgres_server.new_url()
     with postgres_server.client(found.rpartition("/")[2]) as db:
         db.execute(USERS)
@@ -33,7 +32,6 @@ def url(postgres_server):
 
 @pytest.fixture
 def users(url):
-    """The directory of its usual table."""
     with closing(PostgresDirectory(url)) as directory:
         yield directory
 
@@ -63,7 +61,6 @@ def test_names_and_types_of_ones_own(url):
 
 
 def test_two_users_whose_ids_differ_by_case(users):
-    """Whose number it is, nobody can say."""
     with pytest.raises(DirectoryUnavailable, match="two users have this id"):
         users.phone("eve")
 
@@ -78,14 +75,12 @@ def test_a_name_that_is_not_there(url, option, fault):
 
 
 def test_it_is_only_read(users, monkeypatch):
-    """Whatever the statement were."""
     monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id IN (%s, %s) RETURNING user_id")
     with pytest.raises(DirectoryUnavailable, match="ReadOnlySqlTransaction"):
         users.phone("bob")
 
 
 def test_a_long_search_is_broken_off(url):
-    """By the server itself."""
     users = PostgresDirectory(f"{url}?table=slow")
     with closing(users), pytest.raises(DirectoryUnavailable, match="too long"):
         users.phone("nobody")
@@ -146,7 +141,6 @@ def seconds_of_a_fault(users):
 
 
 def until_found(users):
-    """The number, once the server is back."""
     end = time.monotonic() + 5
     while True:
         try:

@@ -19,7 +19,6 @@ SLOW = """
 
 @pytest.fixture
 def path(tmp_path):
-    """A file with some users."""
     with closing(sqlite3.connect(tmp_path / "users.db")) as db:
         db.execute("CREATE TABLE users (user_id, phone_number)")
         rows = [("Ann", f" {ANN} "), ("bob", None), (42, 14155552672), ("user_id", "x"), ("eve", BOB), ("EVE", ANN)]
@@ -55,12 +54,10 @@ def test_a_ping_sees_a_wrong_name_and_a_missing_file(path, tmp_path):
 
 
 def test_names_of_ones_own(path):
-    """Words of SQL too."""
     assert SqliteDirectory(f"sqlite:///{path}?table=order&id=from&phone=to").phone("ann") == ANN
 
 
 def test_two_users_whose_ids_differ_by_case(path):
-    """Whose number it is, nobody can say."""
     with pytest.raises(DirectoryUnavailable, match="two users have this id"):
         SqliteDirectory(f"sqlite:///{path}").phone("eve")
 
@@ -93,7 +90,6 @@ def test_another_file(path, tmp_path):
 
 
 def test_it_is_only_read(path, monkeypatch):
-    """Whatever the statement were."""
     users = SqliteDirectory(f"sqlite:///{path}")
     monkeypatch.setattr(users, "_look_up", "DELETE FROM users WHERE user_id IN (?, ?)")
     with pytest.raises(DirectoryUnavailable, match="SQLITE_READONLY"):

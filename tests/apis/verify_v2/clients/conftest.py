@@ -38,7 +38,6 @@ class Served(Seed):
     """The running server, asked as Twilio's clients ask."""
 
     def now(self) -> datetime:
-        """The server's time."""
         return datetime.now(UTC) + timedelta(seconds=float(self.offset.read_text()))
 
     def client(self, user: str = ACCOUNT, secret: str = TOKEN, account: str | None = None) -> Client:
@@ -48,7 +47,6 @@ class Served(Seed):
         return client
 
     def service(self, sid: str = SERVICE) -> Any:
-        """Twilio's client, at one service."""
         return self.client().verify.v2.services(sid)
 
     def started(self, **fields: Any) -> tuple[Any, str]:

@@ -36,14 +36,12 @@ class Check:
         self.failed: list[str] = []
 
     def all(self) -> None:
-        """Every check."""
         self.approval()
         self.cancellation()
         self.limits()
         self.refusals()
 
     def same(self, name: str, got: Any, wanted: Any) -> None:
-        """One check, one line."""
         fits = got == wanted
         print(f"{'ok  ' if fits else 'FAIL'} {name}" + ("" if fits else f": {got!r}, expected {wanted!r}"))
         if not fits:
@@ -57,7 +55,6 @@ class Check:
         return client.verify.v2.services(self.args.service)
 
     def look(self, response: Any, **_: Any) -> None:
-        """Hold an answer to Twilio's document."""
         prefix = urllib.parse.urlsplit(self.args.base).path.rstrip("/")
         where = response.request.path_url.split("?")[0].removeprefix(prefix)
         try:
@@ -90,7 +87,6 @@ class Check:
         self.same("a code works once", refused(lambda: checks.create(to=to, code=right)), (404, 20404))
 
     def cancellation(self) -> None:
-        """By WhatsApp, and called off."""
         service, to = self.service(), "+14153330002"
         started = service.verifications.create(to=to, channel="whatsapp")
         self.same("WhatsApp is a channel", (started.status, started.channel), ("pending", "whatsapp"))
@@ -100,7 +96,6 @@ class Check:
         self.same("canceled is gone", late, (404, 20404))
 
     def limits(self) -> None:
-        """Five messages and five attempts."""
         service, to = self.service(), "+14153330003"
         sends = [refused(lambda: service.verifications.create(to=to, channel="sms")) for _ in range(6)]
         self.same("the sixth send is refused", sends[-2:], ["accepted: pending", (429, 60203)])
@@ -109,7 +104,6 @@ class Check:
         self.same("the sixth check is refused", attempts[-2:], ["accepted: pending", (429, 60202)])
 
     def refusals(self) -> None:
-        """What callers do wrong."""
         service, to = self.service(), "+14153330004"
         create = service.verifications.create
         self.same("a bad number", refused(lambda: create(to="12345", channel="sms")), (400, 60200))

@@ -35,7 +35,6 @@ def contract():
 
 
 def as_it_is(document):
-    """Anything that Twilio may be asked."""
     return document
 
 

@@ -30,7 +30,6 @@ def test_a_code_from_sending_to_approval(served, service):
 
 
 def test_a_number_that_is_none(service):
-    """No id, no exception."""
     assert service.send_otp_to_phone("12345") is None
 
 
