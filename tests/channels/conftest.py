@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 
+from otp_app.channels import open_channels
 from otp_app.channels.twilio.client import TwilioClient, connect_sdk
 from otp_app.channels.twilio.transport import Transport
 from otp_app.settings import Settings
 from tests.channels.messages import ACCOUNT, NUMBER, SANDBOX
 from tests.configuration import make_settings
+from tests.twilio.fake_twilio import FakeTwilio
 from tests.twilio.fixtures import broken, twilio
 
 __all__ = ["broken", "open_client", "settings_for", "twilio"]
@@ -43,6 +46,18 @@ def open_client(settings_for: Callable[..., Settings]) -> Iterator[Callable[...,
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def open_channel(twilio: FakeTwilio, settings_for: Callable[..., Settings]) -> Iterator[Callable[..., Any]]:
+    """Call it with a name and settings to get a channel over the stand-in, which is closed after the test."""
+    with ExitStack() as opened:
+
+        def make(name: str, **given: Any) -> Any:
+            (channel,) = open_channels(settings_for(twilio.url, otp_channels=(name,), **given))
+            return opened.enter_context(closing(channel))
+
+        yield make
 
 
 def _only_clock(parts: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from otp_app.channels import open_channels
 from otp_app.core.delivery import Delivery, Outcome
 from tests.channels.messages import CODE, RECIPIENT, SERVICE, TEMPLATE, message
 
@@ -24,11 +23,9 @@ def way(request):
 
 
 @pytest.fixture
-def channel(way, twilio, settings_for):
+def channel(way, open_channel):
     name, given = way
-    (channel,) = open_channels(settings_for(twilio.url, otp_channels=(name,), **given))
-    yield channel
-    channel.close()
+    return open_channel(name, **given)
 
 
 def test_name_is_what_callers_say(channel, way):

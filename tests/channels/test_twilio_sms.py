@@ -1,23 +1,16 @@
 """Text messages: what Twilio is asked for, and what its answers mean to callers."""
 
+from functools import partial
+
 import pytest
 
-from otp_app.channels import open_channels
 from otp_app.core.delivery import Outcome, Reason
 from tests.channels.messages import CODE, NUMBER, RECIPIENT, SERVICE, message
 
 
 @pytest.fixture
-def open_sms(twilio, settings_for):
-    opened = []
-
-    def make(**given):
-        opened.extend(open_channels(settings_for(twilio.url, otp_channels=("sms",), **given)))
-        return opened[-1]
-
-    yield make
-    for channel in opened:
-        channel.close()
+def open_sms(open_channel):
+    return partial(open_channel, "sms")
 
 
 def test_the_request_from_a_number(twilio, open_sms):
@@ -80,11 +73,3 @@ def test_the_sender_with_a_full_queue(open_sms, monkeypatch):
     monkeypatch.setattr("otp_app.channels.twilio.transport.THROTTLE_PAUSE", 0.01)
     delivery = open_sms(twilio_phone_number="+15005550008").deliver(message())
     assert (delivery.outcome, delivery.reason, delivery.provider_code) == (Outcome.REFUSED, Reason.THROTTLED, 21611)
-
-
-def test_one_request_for_each_message(twilio, open_sms):
-    """A message, taken or refused, is asked for once."""
-    channel = open_sms()
-    channel.deliver(message())
-    channel.deliver(message("+15005550009"))
-    assert [call.operation for call in twilio.calls] == ["CreateMessage"] * 2

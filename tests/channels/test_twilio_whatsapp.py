@@ -1,23 +1,15 @@
 """WhatsApp: template or free text, and the prefix that is ours to add."""
 
+from functools import partial
+
 import pytest
 
-from otp_app.channels import open_channels
-from otp_app.core.delivery import Outcome, Reason
 from tests.channels.messages import CODE, RECIPIENT, SANDBOX, SERVICE, TEMPLATE, message
 
 
 @pytest.fixture
-def open_whatsapp(twilio, settings_for):
-    opened = []
-
-    def make(**given):
-        opened.extend(open_channels(settings_for(twilio.url, otp_channels=("whatsapp",), **given)))
-        return opened[-1]
-
-    yield make
-    for channel in opened:
-        channel.close()
+def open_whatsapp(open_channel):
+    return partial(open_channel, "whatsapp")
 
 
 def test_free_text(twilio, open_whatsapp):
@@ -69,14 +61,3 @@ def test_a_messaging_service_sends_where_there_is_no_number(twilio, open_whatsap
     form = twilio.messages[0].form
     assert (form["MessagingServiceSid"], form["To"]) == (SERVICE, f"whatsapp:{RECIPIENT}")
     assert "From" not in form
-
-
-@pytest.mark.parametrize(("code", "reason"), [
-    (63003, Reason.BAD_NUMBER), (63024, Reason.BAD_NUMBER), (63033, Reason.OPTED_OUT), (63007, Reason.ACCOUNT),
-    (63015, Reason.ACCOUNT), (63016, Reason.ACCOUNT),
-])  # fmt: skip
-def test_refusals_of_whatsapp(twilio, open_whatsapp, code, reason):
-    """What only WhatsApp refuses keeps its meaning."""
-    twilio.fail(code, status=400)
-    delivery = open_whatsapp().deliver(message())
-    assert (delivery.outcome, delivery.reason, delivery.provider_code) == (Outcome.REFUSED, reason, code)

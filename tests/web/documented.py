@@ -74,8 +74,9 @@ def assert_fits(schema: dict[str, Any], value: Any) -> None:
     Draft202012Validator({**schema, "components": WHOLE["components"]}).validate(value)
 
 
-def assert_documented(endpoint: Endpoint, answer: TestResponse) -> None:
-    """The status, type, headers and body of an answer are those that the document promises."""
+def assert_documented(endpoint: Endpoint, answer: TestResponse, *statuses: int) -> None:
+    """The status, type, headers and body of an answer are those that the document promises; `statuses`: one of them."""
+    assert not statuses or answer.status_code in statuses, f"{endpoint.method} {endpoint.path}: {answer.status_code}"
     response = endpoint.node["responses"].get(str(answer.status_code))
     assert response, f"{endpoint.method} {endpoint.path} answers {answer.status_code}: {answer.get_data(as_text=True)}"
     response = resolve(WHOLE, response)

@@ -59,36 +59,6 @@ def test_an_unknown_outcome_is_202(site):
     assert site.verify(number).status_code == 200
 
 
-def test_a_sent_message_says_nothing_of_delivery(site):
-    assert "delivery" not in site.send().json
-
-
-def test_the_next_channel_follows_a_refusal(open_site):
-    """OTP_CHANNELS is an order: the answer names the channel that took the message."""
-    site = open_site(otp_channels="tests.web.site:RecordingChannel,tests.web.site:OtherChannel")
-    site.channel.answers.append(refused(Reason.UNREACHABLE))
-    answer = site.send()
-    assert (answer.status_code, answer.json["channel"]) == (200, "whatsapp")
-
-
-def test_an_unknown_outcome_is_the_end(open_site):
-    """After a message that may arrive no second one goes by another channel."""
-    site = open_site(otp_channels="tests.web.site:RecordingChannel,tests.web.site:OtherChannel")
-    site.channel.answers.append(Delivery(Outcome.UNKNOWN))
-    assert site.send().status_code == 202
-    assert site.services.channels[1].messages == []
-
-
-def test_a_refused_number_costs_one_call(site):
-    """What was refused for its number is not asked again for ten minutes."""
-    site.channel.answers.append(refused(Reason.BAD_NUMBER))
-    number = site.number()
-    site.send(number)
-    site.clock.advance(31)
-    assert site.send(number).status_code == 422
-    assert len(site.channel.messages) == 1
-
-
 def test_a_failure_of_ours_costs_the_user_nothing(site):
     """After a refusal that is not about the number the next send may follow at once."""
     site.channel.answers.append(refused(Reason.ACCOUNT))
