@@ -32,7 +32,6 @@ class Through(Sites):
         return sum(call.operation == operation for call in self.twilio.calls)
 
     def held(self, number):
-        """What Twilio has of a number."""
         return next(v for v in self.twilio.verify.verifications.values() if v["to"] == number)
 
 
@@ -123,8 +122,6 @@ def test_a_message_whose_answer_is_lost_may_arrive(site, api):
 
 
 def lost(handler):
-    """Do as asked, and hang up."""
-
     def hang_up(call):
         handler(call)
         raise ConnectionAbortedError

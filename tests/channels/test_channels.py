@@ -67,14 +67,11 @@ def test_two_channels_of_one_name_are_a_fault():
     assert channels.unopened(settings("console", f"{__name__}:Heir")) == [line]
 
 
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("fax", "OTP_CHANNELS: a channel is not known: use backend, console, sms, twilio_verify, whatsapp or module:"),
-        ("no.such.module:Class", "OTP_CHANNELS: there is no module no: write package.module:Class of a module that"),
-        ("json:Class", "OTP_CHANNELS: json has no Class that can be called: name something that it has"),
-    ],
-)
+@pytest.mark.parametrize(("name", "line"), [
+    ("fax", "OTP_CHANNELS: a channel is not known: use backend, console, sms, twilio_verify, whatsapp or module:"),
+    ("no.such.module:Class", "OTP_CHANNELS: there is no module no: write package.module:Class of a module that"),
+    ("json:Class", "OTP_CHANNELS: json has no Class that can be called: name something that it has"),
+])  # fmt: skip
 def test_a_wrong_name_says_what_to_change(name, line):
     """One line names the setting and what may stand there, at opening and among the faults of start-up."""
     with pytest.raises(ValueError, match="OTP_CHANNELS") as caught:
@@ -88,11 +85,9 @@ def test_every_fault_is_listed_at_once():
     """An operator who has set nothing reads of everything, and of the common things once."""
     lines = channels.faults(settings("sms", "whatsapp"))
     assert [line.partition(":")[0] for line in lines] == [
-        "TWILIO_ACCOUNT_SID",
-        "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET",
-        "TWILIO_PHONE_NUMBER",
+        "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET", "TWILIO_PHONE_NUMBER",
         "TWILIO_WHATSAPP_NUMBER",
-    ]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("half", KEY)
@@ -104,17 +99,14 @@ def test_half_an_api_key_is_a_fault(half):
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "given"),
-    [
-        ("console", {}),
-        ("sms", {**OPEN, "twilio_phone_number": "+15005550006"}),
-        ("sms", {**OPEN, "twilio_messaging_service_sid": SERVICE}),
-        ("sms", {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1"}),
-        ("whatsapp", {**OPEN, "twilio_whatsapp_number": SANDBOX}),
-        ("whatsapp", {**OPEN, "twilio_messaging_service_sid": SERVICE, "twilio_content_sid": TEMPLATE}),
-    ],
-)
+@pytest.mark.parametrize(("name", "given"), [
+    ("console", {}),
+    ("sms", {**OPEN, "twilio_phone_number": "+15005550006"}),
+    ("sms", {**OPEN, "twilio_messaging_service_sid": SERVICE}),
+    ("sms", {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1"}),
+    ("whatsapp", {**OPEN, "twilio_whatsapp_number": SANDBOX}),
+    ("whatsapp", {**OPEN, "twilio_messaging_service_sid": SERVICE, "twilio_content_sid": TEMPLATE}),
+])  # fmt: skip
 def test_nothing_is_missing(name, given):
     assert channels.faults(settings(name, **given)) == []
 

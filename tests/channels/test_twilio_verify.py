@@ -29,7 +29,6 @@ def settings(settings_for: Callable[..., Settings], twilio: FakeTwilio) -> Setti
 
 @pytest.fixture
 def channels(settings: Settings) -> Iterator[dict[str, VerifyChannel]]:
-    """Twilio's channels by their names."""
     opened = open_channels(settings)
     yield {channel.name: channel for channel in opened}  # type: ignore[misc]
     opened[0].close()
@@ -89,23 +88,20 @@ def test_twilios_own_limits(channels: dict[str, VerifyChannel], twilio: FakeTwil
     assert [channels["sms"].check(sid, attempt) for attempt in (wrong(code), code)] == [Finding.WRONG, Finding.SPENT]
 
 
-@pytest.mark.parametrize(
-    ("mode", "sent", "found"),
-    [
-        ("500", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("html", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("object", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("list", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("ok", Outcome.UNKNOWN, Finding.UNKNOWN),  # a message, as if the request had gone elsewhere
-        ("close", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("reset", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("problem:500:404:20404", Outcome.UNKNOWN, Finding.UNKNOWN),
-        ("problem:404:404:20404", Outcome.REFUSED, Finding.GONE),
-        ("400:60200", Outcome.REFUSED, Finding.NOT_ASKED),
-        ("401", Outcome.REFUSED, Finding.NOT_ASKED),
-        ("429:9", Outcome.REFUSED, Finding.NOT_ASKED),
-    ],
-)
+@pytest.mark.parametrize(("mode", "sent", "found"), [
+    ("500", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("html", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("object", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("list", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("ok", Outcome.UNKNOWN, Finding.UNKNOWN),  # a message, as if the request had gone elsewhere
+    ("close", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("reset", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("problem:500:404:20404", Outcome.UNKNOWN, Finding.UNKNOWN),
+    ("problem:404:404:20404", Outcome.REFUSED, Finding.GONE),
+    ("400:60200", Outcome.REFUSED, Finding.NOT_ASKED),
+    ("401", Outcome.REFUSED, Finding.NOT_ASKED),
+    ("429:9", Outcome.REFUSED, Finding.NOT_ASKED),
+])  # fmt: skip
 def test_nothing_but_a_clear_answer_says_that_a_code_is_right(
     broken: BrokenTwilio, at: Callable[..., VerifyChannel], mode: str, sent: Outcome, found: Finding
 ) -> None:

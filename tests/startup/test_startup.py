@@ -221,7 +221,6 @@ GOOD = {
 
 @pytest.mark.parametrize("environ", GOOD.values(), ids=GOOD)
 def test_what_is_safe_starts(environ, tmp_path):
-    """The settings come back."""
     settings = startup.load(environ, tmp_path)
     assert settings.host == environ.get("HOST", "127.0.0.1")
 
@@ -253,7 +252,6 @@ def test_all_faults_are_reported_at_once(tmp_path):
 
 
 def test_the_exception_reads_as_its_lines(tmp_path):
-    """For whoever only prints it."""
     with pytest.raises(startup.BadSettings, match=r"PORT: .*; HOST: .*"):
         startup.load({"PORT": "x", "HOST": "0.0.0.0"}, tmp_path)
 
@@ -287,7 +285,6 @@ def test_an_unknown_store_needs_no_word_about_keys(tmp_path):
     {"TWILIO_AUTH_TOKEN": "sup3rsecret", "TWILIO_API_KEY_SECRET": "sup3rsecret", "OTP_CHANNELS": "whatsapp"},
 ])  # fmt: skip
 def test_no_line_shows_what_may_be_secret(environ, tmp_path):
-    """Lines go to the journal."""
     assert "sup3rsecret" not in str(refused(environ, tmp_path))
 
 
@@ -356,7 +353,6 @@ def test_prepare_makes_keys_and_tries_the_store(tmp_path):
 
 
 def test_prepare_refuses_a_bad_key_file(tmp_path):
-    """As a line like all others."""
     (tmp_path / "otp.keys").write_text("nothing", encoding="ascii")
     (tmp_path / "otp.keys").chmod(0o600)
     with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: .* is damaged"):
@@ -371,7 +367,6 @@ def test_prepare_refuses_a_store_that_does_not_work(tmp_path):
 
 
 def test_prepare_refuses_a_folder_that_cannot_be(tmp_path):
-    """Where the database's folder is a file."""
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(startup.BadSettings, match=r"OTP_SECRET_KEYS: the key file .* cannot be made"):
         startup.prepare(settings_for(tmp_path / "file"))
@@ -391,7 +386,6 @@ def test_prepare_refuses_keys_of_a_file_that_are_no_secrets(code, index, proof, 
 
 
 def send(settings):
-    """Leave a record in the store."""
     services = build(settings)
     services.verifications.send("+919812345678", SendRequest())
     services.close()
@@ -434,14 +428,12 @@ class ServerChecks(MemoryStore):
 
 
 def test_prepare_tells_what_the_server_of_a_store_could_do_better():
-    """It starts, and the operator reads it."""
     assert startup.prepare(make_settings(otp_store_url="memory://")) == []
     lines = startup.prepare(make_settings(otp_store_url="tests.startup.test_startup:ServerChecks", **OWN_KEYS))
     assert lines == ["OTP_STORE_URL: it could be faster"]
 
 
 def test_prepare_refuses_a_server_that_nobody_should_use():
-    """With all reasons at once."""
     with pytest.raises(startup.BadSettings) as refused:
         startup.prepare(make_settings(otp_store_url="tests.startup.test_startup:ServerChecks?refuse", **OWN_KEYS))
     assert refused.value.faults == ["OTP_STORE_URL: it drops what it pleases", "OTP_STORE_URL: it forgets"]
@@ -464,7 +456,6 @@ def test_a_store_that_is_away_may_be_replaced_by_memory(caplog):
 
 
 def test_a_store_that_is_there_is_used_whatever_the_fallback(tmp_path):
-    """And nothing is said."""
     settings = settings_for(tmp_path, otp_store_fallback="memory")
     assert settle(settings) == (settings_for(tmp_path), [])
     services = build(settings)
@@ -483,7 +474,6 @@ def test_a_store_that_was_moved_is_not_replaced_by_memory(tmp_path):
 
 
 def test_what_could_be_better_is_advice(tmp_path):
-    """The server starts, and says so."""
     (line,) = startup.advice(startup.load(SMS | {"OTP_API_KEYS": KEY}, tmp_path))
     assert line.startswith("TWILIO_AUTH_TOKEN")
 
