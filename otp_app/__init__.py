@@ -8,8 +8,8 @@ its own line or above; no API, channel or store imports another one.
     app
     startup
     apis
-    web
-    accounts  wiring
+    web  workers
+    accounts  bus  wiring
     background  channels  maintenance  proof  store  stores
     clock  logs
     settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from secrets import token_bytes
 from typing import Any
 
@@ -18,19 +19,22 @@ from sqlalchemy.exc import IntegrityError
 from otp_app.accounts import statements as sql
 from otp_app.accounts.database import Database
 from otp_app.accounts.errors import NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
+from otp_app.accounts.purposes import CHANGE, DELETE, LOG_IN, SIGN_UP
 from otp_app.accounts.tokens import hash_of, new_session
 from otp_app.core.errors import InvalidInput
 from otp_app.core.instant import Clock
 from otp_app.core.phone import spelling
 from otp_app.core.policy import DAY
-from otp_app.core.results import DEFAULT_PURPOSE, FreshSendResult, SendRequest, SendResult
+from otp_app.core.results import FreshSendResult, SendRequest
 from otp_app.core.service import VerificationService
 
-SIGN_UP, LOG_IN, CHANGE, DELETE = "signup", DEFAULT_PURPOSE, "change", "delete"
 NOTES_KEPT = 90 * DAY  # seconds
 NOTES_SHOWN = 100
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _EMAIL = re.compile(r"([^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189})?")
+
+#: takes the number of a sign-up, its request, and what to call before the code can come
+Ask = Callable[[str, SendRequest, Callable[[], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,10 @@ class Note:
 
 
 class Accounts:
-    """The accounts of one database. Each method raises AccountsUnavailable while that cannot be used."""
+    """The accounts of one database. Each method raises AccountsUnavailable while that cannot be used.
+
+    `ask` is there where others make and send the codes of sign-ups, later.
+    """
 
     def __init__(
         self,
@@ -80,9 +87,11 @@ class Accounts:
         clock: Clock,
         session_ttl: float,
         random_bytes: Callable[[int], bytes] = token_bytes,
+        ask: Ask | None = None,
     ) -> None:
         self._verifications, self._db = verifications, database
         self._clock, self._session_ttl, self._random_bytes = clock, int(session_ttl), random_bytes
+        self._ask = ask
 
     # ---- without a session
 
@@ -91,20 +100,22 @@ class Accounts:
         with self._db.reading() as db:
             return db.execute(sql.USER, {"phone": spelling(phone_number)}).first() is not None
 
-    def sign_up(self, phone_number: str, request: SendRequest, name: str = "", email: str = "") -> FreshSendResult:
-        """Send a code to a new user. Until it is shown there is no such user, and anybody may sign up again.
+    def sign_up(self, phone_number: str, request: SendRequest, name: str = "", email: str = "") -> None:
+        """Send a code to a new user, or ask for it. Until it is shown there is no such user, and anybody may sign up
+        again.
 
-        Raises UserExists, InvalidInput, and what VerificationService.send raises.
+        Raises UserExists, InvalidInput, and what VerificationService.send, or `ask`, raises.
         """
         _check_profile(name, email)
         if self.is_registered(phone_number):
             raise UserExists("phone number already exists")
 
-        def keep(result: SendResult) -> None:  # a message leaves only to a number that can be verified
-            del result
-            self._keep_unverified(spelling(phone_number), name, email)
-
-        return self._verifications.send(phone_number, replace(request, purpose=SIGN_UP), keep)
+        # Only for a number that can be verified, and before its code can arrive.
+        keep = partial(self._keep_unverified, spelling(phone_number), name, email)
+        if self._ask:
+            self._ask(phone_number, request, keep)
+        else:
+            self._verifications.send(phone_number, replace(request, purpose=SIGN_UP), lambda _: keep())
 
     def verify(self, phone_number: str, code: str) -> str:
         """Check the code of a sign-up and return the token of a new session.

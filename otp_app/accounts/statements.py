@@ -67,3 +67,9 @@ NOTES = (
     .order_by(activity.c.at.desc(), activity.c.id.desc())
     .limit(bindparam("most"))
 )
+#: :phone -> the id of the user, who may not have verified the number yet
+ANY_USER = select(users.c.id).where(users.c.phone_number == _PHONE)
+#: :of_user, :of_event, :of_at
+NOTED = select(activity.c.id).where(
+    activity.c.user_id == _USER_ID, activity.c.event == bindparam("of_event"), activity.c.at == bindparam("of_at")
+)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from otp_app.cli import accounts, keys, records, serve, store
+from otp_app.cli import accounts, keys, records, serve, store, worker
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, advice, load, look, unreachable
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))
     store.describe(commands.add_parser("store", help="move all records to another store"))
     serve.add(commands)
+    worker.describe(commands.add_parser("worker", help="send, or note, what messages of RabbitMQ ask for"))
     return parser
 
 

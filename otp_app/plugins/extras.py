@@ -10,6 +10,7 @@ LOCK_FILES = {
     "alembic": "requirements-accounts.txt",
     "cryptography": "requirements-eddsa.txt",
     "grpcio": "requirements-grpc.txt",
+    "pika": "requirements-amqp.txt",
     "psycopg": "requirements-postgres.txt",
     "psycopg_pool": "requirements-postgres.txt",
     "redis": "requirements-redis.txt",

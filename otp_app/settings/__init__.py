@@ -159,6 +159,21 @@ class Settings(Model, frozen=True, kw_only=True):
     otp_session_ttl: Annotated[float, Meta(ge=300, le=31_536_000), Setting(
         "Life of a session in whole seconds; 2592000 are 30 days.",
     )] = 2_592_000
+    otp_amqp_url: Annotated[str, Setting(
+        "[RabbitMQ](rabbitmq.md), with `requirements-amqp.txt`: sign-ups ask workers for their codes. All servers and "
+        "workers need one store.", form="`amqp://user:password@host:5672/%2F` or `amqps://`",
+        default="not set: the server sends the codes itself", secret=True,
+    )] = ""
+    otp_amqp_quorum: Annotated[bool, Setting(
+        "1: quorum queues, for a cluster of brokers. Queues of the other kind must be deleted before.",
+    )] = False
+    otp_amqp_consumers: Annotated[int, Meta(ge=1, le=64), Setting(
+        "Messages that a worker handles at a time, each on a connection of its own.",
+    )] = 4
+    otp_amqp_publish_code: Annotated[bool, Setting(
+        "1: the code itself is in the messages of `otp_to_auth`, for receivers that check codes themselves. Everybody "
+        "who can read that queue can then log in as anybody.",
+    )] = False
 
     otp_api_keys: Annotated[tuple[ApiKey, ...], Setting(
         "Callers with an API key. `python -m otp_app keys new NAME` prints a line. The scopes are `send`, `verify`, "

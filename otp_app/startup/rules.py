@@ -184,6 +184,22 @@ def _sharing(settings: Settings) -> str:
         return "unknown"
 
 
+def _amqp(settings: Settings) -> str | None:
+    if not settings.otp_amqp_url:
+        return None
+    try:
+        load_object("otp_app.bus.connecting:parameters", "setting")(settings.otp_amqp_url)
+    except ValueError as error:
+        return f"OTP_AMQP_URL: {error}"
+    return None
+
+
+def _amqp_store(settings: Settings) -> str | None:
+    if not settings.otp_amqp_url or not needs_one_process(settings):
+        return None
+    return "OTP_AMQP_URL: workers cannot share the memory store: set OTP_STORE_URL=sqlite:///var/otp.db"
+
+
 def _fault(parse: Callable[[str], object], text: str, variable: str) -> str | None:
     try:
         if text:
@@ -206,6 +222,8 @@ RULES = (
     Rule(("OTP_STORE_URL",), _store),
     Rule(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
     Rule(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
+    Rule(("OTP_AMQP_URL",), _amqp),
+    Rule(("OTP_AMQP_URL", "OTP_STORE_URL", "OTP_STORE_FALLBACK"), _amqp_store),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
     Rule(("OTP_SECRET_KEYS",), _secret_keys),
     Rule(("OTP_INDEX_KEY",), _index_key),

@@ -40,6 +40,7 @@ STATUS = {
     "store_unavailable": 503,
     "directory_unavailable": 503,
     "accounts_unavailable": 503,
+    "bus_unavailable": 503,
     "unknown_key": 503,
     "unchecked": 503,
     "channel_down": 503,

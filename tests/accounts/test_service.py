@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.accounts.errors import NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
-from otp_app.accounts.service import Note
+from otp_app.accounts.service import Accounts, Note
 from otp_app.core.errors import InvalidInput, InvalidPhone, TooSoon
 from tests.accounts.conftest import REQUEST, TTL
 from tests.web.site import wrong
@@ -272,3 +272,18 @@ def test_activity_is_kept_for_90_days(bureau):
     bureau.site.clock.advance(90 * DAY + 1)
     bureau.accounts.update_profile(session, "Ann")
     assert bureau.accounts.activity(session) == [Note("update_profile", int(bureau.site.clock().wall))]
+
+
+def test_a_sign_up_can_leave_the_code_to_others(bureau):
+    """They are asked once the row is there: a code must not come before it. If they cannot be, there is no user."""
+    number, asked = bureau.number(), []
+
+    def ask(phone_number, request, keep):
+        keep()
+        asked.append((phone_number, request, bureau.rows("SELECT phone_number FROM accounts_users")))
+
+    verifications, clock = bureau.site.services.verifications, bureau.site.clock
+    Accounts(verifications, bureau.database, clock=clock, session_ttl=TTL, ask=ask).sign_up(number, REQUEST)
+    assert asked == [(number, REQUEST, [(number,)])]
+    assert bureau.site.channel.messages == []
+    assert not bureau.accounts.is_registered(number)

@@ -31,6 +31,7 @@ OUTSIDE = {
     "gunicorn": {"web.gunicorn.worker", "web.gunicorn.connection"},
     "urllib3": {"apis.users.directories.https"},
     "redis": {"stores.redis"},
+    "pika": {"bus.connecting"},
     "sqlalchemy": {"accounts"},
     "alembic": {"accounts.migrating", "accounts.migrations.env", "accounts.migrations.versions.0001_accounts"},
     "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres"},

@@ -111,6 +111,10 @@ REFUSALS = {
     "a memory to fall back to, for several workers": (
         {"OTP_STORE_FALLBACK": "memory", "WEB_CONCURRENCY": "2"}, "OTP_STORE_FALLBACK", "WEB_CONCURRENCY=1",
     ),
+    "no broker that can be": ({"OTP_AMQP_URL": "http://x"}, "OTP_AMQP_URL", "amqp://user:password@host:5672/%2F"),
+    "a broker beside memory": (
+        {"OTP_AMQP_URL": "amqp://x", "OTP_STORE_URL": "memory://"}, "OTP_AMQP_URL", "OTP_STORE_URL=sqlite:///",
+    ),
     "an unknown store": ({"OTP_STORE_URL": "mongo://x", **KEYS}, "OTP_STORE_URL", "use one of"),
     "a store without a file": ({"OTP_STORE_URL": "sqlite:///"}, "OTP_STORE_URL", "sqlite:///relative/path"),
     "an unknown option of a store": ({"OTP_STORE_URL": "sqlite:///otp.db?mode=ro"}, "OTP_STORE_URL", "synchronous"),

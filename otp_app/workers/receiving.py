@@ -1,0 +1,38 @@
+"""A worker's threads: each receives, works and acknowledges on a connection of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+from otp_app.bus.connecting import Broker
+from otp_app.bus.consumer import Consumer, Handler
+from otp_app.bus.letters import Route
+from otp_app.clock import system_clock
+from otp_app.core.errors import OtpError
+from otp_app.logs import log
+from otp_app.settings import Settings
+
+
+def receive(
+    settings: Settings,
+    route: Route,
+    handle: Handler,
+    *,
+    is_passing: Callable[[OtpError], bool],
+    ttl: float,
+    stopping: Event,
+) -> None:
+    """Hand the messages of a queue to `handle` (see bus.consumer.Consumer), and return once `stopping` is set and those
+    at hand are done.
+    """
+    broker, clock = Broker(settings.otp_amqp_url, quorum=settings.otp_amqp_quorum), system_clock()
+    consumer = Consumer(
+        broker, route, handle, is_passing=is_passing, ttl=ttl, wall=lambda: clock().wall, stopping=stopping
+    )
+    threads = [Thread(target=consumer.run, name=f"consumer-{n}") for n in range(settings.otp_amqp_consumers)]
+    for thread in threads:
+        thread.start()
+    log.info("receiving", extra={"fields": {"queue": route.queue, "consumers": len(threads)}})
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,64 @@
+"""What `worker auth` does with a message: one note for each code, in the activity of its user."""
+
+from __future__ import annotations
+
+import pytest
+
+from otp_app.accounts.errors import AccountsUnavailable
+from otp_app.bus.letters import Letter
+from tests.accounts.conftest import REQUEST, Bureau
+from tests.bus.desk import Desk, notes_desk
+
+
+@pytest.fixture
+def desk(bureau: Bureau) -> Desk:
+    return notes_desk(bureau.site, bureau.database)
+
+
+def notes(bureau):
+    return bureau.rows("SELECT event, at FROM accounts_activity WHERE event = 'code_sent'")
+
+
+def test_a_code_is_noted_once(bureau, desk):
+    """At the time of its message, for a user who has not verified the number yet too; copies change nothing."""
+    number = bureau.number()
+    bureau.accounts.sign_up(number, REQUEST)
+    first, later = desk.letter(phone_number=number, otp="123456"), int(bureau.site.clock().wall) + 60
+    for letter in (first, first, Letter("m2", later, first.body)):
+        assert desk.take(letter)
+    assert notes(bureau) == [("code_sent", first.at), ("code_sent", later)]
+
+
+def test_a_number_of_nobody_is_no_fault(bureau, desk):
+    """The user may be gone."""
+    assert desk.take(desk.letter(phone_number=bureau.number()))
+    assert (notes(bureau), desk.paper.posts) == ([], [])
+
+
+@pytest.mark.parametrize("letter", [Letter("m1", None, b'{"phone_number": "+14155552671"}'), Letter("m1", 5, b"{}")])
+def test_what_names_no_code_is_put_aside(desk, letter):
+    """Without a number, or the time that tells one code from another."""
+    letter = letter if letter.at is None else Letter("m1", int(desk.site.clock().wall), letter.body)
+    assert desk.take(letter)
+    assert desk.reasons() == ["unreadable"]
+
+
+def test_a_database_that_is_away_is_waited_for(bureau, desk, monkeypatch):
+    """The note is made when it is back."""
+    number = bureau.number()
+    bureau.accounts.sign_up(number, REQUEST)
+    monkeypatch.setattr("otp_app.accounts.notes.spelling", failing_once(number))
+    assert desk.take(desk.letter(phone_number=number))
+    assert len(notes(bureau)) == 1
+
+
+def failing_once(number):
+    faults = [AccountsUnavailable("away")]
+
+    def spelling(_):
+        if faults:
+            raise faults.pop()
+        return number
+
+    return spelling
+
