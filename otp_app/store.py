@@ -25,6 +25,9 @@ STORES = {
     **dict.fromkeys(("postgresql", "postgres"), "otp_app.stores.postgres.store:PostgresStore"),
 }
 
+#: who may share a store's records; see core.store.Store.shared_by
+SHARING = ("process", "machine", "network")
+
 T = TypeVar("T")
 Lives = dict[str, tuple[T, float]]  # the value under a key, and when its life ends
 
@@ -84,6 +87,8 @@ class OwnStore(Guarded):
     def __init__(self, store: object, name: str) -> None:
         super().__init__(store, name, CONTRACT)
         self.shared_by = str(attribute(store, "shared_by") or "process")
+        if self.shared_by not in SHARING:  # a word that no rule knows must not let several workers count apart
+            raise ValueError(f"its shared_by must be one of {', '.join(SHARING)}")
 
 
 def _unavailable(fault: str) -> NoReturn:

@@ -35,6 +35,12 @@ class Silent(Own):
     shared_by = ""
 
 
+class Misspelt(Own):
+    """A store that says it in a word of its own: several workers would each have one."""
+
+    shared_by = "Process"
+
+
 def test_the_scheme_chooses_the_class(tmp_path: Path) -> None:
     assert isinstance(open_store("memory://"), MemoryStore)
     store = open_store(f"sqlite:///{tmp_path}/otp.db")
@@ -80,6 +86,7 @@ def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
         ("memory://x", "memory://"),
         ("no.such.module:Store", "there is no module"),
         ("otp_app.store:NoStore", "has no NoStore that can be called"),
+        ("tests.stores.test_open_store:Misspelt", "shared_by must be one of process, machine, network"),
     ],
 )
 def test_a_url_that_opens_nothing_is_refused_in_one_line(url: str, message: str) -> None:
