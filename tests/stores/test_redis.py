@@ -16,7 +16,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Store
 from otp_app.store import open_store
-from otp_app.stores.redis.store import _unavailable
+from otp_app.stores.redis.client import unavailable
 from tests.conftest import require
 from tests.running import wait_until
 from tests.services import Cluster, Redis, Sentinel
@@ -86,7 +86,7 @@ def test_a_verb_uses_one_key_besides_the_mark_of_a_freeze(own_redis, verb: str, 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("word", [b"+OK", b"*0"])
+@pytest.mark.parametrize("word", [b"+OK", b"*0", b":1.5", b"*2\r\n:0\r\n:7", b"*1\r\n" * 1000 + b"+OK"])
 def test_an_answer_that_redis_does_not_give_is_no_answer(verb: str, word: bytes) -> None:
     """What stands there is no Redis, so a swap has not been won, nor an attempt counted."""
     with a_server_that_hangs_up(b"QUIT", word) as (port, _), opened(f"redis://127.0.0.1:{port}/0") as store:
@@ -294,7 +294,7 @@ def held_cluster(cluster_server: Cluster) -> Iterator[Callable[[], None]]:
         yield lambda: [held.enter_context(node.held()) for node in cluster_server.nodes] and None
 
 
-def test_a_cluster_that_is_away_is_unavailable() -> None:
+def test_a_cluster_that_is_away_isunavailable() -> None:
     with opened("redis+cluster://127.0.0.1:1,127.0.0.1:2") as store:
         refused(lambda: store.get("k"), lambda: store.add("k", 1, HOUR), store.ping)
 
@@ -348,4 +348,4 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 )
 def test_what_redis_refuses_has_words_of_its_own(reply: str, message: str) -> None:
     """What an operator has to do differs."""
-    assert message in str(_unavailable(redis.ResponseError(reply)))
+    assert message in str(unavailable(redis.ResponseError(reply)))

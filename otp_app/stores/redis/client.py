@@ -1,4 +1,4 @@
-"""The client of a Redis URL: one server, one found through Sentinel, or a cluster."""
+"""The client of a Redis URL: one server, one found through Sentinel, or a cluster; and how its faults are reported."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 from redis.sentinel import Sentinel
+
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.moving import Freeze
 
 TIMEOUT = 0.5  # seconds for a connection, and for each answer
 
@@ -34,6 +37,27 @@ FORMS = {
     "unix": "unix:///path/redis.sock?db=0",
     "redis+sentinel": "redis+sentinel://[user:password@]host:port,host:port/service/db",
     "redis+cluster": "redis+cluster://[user:password@]host:port,host:port",
+}
+
+PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name what they must not see
+    "AuthenticationError": "wrong user or password",
+    "ConnectionError": "no answer there, or not the expected one",
+    "BusyLoadingError": "Redis is loading its data",
+    "MasterNotFoundError": "no sentinel names a master of that service",
+    "OSError": "no file or connection could be opened",
+    "NoPermissionError": "this user may not do what the store needs",
+    "OutOfMemoryError": "Redis is full",
+    "ReadOnlyError": "this Redis is a replica",
+    "RedisClusterException": "no node of a cluster answers there",
+    "ResponseError": "Redis refused the command: a database that it does not have?",
+    "TimeoutError": "no answer in time",
+}
+REPLIES = {  # of a ResponseError, by its first word
+    "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
+    "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
+    "LOADING": "Redis is loading its data",
+    "OOM": "Redis is full",
+    "READONLY": "this Redis is a replica",
 }
 
 
@@ -108,3 +132,13 @@ def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
 def _login(parts: SplitResult) -> dict[str, Any]:
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     return {name: unquote(value) for name, value in (("username", user), ("password", password)) if value}
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Return what a fault of the client is for callers."""
+    kind, _, rest = str(error).partition(" ")
+    if kind == "FROZEN":
+        return StoreUnavailable(Freeze(rest.partition(" ")[0]).message)
+    name = type(error).__name__
+    reason = REPLIES.get(kind) or PUBLIC_REASONS.get(name)
+    return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")

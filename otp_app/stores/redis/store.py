@@ -18,39 +18,19 @@ from typing import Any, cast
 import redis
 from redis.exceptions import RedisClusterException
 
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
 from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
-from otp_app.stores.redis.client import TIMEOUT, client
+from otp_app.stores.redis.client import TIMEOUT, client, unavailable
 
 VALUE, COUNTER = "otp:v:", "otp:c:"  # what keys begin with
 FROZEN, PING = "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
-PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name what they must not see
-    "AuthenticationError": "wrong user or password",
-    "ConnectionError": "no answer there, or not the expected one",
-    "BusyLoadingError": "Redis is loading its data",
-    "MasterNotFoundError": "no sentinel names a master of that service",
-    "OSError": "no file or connection could be opened",
-    "NoPermissionError": "this user may not do what the store needs",
-    "OutOfMemoryError": "Redis is full",
-    "ReadOnlyError": "this Redis is a replica",
-    "RedisClusterException": "no node of a cluster answers there",
-    "ResponseError": "Redis refused the command: a database that it does not have?",
-    "TimeoutError": "no answer in time",
-}
-REPLIES = {  # of a ResponseError, by its first word
-    "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
-    "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
-    "LOADING": "Redis is loading its data",
-    "OOM": "Redis is full",
-    "READONLY": "this Redis is a replica",
-}
 SCRIPTS = Path(__file__).with_name("lua")
 
 
@@ -93,16 +73,20 @@ class RedisStore(Store, Movable, ServerChecks):
         """Return the value under a key."""
         with self._calling() as server:
             value, *how = _answer(list, server.mget(VALUE + key, *self._freezable))
-        if how and (held := _hold(how[0])) and not held.how.holds:
+            found: bytes | None = _answer(bytes | None, value)
+            held = _hold(how[0]) if how else None
+        if held and not held.how.holds:
             raise StoreUnavailable(held.how.message)
-        return cast("bytes | None", value)
+        return found
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Replace `old` by `new`; see core.store.Store."""
         change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
         with self._calling() as server:
             won, *found = _answer(list, SWAP.run(server, [VALUE + key, *self._freezable], *change))
-        return Swap(won=True, found=new) if won == 1 else Swap(won=False, found=found[0] if found else None)
+        if won == 1:
+            return Swap(won=True, found=new)
+        return Swap(won=False, found=_answer(bytes | None, found[0] if found else None))
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
@@ -253,11 +237,13 @@ class RedisStore(Store, Movable, ServerChecks):
         try:
             with self._breaker.calling():
                 yield self._client()
-        except (redis.RedisError, RedisClusterException, OSError) as error:
+        except OtpError:
+            raise
+        except Exception as error:  # the driver raises nearly anything for what is no answer of Redis
             if isinstance(error, redis.ReadOnlyError) and isinstance(self._made, redis.Redis):
                 # The address may lead to the new primary by now, but connections to the old one would stay for ever.
                 self._made.connection_pool.disconnect(inuse_connections=False)
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         finally:
             self._places.release()
 
@@ -275,16 +261,7 @@ class RedisStore(Store, Movable, ServerChecks):
             self._opening.release()
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
-    kind, _, rest = str(error).partition(" ")
-    if kind == "FROZEN":
-        return StoreUnavailable(Freeze(rest.partition(" ")[0]).message)
-    name = type(error).__name__
-    reason = REPLIES.get(kind) or PUBLIC_REASONS.get(name)
-    return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
-
-
-def _answer(kind: type, given: Any) -> Any:
+def _answer(kind: Any, given: Any) -> Any:
     """Return an answer of this kind. One of another, such as a lone OK, is no answer to what was asked."""
     if isinstance(given, kind) and given != []:
         return given
