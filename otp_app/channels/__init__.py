@@ -7,7 +7,6 @@ or returns against the contract becomes a fault of it.
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from otp_app.channels.contract import ChannelClass, Parts
@@ -152,6 +151,9 @@ class _OwnChannel(Guarded):
             raise ValueError("its name must be a text, and its landlines True or False")
 
 
+MOST = 10**9  # a provider's error number, and seconds of a wait; Python writes out no number of 4,301 digits
+
+
 def _is_delivery(answer: Any) -> bool:
     return (
         isinstance(answer, Delivery)
@@ -159,7 +161,8 @@ def _is_delivery(answer: Any) -> bool:
         and answer.reason in {None, *Reason}
         and type(answer.provider_id) is str
         and type(answer.provider_code) in (int, type(None))
-        and (answer.retry_after is None or 0 <= answer.retry_after < inf)
+        and abs(answer.provider_code or 0) < MOST
+        and (answer.retry_after is None or 0 <= answer.retry_after < MOST)
     )
 
 

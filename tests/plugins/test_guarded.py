@@ -82,6 +82,8 @@ def test_a_message_may_have_left_a_channel_that_fails(operators, fault):
         Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=float("nan")),
         Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=[]),  # type: ignore[arg-type]
         Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=-1.0),
+        Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=1e300),
+        Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, provider_code=10**20),
     ],
     ids=str,
 )
