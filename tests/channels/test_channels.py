@@ -100,8 +100,7 @@ def test_half_an_api_key_is_a_fault(half):
 
 
 @pytest.mark.parametrize(("name", "given"), [
-    ("console", {}),
-    ("sms", {**OPEN, "twilio_phone_number": "+15005550006"}),
+    ("console", {}), ("sms", {**OPEN, "twilio_phone_number": "+15005550006"}),
     ("sms", {**OPEN, "twilio_messaging_service_sid": SERVICE}),
     ("sms", {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+1"}),
     ("whatsapp", {**OPEN, "twilio_whatsapp_number": SANDBOX}),
@@ -117,10 +116,9 @@ def test_whatsapp_needs_a_number_or_a_service_with_a_template(given):
     assert len(channels.faults(settings("whatsapp", **OPEN, **given))) == 1
 
 
-@pytest.mark.parametrize(
-    ("number", "template", "warned"),
-    [("+14155238886", "", False), (SANDBOX, "", False), ("+15005550006", TEMPLATE, False), ("+15005550006", "", True)],
-)
+@pytest.mark.parametrize(("number", "template", "warned"), [
+    ("+14155238886", "", False), (SANDBOX, "", False), ("+15005550006", TEMPLATE, False), ("+15005550006", "", True),
+])  # fmt: skip
 def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
     """WhatsApp refuses free text outside the 24-hour window (63016), so a sender of one's own needs a template."""
     lines = channels.advice(

@@ -100,10 +100,9 @@ def test_without_a_connection_nothing_was_sent():
     assert of_error(NotSent()) == Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
 
 
-@pytest.mark.parametrize(
-    ("answer", "code"),
-    [('{"code": 21611}', 21611), ('{"code": "x"}', None), ("{}", None), ("[]", None), ("<", None), ("[" * 9**5, None)],
-)
+@pytest.mark.parametrize(("answer", "code"), [
+    ('{"code": 21611}', 21611), ('{"code": "x"}', None), ("{}", None), ("[]", None), ("<", None), ("[" * 9**5, None),
+])  # fmt: skip
 def test_throttled(answer, code):
     """A 429 keeps its error number, where it has one, and the time after which to come back."""
     expected = Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, provider_code=code, retry_after=7.0)
@@ -117,10 +116,9 @@ def test_taken(sid, status):
     assert of_message(resource(sid, status)) == Delivery(Outcome.SENT, sid)
 
 
-@pytest.mark.parametrize(
-    "sid",
-    [None, "", 5, [], "SM", SID + "0", SID + "\n", "xx" + SID, "VE" + SID[2:], SID.upper(), "SM" + "\u0661" * 32],
-)
+@pytest.mark.parametrize("sid", [
+    None, "", 5, [], "SM", SID + "0", SID + "\n", "xx" + SID, "VE" + SID[2:], SID.upper(), "SM" + "\u0661" * 32,
+])  # fmt: skip
 @pytest.mark.parametrize("status", ["queued", "failed"])
 def test_without_an_id_nobody_knows(sid, status):
     """An answer that names no message proves neither that there is one nor that there is none."""

@@ -58,10 +58,9 @@ def test_magic_recipients(twilio, open_sms, to, code, reason):
     assert (delivery.provider_id, twilio.messages) == ("", [])
 
 
-@pytest.mark.parametrize(
-    ("sender", "code", "reason"),
-    [("+15005550001", 21212, Reason.ACCOUNT), ("+15005550007", 21606, Reason.ACCOUNT)],
-)
+@pytest.mark.parametrize(("sender", "code", "reason"), [
+    ("+15005550001", 21212, Reason.ACCOUNT), ("+15005550007", 21606, Reason.ACCOUNT),
+])  # fmt: skip
 def test_magic_senders(open_sms, sender, code, reason):
     """Twilio's test senders are faults of our account."""
     delivery = open_sms(twilio_phone_number=sender).deliver(message())

@@ -128,13 +128,12 @@ def test_where_nobody_listens_nothing_was_asked(at: Callable[..., VerifyChannel]
     assert channel.check(VERIFICATION, CODE) is Finding.NOT_ASKED
 
 
-@pytest.mark.parametrize(
-    ("status", "found"),
-    [("approved", Finding.RIGHT), ("pending", Finding.WRONG), ("max_attempts_reached", Finding.SPENT),
-     ("canceled", Finding.GONE), ("expired", Finding.GONE), ("deleted", Finding.GONE), ("failed", Finding.GONE),
-     ("APPROVED", Finding.UNKNOWN), ("", Finding.UNKNOWN), (None, Finding.UNKNOWN), (True, Finding.UNKNOWN),
-     (["approved"], Finding.UNKNOWN)],
-)  # fmt: skip
+@pytest.mark.parametrize(("status", "found"), [
+    ("approved", Finding.RIGHT), ("pending", Finding.WRONG), ("max_attempts_reached", Finding.SPENT),
+    ("canceled", Finding.GONE), ("expired", Finding.GONE), ("deleted", Finding.GONE), ("failed", Finding.GONE),
+    ("APPROVED", Finding.UNKNOWN), ("", Finding.UNKNOWN), (None, Finding.UNKNOWN), (True, Finding.UNKNOWN),
+    (["approved"], Finding.UNKNOWN),
+])  # fmt: skip
 def test_each_status_of_a_check(
     broken: BrokenTwilio, at: Callable[..., VerifyChannel], monkeypatch: pytest.MonkeyPatch, status: object,
     found: Finding,

@@ -11,19 +11,8 @@ import pytest
 from otp_app import startup
 from otp_app.settings import Settings, keyring
 from tests.command import run
-from tests.configuration import VARIABLES
 from tests.running import ROOT
 from tests.web.site import Site
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """Commands run in a folder of their own, with nothing set."""
-    monkeypatch.chdir(tmp_path)
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
-    return tmp_path
-
 
 # ---- keys new
 
@@ -129,8 +118,7 @@ def test_check_tries_the_store(capsys, folder):
 
 
 @pytest.mark.parametrize(("content", "fault"), [
-    (None, "ENOENT"),
-    ("user_id;phone_number\n", "line 1 must name the columns"),
+    (None, "ENOENT"), ("user_id;phone_number\n", "line 1 must name the columns"),
     ("user_id,phone_number\nann,\nANN,\n", "row 3 has the user id of one before, row 2"),
     ("user_id,phone_number\nann,4.36641E+11\n", "row 2 has a phone number that cannot be read"),
 ])  # fmt: skip

@@ -16,7 +16,6 @@ from otp_app.core.moving import Freeze, Item
 from otp_app.core.policy import DAY
 from otp_app.store import open_store
 from tests.command import run
-from tests.configuration import VARIABLES
 from tests.running import ROOT
 
 URL = "sqlite:///otp.db"
@@ -25,13 +24,8 @@ COMMANDS = pytest.mark.parametrize("command", [("verifications",), ("purge", "--
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """Commands run in a folder of their own, on a store there."""
-    monkeypatch.chdir(tmp_path)
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+def _store(monkeypatch):
     monkeypatch.setenv("OTP_STORE_URL", URL)
-    return tmp_path
 
 
 def fill(*ledgers):

@@ -24,13 +24,6 @@ UNUSABLE = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """Commands run in a folder of their own."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def fill(url: str, count: int) -> str:
     with closing(open_store(url)) as store:
         store.load([Item(f"k{n}", b"x", 3600.0) for n in range(count)])
@@ -53,8 +46,7 @@ def test_copying_moves_a_store(capsys, folder):
 
 
 @pytest.mark.parametrize(("count", "lines"), [
-    (1, ["100%  1 of 1"]),
-    (1000, ["100%  1000 of 1000"]),
+    (1, ["100%  1 of 1"]), (1000, ["100%  1000 of 1000"]),
     (3000, [" 33%  1000 of 3000", " 66%  2000 of 3000", "100%  3000 of 3000"]),
     (2001, [" 49%  1000 of 2001", " 99%  2000 of 2001", "100%  2001 of 2001"]),
 ])  # fmt: skip

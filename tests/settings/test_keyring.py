@@ -191,20 +191,18 @@ def test_memory_has_keys_for_its_life():
     assert keyring.keys(settings) != keyring.keys(settings)
 
 
-@pytest.mark.parametrize(
-    ("url", "own"),
-    [("sqlite:///otp.db", True), ("memory://", True), ("redis://x", False), ("tests.shared_store:NetworkStore", False)],
-)
+@pytest.mark.parametrize(("url", "own"), [
+    ("sqlite:///otp.db", True), ("memory://", True), ("redis://x", False), ("tests.shared_store:NetworkStore", False),
+])  # fmt: skip
 def test_only_what_one_machine_has_may_run_on_keys_of_its_own(url, own):
     """Servers that share a store must derive the same codes."""
     assert keyring.makes_own(Settings(otp_store_url=url)) is own
 
 
-@pytest.mark.parametrize(
-    ("name", "key_file"),
-    [("otp.db", "otp.keys"), ("otp", "otp.keys"), ("a b.db", "a b.keys"), ("a%20b.db", "a b.keys"),
-     ("otp.2026.db", "otp.2026.keys"), ("otp#1.db", "otp#1.keys"), ("otp.db?synchronous=OFF", "otp.keys")],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "key_file"), [
+    ("otp.db", "otp.keys"), ("otp", "otp.keys"), ("a b.db", "a b.keys"), ("a%20b.db", "a b.keys"),
+    ("otp.2026.db", "otp.2026.keys"), ("otp#1.db", "otp#1.keys"), ("otp.db?synchronous=OFF", "otp.keys"),
+])  # fmt: skip
 def test_the_key_file_lies_beside_the_database(tmp_path, name, key_file, monkeypatch):
     """In its folder and with its name, the URL read as the store reads it."""
     monkeypatch.chdir(tmp_path)

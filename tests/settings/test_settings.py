@@ -127,13 +127,6 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path, name):
     assert settings.twilio_auth_token == ""
 
 
-def test_a_dot_env_that_is_no_text_is_a_fault(tmp_path):
-    """Saved in another encoding: a line that says so, and no traceback."""
-    (tmp_path / ".env").write_bytes("OTP_APP_NAME=Café\n".encode("latin-1"))
-    _, faults = read({}, tmp_path)
-    assert faults
-
-
 @pytest.mark.parametrize("name", sorted(READER.fields))
 def test_a_variable_that_is_no_text_is_a_fault(tmp_path, name):
     """A byte of another encoding, which Python reads as half of a character: no message could be sent with it."""
@@ -344,10 +337,9 @@ def test_a_slip_in_a_name_of_the_environment_is_advice(name, meant, tmp_path):
     assert meant in line
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["ELSE", "REDIS_HOST", "OTP_SECRET_KEYS_FILE", "TWILIO_REGION", "TWILIO_EDGE", "POSTGRES_USER", "http_proxy"],
-)  # fmt: skip
+@pytest.mark.parametrize("name", [
+    "ELSE", "REDIS_HOST", "OTP_SECRET_KEYS_FILE", "TWILIO_REGION", "TWILIO_EDGE", "POSTGRES_USER", "http_proxy",
+])  # fmt: skip
 def test_names_of_others_are_no_slips(name, tmp_path):
     """Nor are those that Twilio's own programs read."""
     (tmp_path / ".env").write_text(f"{name}=\n")

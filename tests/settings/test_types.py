@@ -10,10 +10,7 @@ from otp_app.settings import types
 DIGEST = "0123456789abcdef" * 4
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("", ()), ("a", ("a",)), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b"))],
-)
+@pytest.mark.parametrize(("text", "found"), [("", ()), ("a", ("a",)), (" a , b ", ("a", "b")), ("a,,b,", ("a", "b"))])
 def test_a_list_has_commas(text, found):
     """Blanks around names and empty places do not count."""
     assert types.names(text) == found
@@ -73,10 +70,9 @@ def test_a_test_number_is_the_one_that_counts():
         types.test_numbers("+541123456789=123456@2026-12-31,+5491123456789=654321@2026-12-31")
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"})],
-)
+@pytest.mark.parametrize(("text", "found"), [
+    ("", set()), ("all", set()), ("ALL", set()), ("US", {"US"}), (" us,in ", {"US", "IN"}),
+])  # fmt: skip
 def test_countries_are_iso_codes(text, found):
     """In either case; all of them is an empty list."""
     assert types.countries(text) == found
@@ -124,11 +120,10 @@ def test_a_template_keeps_its_text():
     assert types.template("{minutes} {code} {app} {code}") == "{minutes} {code} {app} {code}"
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "code", "{}", "{0}", "{code", "code}", "{code} {x}", "{code.__class__}", "{code[0]}", "{code!r}", "{code:d}",
-     "{code:>9999}", "{code:{app}}"],
-)  # fmt: skip
+@pytest.mark.parametrize("text", [
+    "", "code", "{}", "{0}", "{code", "code}", "{code} {x}", "{code.__class__}", "{code[0]}", "{code!r}", "{code:d}",
+    "{code:>9999}", "{code:{app}}",
+])  # fmt: skip
 def test_what_is_no_template_is_refused(text):
     """A template has the code as it is, and nothing that reaches into our objects or makes the text grow."""
     with pytest.raises(ValueError, match="the text"):
@@ -141,11 +136,10 @@ def test_texts_by_language_are_a_json_object():
     assert found == {"es": "Tu código es: {code}", "pt-br": "Seu código: {code}"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["{", "[]", '"es"', '{"es": 1}', '{"spanish": "{code}"}', '{"es": "x"}', '{"e": "{code}"}',
-     '{"pt-BR": "{code}", "pt_br": "{code}"}', '{"es\\n": "{code}"}'],
-)  # fmt: skip
+@pytest.mark.parametrize("text", [
+    "{", "[]", '"es"', '{"es": 1}', '{"spanish": "{code}"}', '{"es": "x"}', '{"e": "{code}"}',
+    '{"pt-BR": "{code}", "pt_br": "{code}"}', '{"es\\n": "{code}"}',
+])  # fmt: skip
 def test_what_is_no_text_by_language_is_refused(text):
     """Each text must be a template of its own, each tag a language's."""
     with pytest.raises(ValueError):
@@ -162,9 +156,7 @@ def test_a_proxy_is_an_address_or_a_network(text, network):
     assert types.proxies(text) == (network,)
 
 
-@pytest.mark.parametrize("text", [
-    "proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "UNIX", "unix:/x",
-])  # fmt: skip
+@pytest.mark.parametrize("text", ["proxy.example", "10.0.0.0/33", "10.0.0", "10.0.0.0/8/8", "*", "UNIX", "unix:/x"])
 def test_what_is_no_network_is_refused(text):
     with pytest.raises(ValueError, match="such as"):
         types.proxies(text)

@@ -21,10 +21,9 @@ def test_the_tables_are_made_from_the_models():
     assert reference.document(shown, [])[: shown.index("<!--")] == shown[: shown.index("<!--")]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(5000, "5000"), (300.0, "300"), (4e-05, "0.00004"), (True, "1"), ((30, 60), "30,60"), (frozenset(), "")],
-)
+@pytest.mark.parametrize(("value", "text"), [
+    (5000, "5000"), (300.0, "300"), (4e-05, "0.00004"), (True, "1"), ((30, 60), "30,60"), (frozenset(), ""),
+])  # fmt: skip
 def test_a_default_is_shown_as_one_writes_it(value, text):
     assert reference.text_of(value) == text
 

@@ -50,11 +50,8 @@ EVERYTHING = {"shop": {"send", "verify"}, "cron": {"metrics"}}
     (f"OTP_API_KEYS={SHOP.replace('+verify', '')},{CRON}\nOTP_TTL=9999\n", {"shop": {"send"}, "cron": {"metrics"}}),
     (f"OTP_API_KEYS={SHOP.replace('send', 'metrics+send')}\nOTP_TTL=9999\n", {"shop": {"send", "verify"}}),
     (f"OTP_API_KEYS={SHOP[:-1]}7\nOTP_TTL=9999\n", {}),
-    (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_API_KEYS={CRON}\nOTP_API_KEYS={SHOP},{CRON}\n", {}),
-    ("OTP_API_KEYS=\n", {}),
-    ("OTP_API_KEYS\n", {}),
-    ("OTP_API_KEYS_FILE=/missing\n", {}),
-    ("", {}),
+    (f"OTP_API_KEYS={SHOP},{CRON}\nOTP_API_KEYS={CRON}\nOTP_API_KEYS={SHOP},{CRON}\n", {}), ("OTP_API_KEYS=\n", {}),
+    ("OTP_API_KEYS\n", {}), ("OTP_API_KEYS_FILE=/missing\n", {}), ("", {}),
 ])  # fmt: skip
 def test_a_refused_reload_still_revokes(content, keys, left):
     """A key that is not named any more, or cannot be read, is out; scopes only shrink; a new digest is not in yet."""

@@ -262,10 +262,8 @@ def test_the_exception_reads_as_its_lines(tmp_path):
 
 @pytest.mark.parametrize("environ", [
     {"OTP_API_KEYS": "wrong", "HOST": "0.0.0.0", "OTP_TRUSTED_PROXIES": "127.0.0.1"},
-    {"OTP_CHANNELS": ",", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"},
-    SMS | {"TWILIO_ACCOUNT_SID": "wrong"},
-    {"OTP_API_KEYS_FILE": "/missing", "HOST": "0.0.0.0"},
-    {"OTP_SECRET_KEYS_FILE": "/missing", "OTP_INDEX_KEY": SECRET},
+    {"OTP_CHANNELS": ",", "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}, SMS | {"TWILIO_ACCOUNT_SID": "wrong"},
+    {"OTP_API_KEYS_FILE": "/missing", "HOST": "0.0.0.0"}, {"OTP_SECRET_KEYS_FILE": "/missing", "OTP_INDEX_KEY": SECRET},
     SMS | {"TWILIO_AUTH_TOKEN_FILE": "/missing", "TWILIO_AUTH_TOKEN": ""},
 ])  # fmt: skip
 def test_one_fault_is_reported_once(environ, tmp_path):
@@ -280,8 +278,7 @@ def test_an_unknown_store_needs_no_word_about_keys(tmp_path):
 
 
 @pytest.mark.parametrize("environ", [
-    {"OTP_STORE_URL": "redis://:sup3rsecret@127.0.0.1/0"},
-    {"OTP_STORE_URL": "sqlite:///otp.db?key=sup3rsecret"},
+    {"OTP_STORE_URL": "redis://:sup3rsecret@127.0.0.1/0"}, {"OTP_STORE_URL": "sqlite:///otp.db?key=sup3rsecret"},
     {"OTP_SECRET_KEYS": "sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
     {"OTP_SECRET_KEYS": "k1:sup3rsecret,k2:sup3rsecret", "OTP_INDEX_KEY": "sup3rsecret"},
     {"OTP_API_KEYS": "sup3rsecret", "HOST": "0.0.0.0"},
@@ -506,12 +503,10 @@ def test_figures_that_bound_guessing_no_more_are_reported(given, chance, tmp_pat
     assert [f"probability of up to {chance}" in line for line in lines] == [True] * bool(chance)
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("[::1]", True), ("localhost", True),
-     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("127.0.0.1.example", False), ("localhost.example", False),
-     ("", False)],
-)  # fmt: skip
+@pytest.mark.parametrize(("host", "loopback"), [
+    ("127.0.0.1", True), ("127.255.0.1", True), ("::1", True), ("[::1]", True), ("localhost", True), ("0.0.0.0", False),
+    ("::", False), ("10.0.0.1", False), ("127.0.0.1.example", False), ("localhost.example", False), ("", False),
+])  # fmt: skip
 def test_what_only_this_machine_can_reach(host, loopback):
     """Names are not looked up: only localhost is known."""
     assert rules.is_loopback(host) is loopback

@@ -92,10 +92,9 @@ def test_nobody_is_trusted_by_default():
     assert address("127.0.0.1", "198.51.100.1", trusted=()) == "127.0.0.1"
 
 
-@pytest.mark.parametrize(
-    ("forwarded", "client_address"),
-    [("198.51.100.1", "198.51.100.1"), ("1.2.3.4, 10.0.0.1", "10.0.0.1"), ("garbage", "unknown"), (None, "unknown")],
-)
+@pytest.mark.parametrize(("forwarded", "client_address"), [
+    ("198.51.100.1", "198.51.100.1"), ("1.2.3.4, 10.0.0.1", "10.0.0.1"), ("garbage", "unknown"), (None, "unknown"),
+])  # fmt: skip
 def test_a_unix_peer_can_be_a_trusted_proxy(forwarded, client_address):
     assert address("", forwarded, trusted=["unix"]) == client_address
 

@@ -11,14 +11,7 @@ from werkzeug.exceptions import default_exceptions
 import otp_app
 from otp_app import logs
 from otp_app.core.delivery import Reason
-from otp_app.core.errors import (
-    DeliveryRefused,
-    InvalidInput,
-    LimitReached,
-    OtpError,
-    Overloaded,
-    StoreUnavailable,
-)
+from otp_app.core.errors import DeliveryRefused, InvalidInput, LimitReached, OtpError, Overloaded, StoreUnavailable
 from otp_app.web.rejections import REFUSED_STATUS, RETRY_AFTER, STATUS
 
 SECRET = "+14155552671 has 123456"
@@ -112,10 +105,9 @@ def test_every_error_of_the_framework_is_json(failing, status):
     assert "<" not in answer.get_data(as_text=True)
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "", "/send", "/send-otp/", "/x//send-otp", "/./send-otp", "/SEND-OTP", "/verifications/", "/\0", "/a" * 500],
-)
+@pytest.mark.parametrize("path", [
+    "/", "", "/send", "/send-otp/", "/x//send-otp", "/./send-otp", "/SEND-OTP", "/verifications/", "/\0", "/a" * 500,
+])  # fmt: skip
 def test_unknown_paths_are_404(site, path):
     """A path has one spelling; a second one would be a second bucket for limits."""
     answer = site.call("POST", "/", {}, PATH_INFO=path)

@@ -37,18 +37,15 @@ def test_what_is_not_a_strict_form_is_refused(body):
     assert "1" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "content_type", [FORM, FORM.upper(), f"{FORM};charset=utf-8", f'{FORM} ; charset="UTF-8" ']
-)
+@pytest.mark.parametrize("content_type", [FORM, FORM.upper(), f"{FORM};charset=utf-8", f'{FORM} ; charset="UTF-8" '])
 def test_a_form_by_any_spelling_is_taken(content_type):
     """The media type's case does not matter, and UTF-8 may be named."""
     assert read(b"To=1", content_type) == {"To": "1"}
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [None, "", "text/x", "application/json", f"{FORM}; charset=latin-1", f"{FORM}x", "multipart/form-data; boundary=x"],
-)
+@pytest.mark.parametrize("content_type", [
+    None, "", "text/x", "application/json", f"{FORM}; charset=latin-1", f"{FORM}x", "multipart/form-data; boundary=x",
+])  # fmt: skip
 def test_what_is_no_form_by_its_type_is_415(content_type):
     with pytest.raises(UnsupportedMedia, match="x-www-form-urlencoded"):
         read(b"To=1", content_type)

@@ -213,11 +213,10 @@ def test_names_of_this_machine_are_its_own(site, host):
     assert site.call("GET", "/healthz", HTTP_HOST=host).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["", "evil.example", "127.0.0.1.evil.example", "localhost.", "localhost:port", "localhost:0", "a b", "127.0.0.1@x",
-     "127.0.0.2", "[::2]"],
-)  # fmt: skip
+@pytest.mark.parametrize("host", [
+    "", "evil.example", "127.0.0.1.evil.example", "localhost.", "localhost:port", "localhost:0", "a b", "127.0.0.1@x",
+    "127.0.0.2", "[::2]",
+])  # fmt: skip
 def test_another_name_is_refused(site, host):
     """On a server for this machine another Host is a web page whose name was bound to loopback."""
     answer = site.call("GET", "/healthz", HTTP_HOST=host)

@@ -126,8 +126,7 @@ def test_a_pattern_takes_time_that_grows_with_the_text(pattern, uses):
     ("finditer", re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]', re.DOTALL)),
     ("finditer", re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]', re.DOTALL)),
     ("fullmatch", re.compile(r"application/json[ \t]*(;[ \t]*charset=utf-8)?[ \t]*")),
-    ("search", re.compile(r"[ \t]*;")),
-    ("match", re.compile(r"\w+\.?\w+!")),
+    ("search", re.compile(r"[ \t]*;")), ("match", re.compile(r"\w+\.?\w+!")),
 ])  # fmt: skip
 def test_a_pattern_that_takes_more_is_seen(use, pattern):
     """Two repeats that share a text, and a search that begins anew in what it has read."""

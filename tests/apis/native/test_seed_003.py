@@ -89,11 +89,10 @@ def test_verify_an_expired_code(seed):
     assert (answer.status, answer.json) == (400, FAILED)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "+14155552671", "otp": ""},
-     {"phone_number": "", "otp": "123456"}, {"phone_number": None, "otp": None}],
-)  # fmt: skip
+@pytest.mark.parametrize("body", [
+    {}, {"otp": "123456"}, {"phone_number": "+14155552671"}, {"phone_number": "+14155552671", "otp": ""},
+    {"phone_number": "", "otp": "123456"}, {"phone_number": None, "otp": None},
+])  # fmt: skip
 def test_verify_with_either_missing(seed, body):
     """400 {"error": "Both OTP and phone number are required"}."""
     answer = seed.server.post("/verify-otp", body)

@@ -43,9 +43,7 @@ def test_the_answer_shows_neither_code_nor_number(site):
     assert "4155552671" not in shown
 
 
-@pytest.mark.parametrize(
-    "text", ["4155552671", "+1", "whatsapp:+14155552671", "+1415555267\uff11", "+1415555267\0"]
-)
+@pytest.mark.parametrize("text", ["4155552671", "+1", "whatsapp:+14155552671", "+1415555267\uff11", "+1415555267\0"])
 def test_what_is_no_mobile_number_is_refused(site, text):
     """Only international form in ASCII is a number."""
     answer = site.send(text)

@@ -217,8 +217,7 @@ def test_twilio_needs_its_options(name, value):
 
 
 @pytest.mark.parametrize(("message", "text"), [
-    ("{app}: {security_code}", "Shop: 123456"),
-    ("{{{security_code}}} {{app}}", "{123456} {app}"),
+    ("{app}: {security_code}", "Shop: 123456"), ("{{{security_code}}} {{app}}", "{123456} {app}"),
     ("{security_code}, {security_code}.", "123456, 123456."),
 ])  # fmt: skip
 def test_a_message_says_the_same_as_before(message, text):
@@ -357,10 +356,9 @@ def test_a_django_projects_settings_send_and_check(server, fake_twilio, tmp_path
 
 
 @pytest.mark.parametrize("write", [json.dumps, repr], ids=["JSON", "Python"])
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [("'TOKEN_LENGTH': 6", "'TOKEN_LENGTH': 8"), ("'SECRET': 's3cret'", "'SECRET': 'other'")],
-)
+@pytest.mark.parametrize(("first", "second"), [
+    ("'TOKEN_LENGTH': 6", "'TOKEN_LENGTH': 8"), ("'SECRET': 's3cret'", "'SECRET': 'other'"),
+])  # fmt: skip
 def test_a_key_that_stands_twice_is_a_fault(write, first, second):
     """The last one would count without a word, in the dicts within as well."""
     text = write(GIVEN)

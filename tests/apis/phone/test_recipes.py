@@ -143,11 +143,9 @@ def test_a_right_code_makes_a_user(shop, users, modules):
     assert password.startswith(("scrypt:", "pbkdf2:"))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"security_code": "0000"}, {"session_token": "x.y.z"}, {"phone_number": OTHER}],
-    ids=["code", "token", "number"],
-)
+@pytest.mark.parametrize("changes", [
+    {"security_code": "0000"}, {"session_token": "x.y.z"}, {"phone_number": OTHER},
+], ids=["code", "token", "number"])  # fmt: skip
 def test_no_user_without_the_phone(shop, users, changes):
     """A wrong code, a token that was never issued, and a token of another number are answered in the same words."""
     held = shop.code_for()

@@ -90,10 +90,9 @@ def test_other_fields_are_ignored(phones):
 
 
 @PATHS
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [("[]", "list"), ('"marker"', "str"), ("5", "int"), ("1.5", "float"), ("true", "bool"), ('["marker"]', "list")],
-)
+@pytest.mark.parametrize(("body", "kind"), [
+    ("[]", "list"), ('"marker"', "str"), ("5", "int"), ("1.5", "float"), ("true", "bool"), ('["marker"]', "list"),
+])  # fmt: skip
 def test_json_that_is_no_object(phones, path, body, kind):
     """Reported by the type that it was read as."""
     expected = f"Invalid data. Expected a dictionary, but got {kind}."
@@ -107,11 +106,10 @@ def test_no_data(phones, path):
 
 
 @PATHS
-@pytest.mark.parametrize(
-    "body",
-    ["{", "", "marker", "{'phone_number': 'marker'}", '{"marker": NaN}', '{"marker":1,"marker":2}', "[" * 50,
-     b'{"marker": "\xff"}', '{"marker": "\\ud800"}'],
-)  # fmt: skip
+@pytest.mark.parametrize("body", [
+    "{", "", "marker", "{'phone_number': 'marker'}", '{"marker": NaN}', '{"marker":1,"marker":2}', "[" * 50,
+    b'{"marker": "\xff"}', '{"marker": "\\ud800"}',
+])  # fmt: skip
 def test_what_is_no_json(phones, path, body):
     """Reported as it always was; not where, and nothing of what was sent."""
     answer = phones.server.post(path, body)
@@ -162,8 +160,7 @@ def test_a_form_works_as_json_does(phones, media, write):
 
 
 @pytest.mark.parametrize(("media", "body", "expected"), [
-    (FORM, "", {"phone_number": [REQUIRED]}),
-    (FORM, "phone_number", {"phone_number": [BLANK]}),
+    (FORM, "", {"phone_number": [REQUIRED]}), (FORM, "phone_number", {"phone_number": [BLANK]}),
     (FORM, "phone_number=+%20", {"phone_number": [BLANK]}),
     (FORM, "phone_number=+14155552671", {"phone_number": [BAD_PHONE]}),
     (FORM, "phone_number=%2B14155552671%00", {"phone_number": [BAD_PHONE]}),
@@ -181,11 +178,8 @@ def test_faults_of_a_form(phones, media, body, expected):
 
 @PATHS
 @pytest.mark.parametrize(("media", "body", "kind"), [
-    (FORM, "phone_number=%FF", "Form"),
-    (FORM, "phone_number=%2B14155552671&marker=%zz", "Form"),
-    (FORM, b"phone_number=\xff", "Form"),
-    (FORM, "marker&" * 100, "Form"),
-    (MULTIPART, "marker", "Multipart form"),
+    (FORM, "phone_number=%FF", "Form"), (FORM, "phone_number=%2B14155552671&marker=%zz", "Form"),
+    (FORM, b"phone_number=\xff", "Form"), (FORM, "marker&" * 100, "Form"), (MULTIPART, "marker", "Multipart form"),
     (MULTIPART, part("phone_number", "+14155552671"), "Multipart form"),
     (MULTIPART, part("phone_number", "+14155552671") + "--c--\r\n", "Multipart form"),
     (MULTIPART, "--b\r\nmarker: x\r\n\r\nmarker\r\n--b--\r\n", "Multipart form"),

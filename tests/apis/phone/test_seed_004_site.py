@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.apis.phone.conftest import PhoneSite, serving_phones
-from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said, throttled
+from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, TOO_MANY, USED, VERIFIED, said
 from tests.phone_verification import SANDBOX_BACKEND, django
 from tests.running import KEY, ROOT
 from tests.services import Redis
@@ -170,26 +170,6 @@ def test_a_public_server():
     settings = {"otp_api_keys": api_key("shop", "send+verify", "key"), "otp_public": "1", "otp_countries": "US"}
     with closing(PhoneSite(**settings)) as phones:
         assert said(phones.check(*phones.registered())) == VERIFIED
-
-
-def test_the_reserve_of_a_caller_with_a_key():
-    """What strangers used up of a number's messages is not all."""
-    settings = {"otp_api_keys": api_key("shop", "send", "key"), "otp_public": "1", "otp_countries": "US"}
-    settings |= {"otp_resend_gaps": "", "otp_sends_per_day": "1", "otp_keyed_reserve": "1"}
-    with closing(PhoneSite(**settings)) as phones:
-        number, _, _ = phones.registered()
-        assert throttled(phones.register(number))
-        assert phones.register(number, {"X-API-Key": "key"}).status == 200
-
-
-def test_limits_of_a_client():
-    """Counted with those of the native API, and reported in this one's words."""
-    with closing(PhoneSite(otp_client_limits="2/hour", otp_check_limits="3/hour")) as phones:
-        registered = phones.registered()
-        assert phones.ask("/send-otp", {"phone_number": phones.number()}).status == 200
-        assert throttled(phones.register(phones.number()))
-        assert [phones.ask("/api/phone/verify", BODY).status for _ in range(3)] == [400] * 3
-        assert throttled(phones.check(*registered))
 
 
 @PATHS

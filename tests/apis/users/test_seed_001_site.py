@@ -143,25 +143,6 @@ def test_the_variables_of_its_redis(tmp_path, redis_server):
         assert users.verify_code(user.id, code).status == 200
 
 
-def test_only_the_native_api(tmp_path):
-    """Paths of the other one are not there; reported in JSON."""
-    with serving_users(tmp_path, OTP_APIS="native") as users:
-        for path in ("/send-code", "/verify-code"):
-            answer = users.server.post(path, BODY)
-            assert (answer.status, type(answer.json)) == (404, dict)
-        assert users.server.post("/send-otp", {"phone_number": users.user().number}).status == 200
-
-
-def test_only_the_users_api(tmp_path):
-    """The other way round."""
-    with serving_users(tmp_path, OTP_APIS="users") as users:
-        for path in ("/send-otp", "/resend-otp", "/verify-otp"):
-            answer = users.server.post(path, {"phone_number": "+14155550123", "otp": "123456"})
-            assert (answer.status, type(answer.json)) == (404, dict)
-        user, code = users.coded()
-        assert users.verify_code(user.id, code).status == 200
-
-
 def test_a_key_is_needed_where_there_are_keys(tmp_path):
     """Also where the native API is open to browsers: this one tells codes and users apart."""
     settings = {"OTP_API_KEYS": api_key("shop", "send+verify", "otp_shop"), "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}

@@ -6,6 +6,7 @@ import hashlib
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
+from tests.apis.verify_v2.site import basic
 from tests.web.documented import BASIC
 from tests.web.site import api_key
 
@@ -22,10 +23,6 @@ REMOTE = {"REMOTE_ADDR": "203.0.113.9"}
 FOUND, REFUSED = 404, 401  # of a verification that is not there
 
 
-def basic(user, secret):
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()}
-
-
 @pytest.fixture
 def site(open_site):
     return open_site(otp_apis="native,verify_v2", otp_verify_accounts=ACCOUNTS)
@@ -40,10 +37,9 @@ def started(site, headers):
     return site.post(f"{SERVICE}/Verifications", f"To=%2B{site.number()[1:]}&Channel=sms".encode(), headers=headers)
 
 
-@pytest.mark.parametrize(
-    ("user", "secret", "account"),
-    [(ACCOUNT, "token", ACCOUNT), (KEY, "key secret", ACCOUNT), (OTHER, "tökén", OTHER)],
-)
+@pytest.mark.parametrize(("user", "secret", "account"), [
+    (ACCOUNT, "token", ACCOUNT), (KEY, "key secret", ACCOUNT), (OTHER, "tökén", OTHER),
+])  # fmt: skip
 def test_an_account_and_its_keys_come_in(site, user, secret, account):
     assert fetch(site, basic(user, secret)).status_code == FOUND
     assert started(site, basic(user, secret)).json["account_sid"] == account

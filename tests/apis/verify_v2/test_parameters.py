@@ -70,9 +70,8 @@ def test_the_console_stands_in(open_verify, capsys, asked, shown):
 @pytest.mark.parametrize("form", [
     {"Locale": "de"}, {"RiskCheck": "enable"}, {"RiskCheck": "disable"}, {"DeviceIp": "203.0.113.7"},
     {"DeviceIp": "2001:db8::1"}, {"Tags": '{"campaign":"spring"}'}, {"Tags": "{}"},
-    {"RateLimits": '{"end_user_ip_address":"203.0.113.7"}'}, {"SendDigits": "ww1"},
-    {"EnableSnaClientToken": "true"}, {"TemplateSid": "", "CustomCode": "", "Tags": "", "Locale": ""},
-    {"NobodyKnows": "this"},
+    {"RateLimits": '{"end_user_ip_address":"203.0.113.7"}'}, {"SendDigits": "ww1"}, {"EnableSnaClientToken": "true"},
+    {"TemplateSid": "", "CustomCode": "", "Tags": "", "Locale": ""}, {"NobodyKnows": "this"},
 ], ids=str)  # fmt: skip
 def test_parameters_that_change_nothing(verify, form):
     """Are taken."""

@@ -87,11 +87,9 @@ def test_the_limit_of_a_number(open_verify):
     assert answer.headers["Twilio-Reached-Rate-Limit"] == "number"
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [(StoreUnavailable(), 503, 20503), (Busy("at once", 1.0), 429, 60212), (ZeroDivisionError("secret"), 500, 20500)],
-    ids=["away", "busy", "defect"],
-)
+@pytest.mark.parametrize(("error", "status", "code"), [
+    (StoreUnavailable(), 503, 20503), (Busy("at once", 1.0), 429, 60212), (ZeroDivisionError("secret"), 500, 20500),
+], ids=["away", "busy", "defect"])  # fmt: skip
 def test_troubles_of_the_server(verify, monkeypatch, error, status, code):
     """In Twilio's shape as well, and nothing of a defect is shown."""
     started, right = verify.started()
@@ -149,8 +147,7 @@ def test_what_is_not_there(open_site, open_all, alone, method, path, status, cod
 
 
 @pytest.mark.parametrize(("body", "content_type", "status"), [
-    (b"{}", "application/json", 415),
-    (b"To=%2B14155550199&Channel=sms", "text/plain", 415),
+    (b"{}", "application/json", 415), (b"To=%2B14155550199&Channel=sms", "text/plain", 415),
     (b"To=\xff&Channel=sms", "application/x-www-form-urlencoded", 400),
     (b"To=1" + b"1" * 8192, "application/x-www-form-urlencoded", 413),
     (b"To=1&To=2", "application/x-www-form-urlencoded", 400),

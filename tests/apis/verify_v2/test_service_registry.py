@@ -69,10 +69,9 @@ def test_while_there_is_none_every_sid_is_one(catalogue: AccountServices) -> Non
     assert catalogue.find(ANY) == VerifyService(ANY, "login", "login")
 
 
-@pytest.mark.parametrize(
-    "sid",
-    ["", "VA", ANY[:-1], f"{ANY}a", f"{ANY}\n", "VE" + "a" * 32, "va" + "a" * 32, "VA" + "A" * 32, "VA" + "g" * 32],
-)
+@pytest.mark.parametrize("sid", [
+    "", "VA", ANY[:-1], f"{ANY}a", f"{ANY}\n", "VE" + "a" * 32, "va" + "a" * 32, "VA" + "A" * 32, "VA" + "g" * 32,
+])  # fmt: skip
 def test_what_is_no_sid_is_no_service(catalogue: AccountServices, sid: str) -> None:
     assert catalogue.find(sid) is None
 
@@ -231,8 +230,7 @@ def test_a_change_leaves_the_rest(catalogue: AccountServices, clock: FakeClock) 
 
 @pytest.mark.parametrize("choice", [
     *({"name": name} for name in ("", "x" * 31, "a\nb", "a\0", "shop.example", "a/b", "call 12345", "²" * 5)),
-    {"code_length": 3},
-    {"code_length": 11},
+    {"code_length": 3}, {"code_length": 11},
 ], ids=str)  # fmt: skip
 def test_what_nobody_can_choose_is_refused(catalogue: AccountServices, choice: dict[str, object]) -> None:
     """In a new service and in a change; nothing is kept of it."""

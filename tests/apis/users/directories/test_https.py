@@ -184,6 +184,17 @@ def listener():
         yield found
 
 
+def at(listener):
+    """The URL of the directory that it is."""
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}"
+
+
+def assert_unavailable(why, url, **how):
+    """The directory at this URL says nothing of ann but why."""
+    with closing(HttpsDirectory(url, **how)) as users, pytest.raises(DirectoryUnavailable, match=why):
+        users.phone("ann")
+
+
 def talk(listener, *turns):
     """Accept, and for each request send what the turn says; then close. Returns the thread."""
 
@@ -223,10 +234,7 @@ def silence(connection):
 def test_a_slow_service_is_not_waited_for(listener, how):
     """The time is that of the whole look-up: each of these would be within it at every single step."""
     thread = talk(listener, how)
-    port = listener.getsockname()[1]
-    users = HttpsDirectory(f"http://127.0.0.1:{port}/{{user_id}}", timeout=0.2)
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no answer in time"):
-        users.phone("ann")
+    assert_unavailable("no answer in time", at(listener), timeout=0.2)
     thread.join(5)
     assert not thread.is_alive(), "the connection is still open"
 
@@ -239,7 +247,7 @@ def answer_ann(connection):
 
 def test_a_connection_that_is_closed_when_used_again(listener):
     """As servers do with idle ones: the look-up is made on a new one."""
-    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
+    users = HttpsDirectory(at(listener))
     with closing(users):
         first = talk(listener, answer_ann, lambda connection: None)
         assert users.phone("ann") == ANN
@@ -262,7 +270,7 @@ def test_an_answer_that_comes_after_hints_is_no_answer_for_the_next_user(listene
     """The connection is closed, so that no code for one user goes to the number of another."""
     for _ in range(4):
         talk(listener, early)
-    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
+    users = HttpsDirectory(at(listener))
     with closing(users):
         for user in ("ann", "bob"):
             with pytest.raises(DirectoryUnavailable, match="no connection, or it broke"):
@@ -290,17 +298,13 @@ def test_an_answer_without_end_is_not_kept(listener, how):
     """Not even where its body has no length to go by: a gigabyte would fit into two seconds."""
     for _ in range(2):
         talk(listener, how)
-    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no connection, or it broke"):
-        users.phone("ann")
+    assert_unavailable("no connection, or it broke", at(listener))
 
 
 def test_a_chunk_of_negative_length_is_a_fault_of_the_directory(listener):
     talk(listener, lambda connection: connection.sendall(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n12345\r\n0\r\n\r\n"))  # fmt: skip
-    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="its answer cannot be read"):
-        users.phone("ann")
+    assert_unavailable("its answer cannot be read", at(listener))
 
 
 NONSENSE = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 999999 x\r\n\r\n", b"HTTP/1.1 200 " + b"x" * 70_000]
@@ -310,25 +314,19 @@ NONSENSE = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 999999 x\r\n\r\n", b"HTTP/1.1 200
 def test_what_is_no_http(listener, nonsense):
     talk(listener, lambda connection: connection.sendall(nonsense))
     talk(listener, lambda connection: connection.sendall(nonsense))
-    users = HttpsDirectory(f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no connection, or it broke"):
-        users.phone("ann")
+    assert_unavailable("no connection, or it broke", at(listener))
 
 
 def test_no_service_at_all(listener):
     """Nobody listens."""
-    port = listener.getsockname()[1]
+    url = at(listener)
     listener.close()
-    users = HttpsDirectory(f"http://127.0.0.1:{port}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no connection"):
-        users.phone("ann")
+    assert_unavailable("no connection", url)
 
 
 def test_a_host_without_an_address():
     """The resolver's fault is reported like the rest."""
-    users = HttpsDirectory("https://directory.invalid/{user_id}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no connection"):
-        users.phone("ann")
+    assert_unavailable("no connection", "https://directory.invalid/{user_id}")
 
 
 def test_all_addresses_share_the_time(monkeypatch):
@@ -342,9 +340,7 @@ def test_all_addresses_share_the_time(monkeypatch):
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 443)) for n in range(50)]
     monkeypatch.setattr(https.socket, "getaddrinfo", lambda *_, **__: addresses)
     monkeypatch.setattr(https.socket, "create_connection", hang)
-    users = HttpsDirectory("https://directory.invalid/{user_id}", timeout=0.2)
-    with closing(users), pytest.raises(DirectoryUnavailable, match="no answer in time"):
-        users.phone("ann")
+    assert_unavailable("no answer in time", "https://directory.invalid/{user_id}", timeout=0.2)
     assert len(given) < 10
     assert given == sorted(given, reverse=True)
 
@@ -378,9 +374,7 @@ def tls_server(server, certificate):
 
 def test_a_certificate_that_nobody_vouches_for(tls_server):
     """Nothing is asked there."""
-    users = HttpsDirectory(f"https://localhost:{tls_server.port}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="certificate"):
-        users.phone("ann")
+    assert_unavailable("certificate", f"https://localhost:{tls_server.port}/{{user_id}}")
     assert tls_server.seen == []
 
 
@@ -390,9 +384,7 @@ def test_a_certificate_of_ones_own(tls_server, certificate, monkeypatch):
     with closing(HttpsDirectory(f"https://localhost:{tls_server.port}/{{user_id}}")) as users:
         assert [users.phone("ann"), users.phone("nobody")] == [ANN, None]
     assert len({client for _, client, _ in tls_server.seen}) == 1
-    users = HttpsDirectory(f"https://127.0.0.1:{tls_server.port}/{{user_id}}")
-    with closing(users), pytest.raises(DirectoryUnavailable, match="certificate"):
-        users.phone("ann")
+    assert_unavailable("certificate", f"https://127.0.0.1:{tls_server.port}/{{user_id}}")
 
 
 def test_an_answer_that_names_a_number_twice_is_a_fault():
