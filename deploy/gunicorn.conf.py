@@ -41,6 +41,10 @@ def _load():
 _settings = reloading.offered() or _load()
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 _one_worker = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
+_too_late = (
+    "-e, --chdir: gunicorn reads HOST, PORT, WEB_CONCURRENCY, OTP_THREADS and OTP_LOG_LEVEL before it follows these "
+    "options: start it with these variables, in the folder of .env"
+)
 _memory = "/dev/shm"  # noqa: S108 - in memory, because a slow disk must not stop the heartbeat
 
 bind = f"{_host}:{_settings.port}"
@@ -66,11 +70,15 @@ set_up(_settings.otp_log_level)
 
 def on_starting(server):
     """Exit if the server must not run, and create the keys before a worker needs them."""
+    global _settings
     settings, faults, status = _checked(server.cfg.address)
     if server.cfg.preload_app:
         faults.append("--preload: workers would keep the first settings and revoked keys; remove this option")
+    if settings and _read_here(settings) != _read_here(_settings):
+        faults.append(_too_late)
     if faults:
         _refuse(faults, status or os.EX_CONFIG)
+    _settings = settings
     if rules.needs_one_process(_settings):
         if server.cfg.workers > 1:
             _refuse([_one_worker])
@@ -78,11 +86,16 @@ def on_starting(server):
     if taken := _taken(server.cfg.address):
         _refuse(taken, os.EX_TEMPFAIL)
     type(server).APP_LOAD_ERROR = os.EX_CONFIG  # exit status of a worker that cannot start, and so of the server
-    reloading.accept(settings)
+    reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
     server.app.reload = partial(_read_again, server, server.app.reload)
+
+
+def _read_here(settings):
+    """Return the settings that this file gives gunicorn."""
+    return settings.host, settings.port, settings.web_concurrency, settings.otp_threads, settings.otp_log_level
 
 
 def on_reload(server):

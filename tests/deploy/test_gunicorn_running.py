@@ -74,6 +74,16 @@ def test_an_application_that_is_loaded_before_the_fork_is_refused(tmp_path: Path
     assert line.startswith("--preload: ")
 
 
+@pytest.mark.parametrize("arguments", [("-e", "PORT={port}"), ("--chdir", "there")])
+def test_settings_that_come_too_late_for_gunicorn_are_refused(tmp_path: Path, arguments: tuple[str, str]) -> None:
+    """gunicorn follows these options after it has read where to listen: it would do so elsewhere, and say nothing."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/.env").write_text(f"PORT={(port := free_port())}\n")
+    option, value = arguments
+    (line,) = refused(tmp_path, option, value.format(port=port))
+    assert line.startswith("-e, --chdir: ")
+
+
 def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
     """Here the store's folder is a file."""
     (tmp_path / "var").write_text("")
