@@ -83,9 +83,14 @@ def exists(path: Path) -> bool:
         raise BadKeyFile(_closed(path, error.strerror)) from None
 
 
+def lacks_target(path: Path) -> bool:
+    """Return whether it is a link to what is not there, such as a disk that is not mounted. Raises BadKeyFile."""
+    return not exists(path) and path.is_symlink()
+
+
 def folder_fault(path: Path) -> str | None:
     """Return a line if this user could not make such a file. It makes nothing."""
-    folder = next(parent for parent in path.absolute().parents if exists(parent))
+    folder = next(parent for parent in path.absolute().parents if exists(parent) or lacks_target(parent))
     if not folder.is_dir():
         return f"OTP_STORE_URL: {folder} is not a folder: move it away, or name another path"
     return None if os.access(folder, os.W_OK | os.X_OK) else _closed(folder / path.name, "it cannot be written")

@@ -110,7 +110,7 @@ def look(settings: Settings) -> list[str]:
         if file is None or keyring.exists(file):
             settings, lines = settle(settings)
             return lines + prepare(settings)
-        faults = [fault] if (fault := keyring.folder_fault(file)) else []
+        faults = [fault] if (fault := keyring.folder_fault(file)) else _remains(file)
         if keyring.exists(file.with_suffix(".keys")):
             faults += secret_faults(settings, *keyring.keys(settings))
     except keyring.BadKeyFile as error:
@@ -118,6 +118,15 @@ def look(settings: Settings) -> list[str]:
     if faults:
         raise BadSettings(faults)
     return []
+
+
+def _remains(file: Path) -> list[str]:
+    """Return a line for each thing that a start would not take for the place of a new database."""
+    log = file.with_name(f"{file.name}-wal")
+    gone = [f"OTP_STORE_URL: {file} is gone, but {log} is not: put it back, or delete both"]
+    links = [path for path in (file, file.with_suffix(".keys")) if keyring.lacks_target(path)]
+    lines = [f"OTP_STORE_URL: {path} is a link without its target: mount or make that, or remove it" for path in links]
+    return lines + gone * keyring.exists(log)
 
 
 def _readable_by_others(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from otp_app import startup
+from otp_app.core.errors import StoreUnavailable
 from otp_app.settings import Settings, keyring
 from tests.command import run
 from tests.running import ROOT
@@ -148,6 +149,22 @@ def test_check_makes_nothing(capsys, folder):
     """It only looks: neither the key file, nor the database, nor their folder."""
     assert run(capsys, "check")[0] == 0
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["var", "var/otp.db", "var/otp.keys", "var/otp.db-wal"])
+def test_check_looks_at_what_is_left_without_a_database(capsys, folder, name):
+    """A disk that is not mounted, or a database that got lost: the start is refused, so nothing is in order."""
+    if name != "var":
+        (folder / "var").mkdir()
+    if name.endswith("-wal"):
+        (folder / name).touch()
+    else:
+        (folder / name).symlink_to("/not/mounted")
+    status, printed, error = run(capsys, "check")
+    assert (status, printed) == (1, "")
+    assert re.match(f"OTP_STORE_URL: .*{name}", error)
+    with pytest.raises((startup.BadSettings, StoreUnavailable)):
+        startup.prepare(Settings())
 
 
 @pytest.mark.parametrize("name", ["otp.db", "otp-counters.db"])
