@@ -192,6 +192,7 @@ def _ip(text: str) -> IPAddress | None:
 
 def _of_proxy(environ: Mapping[str, Any]) -> bool:
     """Return whether a proxy passed a request on; nginx before 1.29.7 shows by its HTTP/1.0 alone by default."""
-    if environ.get("SERVER_PROTOCOL") == "HTTP/1.0" and environ.get("HTTP_CONNECTION", "").lower() == "close":
+    old = environ.get("SERVER_PROTOCOL") != "HTTP/1.1"  # HTTP/1.0, which granian calls HTTP/1
+    if old and environ.get("HTTP_CONNECTION", "").lower() == "close":
         return True
     return bool(_OF_PROXIES.search("\n" + "\n".join(environ)))  # at once, in a third of the time

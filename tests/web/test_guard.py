@@ -292,9 +292,10 @@ def test_a_server_without_callers_refuses_what_came_through_a_proxy(site, name, 
     assert site.channel.messages == []
 
 
-def test_a_server_without_callers_knows_nginx_without_any_header(site):
-    """Its default is HTTP/1.0 with `Connection: close`, which no client needs to say."""
-    nginx = {"SERVER_PROTOCOL": "HTTP/1.0", "HTTP_CONNECTION": "close"}
+@pytest.mark.parametrize("protocol", ["HTTP/1.0", "HTTP/1"])
+def test_a_server_without_callers_knows_nginx_without_any_header(site, protocol):
+    """Its default is HTTP/1.0 with `Connection: close`, which no client needs to say; granian calls that HTTP/1."""
+    nginx = {"SERVER_PROTOCOL": protocol, "HTTP_CONNECTION": "close"}
     assert site.send(**nginx).status_code == 403
     assert site.send(SERVER_PROTOCOL="HTTP/1.0").status_code == 200
 
