@@ -90,6 +90,7 @@ def on_starting(server):
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
+    server.handle_usr2 = partial(_replace, server, server.handle_usr2)
     server.app.reload = partial(_read_again, server, server.app.reload)
 
 
@@ -207,6 +208,19 @@ def _reload(server, reload):
         for _ in range(server.num_workers):
             server.spawn_worker()
         server.manage_workers()  # ends the old ones
+
+
+def _replace(server, replace):
+    """SIGUSR2 starts another server at the same sockets, which must not be more open than this one."""
+    try:
+        _, faults, _ = _checked(server.cfg.address, reloading.accepted())
+    except Exception as error:  # noqa: BLE001
+        log.exception("unexpected error")
+        faults = [f"an unexpected error ({type(error).__name__})"]
+    if faults:
+        server.log.error("Not replaced: %s", "; ".join(faults))
+    else:
+        replace()
 
 
 def _is_here(folder):

@@ -285,6 +285,18 @@ def test_a_reload_without_keys_does_not_open_a_server_that_had_them(server: Star
     assert "Not reloaded: OTP_API_KEYS: none is left" in running.log()
 
 
+def test_a_server_with_keys_is_not_replaced_by_one_without(server: Start) -> None:
+    """SIGUSR2 while .env is missing: the next one would answer without a key, at the same sockets."""
+    running = server(start=False)
+    file = running.folder / ".env"
+    file.write_text(f"OTP_API_KEYS=shop:send:{'1' * 63}2\n")
+    running.start()
+    file.unlink()
+    os.kill(running.pid, signal.SIGUSR2)
+    wait_until(lambda: "Not replaced: OTP_API_KEYS: none is left" in running.log(), "the refusal", 10)
+    assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 401
+
+
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_stopping_answers_what_has_begun_and_closes_the_store(server: Start, fake_twilio: Provider, how: str) -> None:
     """A send that waits for the provider is answered and recorded, the status is 0, and SQLite has put its log away."""
