@@ -88,6 +88,7 @@ def on_starting(server):
     type(server).APP_LOAD_ERROR = os.EX_CONFIG  # exit status of a worker that cannot start, and so of the server
     reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
+    server.halt = partial(_halt, server, server.halt)
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
     server.handle_usr2 = partial(_replace, server, server.handle_usr2)
@@ -157,6 +158,13 @@ def worker_exit(_server, worker):
     """Close the services. The worker has answered its requests by now."""
     if app := getattr(worker, "wsgi", None):
         app.extensions["otp"].close()
+
+
+def _halt(server, halt, reason=None, exit_status=0):
+    """End with the status of the first worker that could not start; at a second one gunicorn ends with a traceback."""
+    arbiter = type(server)
+    arbiter.APP_LOAD_ERROR = arbiter.WORKER_BOOT_ERROR = -1  # no worker ends with it
+    halt(reason, exit_status)
 
 
 def _taken(addresses):

@@ -251,6 +251,33 @@ def test_a_worker_that_cannot_begin_yet_is_started_again(server: Start) -> None:
     assert "exited with code 1." in running.log()
 
 
+NEEDS_THE_MASTER = """
+import os, pathlib, time
+master = os.getpid()
+
+class Directory:
+    def __init__(self, url):
+        if os.getpid() != master:
+            pathlib.Path(f"{os.getpid()}.worker").touch()
+            while len(list(pathlib.Path().glob("*.worker"))) < 2:
+                time.sleep(0.01)
+            raise ValueError("it does not work after a fork")
+
+    def phone(self, user_id): ...
+    def close(self): ...
+"""
+
+
+def test_workers_that_fail_together_end_the_server_as_one_does(tmp_path: Path) -> None:
+    """With the status that gunicorn has for it, and without a traceback of the master."""
+    (tmp_path / "own.py").write_text(NEEDS_THE_MASTER)
+    lines = refused(
+        tmp_path, status=3, WEB_CONCURRENCY="2", OTP_APIS="native,users", OTP_DIRECTORY_URL="own:Directory",
+        PYTHONPATH=f"{ROOT}:{tmp_path}", PORT=str(free_port()),
+    )  # fmt: skip
+    assert set(lines) == {"it does not work after a fork"}
+
+
 def test_workers_do_not_need_the_key_file(server: Start) -> None:
     """The master has read it: a file that is lost or open to others later ends no server, also where a refused reload
     replaces the workers because a caller is revoked.

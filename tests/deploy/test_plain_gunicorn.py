@@ -47,8 +47,11 @@ def healthy(port: int) -> bool:
 
 
 def test_a_store_in_memory_has_one_worker_however_many_are_asked_for(tmp_path: Path) -> None:
-    """The others do not begin, each with a line, and the master ends instead of trying for ever."""
-    with plain(tmp_path, "-w", "3") as (running, port, log):
+    """The other one does not begin, with a line, and the master ends instead of trying for ever.
+
+    At two that do not begin at the same moment gunicorn itself ends with a traceback; deploy/gunicorn.conf.py does not.
+    """
+    with plain(tmp_path, "-w", "2") as (running, port, log):
         wait_until(lambda: healthy(port), "the one worker")
         assert running.wait(25) == 4  # gunicorn's status for an application that cannot be loaded
     assert ONE_WORKER in log.read_text()
