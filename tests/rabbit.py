@@ -17,7 +17,7 @@ from tests.running import free_port, wait_until
 from tests.services import ENVIRONMENT, Service
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's own on the PATH would change to its user
-START_TIMEOUT = 60.0  # seconds
+START_TIMEOUT = 180.0  # seconds
 CONFIGURATION = """\
 loopback_users = none
 log.console = true

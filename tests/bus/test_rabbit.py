@@ -13,19 +13,13 @@ from otp_app.bus.letters import REQUESTS, ROUTES, Letter
 from otp_app.bus.sign_ups import SignUps
 from otp_app.core.errors import CountryNotAllowed
 from otp_app.core.results import SendRequest
+from tests.bus.working import bodies
 from tests.faults.proxy import Proxy
-from tests.running import free_port, wait_until
+from tests.running import free_port
 
 pytestmark = pytest.mark.slow
 NUMBER = "+14155552671"
 MOST = 3.0  # seconds until a request has its answer: two, and what a busy machine adds
-
-
-def bodies(rabbit, route=REQUESTS):
-    """What is in a queue; it stays there."""
-    with rabbit.channel(rabbit.url()) as channel:
-        got = iter(lambda: channel.basic_get(route.queue), (None, None, None))
-        return [json.loads(body) for _, _, body in got]
 
 
 def letter(number=1):
@@ -46,7 +40,7 @@ def test_a_sign_up_asks_as_the_contract_says(rabbit, open_publisher):
     assert (properties.content_type, properties.delivery_mode, kept) == ("application/json", 2, [1])
     assert properties.message_id
     assert abs(properties.timestamp - time.time()) < 60
-    assert [asked["authenticated"] for asked in bodies(rabbit)] == [False, True]
+    assert [asked["authenticated"] for asked in bodies(rabbit, REQUESTS)] == [False, True]
 
 
 def test_queues_of_another_kind_are_not_replaced(rabbit):
@@ -72,7 +66,7 @@ def test_many_threads_publish_over_one_connection(rabbit, open_publisher):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(body["number"] for body in bodies(rabbit)) == list(range(50))
+    assert sorted(body["number"] for body in bodies(rabbit, REQUESTS)) == list(range(50))
 
 
 def test_a_message_without_a_queue_is_not_lost(rabbit, open_publisher):
@@ -82,7 +76,7 @@ def test_a_message_without_a_queue_is_not_lost(rabbit, open_publisher):
     with rabbit.channel(rabbit.url()) as channel:
         channel.queue_delete(REQUESTS.queue)
     publisher.publish(REQUESTS, letter())
-    assert bodies(rabbit) == [{"number": 1}]
+    assert bodies(rabbit, REQUESTS) == [{"number": 1}]
 
 
 def test_a_broker_that_is_away_is_said_in_time(open_publisher):
@@ -119,23 +113,3 @@ def test_a_lost_confirmation_makes_a_copy_of_the_same_id(rabbit, open_publisher)
     with rabbit.channel(rabbit.url()) as channel:
         got = iter(lambda: channel.basic_get(REQUESTS.queue), (None, None, None))
         assert [properties.message_id for _, properties, _ in got] == ["m1", "m1"]
-
-
-def test_a_restarted_broker_has_what_was_confirmed(rabbit, open_publisher):
-    """Killed and started again: the message is there, and the publisher finds the way back by itself."""
-    publisher = open_publisher(rabbit.url())
-    publisher.publish(REQUESTS, letter(1))
-    rabbit.kill()
-    with pytest.raises(BusUnavailable):
-        publisher.publish(REQUESTS, letter(2))
-    rabbit.start()
-    wait_until(lambda: publishes(publisher, letter(3)), "the publisher", 20)
-    assert {1, 3} <= {body["number"] for body in bodies(rabbit)}
-
-
-def publishes(publisher, message):
-    try:
-        publisher.publish(REQUESTS, message)
-    except BusUnavailable:
-        return False
-    return True

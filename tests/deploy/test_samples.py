@@ -124,17 +124,22 @@ def test_the_image_has_a_list_of_packages() -> None:
     assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt", "requirements-eddsa.txt"}
 
 
-def test_systemd_rates_the_service_as_shut() -> None:
+UNITS = ["otp-app.service", "otp-worker@.service"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_rates_the_service_as_shut(unit: str) -> None:
     """An exposure of 1.5 or less, of 10."""
     rated = subprocess.run([require("systemd-analyze"), "security", "--offline=true", "--threshold=15", "--no-pager",
-                            DEPLOY / "otp-app.service"], capture_output=True, text=True, check=False)  # fmt: skip
+                            DEPLOY / unit], capture_output=True, text=True, check=False)  # fmt: skip
     assert rated.returncode == 0, rated.stdout + rated.stderr
 
 
-def test_systemd_understands_every_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_understands_every_line(unit: str, tmp_path: Path) -> None:
     """With programs that exist here it has nothing to say."""
-    here = re.sub(r"^Exec(\w+)=\S+", r"Exec\1=/bin/sh", text("otp-app.service"), flags=re.MULTILINE)
-    (tmp_path / "otp-app.service").write_text(here)
-    verified = subprocess.run([require("systemd-analyze"), "verify", "--man=no", tmp_path / "otp-app.service"],
+    here = re.sub(r"^Exec(\w+)=\S+", r"Exec\1=/bin/sh", text(unit), flags=re.MULTILINE)
+    (tmp_path / unit).write_text(here)
+    verified = subprocess.run([require("systemd-analyze"), "verify", "--man=no", tmp_path / unit],
                               capture_output=True, text=True, check=False)  # fmt: skip
     assert (verified.returncode, verified.stderr) == (0, "")

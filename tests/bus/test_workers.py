@@ -1,0 +1,92 @@
+"""Workers at a real RabbitMQ while it, they, or the way between them breaks: nothing is lost, nothing is sent twice."""
+
+import json
+from contextlib import ExitStack
+from threading import Thread
+
+import pytest
+
+from otp_app.bus.letters import DEAD, REQUESTS, SENT
+from tests.bus.working import Worker, ask, bodies
+from tests.history import History, check
+from tests.phones import fresh_numbers
+from tests.running import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def start(server, rabbit, tmp_path):
+    """Call it to start a worker on the broker, a file and the stand-in for Twilio; all end with the test."""
+    environment = server(start=False, OTP_AMQP_URL=rabbit.url()).environment
+    with ExitStack() as running:
+
+        def make(**given):
+            worker = Worker(tmp_path, environment | given)
+            running.callback(worker.stop)
+            return worker
+
+        yield make
+
+
+def faults(history, fake_twilio, rabbit, *workers):
+    """What the history checker has to say; no code may be in a log, or in a queue."""
+    queues = {route.queue: json.dumps(bodies(rabbit, route)).encode() for route in (REQUESTS, SENT, DEAD)}
+    return check(history.events, fake_twilio.posts, queues | {w.log_file.name: w.log().encode() for w in workers})
+
+
+def told(rabbit, count):
+    """The numbers of the codes that workers told, once there are so many."""
+    wait_until(lambda: len(bodies(rabbit, SENT)) >= count, "a code that was told", 60)
+    return sorted(body["phone_number"] for body in bodies(rabbit, SENT))
+
+
+def test_a_worker_killed_between_send_and_ack(rabbit, start, open_publisher, fake_twilio):
+    """Another one gets the message, and cannot know whether it left: it is told, and not sent again."""
+    history, number = History(), next(fresh_numbers())
+    first = start(OTP_AMQP_CONSUMERS="1")
+    fake_twilio.on_message = lambda _: first.kill()
+    ask(open_publisher(rabbit.url()), number, history)
+    wait_until(lambda: fake_twilio.posts, "the message", 30)
+    fake_twilio.on_message = lambda _: None
+    second = start(OTP_AMQP_CONSUMERS="1")
+    assert told(rabbit, 1) == [number]
+    assert faults(history, fake_twilio, rabbit, first, second) == []
+    assert len(fake_twilio.posts) == 1
+    assert bodies(rabbit, REQUESTS) == []
+
+
+def test_a_worker_that_is_asked_to_end_finishes(rabbit, start, open_publisher, fake_twilio):
+    """What it has begun is sent, told and acknowledged; the rest waits for another one."""
+    history, numbers, ended = History(), fresh_numbers(), []
+    worker = start(OTP_AMQP_CONSUMERS="1")
+    stopping = Thread(target=lambda: ended.append(worker.stop()))
+    fake_twilio.on_message = lambda _: stopping.start()
+    publisher = open_publisher(rabbit.url())
+    first, second = next(numbers), next(numbers)
+    for number in (first, second):
+        ask(publisher, number, history)
+    wait_until(lambda: ended, "the worker's end", 30)
+    assert (ended, told(rabbit, 1)) == ([0], [first])
+    assert [body["phone_number"] for body in bodies(rabbit, REQUESTS)] == [second]
+    assert faults(history, fake_twilio, rabbit, worker) == []
+
+
+def test_a_broker_that_is_killed_and_started_again(rabbit, start, open_publisher, fake_twilio):
+    """Publisher and workers find the way back. An accepted sign-up has one message, another one at most."""
+    history, numbers, publisher = History(), fresh_numbers(), open_publisher(rabbit.url())
+    fake_twilio.latency = 0.2
+    worker = start()
+    load = Thread(target=lambda: [ask(publisher, next(numbers), history) for _ in range(40)])
+    load.start()
+    wait_until(lambda: len(history.events) > 15, "some sign-ups", 60)
+    rabbit.kill()
+    rabbit.start()
+    load.join()
+    wait_until(lambda: ask(publisher, next(numbers), history) or history.events[-1].status == 200, "the publisher", 30)
+    accepted = {event.number for event in history.events if event.status == 200}
+    wait_until(lambda: accepted <= {post.number for post in fake_twilio.posts}, "all codes", 60)
+    wait_until(lambda: accepted <= set(told(rabbit, 1)), "all of them told", 60)
+    assert bodies(rabbit, REQUESTS) == []
+    assert faults(history, fake_twilio, rabbit, worker) == []
+    assert {event.status for event in history.events} == {200, 503}
