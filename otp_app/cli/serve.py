@@ -15,6 +15,7 @@ from otp_app.apis.command import CannotServeError
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.settings import keyring
+from otp_app.startup.fallback import settle
 from otp_app.store import sharing
 from otp_app.wiring import Services, build
 
@@ -52,7 +53,8 @@ def _opened(name: str) -> Services:
     try:
         settings = startup.load(command=name)
         set_up(settings.otp_log_level)
-        for line in startup.advice(settings) + startup.prepare(settings):
+        settings, lines = settle(settings)
+        for line in startup.advice(settings) + lines + startup.prepare(settings):
             log.warning(line)
         return build(keyring.held(settings))
     except startup.BadSettings as error:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import grpc
 import pytest
@@ -13,11 +14,12 @@ from otp_app.apis import COMMANDS, load_command
 from otp_app.apis.grpc import api
 from otp_app.cli import serve
 from otp_app.startup import BadSettings
+from otp_app.store import MemoryStore
 from tests.apis.grpc.calling import OK, Client
 from tests.apis.grpc.running import RunningGrpc
 from tests.command import run
 from tests.conftest import require
-from tests.running import ROOT
+from tests.running import KEYS, ROOT
 from tests.web.site import SETTINGS, api_key
 
 KEY = api_key("shop", "send+verify", "key")
@@ -87,6 +89,16 @@ def test_a_port_in_use(capsys, monkeypatch):
         ended = run(capsys, "grpc")
     assert ended.status == os.EX_TEMPFAIL
     assert "OTP_GRPC_HOST, OTP_GRPC_PORT: cannot listen there: Address already in use\n" in ended.error
+
+
+def test_a_store_that_is_away_may_be_replaced_by_memory(monkeypatch):
+    """As the HTTP server has it; the choice is the start's."""
+    given = {"OTP_STORE_URL": "redis://127.0.0.1:1/0", "OTP_STORE_FALLBACK": "memory", **KEYS}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with closing(serve._opened("grpc")) as services:
+        assert isinstance(services.store, MemoryStore)
+        assert services.settings.otp_store_fallback == ""
 
 
 def test_faults_are_one_line_each(capsys, monkeypatch):
