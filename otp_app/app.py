@@ -52,7 +52,7 @@ def _open_apis(app: Flask, services: Services) -> None:
     app.extensions["otp_apis"] = apis
     app.extensions["otp_states"] = {type(api.state): api.state for api in apis.values()}
     for api in apis.values():
-        errors.render_with(app, api.render_error, [blueprint.name for blueprint in api.blueprints()], api.prefix)
+        errors.render_with(app, api.render_error, [blueprint.name for blueprint in api.blueprints()], api.prefixes)
         for blueprint in api.blueprints():
             app.register_blueprint(blueprint)
     guard.limit_clients(

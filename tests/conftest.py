@@ -128,7 +128,9 @@ def all_there_is(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The settings of a server of all APIs, whose directory has the user abc."""
     users = tmp_path_factory.mktemp("directory") / "users.csv"
     users.write_text("user_id,phone_number\nabc,+14155552671\nnophone,\nfixed,+442079460958\n", encoding="ascii")
-    return {"otp_apis": tuple(APIS), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
+    database = f"sqlite:///{users.parent}/accounts.db"
+    given = {"otp_apis": tuple(APIS), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
+    return given | {"database_url": database}
 
 
 @pytest.fixture

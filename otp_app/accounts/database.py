@@ -66,11 +66,11 @@ class Database:
                 with engine.begin() as db:
                     yield db
         except exc.SQLAlchemyError as error:
-            raise AccountsUnavailable(_reason(error)) from error
+            raise AccountsUnavailable.because(_reason(error)) from error
         except OSError as error:
-            raise AccountsUnavailable(error.strerror or type(error).__name__) from error
+            raise AccountsUnavailable.because(error.strerror or type(error).__name__) from error
         except StoreUnavailable as error:
-            raise AccountsUnavailable("it did not answer just now") from error
+            raise AccountsUnavailable.because("it did not answer just now") from error
 
     def _bring_up_to_date(self) -> None:
         if self._ready:

@@ -10,8 +10,13 @@ class AccountsUnavailable(OtpError):
 
     code = "accounts_unavailable"
 
-    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
-        super().__init__(f"The database of accounts is not available ({reason})", retry_after)
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message, retry_after)
+
+    @classmethod
+    def because(cls, reason: str) -> AccountsUnavailable:
+        """Return it with a reason that callers may read."""
+        return cls(f"The database of accounts is not available ({reason})")
 
 
 class WrongCode(InvalidInput):

@@ -47,7 +47,7 @@ def import_accounts(source: str, target: str, now: int) -> Imported:
         with database.writing() as ours, theirs.connect() as reading:
             return _import(reading, ours, now)
     except exc.SQLAlchemyError as error:
-        raise AccountsUnavailable(type(error).__name__) from error
+        raise AccountsUnavailable.because(type(error).__name__) from error
     finally:
         database.close()
         theirs.dispose()

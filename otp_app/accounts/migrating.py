@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from otp_app.accounts.errors import AccountsUnavailable
+from otp_app.accounts.tables import VERSIONS
 
 FOLDER = Path(__file__).with_name("migrations")
 LONG = 60.0  # seconds for a statement of a migration
@@ -25,14 +27,17 @@ def upgrade(db: Connection) -> None:
 
     Raises AccountsUnavailable where a newer version of this server has changed them.
     """
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = db
+    script = ScriptDirectory(str(FOLDER))
+
+    def steps(version: Any, _: object) -> Any:
+        return script._upgrade_revs("head", version)  # noqa: SLF001 - as Alembic's own documents do
+
     try:
-        with _alone(db):
-            command.upgrade(config, "head")
+        with _alone(db), EnvironmentContext(Config(), script, fn=steps) as environment:
+            environment.configure(connection=db, version_table=VERSIONS)
+            environment.run_migrations()
     except CommandError as error:
-        raise AccountsUnavailable("its tables are of a newer version of this server") from error
+        raise AccountsUnavailable.because("its tables are of a newer version of this server") from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 #: Package -> the file that locks it together with what the server needs.
 LOCK_FILES = {
     "alembic": "requirements-accounts.txt",
+    "connectrpc": "requirements-accounts.txt",
     "cryptography": "requirements-eddsa.txt",
     "grpcio": "requirements-grpc.txt",
     "pika": "requirements-amqp.txt",

@@ -24,8 +24,8 @@ class Api(SettingsChecks):
     checks: ClassVar[tuple[Blueprint, ...]] = ()
     others: ClassVar[tuple[Blueprint, ...]] = ()
 
-    #: errors of every path below it have the shape of this API, such as "/v2/"; "": those of its views alone
-    prefix: ClassVar[str] = ""
+    #: errors of every path below these have the shape of this API, such as "/v2/", as those of its views have
+    prefixes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, services: Services) -> None:
         """Open it. What it opens and others must close goes into services.opened."""

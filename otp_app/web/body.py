@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,15 +65,42 @@ def document() -> Any:
 
 def decoded(media: re.Pattern[str], name: str) -> str:
     """Return the text of the current request's body, which must have this media type. Raises what `document` raises."""
+    return text_of(content(media, name))
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of a body. Raises BadRequest."""
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("The body must be UTF-8") from None
+
+
+def content(media: re.Pattern[str], name: str, *, may_be_gzip: bool = False) -> bytes:
+    """Return the bytes of the current request's body, which must have this media type. Raises as `document` does."""
     environ = request.environ
     if not media.fullmatch(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMedia(f"Content-Type must be {name}")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise UnsupportedMedia("Content-Encoding is not supported")
+    match environ.get("HTTP_CONTENT_ENCODING", "identity").lower():
+        case "identity":
+            return _bytes(environ)
+        case "gzip" if may_be_gzip:
+            return _unpacked(_bytes(environ))
+    raise UnsupportedMedia("Content-Encoding is not supported")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return what gzip has packed, and no more of it than a body may have."""
+    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        return str(_bytes(environ), "utf-8")
-    except UnicodeDecodeError:
-        raise BadRequest("The body must be UTF-8") from None
+        found = unpacking.decompress(data, MAX_BYTES + 1)
+    except zlib.error:
+        raise BadRequest("The body is not gzip") from None
+    if len(found) > MAX_BYTES:
+        raise TooLarge(TOO_LARGE)
+    if not unpacking.eof or unpacking.unused_data:
+        raise BadRequest("The body is not gzip")
+    return found
 
 
 def _bytes(environ: WSGIEnvironment) -> bytes:

@@ -70,6 +70,7 @@ class Caller:
     address: str  # of the client, an IPv6 one cut to its /64
     scopes: frozenset[str] = frozenset()
     account: str = ""  # AC…, where Basic credentials were shown
+    is_person: bool = False  # a user with a session: limits per client hold as for those without a key
 
     @property
     def authenticated(self) -> bool:

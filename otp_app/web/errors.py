@@ -23,12 +23,11 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, unexpected)
 
 
-def render_with(app: Flask, render: Renderer, blueprints: Iterable[str], prefix: str) -> None:
-    """Let an API render the errors of its blueprints, by name, and those of every path below its prefix, if any."""
+def render_with(app: Flask, render: Renderer, blueprints: Iterable[str], prefixes: Iterable[str]) -> None:
+    """Let an API render the errors of its blueprints, by name, and those of every path below its prefixes."""
     by_blueprint, by_prefix = app.extensions["otp_renderers"]
     by_blueprint |= dict.fromkeys(blueprints, render)
-    if prefix:
-        by_prefix[prefix] = render
+    by_prefix |= dict.fromkeys(prefixes, render)
 
 
 def otp_error(error: OtpError) -> Response:

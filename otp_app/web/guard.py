@@ -49,7 +49,7 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
     limiter.init_app(app)
     for operation, text, blueprints in limits:
         for blueprint in blueprints if text else ():
-            limiter.shared_limit(text, scope=operation, exempt_when=lambda: caller().authenticated)(blueprint)
+            limiter.shared_limit(text, scope=operation, exempt_when=_is_exempt)(blueprint)
 
     def too_many(_: RateLimitExceeded) -> Response:
         assert limiter.current_limit is not None  # noqa: S101  the one that was just reached
@@ -76,6 +76,10 @@ def _check() -> None:
     if access and access.scope == "send":  # before the client's limits count it
         services().sends.enter()
         g.sends = True
+
+
+def _is_exempt() -> bool:
+    return caller().authenticated and not caller().is_person
 
 
 def _leave(_: BaseException | None) -> None:

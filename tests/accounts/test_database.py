@@ -159,7 +159,8 @@ def test_postgres_that_restarted_is_noticed_before_a_connection_is_used(postgres
 
 def test_serving_the_native_api_loads_no_database():
     """Who has no accounts installs and loads none of it."""
-    program = "import wsgi, sys; print({'sqlalchemy', 'alembic', 'otp_app.accounts'} & set(sys.modules))"
+    packages = {"sqlalchemy", "alembic", "connectrpc", "protobuf", "otp_app.accounts"}
+    program = f"import wsgi, sys; print({packages} & set(sys.modules))"
     environ = {"OTP_STORE_URL": "memory://", "PATH": os.environ["PATH"]}
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, capture_output=True, check=True)
     assert run.stdout.splitlines()[-1] == b"set()"

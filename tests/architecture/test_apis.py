@@ -24,6 +24,7 @@ print(json.dumps(sorted(client.get("/openapi.json", base_url="http://localhost")
 ALL = APIS | COMMANDS
 #: API -> a path that only it serves
 PATHS = {
+    "connect": "/auth.AuthService/SignupWithPhoneNumber",
     "native": "/send-otp",
     "phone": "/api/phone/register",
     "users": "/send-code",

@@ -20,6 +20,7 @@ REQUESTS = {
     "native send": ("native", "/send-otp", {"json": {"phone_number": NUMBER}}),
     "native check": ("native", "/verify-otp", {"json": {"phone_number": NUMBER, "otp": "123456"}}),
     "native fault": ("native", "/verify-otp", {"json": {}}),
+    "Connect send": ("connect", "/otp.OtpService/GenerateOtp", {"json": {"phone_number": NUMBER}}),
     "users send": ("users", "/send-code", {"json": {"user_id": "ann"}}),
     "phone send": ("phone", "/api/phone/register", {"json": {"phone_number": NUMBER}}),
     "Verify check": ("verify_v2", CHECK, {"data": {"To": NUMBER, "Code": "123456"}, "headers": BASIC}),

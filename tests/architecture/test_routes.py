@@ -4,6 +4,7 @@
 import pytest
 
 from otp_app.apis import APIS
+from otp_app.apis.connect.sessions import SESSION
 from otp_app.apis.verify_v2.accounts import ACCOUNT
 from otp_app.app import create_app
 from otp_app.proof import new_key
@@ -28,6 +29,19 @@ ROUTES = {
     "GET /v2/Services/<service_sid>/Verifications/<name>": Access("verify", credentials=ACCOUNT),
     "POST /v2/Services/<service_sid>/Verifications/<name>": Access("verify", credentials=ACCOUNT),
     "POST /v2/Services/<service_sid>/VerificationCheck": Access("verify", credentials=ACCOUNT),
+    "POST /auth.AuthService/SignupWithPhoneNumber": Access("send"),
+    "POST /auth.AuthService/VerifyPhoneNumber": Access("verify", public=True),
+    "POST /auth.AuthService/LoginWithPhoneNumber": Access("send", public=True),
+    "POST /auth.AuthService/ValidatePhoneNumberLogin": Access("verify"),
+    "POST /auth.AuthService/ChangePhoneNumber": Access("send", credentials=SESSION),
+    "POST /auth.AuthService/DeleteAccount": Access("send", credentials=SESSION),
+    "POST /auth.AuthService/GetProfile": Access("verify", credentials=SESSION),
+    "POST /auth.AuthService/UpdateProfile": Access("verify", credentials=SESSION),
+    "POST /auth.AuthService/Logout": Access("verify", credentials=SESSION),
+    "POST /auth.AuthService/ListSessions": Access("verify", credentials=SESSION),
+    "POST /auth.AuthService/RevokeSession": Access("verify", credentials=SESSION),
+    "POST /auth.AuthService/ListActivity": Access("verify", credentials=SESSION),
+    "POST /otp.OtpService/GenerateOtp": Access("send", public=True),
     "GET /v2/Services": Access("verify", credentials=ACCOUNT),
     "POST /v2/Services": Access("verify", credentials=ACCOUNT),
     "GET /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),

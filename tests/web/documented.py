@@ -14,12 +14,17 @@ from werkzeug.test import TestResponse
 from otp_app.apis import APIS
 from otp_app.web.openapi import APIS as FOLDER
 from otp_app.web.openapi import COMMON, VARIABLE, Operation, operations, parameters, put_together, resolve
+from tests.accounts.session import session_token
 from tests.web.site import Site, api_key
 
 #: everything that there is to say, whichever API a server has
 FRAGMENTS = [path for name in APIS for path in sorted((FOLDER / name).glob("*openapi.json"), reverse=True)]
 WHOLE = put_together([*FRAGMENTS, COMMON])
 BASIC = "Basic " + base64.b64encode(b"AC" + b"0" * 32 + b":secret").decode()
+
+
+#: RPCs of accounts that need no session
+WITHOUT_SESSION = {"signupWithPhoneNumber", "verifyPhoneNumber", "loginWithPhoneNumber", "validatePhoneNumberLogin"}
 
 
 class Endpoint(NamedTuple):
@@ -53,8 +58,13 @@ class Endpoint(NamedTuple):
             body = urlencode(body).encode() if self.media[0].endswith("urlencoded") else json.dumps(body).encode()
         if self.media:
             how = {"CONTENT_TYPE": self.media[0]} | how
-        shown = {"Authorization": BASIC} if self.path.startswith("/v2/") else {}
-        return site.call(self.method.upper(), self.url(), body, {**shown, **(headers or {})}, **how)
+        return site.call(self.method.upper(), self.url(), body, {**self._shown(site), **(headers or {})}, **how)
+
+    def _shown(self, site: Site) -> dict[str, str]:
+        """The credentials that it wants, where it wants its own."""
+        if self.path.startswith("/auth.AuthService/") and self.node["operationId"] not in WITHOUT_SESSION:
+            return {"Authorization": f"Bearer {session_token(site)}"}
+        return {"Authorization": BASIC} if self.path.startswith("/v2/") else {}
 
 
 ENDPOINTS = [Endpoint(method, path) for method, path, _ in operations(WHOLE)]

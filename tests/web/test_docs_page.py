@@ -244,6 +244,9 @@ def test_its_lines_show_any_credentials_where_any_will_do(open_site):
 COMES_TO = {
     "verifyOtp": 400, "showVerification": 404, "cancelVerification": 404, "verifyCode": 400, "verifyPhone": 400,
     "startVerification": 201, "fetchVerification": 404, "updateVerification": 404, "createService": 201,
+    "verifyPhoneNumber": 400,
+    **dict.fromkeys(("getProfile", "updateProfile", "changePhoneNumber", "deleteAccount"), 401),  # without a session
+    **dict.fromkeys(("logout", "listSessions", "revokeSession", "listActivity"), 401),
     "redoc": 302, "changeService": 403, "deleteService": 403,  # of the service that the start used, which nobody made
 }  # fmt: skip
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token"
@@ -263,7 +266,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
     everything = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
-                  "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": ""}  # fmt: skip
+                  "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0"}  # fmt: skip
     settings = {**everything, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
         asked = subprocess.run([curl, f"{server.url}/docs"], env={}, capture_output=True, text=True, check=True)

@@ -95,13 +95,16 @@ BODIES = {
 }
 
 
-#: to them nothing is wrong with a form of fields that they do not know
-LENIENT = {"changeService"}
+#: to them nothing is wrong with fields that they do not know, or with what is no number
+LENIENT = {"changeService", "validatePhoneNumberLogin", "updateProfile", "logout", "listSessions", "listActivity"}
 
 
 @endpoints_with_body
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_a_bad_body_is_documented(unharmed, endpoint, body):
+    """Whatever is wrong with it. (A deletion without a code is no bad one: it asks for the code.)"""
+    if endpoint.node["operationId"] == "deleteAccount" and body == BODIES["empty texts"]:
+        return
     answer = endpoint.ask(unharmed, body)
     assert 400 <= answer.status_code <= 422 or endpoint.node["operationId"] in LENIENT
     assert_documented(endpoint, answer)
@@ -113,7 +116,7 @@ def test_a_large_body_is_documented(unharmed, endpoint):
 
 
 @endpoints_with_body
-@pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "gzip"}], ids=str)
+@pytest.mark.parametrize("how", [{"CONTENT_TYPE": "text/plain"}, {"HTTP_CONTENT_ENCODING": "br"}], ids=str)
 def test_another_media_type_is_documented(unharmed, endpoint, how):
     assert_documented(endpoint, endpoint.ask(unharmed, **how), 415)
 
@@ -162,14 +165,18 @@ def test_a_limit_of_clients_is_documented(open_all, endpoint):
 
 COUNTED = {
     "sendOtp", "resendOtp", "verifyOtp", "sendCode", "verifyCode", "registerPhone", "verifyPhone", "startVerification",
-    "checkVerification",
+    "checkVerification", "signupWithPhoneNumber", "verifyPhoneNumber", "loginWithPhoneNumber",
+    "validatePhoneNumberLogin", "changePhoneNumber", "deleteAccount", "generateOtp",
 }  # fmt: skip
 
 
 # ---- what sends and checks can come to
 
 
-SENDS = ("sendOtp", "resendOtp", "sendCode", "registerPhone", "startVerification")
+SENDS = (
+    "sendOtp", "resendOtp", "sendCode", "registerPhone", "startVerification", "signupWithPhoneNumber",
+    "loginWithPhoneNumber", "generateOtp",
+)  # fmt: skip
 BY_NAME = {endpoint.node["operationId"]: endpoint for endpoint in ENDPOINTS}
 sends = pytest.mark.parametrize("endpoint", [BY_NAME[name] for name in SENDS], ids=SENDS)
 

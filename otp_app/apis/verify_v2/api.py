@@ -36,7 +36,7 @@ class VerifyApi(Api):
     sends: ClassVar = (verification_views.sends,)
     checks: ClassVar = (verification_views.checks,)
     others: ClassVar = (verification_views.others, service_views.bp)
-    prefix = errors.PREFIX
+    prefixes = (errors.PREFIX,)
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)

@@ -1,0 +1,66 @@
+"""The Connect API, as the server opens it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from importlib.util import find_spec
+from typing import ClassVar
+
+from flask import Response
+
+from otp_app.apis.connect import errors, views
+from otp_app.core.errors import OtpError
+from otp_app.plugins.extras import install_command
+from otp_app.plugins.loading import construct, load_object
+from otp_app.settings import Settings
+from otp_app.web.api import Api
+from otp_app.web.rejections import Rejection
+from otp_app.wiring import Services
+
+PACKAGES = ("connectrpc", "sqlalchemy", "alembic")  # this module loads none of them
+DATABASE = "otp_app.accounts.database:Database"
+KEYS_NEEDED = (
+    "OTP_API_KEYS: the API connect shows who has an account, so with OTP_PUBLIC=1 it needs keys "
+    "(python -m otp_app keys new NAME)"
+)
+
+
+class ConnectApi(Api):
+    """auth.AuthService and otp.OtpService."""
+
+    sends: ClassVar = (views.sends,)
+    checks: ClassVar = (views.checks,)
+    others: ClassVar = (views.others,)
+    prefixes = ("/auth.AuthService/", "/otp.OtpService/")
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.state = load_object("otp_app.apis.connect.opening:open_connect", "API")(services)
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """The packages and the database must be there, and callers without a key must not learn who has an account."""
+        if "connect" not in settings.otp_apis:
+            return []
+        if missing := [name for name in PACKAGES if not find_spec(name)]:
+            return [f"OTP_APIS: the API connect needs another package: {install_command(missing[0])}"]
+        lines = [KEYS_NEEDED] if settings.otp_public and not settings.otp_api_keys else []
+        try:
+            construct(DATABASE, "database", settings.database_url).close()
+        except ValueError as error:
+            lines.append(f"DATABASE_URL: {error}")
+        return lines
+
+    @classmethod
+    def unreachable(cls, settings: Settings) -> list[str]:
+        """The database."""
+        with closing(construct(DATABASE, "database", settings.database_url)) as database:
+            try:
+                database.ping()
+            except OtpError as error:
+                return [f"DATABASE_URL: {error}"]
+        return []
+
+    def render_error(self, rejection: Rejection) -> Response:
+        """`{"code": …, "message": …}`, as Connect writes it."""
+        return errors.rendered(rejection)

@@ -1,0 +1,1 @@
+"""Made by script/protos from the .proto files beside this folder."""

@@ -1,0 +1,51 @@
+"""What the start says of the settings of this API."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from otp_app import startup
+from otp_app.apis.connect import api
+from tests.web.site import api_key
+
+SERVED = {"OTP_APIS": "connect", "OTP_CHANNELS": "tests.web.site:RecordingChannel"}
+
+
+def faults(**given):
+    """The lines of a start with these variables."""
+    with pytest.raises(startup.BadSettings) as raised:
+        startup.load(SERVED | given, Path())
+    return raised.value.faults
+
+
+def test_with_otp_public_it_needs_keys():
+    """For the RPCs that show who has an account."""
+    public = {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
+    assert [line for line in faults(**public) if line.startswith("OTP_API_KEYS: the API connect")]
+    startup.load(SERVED | public | {"OTP_API_KEYS": api_key("shop", "send", "right")}, Path())
+
+
+@pytest.mark.parametrize("url", ["mysql://host/db", "postgresql://u:hunter2/x@host/db"])
+def test_a_database_url_that_is_none(url):
+    """In one line, without its password; where the API is not served it belongs to another program."""
+    (line,) = faults(DATABASE_URL=url)
+    assert line.startswith("DATABASE_URL: write ")
+    assert "hunter2" not in line
+    startup.load(SERVED | {"OTP_APIS": "native", "DATABASE_URL": url}, Path())
+
+
+def test_without_its_packages(monkeypatch):
+    """The command that installs them."""
+    monkeypatch.setattr(api, "find_spec", lambda name: name != "connectrpc")
+    (line,) = faults()
+    assert line.startswith("OTP_APIS: the API connect needs another package: " + sys.executable)
+    assert line.endswith("-r requirements-accounts.txt")
+
+
+def test_check_asks_the_database(tmp_path):
+    """Whether it can be used at the moment."""
+    (tmp_path / "accounts.db").mkdir()
+    for name, lines in {"accounts.db": 1, "new.db": 0}.items():
+        settings = startup.load(SERVED | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}"}, Path())
+        assert len(startup.unreachable(settings)) == lines
