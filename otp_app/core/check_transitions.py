@@ -52,7 +52,9 @@ def check(
     Counting, comparing and consuming are one transition, so one swap: of parallel right attempts one is accepted, of
     parallel wrong ones at most `max_attempts` are compared. Where `code_of` raises, no attempt is spent.
     """
-    policy, provider = policy.within(target.attempts_allowed), target.provider
+    provider = target.provider if target.made else ""
+    if provider:
+        policy = policy.within(target.attempts_allowed)
     again = target.status == Status.APPROVED and not policy.once_only and not provider
     if again and not target.code_left(now):
         return _ended_before(ledger, now, policy, target, Status.EXPIRED)

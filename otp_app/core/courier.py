@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from otp_app.core import provider_codes, send_transitions
-from otp_app.core.check_transitions import CodeOf
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, Delivery, Message, Outcome
 from otp_app.core.errors import Busy, StoreUnavailable
@@ -29,15 +28,15 @@ class Dispatch:
 
     phone: Phone
     key: str  # of the ledger
+    ledger: Ledger  # as this send was counted in it
     verification: Verification
     send: Send
-    channels: Sequence[str]  # in the order in which they are asked
     code: str
+    channels: Sequence[str]  # in the order in which they are asked
     texts: Texts
     locale: str
     policy: Policy
-    code_of: CodeOf
-    lingers: bool = False  # an earlier code of the number may be pending at the provider of this one
+    code_of: Callable[[Ledger, Verification], str]
 
 
 class Courier:
@@ -80,7 +79,9 @@ class Courier:
         left = verification.left(self._clock())
         if send.channel in self._providers.makers:
             message = Message(dispatch.phone.e164, "", "", left, send.id)
-            delivery = self._providers.start(send.channel, message, lingers=dispatch.lingers)
+            ledger, now, policy = dispatch.ledger, self._clock(), dispatch.policy
+            lingers = provider_codes.may_linger(ledger, now, policy, verification, send)
+            delivery = self._providers.start(send.channel, message, lingers=lingers)
         else:
             text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
             message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id)
@@ -99,7 +100,7 @@ class Courier:
             following = Send(self._ids.new_send(), channel, now.wall) if channel else None
             maker = makers.get(channel or "")
             settled = send_transitions.settle(ledger, now, send.id, delivery, following, maker)
-            return settled, _next_dispatch(dispatch, settled, now, following)
+            return settled, _next_dispatch(dispatch, settled, following)
 
         return self._ledgers.change(dispatch.key, transition)
 
@@ -124,16 +125,13 @@ class Courier:
             self._notify(OutcomeLost(*_subject(dispatch), send.id))
 
 
-def _next_dispatch(dispatch: Dispatch, ledger: Ledger, now: Instant, following: Send | None) -> Dispatch | None:
+def _next_dispatch(dispatch: Dispatch, ledger: Ledger, following: Send | None) -> Dispatch | None:
     """Return the dispatch of the send that was given the id of `following`, with the code of its own maker."""
     if following is None or not (found := ledger.by_send(following.id)):
         return None
     verification, send = found
-    if not verification.made:
-        return replace(dispatch, verification=verification, send=send)
-    lingers = bool(verification.provider) and provider_codes.may_linger(ledger, now, dispatch.policy, verification)
-    code = "" if verification.provider else dispatch.code_of(verification)
-    return replace(dispatch, verification=verification, send=send, code=code, lingers=lingers)
+    code = "" if verification.provider else dispatch.code_of(ledger, verification)
+    return replace(dispatch, ledger=ledger, verification=verification, send=send, code=code)
 
 
 def _event(dispatch: Dispatch, send: Send, delivery: Delivery) -> Event:

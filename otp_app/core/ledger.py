@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from otp_app.core.instant import Instant
 
@@ -50,6 +50,16 @@ class Send:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Made(NamedTuple):
+    """A code that a provider made, and checks."""
+
+    generation: int
+    length: int
+    provider: str
+    id: str = ""  # the provider's of its verification, "" where it is not known
+    attempts: int = 0  # that the verification may have, where they are fewer than the policy's
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """One act of proving, for one purpose. Once it has ended it is kept for an hour."""
@@ -64,9 +74,7 @@ class Verification:
     attempts: int = 0  # wrong ones, each compared
     generation: int = 0  # of the code; each has its own
     chosen: tuple[tuple[int, int, int], ...] = ()  # codes that callers chose: (generation, length, codes.distance)
-    #: codes that a provider made and checks: (generation, length, provider, its id of the verification or "")
-    made: tuple[tuple[int, int, str, str], ...] = ()
-    attempts_allowed: int = 0  # where they are fewer than the policy's
+    made: tuple[Made, ...] = ()  # codes that a provider made
     messages: int = 0  # that left, or may have; of `sends` the older ones may have been forgotten
     out: bool = False  # a message of it has left, or may have
     newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
@@ -80,14 +88,14 @@ class Verification:
     @property
     def digits(self) -> int:
         """The length of its present code."""
-        if made := self._made:
-            return made[1]
+        if made := self.made and self.made_now:
+            return made.length
         return self._choice[1] if self._choice else self.length
 
     @property
     def shortest(self) -> int:
         """The least length that its code has, or may have again where a longer one turns out never to have left."""
-        return min([self.length, *self._other_lengths])
+        return min([self.length, *self._other_lengths]) if self.chosen or self.made else self.length
 
     @property
     def longest(self) -> int:
@@ -97,7 +105,7 @@ class Verification:
 
     @property
     def _other_lengths(self) -> list[int]:
-        return [length for _, length, _ in self.chosen] + [length for _, length, _, _ in self.made]
+        return [length for _, length, _ in self.chosen] + [made.length for made in self.made]
 
     @property
     def code_offset(self) -> int:
@@ -105,18 +113,21 @@ class Verification:
         return self._choice[2] if self._choice else 0
 
     @property
+    def made_now(self) -> Made | None:
+        """Its present code, where a provider made it."""
+        return next((made for made in self.made if made.generation == self.generation), None)
+
+    @property
     def provider(self) -> str:
         """Who made its present code and checks it; "" for this server."""
-        return self._made[2] if self._made else ""
+        made = self.made and self.made_now
+        return made.provider if made else ""
 
     @property
-    def provider_id(self) -> str:
-        """The provider's id of it, "" where that is not known."""
-        return self._made[3] if self._made else ""
-
-    @property
-    def _made(self) -> tuple[int, int, str, str] | None:
-        return next((row for row in self.made if row[0] == self.generation), None) if self.made else None
+    def attempts_allowed(self) -> int:
+        """Attempts at its present code, where they are fewer than the policy's; else 0."""
+        made = self.made and self.made_now
+        return made.attempts if made else 0
 
     @property
     def _choice(self) -> tuple[int, int, int] | None:
@@ -127,10 +138,8 @@ class Verification:
 
         With each message the provider may have begun anew, so an earlier id says nothing then.
         """
-        if not self.made:
-            return self
-        made = tuple((*row[:3], provider_id) if row[0] == generation else row for row in self.made)
-        return replace(self, made=made)
+        made = (made._replace(id=provider_id) if made.generation == generation else made for made in self.made)
+        return replace(self, made=tuple(made)) if self.made else self
 
     def age(self, now: Instant) -> float:
         """Seconds since it began. Within one boot no change of the clock matters; a future stamp is too old."""
@@ -252,8 +261,8 @@ def _lighter(ledger: Ledger) -> Ledger:
 
 def _verification(plain: dict[str, Any]) -> Verification:
     sends = tuple(_record(Send, send) for send in plain.pop("sends", ()))
-    for name in ("chosen", "made"):
-        plain[name] = tuple(tuple(row) for row in plain.get(name, ()))
+    plain["chosen"] = tuple(tuple(choice) for choice in plain.get("chosen", ()))
+    plain["made"] = tuple(Made(*made) for made in plain.get("made", ()))
     begun, status = Instant(*plain.pop("begun")), Status(plain.pop("status", Status.PENDING))
     return _record(Verification, plain | {"sends": sends, "begun": begun, "status": status})
 

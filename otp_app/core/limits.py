@@ -93,7 +93,8 @@ def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
     replaced = {v.replaces for v in pending if not (v.attempts or v.out)}
     again = [v for v in ledger.verifications if v.again or v.id in replaced or (v.status == Status.APPROVED and reused)]
     live = [*pending, *(v for v in again if v.code_left(now))]
-    left = ((policy.within(v.attempts_allowed).max_attempts - v.attempts, v) for v in live)
+    most = policy.max_attempts
+    left = ((min(most, (v.made and v.attempts_allowed) or most) - v.attempts, v) for v in live)
     return sum(max(attempts, 0) * attempt_weight(v.shortest) for attempts, v in left)
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from otp_app.core.delivery import Maker, Outcome
 from otp_app.core.errors import TooManyPending
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, Ledger, Send, Verification
+from otp_app.core.ledger import BACKWARDS, Ledger, Made, Send, Verification
 from otp_app.core.limits import is_at_risk, refuse_send
 from otp_app.core.policy import Policy
 
@@ -43,8 +43,14 @@ def unfit_channels(
 
 def made_by(maker: Maker, verification: Verification) -> Verification:
     """Return the verification with a maker for its present code."""
-    row = (verification.generation, maker.length, maker.provider, "")
-    return replace(verification, made=(*verification.made, row))
+    made = Made(verification.generation, maker.length, maker.provider)
+    return replace(verification, made=(*verification.made, made))
+
+
+def with_one_attempt(verification: Verification) -> Verification:
+    """Return the verification with one more attempt at its present code, which is the newest, and none after that."""
+    *others, made = verification.made
+    return replace(verification, made=(*others, made._replace(attempts=verification.attempts + 1)))
 
 
 def is_first(verification: Verification, send: Send) -> bool:
@@ -58,17 +64,19 @@ def has_left(verification: Verification) -> bool:
     """Return whether a code that a provider made for it has left, or may have."""
     out = {send.generation for send in verification.sends if send.state != Outcome.REFUSED}
     out |= {verification.newest_out} if verification.out else set()
-    return any(row[0] in out for row in verification.made)
+    return any(made.generation in out for made in verification.made)
 
 
-def may_linger(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> bool:
+def may_linger(ledger: Ledger, now: Instant, policy: Policy, verification: Verification, send: Send) -> bool:
     """Return whether the provider may hold an earlier code of the number, which it would send again as the new one.
 
     Approved ones count too: where their caller has approved them, the provider may not have heard of it.
     """
+    if not is_first(verification, send):
+        return False
     recent = (v for v in ledger.verifications if v.age(now) < policy.max_life + BACKWARDS)
     mine, here = verification.provider, (verification.id, verification.generation)
-    return any(row[2] == mine and (v.id, row[0]) != here for v in recent for row in v.made)
+    return any(made.provider == mine and (v.id, made.generation) != here for v in recent for made in v.made)
 
 
 def _other_purpose(ledger: Ledger, now: Instant, purpose: str, maker: Maker) -> Verification | None:
@@ -82,4 +90,4 @@ def _other_purpose(ledger: Ledger, now: Instant, purpose: str, maker: Maker) -> 
 
 def _latest_makers(verification: Verification) -> set[str]:
     oldest = verification.newest_out if verification.out else 0
-    return {row[2] for row in verification.made if row[0] >= oldest}
+    return {made.provider for made in verification.made if made.generation >= oldest}

@@ -48,8 +48,9 @@ class Providers:
         asked = spent.before
         if asked is None:
             return spent
-        checker = self._by_provider.get(asked.verification.provider)
-        name = asked.verification.provider_id or asked.phone
+        made = asked.verification.made_now
+        checker = self._by_provider.get(made.provider) if made else None
+        name = made.id if made and made.id else asked.phone
         finding = checker.check(name, attempt) if checker else Finding.NOT_ASKED
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Verdict]:
@@ -67,7 +68,7 @@ class Providers:
 
     def end(self, phone: str, verification: Verification, *, approved: bool = False) -> None:
         """End the code of a verification at its provider. What fails is logged: here it has ended."""
-        for _, _, provider, provider_id in verification.made[-1:]:
-            checker = self._by_provider.get(provider)
-            if not (checker and checker.end(provider_id or phone, approved=approved)):
-                log.warning("verification %s may still be pending at %s", verification.id, provider)
+        made = verification.made_now or verification.made[-1]
+        checker = self._by_provider.get(made.provider)
+        if not (checker and checker.end(made.id or phone, approved=approved)):
+            log.warning("verification %s may still be pending at %s", verification.id, made.provider)

@@ -18,7 +18,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification
 from otp_app.core.limits import code_length, refuse_send
 from otp_app.core.policy import Policy
-from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels
+from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels, with_one_attempt
 from otp_app.core.upkeep import pruned
 
 #: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
@@ -73,7 +73,7 @@ def begin(
     once = maker and refuse_code(ledger, now, policy, plan.purpose, maker, authenticated=plan.authenticated)
     ledger, verification = _to_send_in(ledger, now, policy, plan, code_of, maker)
     if once:
-        verification = replace(verification, attempts_allowed=verification.attempts + 1)
+        verification = with_one_attempt(verification)
     state = Outcome.SENT if plan.test_code else "pending"
     send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
@@ -179,7 +179,7 @@ def _renewed(verification: Verification, maker: Maker | None = None) -> Verifica
     possible = {verification.generation, *sends}
     possible |= {verification.newest_out} if verification.out else set()
     chosen = tuple(choice for choice in verification.chosen if choice[0] in possible)
-    made = tuple(row for row in verification.made if row[0] in possible)
+    made = tuple(made for made in verification.made if made.generation in possible)
     renewed = replace(verification, generation=verification.generation + 1, chosen=chosen, made=made)
     return made_by(maker, renewed) if maker else renewed
 

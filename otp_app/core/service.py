@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from otp_app.core import check_transitions, provider_codes, send_transitions
+from otp_app.core import check_transitions, send_transitions
 from otp_app.core.check_transitions import End, Verdict
 from otp_app.core.codes import CodeKeys, LedgerIds, as_typed, shift_code
 from otp_app.core.courier import Courier, Dispatch
@@ -99,7 +99,8 @@ class VerificationService:
             before_delivery(self._result(counted, counted.send, Outcome.UNKNOWN, request))
         send, delivery = counted.send, Delivery(Outcome.SENT)
         if not fixed_code:
-            send, delivery = self._courier.deliver(self._dispatch(phone, key, channels, counted, request))
+            how = self._texts, request.locale, self._policy, self._code
+            send, delivery = self._courier.deliver(Dispatch(phone, key, *counted, channels, *how))
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
             verification_id = counted.verification.id
@@ -229,16 +230,6 @@ class VerificationService:
             makers=self._providers.makers,
         )
 
-    def _dispatch(
-        self, phone: Phone, key: str, channels: list[str], counted: Counted, request: SendRequest
-    ) -> Dispatch:
-        ledger, verification, send, code = counted
-        code_of, lingers = partial(self._code, ledger), False
-        if verification.provider and provider_codes.is_first(verification, send):
-            lingers = provider_codes.may_linger(ledger, self._clock(), self._policy, verification)
-        texts, locale, policy = self._texts, request.locale, self._policy
-        return Dispatch(phone, key, verification, send, channels, code, texts, locale, policy, code_of, lingers)
-
     def _phone(self, text: str, from_directory: bool) -> Phone:
         if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
@@ -274,7 +265,8 @@ class VerificationService:
 
     def _result(self, counted: Counted, send: Send, outcome: Outcome, request: SendRequest) -> FreshSendResult:
         ledger, verification, *_ = counted
-        now = self._clock()
+        slow = verification.provider and verification.attempts_allowed
+        now, policy = self._clock(), self._policy.slow if slow else self._policy
         sends = (*verification.sends[:-1], replace(send, state=outcome))
         view = VerificationView(replace(verification, sends=sends), ledger.phone, now, self._policy)
         return FreshSendResult(
@@ -283,8 +275,8 @@ class VerificationService:
             send.channel,
             outcome,
             expires_in=view.expires_in,
-            resend_in=seconds_to_next_send(ledger, now, self._policy, authenticated=request.authenticated),
-            sends_left=sends_left(ledger, now, self._policy, authenticated=request.authenticated),
+            resend_in=seconds_to_next_send(ledger, now, policy, authenticated=request.authenticated),
+            sends_left=sends_left(ledger, now, policy, authenticated=request.authenticated),
             view=view,
         )
 

@@ -100,7 +100,8 @@ class Walk:
     def ask(self) -> None:
         """The provider looks, or never hears of it."""
         for question in self.some([q for q in self.questions if q.finding is None]):
-            name = question.asked.provider_id or PHONE
+            made = question.asked.made_now
+            name = made.id if made and made.id else PHONE
             found = Finding.NOT_ASKED if self.luck.random() < 0.2 else self.upstream.check(name, question.attempt)
             question.finding = found
             looked = found in (Finding.RIGHT, Finding.WRONG)

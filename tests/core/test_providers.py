@@ -308,7 +308,7 @@ def at_risk(world: World, checker: FakeChecker) -> None:
 def test_a_number_at_risk_gets_one_message_a_day_for_one_attempt(world: World, checker: FakeChecker) -> None:
     """Its codes cannot be longer."""
     at_risk(world, checker)
-    world.send(channel="sms")
+    assert world.send(channel="sms").resend_in == DAY
     assert world.service().status(phone_number=PHONE).attempts_left == 1
     check(world, wrong(code_of(checker)))
     assert only(world).status == Status.MAX_ATTEMPTS_REACHED
