@@ -46,7 +46,6 @@ class Site:
         return answer
 
     def sent(self, api: str, user: User) -> str:
-        """The code that an API sends when it may."""
         assert self.send(api, user).status in (200, 201)
         return self.users.provider.code(user.number)
 
@@ -95,7 +94,6 @@ def test_a_code_is_good_at_every_api_and_once(site, sender, checker):
 
 
 def test_of_all_apis_at_once_one_accepts(site):
-    """The same code at four APIs in the same moment."""
     user, code = site.pending("native", "phone")
     with ThreadPoolExecutor(len(APIS)) as together:
         assert sum(together.map(lambda api: site.accepts(api, user, code), APIS)) == 1

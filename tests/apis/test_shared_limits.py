@@ -50,7 +50,6 @@ class Sites(Site):
         return answer
 
     def sent(self, api, number, key=""):
-        """The code that an API sends when it may."""
         before = len(self.channel.messages)
         assert self.ask(api, number, key).status_code in SENT
         assert len(self.channel.messages) == before + 1
@@ -72,7 +71,6 @@ class Sites(Site):
         return answer.status_code == 200 and answer.json.get("valid", True)
 
     def attacked(self, number, key=""):
-        """Let a number's code die of five wrong attempts."""
         code = self.sent("native", number, key)
         self.clock.advance(20)
         fields = {"phone_number": number, "otp": wrong(code)}

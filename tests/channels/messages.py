@@ -24,12 +24,10 @@ def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
 
 
 def send(client: TwilioClient, **fields: Any) -> Delivery:
-    """Hand a text message over to a client."""
     return client.send(300.0, **{"to": RECIPIENT, "from_": NUMBER, "body": f"Your OTP is: {CODE}", **fields})
 
 
 def sent(delivery: Delivery) -> bool:
-    """Whether the provider took the message."""
     return delivery.outcome is Outcome.SENT
 
 

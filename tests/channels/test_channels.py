@@ -43,7 +43,6 @@ def test_every_channel_has_all_of_the_contract(target):
 
 
 def test_channels_come_in_the_order_of_their_names():
-    """OTP_CHANNELS=whatsapp,sms tries WhatsApp first."""
     opened = channels.open_channels(settings("whatsapp", "sms", "console", **OPEN))
     assert [channel.name for channel in opened] == ["whatsapp", "sms", "console"]
 

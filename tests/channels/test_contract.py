@@ -9,12 +9,10 @@ from tests.channels.messages import CODE, RECIPIENT, SERVICE, TEMPLATE, message
 
 TWILIO = ("sms", "whatsapp")
 WAYS = {
-    "console": ("console", {}),
-    "sms from a number": ("sms", {}),
-    "sms from a service": ("sms", {"twilio_messaging_service_sid": SERVICE}),
-    "whatsapp text": ("whatsapp", {}),
+    "console": ("console", {}), "sms from a number": ("sms", {}),
+    "sms from a service": ("sms", {"twilio_messaging_service_sid": SERVICE}), "whatsapp text": ("whatsapp", {}),
     "whatsapp template": ("whatsapp", {"twilio_content_sid": TEMPLATE}),
-}
+}  # fmt: skip
 
 
 @pytest.fixture(params=WAYS)
@@ -29,7 +27,6 @@ def channel(way, open_channel):
 
 
 def test_name_is_what_callers_say(channel, way):
-    """The name in OTP_CHANNELS is the channel's own."""
     assert channel.name == way[0]
 
 

@@ -36,8 +36,6 @@ def channels(settings: Settings) -> Iterator[dict[str, VerifyChannel]]:
 
 @pytest.fixture
 def at(open_client: Callable[..., TwilioClient]) -> Callable[..., VerifyChannel]:
-    """Call it with the URL of a server that goes wrong."""
-
     def make(url: str, timeout: float = 2.0) -> VerifyChannel:
         client = open_client(url, timeout=timeout)
         return VerifyChannel(client, client.verify_service(SERVICE, url), Maker("twilio_verify", 6))

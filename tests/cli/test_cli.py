@@ -43,7 +43,6 @@ def test_no_two_keys_are_alike(capsys):
 
 @pytest.mark.parametrize("scopes", ["everything", "", "send,root", "send verify"])
 def test_an_unknown_scope_is_refused(capsys, scopes):
-    """With those that there are; no key is shown."""
     status, printed, error = run(capsys, "keys", "new", "shop", "--scopes", scopes)
     assert (status, printed) == (2, "")
     assert "send, verify, metrics" in error

@@ -102,7 +102,6 @@ def test_a_terminal_does_not_show_the_token(tmp_path):
 
 
 def until(terminal, words):
-    """What a terminal shows up to these words."""
     shown, end = b"", time.monotonic() + 20
     while words not in shown and time.monotonic() < end:
         shown += os.read(terminal, 4096)

@@ -57,7 +57,6 @@ def test_progress_is_lines_where_there_is_no_terminal(capsys, count, lines):
 
 
 def test_of_many_a_line_for_each_tenth(capsys):
-    """A log of a large copy stays short."""
     _, _, error = run(capsys, "store", "copy", fill("sqlite:///a.db", 25_500), "sqlite:///b.db")
     assert [line.partition("%")[0][:-1].strip() for line in error.splitlines()] == [*list("123456789"), "10"]
 

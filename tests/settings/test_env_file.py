@@ -17,24 +17,15 @@ def write(folder, content):
 
 
 BROKEN = {
-    "an open quote": b'OTP_COUNTRIES="US,IN',
-    "an open single quote": b"OTP_COUNTRIES='US,IN",
+    "an open quote": b'OTP_COUNTRIES="US,IN', "an open single quote": b"OTP_COUNTRIES='US,IN",
     "a quote that a later line closes": b'OTP_COUNTRIES="US\nOTP_PUBLIC=1\nOTP_APP_NAME=x"',
-    "a quote that swallows an export": b'OTP_COUNTRIES="US\nexport A=1\nB="',
-    "a colon": b"OTP_COUNTRIES: US",
-    "a colon without a blank": b"OTP_COUNTRIES:US",
-    "a colon before the sign": b"OTP_COUNTRIES:=US",
-    "a name alone": b"OTP_COUNTRIES",
-    "a name alone with a comment": b"OTP_COUNTRIES # none",
-    "an exported name alone": b"export OTP_COUNTRIES",
-    "set": b"set OTP_COUNTRIES=US",
-    "setenv": b"setenv OTP_COUNTRIES US",
-    "EXPORT": b"EXPORT OTP_COUNTRIES=US",
-    "no name": b"=US",
-    "a plus": b"OTP_COUNTRIES+=US",
-    "a dash in the name": b"OTP-COUNTRIES=US",
-    "a name in quotes": b'"OTP_COUNTRIES"=US',
-    "a letter of another script": "\u041eTP_COUNTRIES=US".encode(),
+    "a quote that swallows an export": b'OTP_COUNTRIES="US\nexport A=1\nB="', "a colon": b"OTP_COUNTRIES: US",
+    "a colon without a blank": b"OTP_COUNTRIES:US", "a colon before the sign": b"OTP_COUNTRIES:=US",
+    "a name alone": b"OTP_COUNTRIES", "a name alone with a comment": b"OTP_COUNTRIES # none",
+    "an exported name alone": b"export OTP_COUNTRIES", "set": b"set OTP_COUNTRIES=US",
+    "setenv": b"setenv OTP_COUNTRIES US", "EXPORT": b"EXPORT OTP_COUNTRIES=US", "no name": b"=US",
+    "a plus": b"OTP_COUNTRIES+=US", "a dash in the name": b"OTP-COUNTRIES=US",
+    "a name in quotes": b'"OTP_COUNTRIES"=US', "a letter of another script": "\u041eTP_COUNTRIES=US".encode(),
     "two settings": b"OTP_APP_NAME=Shop OTP_COUNTRIES=US",
     "two settings with a semicolon": b"OTP_APP_NAME=Shop;OTP_COUNTRIES=US",
     "two settings, the second exported": b"OTP_APP_NAME=Shop && export PORT=1",
@@ -48,16 +39,13 @@ BROKEN = {
     "a setting behind the end of a sentence": b"# Only these.OTP_COUNTRIES=US",
     "a setting behind a setting that is a comment": b"#OTP_APP_NAME=USOTP_COUNTRIES=US",
     "a setting behind an empty setting that is a comment": b"#OTP_TEST_NUMBERS=OTP_COUNTRIES=US",
-    "text behind a quote": b"OTP_COUNTRIES='US',IN",
-    "a backslash at the end": b"OTP_APP_NAME=Shop\\\nOTP_PUBLIC=1",
-    "a NUL byte": b"OTP_COUNTRIES=US\0IN",
-    "an escape": b"OTP_COUNTRIES=\x1bUS",
+    "text behind a quote": b"OTP_COUNTRIES='US',IN", "a backslash at the end": b"OTP_APP_NAME=Shop\\\nOTP_PUBLIC=1",
+    "a NUL byte": b"OTP_COUNTRIES=US\0IN", "an escape": b"OTP_COUNTRIES=\x1bUS",
     "a vertical tab": b"OTP_APP_NAME=x\x0bOTP_COUNTRIES=US",
     "a line separator": "OTP_APP_NAME=x\u2028OTP_COUNTRIES=US".encode(),
     "a carriage return alone": b"OTP_APP_NAME=x\rOTP_COUNTRIES=US",
-    "a mark of the byte order": b"\xef\xbb\xbfOTP_COUNTRIES=US",
-    "a name for the second time": b"PORT=6000",
-}
+    "a mark of the byte order": b"\xef\xbb\xbfOTP_COUNTRIES=US", "a name for the second time": b"PORT=6000",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)

@@ -26,7 +26,6 @@ def named_after_the_desk(given):
 
 
 def test_each_model_has_its_settings(tmp_path):
-    """One reading, and each is found by its class."""
     found, faults = Reader((Shop, Desk)).read({"OTP_SHOP_NAME": "x", "OTP_DESK_NUMBER": "2"}, tmp_path)
     assert (found.of(Shop), found.of(Desk), faults) == (Shop(otp_shop_name="x"), Desk(otp_desk_number=2), {})
 
@@ -59,7 +58,6 @@ def test_a_setting_may_follow_from_another_one(tmp_path):
 
 
 def test_what_follows_is_seen_by_those_asked_later(tmp_path):
-    """So a chain needs no order but that of the list."""
     seen = []
     Reader((Shop, Desk), (named_after_the_desk, lambda given: (seen.append(dict(given)) or {}, {}))).read(
         {"OTP_DESK_NUMBER": "2"}, tmp_path

@@ -185,7 +185,6 @@ def test_the_file_can_be_moved_into_the_settings(settings, key_file):
 
 
 def test_memory_has_keys_for_its_life():
-    """Nothing is written; each start has others."""
     settings = Settings(otp_store_url="memory://")
     keyring.ensure(settings)
     assert keyring.keys(settings) != keyring.keys(settings)

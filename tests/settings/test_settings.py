@@ -77,7 +77,6 @@ def test_nothing_set_is_all_defaults(tmp_path):
 
 
 def test_a_dot_env_file_is_read(tmp_path):
-    """A line of .env is a variable, quoted or not."""
     (tmp_path / ".env").write_text("# one\nPORT=6000\nexport OTP_APP_NAME='The Shop'\n", encoding="utf-8")
     settings, _ = read({}, tmp_path)
     assert (settings.port, settings.otp_app_name) == (6000, "The Shop")

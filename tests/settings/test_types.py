@@ -116,7 +116,6 @@ def test_what_is_no_limit_is_refused(text):
 
 
 def test_a_template_keeps_its_text():
-    """The three values, in any order and number."""
     assert types.template("{minutes} {code} {app} {code}") == "{minutes} {code} {app} {code}"
 
 

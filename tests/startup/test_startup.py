@@ -24,11 +24,9 @@ from tests.phone_verification import SANDBOX_BACKEND, django
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
-    "OTP_CHANNELS": "sms",
-    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "TWILIO_AUTH_TOKEN": "token",
+    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "token",
     "TWILIO_PHONE_NUMBER": "+15005550006",
-}
+}  # fmt: skip
 SECRET = new_secret()
 KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": new_secret()}
 ACCOUNT = f"AC{'0' * 32}:{'0' * 64}"
@@ -345,7 +343,6 @@ def settings_for(folder, **given):
 
 
 def test_prepare_makes_keys_and_tries_the_store(tmp_path):
-    """Both files are there, for the owner alone."""
     startup.prepare(settings_for(tmp_path / "var"))
     made = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "var").iterdir()}
     assert made["otp.keys"] == 0o600

@@ -39,14 +39,12 @@ class Endpoint(NamedTuple):
 
     @property
     def media(self) -> tuple[str, dict[str, Any]] | None:
-        """The type of its body, and what is said of that."""
         return next(iter(self.node.get("requestBody", {}).get("content", {}).items()), None)
 
     def bodies(self) -> list[dict[str, Any]]:
         return [example["value"] for example in self.media[1]["examples"].values()] if self.media else []
 
     def url(self) -> str:
-        """Its path with the examples of what is in it."""
         found = parameters(WHOLE, Operation(*self, self.node))
         return self.path.format_map({each["name"]: each["example"] for each in found if each["in"] == "path"})
 

@@ -5,16 +5,9 @@ import pytest
 from otp_app.core.delivery import Delivery, Outcome, Reason
 
 STATUS = {
-    Reason.BAD_NUMBER: 422,
-    Reason.BLOCKED: 403,
-    Reason.SUSPICIOUS: 403,
-    Reason.OPTED_OUT: 403,
-    Reason.THROTTLED: 503,
-    Reason.ACCOUNT: 503,
-    Reason.AUTH: 503,
-    Reason.UNREACHABLE: 503,
-    Reason.FAILED: 502,
-}
+    Reason.BAD_NUMBER: 422, Reason.BLOCKED: 403, Reason.SUSPICIOUS: 403, Reason.OPTED_OUT: 403, Reason.THROTTLED: 503,
+    Reason.ACCOUNT: 503, Reason.AUTH: 503, Reason.UNREACHABLE: 503, Reason.FAILED: 502,
+}  # fmt: skip
 
 
 def refused(reason, **more):

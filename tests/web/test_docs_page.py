@@ -53,11 +53,9 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.elements if tag in tags]
 
     def attribute(self, name):
-        """All that an attribute says, wherever it is."""
         return [attributes[name] for _, attributes in self.elements if name in attributes]
 
     def inside(self, *tags):
-        """The texts directly in such nested elements."""
         return [text for path, text in self.texts if path.endswith(" ".join(tags))]
 
     def curls(self):
@@ -116,7 +114,6 @@ def test_it_is_prepared_once(site, monkeypatch):
 
 
 def test_it_explains_credentials(site):
-    """Each kind that an operation names."""
     assert page(site).inside("dl", "dt", "code") == list(WHOLE["components"]["securitySchemes"])
 
 

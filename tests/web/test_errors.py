@@ -59,7 +59,6 @@ def test_every_refusal_has_its_status(kind):
 
 
 def test_every_status_is_used():
-    """No status is kept for a code that no error has."""
     assert {error.code for error in ERRORS} >= set(STATUS)
 
 

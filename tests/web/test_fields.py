@@ -68,7 +68,6 @@ FAULTS = [
 
 @pytest.mark.parametrize(("body", "line"), FAULTS)
 def test_a_fault_of_a_native_request_names_the_field_and_what_to_write(site, body, line):
-    """Without the value, and without a pattern."""
     answer = site.post("/send-otp", body)
     assert (answer.status_code, answer.json["error"]) == (400, line)
 

@@ -10,7 +10,6 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def read(body, content_type=FORM, **how):
-    """The fields of a request with this body."""
     with Flask("test").test_request_context(method="POST", data=body, content_type=content_type, **how):
         return fields()
 

@@ -43,7 +43,6 @@ def keyed(open_site):
     {"Authorization": "Basic x", "X-API-Key": "shop secret"},
 ])  # fmt: skip
 def test_a_key_is_shown_in_either_header(keyed, header):
-    """Authorization: Bearer KEY, or X-API-Key: KEY."""
     assert keyed.send(headers=header).status_code == 200
 
 
@@ -88,7 +87,6 @@ def test_a_key_opens_what_its_scopes_say(keyed, secret, open_to_it):
 
 @pytest.mark.parametrize("given", [PUBLIC, PUBLIC | {"otp_api_keys": KEYS}])
 def test_in_public_mode_browsers_send_and_check(open_site, given):
-    """OTP_PUBLIC=1: sends and checks need no key."""
     site = open_site(**given)
     for path in ("/send-otp", "/resend-otp", "/verify-otp"):
         assert reached(site.post(path, {}, **REMOTE))
@@ -319,7 +317,6 @@ def test_behind_a_server_that_hides_proxies_nothing_is_local(site):
 
 @pytest.mark.parametrize("given", [{"otp_api_keys": KEYS}, PUBLIC])
 def test_an_open_server_serves_through_any_proxy(open_site, given):
-    """There the keys, or the operator's word, decide."""
     site = open_site(**given)
     for name in BY_PROXIES:
         assert site.send(key="shop secret", headers={name: "203.0.113.9"}, **REMOTE).status_code == 200

@@ -5,11 +5,9 @@ import pytest
 from tests.web.site import api_key
 
 HEADERS = {
-    "Cache-Control": ["no-store"],
-    "X-Content-Type-Options": ["nosniff"],
-    "Content-Security-Policy": ["default-src 'none'; frame-ancestors 'none'"],
-    "Referrer-Policy": ["no-referrer"],
-}
+    "Cache-Control": ["no-store"], "X-Content-Type-Options": ["nosniff"],
+    "Content-Security-Policy": ["default-src 'none'; frame-ancestors 'none'"], "Referrer-Policy": ["no-referrer"],
+}  # fmt: skip
 ORIGIN = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
 
@@ -19,17 +17,15 @@ def broken(site):
 
 
 ANSWERS = {
-    "200": lambda site: site.send(headers=ORIGIN),
-    "400": lambda site: site.post("/send-otp", {}, headers=ORIGIN),
+    "200": lambda site: site.send(headers=ORIGIN), "400": lambda site: site.post("/send-otp", {}, headers=ORIGIN),
     "400 host": lambda site: site.call("GET", "/healthz", HTTP_HOST="evil.example"),
     "404": lambda site: site.call("GET", "/", headers=ORIGIN),
     "405": lambda site: site.call("GET", "/send-otp", headers=ORIGIN),
     "415": lambda site: site.post("/send-otp", b"{}", headers=ORIGIN),
-    "429": lambda site: [site.send("+14155552671", headers=ORIGIN) for _ in range(2)][1],
-    "500": broken,
+    "429": lambda site: [site.send("+14155552671", headers=ORIGIN) for _ in range(2)][1], "500": broken,
     "options": lambda site: site.call("OPTIONS", "/send-otp", headers=ORIGIN),
     "head": lambda site: site.call("HEAD", "/healthz", headers=ORIGIN),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("make", ANSWERS.values(), ids=ANSWERS)

@@ -19,13 +19,11 @@ def test_the_same_answer_again(site):
 
 
 def test_without_the_header_nothing_is_remembered(site):
-    """Two requests without a key are two requests."""
     number = site.number()
     assert [site.send(number).status_code for _ in range(2)] == [200, 429]
 
 
 def test_an_unknown_outcome_stays_unknown(site):
-    """202 stays 202, and still no second message."""
     site.channel.answers.append(Delivery(Outcome.UNKNOWN))
     number = site.number()
     answers = [site.send(number, headers=KEY) for _ in range(2)]

@@ -155,5 +155,4 @@ def test_a_store_that_fails_is_not_replaced(call):
 
 
 def test_a_store_that_works_is_reported(storage):
-    """check is the library's question for health."""
     assert storage.check() is True

@@ -178,7 +178,6 @@ def site(all_there_is: dict[str, Any]) -> Iterator[Site]:
 
 
 def routes(site: Site) -> list[tuple[str, str]]:
-    """Each method of each route, with ids that fit."""
     ids = {"service_sid": "VA" + "0" * 32}
     return [
         (method, re.sub(r"<(?:\w+:)?(\w+)>", lambda name: ids.get(name[1], "VE" + "0" * 32), rule.rule))

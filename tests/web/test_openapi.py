@@ -83,7 +83,6 @@ def test_it_is_made_once(everything, monkeypatch, tmp_path):
 
 
 def test_every_operation_has_a_name_of_its_own():
-    """Generated clients make a function of each."""
     names = [endpoint.node["operationId"] for endpoint in ENDPOINTS]
     assert len(set(names)) == len(names)
 
@@ -131,14 +130,10 @@ def secured(site):
 # ---- what may be asked: no limit of a model is missing, and none is made up
 
 MODELS = {
-    "Send": native.SendFields,
-    "Resend": native.SendFields,
-    "Verify": native.VerifyFields,
-    "UserFields": users.UserFields,
-    "CheckFields": users.CheckFields,
-    "Register": phone.RegisterFields,
+    "Send": native.SendFields, "Resend": native.SendFields, "Verify": native.VerifyFields,
+    "UserFields": users.UserFields, "CheckFields": users.CheckFields, "Register": phone.RegisterFields,
     "VerifyPhone": phone.VerifyFields,
-}
+}  # fmt: skip
 #: fields that a model has for another request
 IDLE = {"Send": {"verification_id"}}
 #: what the document says more than a model

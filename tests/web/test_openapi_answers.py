@@ -81,18 +81,14 @@ def test_a_host_of_others_is_documented(unharmed, endpoint):
 
 
 BODIES = {
-    "no JSON": b"{",
-    "no object": b"[]",
-    "null": b"null",
+    "no JSON": b"{", "no object": b"[]", "null": b"null",
     "wrong types": b'{"phone_number": 1, "otp": [], "user_id": {}, "passcode": 1.5, "session_token": true}',
     "empty texts": b'{"phone_number": "", "otp": "", "user_id": "", "passcode": "", "session_token": ""}',
     "no number": b'{"phone_number": "1", "otp": "1", "passcode": "x", "session_token": "x", "security_code": "x"}',
-    "no UTF-8": b"\xff",
-    "an escape that is none": b"To=%zz&Channel=sms&Code=123456",
-    "a field twice": b"To=1&To=2",
+    "no UTF-8": b"\xff", "an escape that is none": b"To=%zz&Channel=sms&Code=123456", "a field twice": b"To=1&To=2",
     "unknown channel": b"To=%2B14155552671&Channel=call&Status=x&FriendlyName=",
     "what is not done": b"To=%2B14155552671&Channel=sms&Code=123456&Amount=1&LookupEnabled=true",
-}
+}  # fmt: skip
 
 
 #: to them nothing is wrong with fields that they do not know, or with what is no number
@@ -218,7 +214,6 @@ def test_a_fixed_line_is_documented(everything, endpoint):
 
 
 def taken(endpoint, fields):
-    """Those of the fields that an operation takes."""
     known = resolve(WHOLE, endpoint.media[1]["schema"])["properties"]
     return {name: value for name, value in fields.items() if name in known}
 

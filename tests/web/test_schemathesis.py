@@ -18,14 +18,9 @@ CHECKS = (
     "response_headers_conformance"
 )
 SETTINGS = {
-    "OTP_APIS": ",".join(APIS),
-    "OTP_CHANNELS": "console",
-    "OTP_RESEND_GAPS": "",
-    "OTP_COOL_DOWNS": "",
-    "OTP_SENDS_PER_HOUR": "0",
-    "OTP_SENDS_PER_DAY": "0",
-    "OTP_PROOF_KEYS": f"p1:HS256:{KEY}",
-}
+    "OTP_APIS": ",".join(APIS), "OTP_CHANNELS": "console", "OTP_RESEND_GAPS": "", "OTP_COOL_DOWNS": "",
+    "OTP_SENDS_PER_HOUR": "0", "OTP_SENDS_PER_DAY": "0", "OTP_PROOF_KEYS": f"p1:HS256:{KEY}",
+}  # fmt: skip
 
 
 def serve(folder, code=ROOT):

@@ -125,7 +125,6 @@ def test_an_audience_and_a_nonce_come_back_as_they_were(site, value):
 
 
 def test_proofs_are_not_logged(site, caplog):
-    """Neither a proof nor what it was asked for."""
     caplog.set_level(logging.DEBUG)
     caplog.handler.setFormatter(JsonLines())
     number = site.number()

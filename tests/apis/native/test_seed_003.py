@@ -67,14 +67,12 @@ def test_verify_the_right_code(seed):
 
 
 def test_verify_a_wrong_code(seed):
-    """400, exactly so."""
     number, code = seed.sent()
     answer = seed.verify(number, wrong(code))
     assert (answer.status, answer.json) == (400, FAILED)
 
 
 def test_verify_an_unknown_number(seed):
-    """400, exactly so."""
     answer = seed.verify(seed.number(), "123456")
     assert (answer.status, answer.json) == (400, FAILED)
 

@@ -79,7 +79,6 @@ def test_a_line_with_two_numbers_has_one_code_and_one_limit(site, first, second,
 
 
 def test_only_countries_of_the_list_are_served(open_site):
-    """OTP_COUNTRIES says where messages may go."""
     site = open_site(otp_countries="IN")
     assert site.send("+918169986162").status_code == 200
     refused = site.send("+14155552671")

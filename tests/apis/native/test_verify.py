@@ -62,7 +62,6 @@ def test_four_wrong_attempts_do_not(site):
 
 @pytest.mark.parametrize("attempt", ["0000", "0000000000"])
 def test_a_code_of_another_length_is_an_attempt(site, attempt):
-    """Four to ten digits count as a wrong code."""
     number = site.number()
     site.send(number)
     for _ in range(5):
@@ -127,7 +126,6 @@ def test_an_empty_id_is_refused(site):
 
 
 def test_a_code_is_for_its_purpose(site):
-    """A code for one purpose is no good for another."""
     number = site.number()
     site.post("/send-otp", {"phone_number": number, "purpose": "pay"})
     body = {"phone_number": number, "otp": site.code()}

@@ -91,7 +91,6 @@ def over(backend, timeout=5.0, calls_at_once=4):
 
 
 def inside():
-    """The threads that are in a class of somebody's."""
     return [thread for thread in threading.enumerate() if thread.name == "backend"]
 
 

@@ -105,7 +105,6 @@ def test_the_ends_of_a_range_are_in_it(name, value):
 
 
 def test_secrets_are_not_in_a_repr():
-    """It may end up in a log line or a traceback."""
     assert "s3cret" not in repr(chosen())
 
 
@@ -297,7 +296,6 @@ def refusals(load, **environ):
 
 
 def test_it_fills_what_is_not_set(load):
-    """The operator's own variables win, one by one."""
     brought = load(PHONE_VERIFICATION=json.dumps(GIVEN))
     assert (brought.otp_channels, brought.twilio_account_sid) == (("sms",), ACCOUNT)
     assert (brought.twilio_auth_token, brought.twilio_phone_number) == ("s3cret", "+14755292729")

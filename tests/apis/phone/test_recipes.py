@@ -84,7 +84,6 @@ def open_shop(modules):
 
 @pytest.fixture
 def shop(open_shop):
-    """The shop of the second recipe: users register."""
     return open_shop()
 
 
@@ -125,7 +124,6 @@ def at_once(times, what):
 
 
 def test_endpoints_alone(shop):
-    """Register and verify, with no code of one's own."""
     answer = shop.post("/api/phone/verify", shop.code_for())
     assert (answer.status_code, answer.json) == (200, {"message": "Security code is valid."})
 
@@ -242,7 +240,6 @@ def test_the_hook_may_be_called_again(modules, users):
 
 
 def test_no_user_before_the_code_was_right(hooked, users):
-    """A message alone, or a wrong code, makes nobody."""
     held = hooked.code_for()
     hooked.post("/api/phone/verify", held | {"security_code": "0000"})
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
@@ -290,7 +287,6 @@ def test_a_wrong_code_logs_nobody_in(hooked):
 
 
 def test_a_user_who_registered_logs_in(shop):
-    """The second recipe and the third go together."""
     shop.register(shop.code_for())
     assert shop.login(later(shop)) == (200, {"status": "200"}, "ann")
 
@@ -315,7 +311,6 @@ def test_nobody_is_logged_in_without_a_cookie(shop):
 
 
 def test_the_shop_needs_the_servers_keys(open_shop):
-    """Its views are guarded as the server's own."""
     shop = open_shop(otp_api_keys="backend:verify:" + "0" * 64)
     for path in ("/api/phone/verify_and_register", "/api/phone/login"):
         assert shop.post(path, {}).status_code == 401

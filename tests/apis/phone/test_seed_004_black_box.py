@@ -90,7 +90,6 @@ def test_the_right_code_with_its_token_is_valid(phones):
 
 
 def test_an_incomplete_request(phones):
-    """400 with each field that is missing."""
     for there in ("phone_number", "security_code"):
         body = {there: SANDBOX_CODE if there == "security_code" else phones.number()}
         answer = call(phones.server.port, "POST", VERIFY, json.dumps(body), JSON)

@@ -258,6 +258,5 @@ def test_paths_that_are_not_of_this_api(phones):
 
 @PATHS
 def test_a_large_body(phones, path):
-    """413 with a text."""
     answer = phones.server.post(path, BODY | {"more": "m" * 10_000})
     assert (answer.status, list(answer.json)) == (413, ["detail"])

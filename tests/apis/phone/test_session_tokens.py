@@ -19,7 +19,6 @@ ID = LedgerIds(b"i" * 32, lambda n: b"r" * n).new_verification("n:" + "00" * 9)
 
 
 def tokens(current="k1", keys=KEYS):
-    """Tokens whose random bytes are 1, 2, 3 …"""
     numbers = itertools.count(1)
     return SessionTokens(keys, current, lambda n: next(numbers).to_bytes(n))
 
@@ -32,7 +31,6 @@ CLAIMS = {"phone_number": PHONE, "nonce": f"{ID}.00"}
 
 
 def test_what_was_issued_is_read():
-    """The number and the verification come back."""
     ours = tokens()
     assert ours.read(ours.issue(PHONE, ID)) == (PHONE, ID)
 
@@ -101,7 +99,6 @@ def segment(said):
     {"alg": "HS256", "kid": "\ud800"},
 ])  # fmt: skip
 def test_headers_of_all_kinds(header):
-    """Unknown, without an error."""
     for body in (segment(CLAIMS), segment(b"[" * 200), ""):
         assert tokens().read(f"{segment(header)}.{body}.{segment(b'signature')}") is None
 

@@ -36,7 +36,6 @@ class Users(Seed):
         return self.server.post("/send-code", {"user_id": user_id})
 
     def coded(self) -> tuple[User, str]:
-        """A user and the code that it just got."""
         user = self.user()
         assert self.send_code(user.id).status == 200
         return user, self.provider.code(user.number)

@@ -147,7 +147,6 @@ def test_an_expired_code_is_reported_to_one_of_many(users):
 
 
 def test_an_expired_code_after_an_attempt(users):
-    """Its attempts do not matter any more."""
     user, code = users.coded()
     assert said(users.verify_code(user.id, wrong(code))) == invalid(user.id, 2)
     users.wait(301)

@@ -146,7 +146,6 @@ def test_a_fetch_while_it_is_pending(verify):
 
 
 def test_a_fetch_after_too_many_attempts(verify):
-    """Tells so."""
     started, code = verify.started()
     for _ in range(5):
         verify.check(wrong(code), To=started["to"])
@@ -169,7 +168,6 @@ def test_an_update(verify, name, status, valid):
 
 @pytest.mark.parametrize("status", ["", "pending", "Approved"])
 def test_an_update_to_anything_else(verify, status):
-    """Is no update."""
     started, _ = verify.started()
     answer = verify.update(started["sid"], status)
     assert (refused(answer), "Status" in answer.json["message"]) == ((400, 60200), True)

@@ -74,7 +74,6 @@ def test_the_console_stands_in(open_verify, capsys, asked, shown):
     {"TemplateSid": "", "CustomCode": "", "Tags": "", "Locale": ""}, {"NobodyKnows": "this"},
 ], ids=str)  # fmt: skip
 def test_parameters_that_change_nothing(verify, form):
-    """Are taken."""
     assert verify.start(**form).status_code == 201
 
 

@@ -31,16 +31,10 @@ def test_a_country_that_is_not_served(open_verify):
 
 
 REASONS = {
-    Reason.BAD_NUMBER: (400, 60200),
-    Reason.BLOCKED: (403, 60605),
-    Reason.SUSPICIOUS: (403, 60410),
-    Reason.OPTED_OUT: (400, 21610),
-    Reason.THROTTLED: (503, 20503),
-    Reason.ACCOUNT: (503, 20503),
-    Reason.AUTH: (503, 20503),
-    Reason.UNREACHABLE: (503, 20503),
-    Reason.FAILED: (503, 20503),
-}
+    Reason.BAD_NUMBER: (400, 60200), Reason.BLOCKED: (403, 60605), Reason.SUSPICIOUS: (403, 60410),
+    Reason.OPTED_OUT: (400, 21610), Reason.THROTTLED: (503, 20503), Reason.ACCOUNT: (503, 20503),
+    Reason.AUTH: (503, 20503), Reason.UNREACHABLE: (503, 20503), Reason.FAILED: (503, 20503),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("reason", Reason)  # all of them: a new one is thought of

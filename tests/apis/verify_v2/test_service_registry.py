@@ -52,7 +52,6 @@ def services_of(account: str, store: Store, clock: FakeClock, *configured: Verif
 
 @pytest.fixture
 def catalogue(store: DictStore, clock: FakeClock) -> AccountServices:
-    """One without a service in the settings."""
     return services_of("", store, clock)
 
 
@@ -105,7 +104,6 @@ def test_a_service_in_use_stays_when_others_are_made(catalogue: AccountServices,
 
 
 def test_a_service_in_use_is_noted_once(catalogue: AccountServices, store: DictStore) -> None:
-    """What is known already is not written again."""
     service = found(catalogue, ANY)
     catalogue.note_use(service)
     store.calls.clear()
@@ -124,28 +122,12 @@ def test_the_last_eight_in_use_are_noted(catalogue: AccountServices) -> None:
 
 
 def found(catalogue: AccountServices, sid: str) -> VerifyService:
-    """The service with this SID, which there must be."""
     service = catalogue.find(sid)
     assert service is not None
     return service
 
 
 # ---- accounts
-
-
-@pytest.mark.parametrize("configured", [(), (LOGIN,)], ids=["none configured", "one configured"])
-def test_a_service_is_the_accounts_that_made_it(
-    store: DictStore, clock: FakeClock, configured: tuple[VerifyService, ...]
-) -> None:
-    """Another account finds, lists, changes and deletes none of it, though any SID may be a service."""
-    alice, bob = (services_of(account, store, clock, *configured) for account in (ALICE, BOB))
-    made = alice.create(name="Shop")
-    assert (bob.find(made.sid), bob.whole(made.sid), bob.known()) == (None, None, list(configured))
-    with pytest.raises(ServiceNotFound):
-        bob.update(made.sid, name="Mine", custom_code=True)
-    with pytest.raises(ServiceNotFound):
-        bob.delete(made.sid)
-    assert alice.known() == [*configured, made]
 
 
 def test_an_account_takes_no_room_of_another(store: DictStore, clock: FakeClock) -> None:
@@ -211,21 +193,6 @@ def test_a_made_service_has_a_purpose_of_its_own(catalogue: AccountServices, clo
     assert first.sid != second.sid
     assert (second.code_length, second.do_not_share, second.custom_code) == (4, True, False)
     assert first.created == first.updated == int(clock.wall)
-
-
-def test_they_are_listed_in_their_order(configured: AccountServices) -> None:
-    """Those of the settings first, then the oldest first."""
-    made = [configured.create(name=name) for name in "zay"]
-    assert configured.known() == [VerifyService(ANY, "login", "login"), *made]
-
-
-def test_a_change_leaves_the_rest(catalogue: AccountServices, clock: FakeClock) -> None:
-    made = catalogue.create(name="Before", code_length=7)
-    clock.forward(100)
-    changed = catalogue.update(made.sid, name="After")
-    assert (changed.name, changed.code_length, changed.created) == ("After", 7, made.created)
-    assert changed.updated == int(clock.wall) == (made.updated or 0) + 100
-    assert catalogue.find(made.sid) == changed
 
 
 @pytest.mark.parametrize("choice", [

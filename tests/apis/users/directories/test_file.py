@@ -167,7 +167,6 @@ def test_a_change_that_keeps_its_time_counts(write):
 
 
 def test_an_unchanged_file_is_not_read_again(write, monkeypatch):
-    """A look-up costs a look at the file's status."""
     users = write("users.csv", CSV)
     assert users.phone("ann") == ANN
     monkeypatch.setattr(users, "_content", None)
@@ -187,7 +186,6 @@ def test_a_bad_change_keeps_the_last_good_content(write, caplog):
 
 
 def test_a_bad_file_is_read_once(write, monkeypatch):
-    """Not again for every request, until it changes."""
     users = write("users.csv", "")
     with pytest.raises(DirectoryUnavailable, match="line 1"):
         users.phone("ann")
@@ -209,7 +207,6 @@ def test_a_file_that_went_away_and_came_back(write, caplog):
 
 
 def test_a_file_that_was_never_there(write, caplog):
-    """It cannot be asked; once it is there, it can."""
     users = FileDirectory("file:////nowhere/users.csv")
     for _ in range(2):
         with pytest.raises(DirectoryUnavailable, match="ENOENT"):

@@ -139,7 +139,6 @@ def test_the_id_in_the_query(server):
 
 
 def test_a_login_travels_as_basic(server):
-    """Decoded from the URL."""
     with closing(HttpsDirectory(f"http://otp:p%40s%C3%A9@127.0.0.1:{server.port}/{{user_id}}")) as users:
         assert users.phone("ann") is None
     ((_, _, headers),) = server.seen
@@ -185,7 +184,6 @@ def listener():
 
 
 def at(listener):
-    """The URL of the directory that it is."""
     return f"http://127.0.0.1:{listener.getsockname()[1]}/{{user_id}}"
 
 
@@ -218,7 +216,6 @@ def drip(connection):
 
 
 def drip_body(connection):
-    """The head at once, the body byte by byte."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\nConnection: close\r\n\r\n")
     while True:
         connection.sendall(b" ")
@@ -226,7 +223,6 @@ def drip_body(connection):
 
 
 def silence(connection):
-    """Nothing until the other side gives up."""
     connection.recv(1)
 
 
@@ -259,7 +255,6 @@ def test_a_connection_that_is_closed_when_used_again(listener):
 
 
 def early(connection):
-    """Hints, and the answer for ann a moment later."""
     connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
     time.sleep(0.1)
     answer_ann(connection)
@@ -318,14 +313,12 @@ def test_what_is_no_http(listener, nonsense):
 
 
 def test_no_service_at_all(listener):
-    """Nobody listens."""
     url = at(listener)
     listener.close()
     assert_unavailable("no connection", url)
 
 
 def test_a_host_without_an_address():
-    """The resolver's fault is reported like the rest."""
     assert_unavailable("no connection", "https://directory.invalid/{user_id}")
 
 

@@ -56,7 +56,6 @@ def test_own_classes():
 
 
 def test_the_example_of_the_documents(tmp_path, monkeypatch):
-    """It works as printed."""
     text = (ROOT / "docs" / "directory.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "printed_directory.py").write_text(example)

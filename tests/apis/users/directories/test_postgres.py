@@ -107,7 +107,6 @@ def test_after_the_end(url):
 
 @pytest.fixture
 def own_server():
-    """A server that a test may hold and stop."""
     with postgres_folder() as folder:
         server = Postgres(folder, require_postgres())
         server.start()

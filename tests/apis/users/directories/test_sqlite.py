@@ -46,7 +46,6 @@ def test_an_id_matches_composed_and_decomposed(path):
 
 
 def test_a_ping_sees_a_wrong_name_and_a_missing_file(path, tmp_path):
-    """Without a user."""
     SqliteDirectory(f"sqlite:///{path}").ping()
     for url in (f"sqlite:///{path}?phone=mobile", f"sqlite:///{tmp_path}/absent.db"):
         with pytest.raises(DirectoryUnavailable):
@@ -97,7 +96,6 @@ def test_it_is_only_read(path, monkeypatch):
 
 
 def test_a_lock_is_not_waited_for_long(path):
-    """Somebody else's change may hold the file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         with pytest.raises(DirectoryUnavailable, match="SQLITE_BUSY"):
@@ -111,7 +109,6 @@ def test_a_long_search_is_broken_off(path):
 
 
 def test_many_threads(path):
-    """All at once, on one directory."""
     users = SqliteDirectory(f"sqlite:///{path}")
     with ThreadPoolExecutor(64) as threads:
         assert set(threads.map(users.phone, ["ann"] * 500)) == {ANN}

@@ -26,12 +26,10 @@ def _digest(secret: str) -> str:
 
 
 SETTINGS = {
-    "OTP_APIS": "native,verify_v2",
-    "OTP_CHANNELS": "sms,whatsapp",
-    "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
+    "OTP_APIS": "native,verify_v2", "OTP_CHANNELS": "sms,whatsapp", "TWILIO_WHATSAPP_NUMBER": "whatsapp:+14155238886",
     "OTP_VERIFY_ACCOUNTS": f"{ACCOUNT}:{_digest(TOKEN)},{ACCOUNT}/{KEY}:{_digest(SECRET)}",
     "OTP_MESSAGES": '{"de": "Ihr Code: {code}"}',
-}
+}  # fmt: skip
 
 
 class Served(Seed):

@@ -36,7 +36,6 @@ def installed(tmp_path_factory):
 
 @pytest.mark.parametrize("own_served", ["sqlite"], indirect=True)
 def test_every_call_of_the_client(own_served, installed):
-    """Sends, checks, updates, refusals and services."""
     where = [own_served.server.url, f"{own_served.provider.url}/_fake/code", ACCOUNT, TOKEN]
     command = [require("node"), "flow.mjs", *where, *(own_served.number() for _ in range(3))]
     done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=60, check=False)

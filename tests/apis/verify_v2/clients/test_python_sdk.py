@@ -26,20 +26,6 @@ def test_from_the_message_to_the_approval(served):
     assert (done.status, done.valid, done.to, done.channel) == ("approved", True, started.to, "sms")
 
 
-def test_a_resend_by_another_channel(served):
-    """The same verification and code; the list of its messages grows, channels in capitals."""
-    started, code = served.started()
-    again = served.service().verifications.create(to=started.to, channel="whatsapp")
-    assert (again.sid, again.channel, served.provider.code(started.to)) == (started.sid, "whatsapp", code)
-    attempts = again.send_code_attempts
-    assert [attempt["channel"].upper() for attempt in attempts] == ["SMS", "WHATSAPP"]
-    assert attempts[0]["channel"] == "SMS"
-    sids = {attempt["attempt_sid"] for attempt in attempts}
-    assert len(sids) == 2
-    assert all(re.fullmatch("VL[0-9a-f]{32}", sid) for sid in sids)
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", attempt["time"]) for attempt in attempts)
-
-
 def test_dates_are_dates(served):
     """The client leaves a text where it cannot read one."""
     started, code = served.started()
@@ -59,14 +45,6 @@ def test_a_number_in_the_path(served):
     assert (fetched.status_code, fetched.json()["to"]) == (200, started.to)
     canceled = verifications(started.to).update(status="canceled")
     assert (canceled.sid, canceled.status, canceled.valid) == (started.sid, "canceled", False)
-
-
-def test_an_approval_by_the_caller(served):
-    """Who knows otherwise that the number is right says so."""
-    started, code = served.started()
-    approved = served.service().verifications(started.sid).update(status="approved")
-    assert (approved.status, approved.valid) == ("approved", True)
-    assert refused(lambda: served.service().verification_checks.create(to=started.to, code=code)) == (404, 20404)
 
 
 def test_an_api_key(served):

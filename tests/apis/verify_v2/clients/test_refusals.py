@@ -28,6 +28,5 @@ def test_what_is_not_offered_as_the_client_sees_it(sqlite_served, ask):
 
 
 def test_refused_as_the_client_sees_it(sqlite_served):
-    """The wrong token, through Twilio's client."""
     create = sqlite_served.client(secret="wrong").verify.v2.services(SERVICE).verifications.create
     assert refused(lambda: create(to=NUMBER, channel="sms")) == (401, 20003)

@@ -18,7 +18,6 @@ def services(own_served):
 
 
 def test_a_new_service(services):
-    """What was asked for, and Twilio's defaults."""
     service = services.create(friendly_name="Corner Shop", code_length=8)
     assert re.fullmatch("VA[0-9a-f]{32}", service.sid)
     assert (service.friendly_name, service.code_length, service.account_sid) == ("Corner Shop", 8, ACCOUNT)
@@ -62,17 +61,7 @@ def test_the_end(own_served, services):
     assert refused(lambda: check(verification_sid=started.sid, code=own_served.provider.code(number))) == GONE
 
 
-def test_a_service_that_never_was(services):
-    """Not found; any SID is one only for as long as no service was made."""
-    services.create(friendly_name="First")
-    stranger = services("VA" + "e" * 32)
-    assert refused(stranger.delete) == GONE
-    assert refused(stranger.fetch) == GONE
-    assert refused(lambda: stranger.verifications.create(to="+14155550199", channel="sms")) == GONE
-
-
 def test_the_words_of_a_service(own_served, services):
-    """Its name, and the warning where it wants one."""
     service = services.create(friendly_name="Corner Shop")
     number = own_served.number()
     create = services(service.sid).verifications.create

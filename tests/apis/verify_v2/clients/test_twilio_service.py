@@ -34,7 +34,6 @@ def test_a_number_that_is_none(service):
 
 
 def test_a_code_too_late(served, service):
-    """Ten minutes on."""
     number = served.number()
     service.send_otp_to_phone(number)
     served.wait(601)
@@ -42,7 +41,6 @@ def test_a_code_too_late(served, service):
 
 
 def test_too_many_attempts(served, service):
-    """The right code comes too late."""
     number = served.number()
     service.send_otp_to_phone(number)
     code = served.provider.code(number)
