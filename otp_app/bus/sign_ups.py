@@ -31,3 +31,11 @@ class SignUps:
         keep()
         fields = {"phone_number": phone, "authenticated": request.authenticated}
         self._publisher.publish(REQUESTS, Letter.of(uuid4().hex, self._wall(), fields))
+
+    def ping(self) -> None:
+        """Raise BusUnavailable unless the broker answers now."""
+        self._publisher.ping()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._publisher.close()

@@ -12,7 +12,7 @@ from flask import g
 from protobuf import Message
 
 from otp_app.accounts.database import Database
-from otp_app.accounts.service import Accounts
+from otp_app.accounts.service import Accounts, Ask
 from otp_app.apis.connect.auth_service import Auth
 from otp_app.apis.connect.generated.auth_connect import AuthServiceWSGIApplication
 from otp_app.apis.connect.generated.otp_connect import OtpServiceWSGIApplication
@@ -54,8 +54,9 @@ def open_connect(services: Services) -> Connect:
     settings = services.settings
     database = services.opened["accounts"] = Database(settings.database_url)
     accounts = Accounts(
-        services.verifications, database, clock=services.clock, session_ttl=settings.otp_session_ttl
-    )
+        services.verifications, database, clock=services.clock, session_ttl=settings.otp_session_ttl,
+        ask=_asking(services),
+    )  # fmt: skip
     how: dict[str, Any] = {"interceptors": (Faults(),), "compressions": (), "codecs": (Json(), proto_binary_codec())}
     return Connect(
         accounts,
@@ -64,3 +65,13 @@ def open_connect(services: Services) -> Connect:
             "/otp.OtpService": OtpServiceWSGIApplication(Otp(accounts), **how),
         },
     )
+
+
+def _asking(services: Services) -> Ask | None:
+    """What asks workers for the codes of sign-ups; None where this server sends them itself."""
+    if not services.settings.otp_amqp_url:
+        return None
+    from otp_app.bus.opening import open_sign_ups  # pika, for this alone
+
+    sign_ups = services.opened["bus"] = open_sign_ups(services.settings, services.clock)
+    return sign_ups.ask
