@@ -47,6 +47,9 @@ class Guard(grpc.ServerInterceptor):
     def __init__(self, services: Services) -> None:
         self._services, self._settings = services, services.settings
         self._wrong_keys, self._limits = WrongKeys(services.store), ClientLimits(services.store)
+        self._by_client = {
+            "send": ("send", self._settings.otp_client_limits), "verify": ("check", self._settings.otp_check_limits)
+        }  # fmt: skip
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Handler | None], details: grpc.HandlerCallDetails
@@ -108,8 +111,7 @@ class Guard(grpc.ServerInterceptor):
                 self._services.sends.enter()
                 places.callback(self._services.sends.leave)
             if not caller.authenticated:
-                limits = {"send": self._settings.otp_client_limits, "verify": self._settings.otp_check_limits}
-                self._limits.count({"verify": "check"}.get(scope, scope), limits[scope], caller.address)
+                self._limits.count(*self._by_client[scope], caller.address)
             yield
 
 

@@ -62,14 +62,16 @@ def test_the_names_of_the_seed():
     }  # fmt: skip
 
 
-def test_the_calls_of_the_seed(server, provider):
-    """A code by SMS, a wrong one, the right one."""
+@pytest.mark.parametrize("more", [{}, {"TWILIO_VERIFICATION_SERVICE_SID": "VA" + "1" * 32}], ids=["ours", "Verify"])
+def test_the_calls_of_the_seed(provider, tmp_path, more):
+    """With the four variables of the seed, and without the last one: a code by SMS, a wrong one, the right one."""
     number = next(NUMBERS)
-    with server.client() as client:
+    with RunningGrpc(tmp_path, **environment(provider, **more)) as server, server.client() as client:
         assert client.send(number)[:2] == (OK, True)
         code = provider.code(number)
         assert client.verify(number, wrong(code))[:3] == (OK, False, "pending")
         assert client.verify(number, code)[:3] == (OK, True, "approved")
+        assert client.verify(number, code)[:3] == (OK, False, "failed")
         assert client.send("+1")[:2] == (OK, False)
     assert not re.search(rf"{code}|{re.escape(number)}|Traceback", server.log())
 
