@@ -34,7 +34,8 @@ class GrpcApi(CommandApi):
         """Whether its package is there, who can reach it, and its certificates."""
         own = settings.of(GrpcSettings)
         lines = []
-        if cls._is_served(settings) and not all(map(find_spec, MODULES)):
+        is_served = GrpcSettings.api in settings.otp_apis  # else the HTTP server looks at the settings
+        if is_served and not all(map(find_spec, MODULES)):
             lines.append(f"grpc: this API needs another package: {install_command('grpcio')}")
         if not (is_loopback(own.otp_grpc_host) or settings.otp_api_keys):
             lines.append(KEYS_NEEDED)
@@ -49,7 +50,3 @@ class GrpcApi(CommandApi):
         """Keys and codes need TLS on a network."""
         own = settings.of(GrpcSettings)
         return [] if is_loopback(own.otp_grpc_host) or own.otp_grpc_tls_certificate else [NO_TLS]
-
-    @staticmethod
-    def _is_served(settings: Settings) -> bool:
-        return GrpcSettings.api in settings.otp_apis

@@ -37,7 +37,7 @@ def report(context: grpc.ServicerContext, what: Mapping[str, str] | Rejection) -
 def abort(context: grpc.ServicerContext, rejection: Rejection) -> None:
     """End a call with the status of a rejection. Always raises."""
     report(context, rejection)
-    context.abort(CODES[rejection.status], rejection.text)
+    context.abort(CODES.get(rejection.status, grpc.StatusCode.UNKNOWN), rejection.text)
 
 
 def _details(rejection: Rejection) -> dict[str, str]:

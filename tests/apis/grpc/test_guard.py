@@ -9,6 +9,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from otp_app.apis.grpc import guard
+from otp_app.apis.grpc.server import opened
 from tests.apis.grpc.calling import OK, Client, answering
 from tests.web.site import api_key
 
@@ -159,6 +160,13 @@ def test_whoever_sends_no_request_takes_no_thread(call_site):
         assert client("shop secret").send(site.number()).success
         release.set()
     assert codes <= {UNAUTHENTICATED, EXHAUSTED, OK}
+
+
+def test_a_port_has_one_server(call_site):
+    """A second one would get half of the calls."""
+    services, ended = call_site()[0].services, threading.Event()
+    with answering(services) as target, opened(services, ended) as second, pytest.raises(RuntimeError):
+        second.add_insecure_port(target)
 
 
 def test_health_needs_no_key(call_site):

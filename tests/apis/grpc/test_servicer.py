@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import NotPending, StoreUnavailable
 from tests.apis.grpc.calling import OK
 from tests.web.site import wrong
 
@@ -109,6 +109,18 @@ def test_a_store_that_is_away_is_an_error_of_the_call(call_site, monkeypatch, me
     assert (answer.details["error_type"], answer.details["retry_after"]) == ("store_unavailable", "1")
 
 
+def test_an_error_without_a_status_of_its_own_is_told_all_the_same(call_site, monkeypatch):
+    """With its type beside it."""
+    site, client = call_site()
+
+    def refuse(*_, **__):
+        raise NotPending("It has ended")
+
+    monkeypatch.setattr(site.services.verifications, "check", refuse)
+    answer = client().verify(site.number(), "123456")
+    assert (answer.code, answer.details["error_type"]) == (grpc.StatusCode.UNKNOWN, "not_pending")
+
+
 def test_a_defect_shows_nothing(call_site, monkeypatch, caplog):
     """Neither to the client nor in the log, which has its type and place."""
     site, client = call_site()
@@ -117,7 +129,6 @@ def test_a_defect_shows_nothing(call_site, monkeypatch, caplog):
     def broken(*_):
         raise KeyError(number)
 
-    monkeypatch.setattr(site.channel, "before", lambda: None)
     monkeypatch.setattr(site.services.verifications, "send", broken)
     answer = client().send(number)
     assert (answer.code, answer.details["message"]) == (grpc.StatusCode.INTERNAL, "Internal error")
