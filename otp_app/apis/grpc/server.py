@@ -46,11 +46,13 @@ def serve(services: Services) -> None:
     logging.getLogger("grpc").setLevel(logging.CRITICAL)  # its errors repeat texts of exceptions
     ended = threading.Event()
     with opened(services, ended) as server:
-        _listen(server, services.settings.of(GrpcSettings))
+        where = _listen(server, services.settings.of(GrpcSettings))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
         server.start()
-        ended.wait()
+        log.info("gRPC %s", where)
+        while not ended.wait(0.5):  # a signal that reached a thread of grpc's wakes nobody here
+            pass
         log.info("stopping")
         server.stop(GRACE).wait()
 
@@ -68,7 +70,8 @@ def opened(services: Services, ended: threading.Event) -> Iterator[grpc.Server]:
         yield server
 
 
-def _listen(server: grpc.Server, own: GrpcSettings) -> None:
+def _listen(server: grpc.Server, own: GrpcSettings) -> str:
+    """Return where it listens, and how."""
     host = f"[{own.otp_grpc_host}]" if ":" in own.otp_grpc_host else own.otp_grpc_host
     address, credentials = f"{host}:{own.otp_grpc_port}", _credentials(own)
     _try(own)
@@ -82,7 +85,7 @@ def _listen(server: grpc.Server, own: GrpcSettings) -> None:
             "OTP_GRPC_TLS_CERTIFICATE, OTP_GRPC_TLS_KEY, OTP_GRPC_TLS_CLIENT_CA: write a certificate, its own key, and "
             "certificates of authorities"
         ) from None
-    log.info("gRPC %s at %s", "with TLS" if credentials else "without TLS", address)
+    return f"{'with' if credentials else 'without'} TLS at {address}"
 
 
 def _try(own: GrpcSettings) -> None:

@@ -1,9 +1,12 @@
 """Seed 000: its names, its environment and its calls, with a real server and client and the stand-in for Twilio."""
 
+import ctypes
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -148,6 +151,16 @@ def test_a_stop_under_load_loses_nothing(provider, tmp_path):
     assert {post.number for post in provider.posts} & set(numbers) == sent
     assert sent
     assert "Traceback" not in server.log()
+
+
+def test_a_signal_to_any_thread_ends_it(provider, tmp_path):
+    """Linux may give one that is for the process to a thread of grpc's."""
+    with RunningGrpc(tmp_path, **environment(provider)) as server, server.client() as client:
+        client.verify("+14155552671", "123456")
+        thread = max(int(task.name) for task in Path(f"/proc/{server.pid}/task").iterdir())
+        assert thread != server.pid
+        assert ctypes.CDLL(None).tgkill(server.pid, thread, signal.SIGTERM) == 0
+        assert server.wait() == 0
 
 
 def test_the_generated_code_is_that_of_the_file(tmp_path):
