@@ -111,6 +111,26 @@ def test_of_parallel_right_codes_one_is_accepted(world: World, checker: FakeChec
     assert [event.status for event in world.events if isinstance(event, Checked)].count("approved") == 1
 
 
+def test_a_right_code_is_accepted_though_another_request_hears_first_that_it_is_gone(
+    world: World, checker: FakeChecker
+) -> None:
+    """The same code twice, on the last two attempts: what the second one finds does not end the verification."""
+    world.send()
+    for code, _ in zip(wrongs(code_of(checker)), range(3), strict=False):
+        check(world, code)
+    found, second = checker.upstream.check, list[bool]()
+
+    def meanwhile(name: str, attempt: str) -> Finding:
+        finding = found(name, attempt)
+        if finding == Finding.RIGHT:
+            second.append(check(world, attempt))
+        return finding
+
+    checker.upstream.check = meanwhile  # type: ignore[method-assign]
+    assert check(world, code_of(checker))
+    assert second == [False]
+
+
 def test_of_parallel_wrong_codes_five_are_asked_about(world: World, checker: FakeChecker) -> None:
     world.send()
     services, code = [world.service() for _ in range(4)], wrong(code_of(checker))
