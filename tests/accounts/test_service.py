@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.accounts.errors import NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
+from otp_app.accounts.errors import AccountsUnavailable, NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
 from otp_app.accounts.service import Accounts, Note
 from otp_app.core.errors import InvalidInput, InvalidPhone, TooSoon
 from tests.accounts.conftest import REQUEST, TTL
@@ -59,6 +59,14 @@ def test_whoever_has_not_verified_may_sign_up_again(bureau):
     bureau.accounts.sign_up(number, REQUEST, "Ann")
     user = bureau.accounts.session(bureau.accounts.verify(number, bureau.code())).user
     assert (user.name, user.email) == ("Ann", "")
+
+
+def test_a_sign_up_that_a_verification_overtakes_changes_nothing(bureau):
+    """The number became a user's between the look and the change."""
+    number, token = bureau.signed_up()
+    with pytest.raises(AccountsUnavailable):
+        bureau.accounts._keep_unverified(number, "Mallory", "")
+    assert bureau.accounts.session(token).user.name == ""
 
 
 def test_a_limit_leaves_nothing_behind(bureau):
