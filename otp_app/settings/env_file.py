@@ -25,8 +25,10 @@ _OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY
 #: another assignment within a value that has no quotes
 _SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:]", re.ASCII)
 #: a setting at the end of a comment, where a file that had no last line break was appended to: behind what ends a word
-#: or a sentence, or behind a setting that is a comment
-_IN_COMMENT = re.compile(rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|[A-Z0-9_]=\S*){_OURS}=", re.ASCII)
+#: or a sentence, or behind a setting that is a comment. The first `=` behind a name is looked for once in each word.
+_IN_COMMENT = re.compile(
+    rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|(?<!\S)([^\s=]*+(?<![A-Z0-9_])=)*+[^\s=]*+=\S*){_OURS}=", re.ASCII
+)
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
 _FURTHER = re.compile(r"\s*(export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=", re.ASCII)

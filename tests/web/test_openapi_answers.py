@@ -281,7 +281,7 @@ def test_channels_that_do_not_work_are_documented(everything):
 #: what the native operations never answer: it is of readyz's faults, a directory, accounts, or another API
 ELSEWHERE = {
     "channel_down", "directory_unavailable", "verification_spent", "service_not_found", "service_fixed",
-    "too_many_services", "accounts_unavailable", "bus_unavailable",
+    "too_many_services", "accounts_unavailable", "bus_unavailable", "code_not_taken",
     "wrong_code", "user_exists", "user_not_found", "no_session", "session_not_found",
 }  # fmt: skip
 #: kinds that are answered as one of their own kinds, or as the reason of a channel
