@@ -30,7 +30,7 @@ class PhoneApi(Api):
 
     sends: ClassVar = (views.sends,)
     checks: ClassVar = (views.checks,)
-    prefix = f"{views.PREFIX}/"
+    prefixes = (f"{views.PREFIX}/",)
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
