@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -201,7 +200,6 @@ class Crowd:
 
 def serve(asked: Connection, *arguments: Any) -> None:
     """Do what is asked until the pipe is closed."""
-    sys.setswitchinterval(0.0005)  # as deploy/gunicorn.conf.py does
     with closing(Worker(*arguments)) as worker:
         while True:
             try:
