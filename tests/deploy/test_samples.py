@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.apis.grpc import server
+from otp_app.apis.grpc.settings import GrpcSettings
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, load
 from otp_app.startup.reader import READER
@@ -48,6 +50,7 @@ def test_there_is_one_port() -> None:
     port = Settings().port
     assert figure("nginx.conf", r"server 127\.0\.0\.1:(\d+)") == port
     assert figure("otp-app.service", r"^SocketBindAllow=ipv4:tcp:(\d+)") == port
+    assert figure("otp-grpc.service", r"^SocketBindAllow=ipv4:tcp:(\d+)") == GrpcSettings().otp_grpc_port
     assert figure("Dockerfile", r"\bPORT=(\d+)") == figure("Dockerfile", r"^EXPOSE (\d+)") == port
     assert re.findall(r'"127\.0\.0\.1:(\d+):(\d+)"', text("compose.yaml")) == [(str(port), str(port))]
 
@@ -63,6 +66,7 @@ def test_whoever_stops_it_waits_for_gunicorn(conf: Conf) -> None:
     """systemd and the container engine kill only after gunicorn's own time is over."""
     graceful = conf()["graceful_timeout"]
     assert figure("otp-app.service", r"^TimeoutStopSec=(\d+)") > graceful
+    assert figure("otp-grpc.service", r"^TimeoutStopSec=(\d+)") > server.GRACE
     for compose in COMPOSE:
         assert figure(compose, r"stop_grace_period: (\d+)s") > graceful
 
@@ -70,7 +74,7 @@ def test_whoever_stops_it_waits_for_gunicorn(conf: Conf) -> None:
 def test_threads_fit_into_the_service() -> None:
     """The default number of threads is below the limit of tasks."""
     tasks = Settings().otp_threads + 50
-    assert figure("otp-app.service", r"^TasksMax=(\d+)") > tasks
+    assert figure("otp-app.service", r"^TasksMax=(\d+)") == figure("otp-grpc.service", r"^TasksMax=(\d+)") > tasks
     assert figure("compose.yaml", r"pids_limit: (\d+)") > tasks
     assert figure("compose.scaled.yaml", r"pids_limit: (\d+) # more") > tasks
 
@@ -82,23 +86,27 @@ def test_compose_passes_the_settings_that_have_no_default_of_its_own(compose: st
     assert bare == ["TWILIO_CONTENT_SID", "OTP_COUNTRIES", "OTP_CHECK_BY"]
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(unit: str, tmp_path: Path) -> dict[str, str]:
     """What the service's file sets, its credentials in a folder here."""
     (tmp_path / "api_keys").write_text("shop:send+verify:" + "0" * 64)
     (tmp_path / "twilio_api_key_secret").write_text("not a real one")
-    lines = re.findall(r"^Environment=(.*)$", text("otp-app.service"), re.MULTILINE)
+    lines = re.findall(r"^Environment=(.*)$", text(unit), re.MULTILINE)
     here = " ".join(lines).replace("%d", str(tmp_path)).replace("/etc/otp-app", str(tmp_path))
     return dict(item.split("=", 1) for item in shlex.split(here))
 
 
-def test_the_service_starts_with_its_settings(tmp_path: Path) -> None:
-    """Together with the account that the operator writes into /etc/otp-app/env."""
+@pytest.mark.parametrize(("unit", "command"), [("otp-app.service", ""), ("otp-grpc.service", "grpc")])
+def test_the_service_starts_with_its_settings(unit: str, command: str, tmp_path: Path) -> None:
+    """Together with the account that the operator writes into /etc/otp-app/env. Both have one store."""
     account = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_API_KEY_SID": "SK" + "0" * 32}
-    settings = load(environment(tmp_path) | account | {"TWILIO_PHONE_NUMBER": "+15005550006"}, tmp_path)
+    given = environment(unit, tmp_path) | account | {"TWILIO_PHONE_NUMBER": "+15005550006"}
+    settings = load(given, tmp_path, command)
     assert settings.otp_api_keys
     assert settings.twilio_api_key_secret
-    (state,) = re.findall(r"^StateDirectory=(.*)$", text("otp-app.service"), re.MULTILINE)
-    assert settings.otp_store_url.startswith(f"sqlite:////var/lib/{state}/")
+    (state,) = re.findall(r"^StateDirectory=(.*)$", text(unit), re.MULTILINE)
+    assert settings.otp_store_url == f"sqlite:////var/lib/{state}/otp.db"
+    (user,) = re.findall(r"^User=(.*)$", text(unit), re.MULTILINE) or [unit.removesuffix(".service")]
+    assert (state, user) == ("otp-app", "otp-app")
 
 
 def test_the_image_needs_keys(tmp_path: Path) -> None:
@@ -124,7 +132,7 @@ def test_the_image_has_a_list_of_packages() -> None:
     assert set(named) == set(LISTS_OF_PACKAGES) - {"requirements.txt", "requirements-eddsa.txt"}
 
 
-UNITS = ["otp-app.service", "otp-worker@.service"]
+UNITS = ["otp-app.service", "otp-grpc.service", "otp-worker@.service"]
 
 
 @pytest.mark.parametrize("unit", UNITS)
