@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from otp_app.apis import APIS
+from otp_app.bus.letters import EXCHANGE, ROUTES
 from tests.provider import Provider
+from tests.rabbit import Rabbit, is_here
 from tests.running import RunningServer
 from tests.services import Postgres, Redis, postgres_programs
 from tests.spreading import ByServer, long_first
@@ -66,6 +68,29 @@ def require_postgres() -> Path:
         return programs
     absent("postgresql")
     raise AssertionError("absent() does not return")
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    """A RabbitMQ of these tests alone."""
+    if not is_here():
+        absent("rabbitmq-server")
+    server = Rabbit(tmp_path_factory.mktemp("rabbit"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def rabbit(rabbit_server: Rabbit) -> Rabbit:
+    """That broker, without exchange and queues: tests share it one after another."""
+    with rabbit_server.channel(rabbit_server.url()) as channel:
+        channel.exchange_delete(EXCHANGE)
+        for queue, _ in ROUTES:
+            channel.queue_delete(queue)
+    return rabbit_server
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +181,7 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[Site]:
 # ---- several processes
 
 #: What asks for one of these starts other processes.
-STARTS = {"server", "fake_twilio", "redis_server", "postgres_server", "new_store"}
+STARTS = {"server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

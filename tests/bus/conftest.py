@@ -1,4 +1,4 @@
-"""The broker, which tests share one after another: each finds empty queues."""
+"""Publishers at the broker of the tests."""
 
 from __future__ import annotations
 
@@ -8,33 +8,7 @@ from contextlib import closing
 import pytest
 
 from otp_app.bus.connecting import Broker
-from otp_app.bus.letters import EXCHANGE, ROUTES
 from otp_app.bus.publisher import Publisher
-from tests.conftest import absent
-from tests.rabbit import Rabbit, is_here
-
-
-@pytest.fixture(scope="session")
-def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
-    """A RabbitMQ of these tests alone."""
-    if not is_here():
-        absent("rabbitmq-server")
-    server = Rabbit(tmp_path_factory.mktemp("rabbit"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture
-def rabbit(rabbit_server: Rabbit) -> Rabbit:
-    """That broker, without exchange and queues."""
-    with rabbit_server.channel(rabbit_server.url()) as channel:
-        channel.exchange_delete(EXCHANGE)
-        for queue, _ in ROUTES:
-            channel.queue_delete(queue)
-    return rabbit_server
 
 
 @pytest.fixture

@@ -90,22 +90,6 @@ def test_tools_find_the_service(server):
     }  # fmt: skip
 
 
-def test_the_client_of_the_docs(server, provider, tmp_path):
-    """It compiles its own copy of the file and changes nothing of what it gets."""
-    text = (ROOT / "docs/grpc.md").read_text(encoding="utf-8")
-    (tmp_path / "phoneotp.proto").write_bytes(PROTO.read_bytes())
-    (compiled,) = re.findall(r"^python -m (grpc_tools\.protoc .*)$", text, re.MULTILINE)
-    subprocess.run([sys.executable, "-m", *compiled.split()], cwd=tmp_path, check=True)
-    (snippet,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (tmp_path / "client.py").write_text(snippet.replace("127.0.0.1:50051", server.target), encoding="utf-8")
-    running = subprocess.Popen(
-        [sys.executable, "client.py"], cwd=tmp_path, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env={"API_KEY": "none is configured"},
-    )  # fmt: skip
-    output, _ = running.communicate(provider.code("+14155552671") + "\n", timeout=30)
-    assert output == "Code: True approved\n"
-
-
 def test_64_clients_at_once(server, provider):
     """Each on a connection of its own, each with its number and its code."""
 
