@@ -121,7 +121,10 @@ def _parsed(digits: str) -> phonenumbers.PhoneNumber:
         raise InvalidPhone("phone_number must begin with a country calling code, such as +1 or +44") from None
     if rule := _ONE_NUMBER.get(number.country_code or 0):
         written, counts = rule
-        return phonenumbers.parse(written.sub(counts, _e164(number)), None)
+        number = phonenumbers.parse(written.sub(counts, _e164(number)), None)
+    # Behind two zeros phonenumbers finds a number that it reads as yet another one: each has to lead to itself.
+    if (spelled := _e164(number)) != digits and _e164(_parsed(spelled)) != spelled:
+        raise InvalidPhone("phone_number has a 0 too many behind its country calling code")
     return number
 
 

@@ -69,6 +69,15 @@ def test_a_line_with_two_numbers_counts_as_one(texts: list[str], e164: str) -> N
     assert {parse(text, from_directory=True).e164 for text in texts} == {e164}
 
 
+@pytest.mark.parametrize("text", ["+54001123456789", "+54 (00)11 2345 6789", "+490015112345678"])
+def test_a_spelling_leads_to_one_number_and_not_over_it_to_another(text: str) -> None:
+    """A second 0 gave Argentina's lines a second number after all, whose own spelling was the first one's."""
+    with pytest.raises(InvalidPhone):
+        spelling(text)
+    with pytest.raises(InvalidPhone):
+        parse(text, from_directory=True)
+
+
 @pytest.mark.parametrize("text", ["+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"])
 def test_only_what_surely_is_the_same_line_is_one_number(text: str) -> None:
     """A freephone number of Argentina and numbers of another length keep their digits."""
