@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from pika import BasicProperties, BlockingConnection, URLParameters
+from pika import BasicProperties, BlockingConnection, URLParameters, spec
 from pika.exceptions import AMQPError, ChannelError
 
 from otp_app.bus.letters import EXCHANGE, LONGEST_ID, ROUTES, Letter, Route
@@ -20,6 +20,27 @@ FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0  # seconds between two attempts to connect
 LONGEST_WAIT = 0.2  # seconds until a thread without work looks whether it should end
 
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # its lines are of several attempts for each fault, ours of one
+
+
+class _Properties(BasicProperties):  # type: ignore[misc]
+    """The properties of a received message, as far as pika can read them.
+
+    It would end the connection otherwise, and the broker would hand out the same message again, for ever: its headers
+    may have a time in milliseconds, which pika takes for one after the year 9999.
+    """
+
+    are_read = True
+
+    def decode(self, encoded: bytes, offset: int = 0) -> Any:
+        """Read what can be read."""
+        try:
+            return super().decode(encoded, offset)
+        except Exception:  # noqa: BLE001 - whatever its sender wrote
+            self.are_read = False
+            return self
+
+
+spec.props[BasicProperties.INDEX] = _Properties  # where pika looks up what to read them with
 
 
 def parameters(url: str) -> URLParameters:
@@ -78,5 +99,6 @@ def reason_of(error: Exception) -> str:
 
 
 def letter_of(method: Any, properties: Any, body: bytes) -> Letter:
-    """Return the message that a channel received."""
-    return Letter((properties.message_id or "")[:LONGEST_ID], properties.timestamp, body, method.redelivered)
+    """Return the message that a channel received. One whose properties cannot be read is not read at all."""
+    said = body if properties.are_read else b""
+    return Letter((properties.message_id or "")[:LONGEST_ID], properties.timestamp, said, method.redelivered)

@@ -80,6 +80,7 @@ class Consumer:
 
         Raises FAULTS where the channel broke, after which the broker hands the message to somebody again.
         """
+        letter = self._dated(letter)
         began, post = letter.at or self._wall(), partial(publish, channel)
         reason = self._reason_to_refuse(letter, began)
         letter = letter if letter.id else replace(letter, id=uuid4().hex)
@@ -112,6 +113,11 @@ class Consumer:
             log.exception("a message could not be handled")
             return "internal_error"
         return DONE
+
+    def _dated(self, letter: Letter) -> Letter:
+        """A time that is far ahead, such as one in milliseconds, is none: the message would never be too old."""
+        is_ahead = letter.at is not None and letter.at > self._wall() + self._ttl
+        return replace(letter, at=None) if is_ahead else letter
 
     def _reason_to_refuse(self, letter: Letter, began: float) -> str:
         if letter.again and not letter.id:  # it may have been done, and nothing would tell

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from otp_app.accounts.errors import AccountsUnavailable
 from otp_app.bus.letters import Letter
 from tests.accounts.conftest import REQUEST, Bureau
 from tests.bus.desk import Desk, notes_desk
+
+NUMBER = "+14155552671"
+OF_NUMBER = {"phone_number": NUMBER}
 
 
 @pytest.fixture
@@ -35,12 +40,13 @@ def test_a_number_of_nobody_is_no_fault(bureau, desk):
     assert (notes(bureau), desk.paper.posts) == ([], [])
 
 
-@pytest.mark.parametrize("letter", [Letter("m1", None, b'{"phone_number": "+14155552671"}'), Letter("m1", 5, b"{}")])
-def test_what_names_no_code_is_put_aside(desk, letter):
-    """Without a number, or the time that tells one code from another."""
-    letter = letter if letter.at is None else Letter("m1", int(desk.site.clock().wall), letter.body)
-    assert desk.take(letter)
-    assert desk.reasons() == ["unreadable"]
+@pytest.mark.parametrize(("factor", "fields"), [(0, OF_NUMBER), (1000, OF_NUMBER), (1, {})])
+def test_what_names_no_code_is_put_aside(bureau, desk, factor, fields):
+    """Without a number, or the time that tells one code from another: one in milliseconds is far ahead."""
+    bureau.accounts.sign_up(NUMBER, REQUEST)
+    letter = desk.letter(**fields)
+    assert desk.take(replace(letter, at=letter.at * factor or None))
+    assert (desk.reasons(), notes(bureau)) == (["unreadable"], [])
 
 
 def test_a_database_that_is_away_is_waited_for(bureau, desk, monkeypatch):

@@ -1,8 +1,15 @@
 """What becomes of a message: done once, tried again, or dead with its reason. No broker is needed here."""
 
+import struct
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 from pika.exceptions import StreamLostError
+from pika.frame import decode_frame
+from pika.spec import FRAME_HEADER, BasicProperties
 
+from otp_app.bus.connecting import letter_of
 from otp_app.bus.letters import SENT, Letter
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
@@ -98,8 +105,30 @@ def test_what_passes_is_tried_again(desk):
     desk.take(desk.letter(phone_number=desk.site.number()))
     assert len(desk.posted(SENT.key)) == 1
     desk.site.channel.answers.extend([refused] * (TTL + 10))
-    desk.take(desk.letter("m2", phone_number=desk.site.number()))
+    late = desk.letter("m2", phone_number=desk.site.number())
+    desk.take(late)
     assert desk.reasons() == ["expired"]
+    desk.site.channel.answers.clear()
+    desk.site.channel.answers.extend([refused] * (TTL + 10))
+    desk.take(Letter("m3", late.at * 1000, late.body))
+    assert desk.reasons() == ["expired", "expired"]
+
+
+def test_a_time_that_is_far_ahead_is_told_to_nobody(desk):
+    """It is one in milliseconds: the code has that of its message."""
+    letter = desk.letter(phone_number=desk.site.number())
+    desk.take(replace(letter, at=letter.at * 1000))
+    assert [properties.timestamp for _, properties, _ in desk.paper.posts] == [letter.at]
+
+
+def test_properties_that_cannot_be_read_cost_one_message(desk):
+    """Not the connection, over which the broker would hand it out again for ever."""
+    header = b"\x04sentT" + struct.pack(">Q", 1000 * int(desk.site.clock().wall))
+    said = struct.pack(">HHQHI", 60, 0, 2, BasicProperties.FLAG_HEADERS, len(header)) + header
+    _, frame = decode_frame(struct.pack(">BHI", FRAME_HEADER, 1, len(said)) + said + b"\xce")
+    body = desk.letter(phone_number=desk.site.number()).body
+    assert desk.take(letter_of(SimpleNamespace(redelivered=False), frame.properties, body))
+    assert desk.reasons() == ["unreadable"]
 
 
 def test_what_needs_a_person_is_not_tried_again(desk):
