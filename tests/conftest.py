@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from otp_app.apis import APIS
-from otp_app.bus.letters import EXCHANGE, ROUTES
 from tests.provider import Provider
 from tests.rabbit import Rabbit, is_here
 from tests.running import RunningServer
@@ -86,10 +85,7 @@ def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
 @pytest.fixture
 def rabbit(rabbit_server: Rabbit) -> Rabbit:
     """That broker, without exchange and queues: tests share it one after another."""
-    with rabbit_server.channel(rabbit_server.url()) as channel:
-        channel.exchange_delete(EXCHANGE)
-        for queue, _ in ROUTES:
-            channel.queue_delete(queue)
+    rabbit_server.empty()
     return rabbit_server
 
 

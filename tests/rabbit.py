@@ -13,6 +13,7 @@ from typing import Any
 
 import pika
 
+from otp_app.bus.letters import EXCHANGE, ROUTES
 from tests.running import free_port, wait_until
 from tests.services import ENVIRONMENT, Service
 
@@ -32,7 +33,7 @@ def is_here() -> bool:
 
 
 class Rabbit(Service):
-    """A broker. `new_url()` is a virtual host that nobody uses."""
+    """A broker."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -93,6 +94,13 @@ class Rabbit(Service):
                 return True
         except (pika.exceptions.AMQPError, OSError):
             return False
+
+    def empty(self) -> None:
+        """Delete exchange and queues."""
+        with self.channel(self.url()) as channel:
+            channel.exchange_delete(EXCHANGE)
+            for queue, _ in ROUTES:
+                channel.queue_delete(queue)
 
     def url(self, host: str = "%2F", port: int | None = None) -> str:
         """The URL of a virtual host; `port`: of a proxy before the broker."""

@@ -15,7 +15,7 @@ from otp_app.core.errors import CountryNotAllowed
 from otp_app.core.results import SendRequest
 from tests.bus.working import bodies
 from tests.faults.proxy import Proxy
-from tests.running import free_port
+from tests.running import free_port, wait_until
 
 pytestmark = pytest.mark.slow
 NUMBER = "+14155552671"
@@ -55,6 +55,17 @@ def test_queues_of_another_kind_are_not_replaced(rabbit):
             channel.queue_delete(queue)
     with Broker(rabbit.url(), quorum=True).channel() as channel:
         channel.queue_declare(REQUESTS.queue, durable=True, arguments={"x-queue-type": "quorum"})
+
+
+def test_the_services_of_the_original_find_what_they_declare(rabbit):
+    """Exchange, queues and bindings are theirs, without an argument; what they publish arrives, and needs no id."""
+    with Broker(rabbit.url()).channel() as ours, rabbit.channel(rabbit.url()) as theirs:
+        theirs.exchange_declare("verification", "direct", durable=True)
+        for queue, key in {"otp_queue": "otp_routing_key", "auth_service_queue": "otp_to_auth"}.items():
+            theirs.queue_declare(queue, durable=True)
+            theirs.queue_bind(queue, "verification", key)
+            theirs.basic_publish("verification", key, b'{"phone_number": "+14155552671"}')
+            wait_until(lambda queue=queue: ours.queue_declare(queue, passive=True).method.message_count, "a message")
 
 
 def test_many_threads_publish_over_one_connection(rabbit, open_publisher):

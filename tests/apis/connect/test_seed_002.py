@@ -1,9 +1,9 @@
-"""The contract of seed 002, accounts over Connect RPC, without a broker: curl lines and a generated client."""
+"""The contract of seed 002, accounts over Connect RPC, with a broker and without: curl lines and a generated client."""
 
 import json
 import re
 import subprocess
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from connectrpc.code import Code
@@ -13,6 +13,7 @@ from otp_app.apis.connect.generated.auth_connect import AuthServiceClientSync
 from otp_app.apis.connect.generated.auth_pb import Nothing, Number, NumberAndCode, SignupRequest
 from otp_app.apis.connect.generated.otp_connect import OtpServiceClientSync
 from otp_app.apis.connect.generated.otp_pb import GenerateRequest
+from tests.bus.working import Worker
 from tests.conftest import require
 from tests.serving import Seed, serving
 from tests.web.site import wrong
@@ -20,14 +21,20 @@ from tests.web.site import wrong
 TOKEN = re.compile(r"ses_[A-Za-z0-9_-]{43}")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["alone", "postgres", "rabbit"])
 def seed(request, tmp_path_factory):
-    """A real server on the stand-in for Twilio, with accounts in each database."""
-    folder = tmp_path_factory.mktemp("accounts")
-    url = f"sqlite:///{folder}/accounts.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_server").new_url()
-    with serving(folder, OTP_APIS="native,connect", DATABASE_URL=url) as served:
+    """A real server on the stand-in for Twilio: alone, on PostgreSQL, or with RabbitMQ and workers too."""
+    folder, workers = tmp_path_factory.mktemp("accounts"), ()
+    given = {"DATABASE_URL": f"sqlite:///{folder}/accounts.db"}
+    if request.param != "alone":
+        given["DATABASE_URL"] = request.getfixturevalue("postgres_server").new_url()
+    if request.param == "rabbit":
+        rabbit, workers = request.getfixturevalue("rabbit_server"), ("otp", "auth")
+        rabbit.empty()
+        given |= {"store": request.getfixturevalue("postgres_server").new_url(), "OTP_AMQP_URL": rabbit.url()}
+    with serving(folder, OTP_APIS="native,connect", OTP_RESEND_GAPS="", **given) as served, ExitStack() as running:
+        for kind in workers:
+            running.callback(Worker(folder, served[0].environment, kind).stop)
         yield Seed(*served)
 
 
@@ -50,13 +57,15 @@ def test_the_whole_story_in_curl(seed):
     said = curl(seed, "auth.AuthService/SignupWithPhoneNumber", number)
     assert said == (200, {"message": "Signup successful, OTP will be sent soon"})
     code = seed.provider.code(to)
+    not_yet = {"is_valid": False, "message": "Phone number does not exist"}
+    assert curl(seed, "auth.AuthService/ValidatePhoneNumberLogin", number) == (200, not_yet)
     status, begun = curl(seed, "auth.AuthService/VerifyPhoneNumber", number | {"otp": code})
     assert (status, begun["message"]) == (200, begun["session_token"])
     assert TOKEN.fullmatch(begun["session_token"])
-    status, said = curl(seed, "auth.AuthService/ValidatePhoneNumberLogin", number)
-    assert (status, said["is_valid"]) == (200, True)
+    verified = {"is_valid": True, "message": "Phone number is valid"}
+    assert curl(seed, "auth.AuthService/ValidatePhoneNumberLogin", number) == (200, verified)
+    assert curl(seed, "auth.AuthService/SignupWithPhoneNumber", number)[0] == 409
     assert curl(seed, "auth.AuthService/GetProfile", number, begun["session_token"]) == (200, number)
-    seed.wait(400)
     assert curl(seed, "otp.OtpService/GenerateOtp", number) == (200, {"message": "OTP sent"})
     status, again = curl(seed, "auth.AuthService/LoginWithPhoneNumber", number | {"otp": seed.provider.code(to)})
     assert (status, bool(TOKEN.fullmatch(again["session_token"]))) == (200, True)
@@ -64,6 +73,9 @@ def test_the_whole_story_in_curl(seed):
     status, said = curl(seed, "auth.AuthService/GetProfile", number, again["session_token"])
     assert (status, said["code"]) == (401, "unauthenticated")
     assert curl(seed, "auth.AuthService/GetProfile", number, begun["session_token"]) == (200, number)
+    _, said = curl(seed, "auth.AuthService/ListActivity", {}, begun["session_token"])
+    events = [line["event"] for line in said["activities"] if line["event"] != "code_sent"]
+    assert events == ["logout", "login", "verify", "signup"]
 
 
 @pytest.mark.parametrize("proto_json", [False, True], ids=["proto", "json"])
@@ -76,7 +88,6 @@ def test_the_whole_story_through_a_generated_client(seed, proto_json):
         session = {"Authorization": f"Bearer {begun.session_token}"}
         profile = auth.get_profile(Number(phone_number=number), headers=session)
         assert (profile.phone_number, profile.name) == (number, "Ann")
-        seed.wait(400)
         with closing(client(OtpServiceClientSync, seed, proto_json)) as otp:
             assert otp.generate_otp(GenerateRequest(phone_number=number)).message == "OTP sent"
         code = seed.provider.code(number)

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from otp_app.apis.grpc import phoneotp_pb2, phoneotp_pb2_grpc
 from otp_app.apis.grpc.servicer import PhoneOtp
+from otp_app.apis.grpc.settings import GrpcSettings
 from tests.apis.grpc.calling import OK
 from tests.apis.grpc.running import RunningGrpc
 from tests.phones import fresh_numbers
@@ -59,6 +60,7 @@ def test_the_names_of_the_seed():
         for message in phoneotp_pb2.DESCRIPTOR.message_types_by_name.values()
         for field in message.fields
     }
+    assert (GrpcSettings().otp_grpc_host, GrpcSettings().otp_grpc_port) == ("127.0.0.1", 50051)
     assert numbers == {
         "SendOTPRequest.phone_number": 1, "SendOTPResponse.success": 1, "VerifyOTPRequest.phone_number": 1,
         "VerifyOTPRequest.otp": 2, "VerifyOTPResponse.success": 1, "VerifyOTPResponse.status": 2,
