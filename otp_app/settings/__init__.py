@@ -124,7 +124,8 @@ class Settings(Model, frozen=True, kw_only=True):
         "1: a resend sends a new code, and the old one stops working. The attempts left stay the same.",
     )] = False
     otp_check_by: Annotated[str, _shape("any|id"), Setting(
-        "`id`: a check needs the `verification_id` of its send.", form="`any` or `id`", guard=True,
+        "`id`: a check needs the `verification_id` of its send. Not in the APIs connect, users and verify_v2, which "
+        "strangers cannot use then.", form="`any` or `id`", guard=True,
     )] = "any"
     otp_test_numbers: Annotated[tuple[FixedUntil, ...], Setting(
         "Numbers with a fixed code of 6 to 10 digits, until the end of a day (UTC). They get no message and have no "

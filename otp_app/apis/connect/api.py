@@ -23,6 +23,10 @@ KEYS_NEEDED = (
     "OTP_API_KEYS: the API connect shows who has an account, so with OTP_PUBLIC=1 it needs keys "
     "(python -m otp_app keys new NAME)"
 )
+BY_NUMBER = (
+    "OTP_CHECK_BY: the API connect checks by phone number, so with OTP_PUBLIC=1 and `id` strangers could still use up "
+    "the attempts at a code: serve it without OTP_PUBLIC, or set `any`"
+)
 
 
 class ConnectApi(Api):
@@ -45,6 +49,7 @@ class ConnectApi(Api):
         if missing := [name for name in PACKAGES if not find_spec(name)]:
             return [f"OTP_APIS: the API connect needs another package: {install_command(missing[0])}"]
         lines = [KEYS_NEEDED] if settings.otp_public and not settings.otp_api_keys else []
+        lines += [BY_NUMBER] if settings.otp_public and settings.otp_check_by == "id" else []
         try:
             construct(DATABASE, "database", settings.database_url).close()
         except ValueError as error:

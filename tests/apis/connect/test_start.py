@@ -26,6 +26,14 @@ def test_with_otp_public_it_needs_keys():
     startup.load(SERVED | public | {"OTP_API_KEYS": api_key("shop", "send", "right")}, Path())
 
 
+def test_strangers_cannot_check_by_number_where_checks_go_by_id():
+    """OTP_CHECK_BY=id promises that; callers with a key of this API may."""
+    keys = {"OTP_API_KEYS": api_key("shop", "send", "right"), "OTP_CHECK_BY": "id"}
+    (line,) = faults(**keys, OTP_PUBLIC="1", OTP_COUNTRIES="US")
+    assert line.startswith("OTP_CHECK_BY: the API connect")
+    startup.load(SERVED | keys, Path())
+
+
 @pytest.mark.parametrize("url", ["mysql://host/db", "postgresql://u:hunter2/x@host/db"])
 def test_a_database_url_that_is_none(url):
     """In one line, without its password; where the API is not served it belongs to another program."""
