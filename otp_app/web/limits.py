@@ -134,7 +134,10 @@ class ClientLimits:
         self._limiter = FixedWindowRateLimiter(StoreStorage("otp://", store=store))
 
     def count(self, operation: str, limits: str, address: str) -> None:
-        """Count one request: `limits` are those of `operation`, "" none. Raises TooManyRequests."""
-        parsed = sorted(parse_many(limits)) if limits else []
-        if reached := [limit for limit in parsed if not self._limiter.hit(limit, address, operation)]:
-            raise TooManyRequests.by(reached[-1])
+        """Count one request: `limits` are those of `operation`, "" none. Raises TooManyRequests.
+
+        As flask-limiter does: the shortest first, and what one refuses the longer ones do not count.
+        """
+        for limit in sorted(parse_many(limits)) if limits else ():
+            if not self._limiter.hit(limit, address, operation):
+                raise TooManyRequests.by(limit)

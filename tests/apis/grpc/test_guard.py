@@ -84,16 +84,19 @@ def test_without_keys_a_proxy_is_rejected(call_site, header):
 @pytest.mark.parametrize("setting", ["otp_client_limits", "otp_check_limits"])
 def test_a_client_is_counted_with_its_http_requests(call_site, setting):
     """Sends and checks each, for a client without a key."""
-    site, client = call_site(**{"otp_client_limits": "", "otp_check_limits": "", setting: "2/day;9/day"})
+    site, client = call_site(**{"otp_client_limits": "", "otp_check_limits": "", setting: "2/hour;4/day"})
     sends = setting == "otp_client_limits"
 
     def limited():
         answer = client().send(site.number()) if sends else client().verify(site.number(), "123456")
-        return answer.code == EXHAUSTED and answer.details["error_type"] == "too_many_requests"
+        if answer.code == EXHAUSTED:
+            assert answer.details["error_type"] == "too_many_requests"
+            assert int(answer.details["retry_after"]) <= 3600  # what the hour refuses does not use up the day
+        return answer.code == EXHAUSTED
 
     assert not limited()
     assert (site.send() if sends else site.verify(site.number(), "123456")).status_code in (200, 400)
-    assert limited()
+    assert all(limited() for _ in range(3))
     assert (site.send() if sends else site.verify(site.number(), "123456")).status_code == 429
 
 
