@@ -7,7 +7,7 @@ or returns against the contract becomes a fault of it.
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
@@ -19,13 +19,30 @@ from otp_app.plugins.loading import CLASS_PATH, load_object
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
+    from otp_app.settings.model import Model
 
+
+class Entry(NamedTuple):
+    """The class of a channel, imported only if it is used, and that of its provider's settings (settings/model.py)."""
+
+    channel: str
+    settings: str = ""
+
+
+TWILIO = "otp_app.channels.twilio.settings:TwilioSettings"
 CHANNELS = {
-    "console": "otp_app.channels.console:ConsoleChannel",
-    "sms": "otp_app.channels.twilio.sms:SmsChannel",
-    "twilio_verify": "otp_app.channels.twilio.verify:VerifyChannel",
-    "whatsapp": "otp_app.channels.twilio.whatsapp:WhatsAppChannel",
+    "console": Entry("otp_app.channels.console:ConsoleChannel"),
+    "sms": Entry("otp_app.channels.twilio.sms:SmsChannel", TWILIO),
+    "twilio_verify": Entry("otp_app.channels.twilio.verify:VerifyChannel", TWILIO),
+    "whatsapp": Entry("otp_app.channels.twilio.whatsapp:WhatsAppChannel", TWILIO),
 }
+
+
+def models() -> tuple[type[Model], ...]:
+    """Return the settings of all providers, used or not."""
+    targets = dict.fromkeys(entry.settings for entry in CHANNELS.values() if entry.settings)
+    found: list[Any] = [load_object(target, "settings") for target in targets]
+    return tuple(found)
 
 
 def open_channels(settings: Settings) -> tuple[Channel, ...]:
@@ -88,7 +105,7 @@ def advice(settings: Settings) -> list[str]:
 
 
 def _find(name: str, settings: Settings) -> type[ChannelClass] | _OwnClass:
-    known = dict(CHANNELS)
+    known = {name: entry.channel for name, entry in CHANNELS.items()}
     for model in settings.apis.values():
         known |= model.channels
     target = name if CLASS_PATH.fullmatch(name) else known.get(name, "")

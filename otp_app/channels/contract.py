@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otp_app.core.delivery import Channel
 
 if TYPE_CHECKING:
-    from otp_app.channels.twilio.client import TwilioClient
     from otp_app.settings import Settings
+
+T = TypeVar("T")
 
 
 class Parts:
@@ -18,13 +19,14 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._shared: dict[Callable[[Settings], Any], Any] = {}
 
-    @cached_property
-    def twilio(self) -> TwilioClient:
-        """The client that all channels through Twilio share. Twilio's SDK is loaded only for those."""
-        from otp_app.channels.twilio.client import TwilioClient
-
-        return TwilioClient.open(self.settings)
+    def shared(self, opened_by: Callable[[Settings], T]) -> T:
+        """Return what a function opens for the settings: the same object for all channels of a provider."""
+        if opened_by not in self._shared:
+            self._shared[opened_by] = opened_by(self.settings)
+        found: T = self._shared[opened_by]
+        return found
 
 
 class ChannelClass(Channel, Protocol):

@@ -11,6 +11,7 @@ from pathlib import Path
 from otp_app.cli import accounts, keys, records, serve, store, worker
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
+from otp_app.settings.model import fields_of
 from otp_app.startup import BadSettings, advice, load, look, unreachable
 
 
@@ -42,9 +43,9 @@ def _placeholders(settings: Settings) -> list[str]:
     env = Path(".env")
     is_shared = env.exists() and env.stat().st_mode & 0o077
     lines = [f"{env}: other users can read this file. Run: chmod 600 {env}"] if is_shared else []
-    sids = ("twilio_account_sid", "twilio_api_key_sid", "twilio_messaging_service_sid", "twilio_content_sid")
-    zeros = [name.upper() for name in sids if getattr(settings, name).endswith("0" * 32)]
-    return lines + [f"{name}: this is a placeholder. Copy the value from Twilio's console" for name in zeros]
+    given = ((found, getattr(model, found.name)) for model in settings.providers for found in fields_of(type(model)))
+    zeros = [found.variable for found, value in given if str(value).endswith("0" * 32)]
+    return lines + [f"{name}: this is a placeholder. Copy the value from your provider's console" for name in zeros]
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -14,24 +14,8 @@ from msgspec import Meta, field
 
 from otp_app.plugins.loading import OBJECT_PATH
 from otp_app.settings import types
-from otp_app.settings.model import AnyApiModel, ApiModel, Model, Setting
-from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy
-
-#: one of them says that messages go through Twilio
-TWILIO_ACCOUNT = {
-    *("twilio_account_sid", "twilio_auth_token", "twilio_api_key_sid", "twilio_api_key_secret", "twilio_phone_number"),
-    *("twilio_whatsapp_number", "twilio_messaging_service_sid", "twilio_content_sid"),
-    *("twilio_verification_service_sid", "twilio_verify_service_sid"),
-}
-
-
-def _shape(pattern: str) -> Meta:
-    """A text of one form, or nothing."""
-    return Meta(pattern=rf"\A({pattern})?\Z", max_length=100)
-
-
-def _sid(prefix: str) -> Meta:
-    return _shape(f"{prefix}[0-9a-fA-F]{{32}}")
+from otp_app.settings.model import AnyModel, ApiModel, Model, Setting
+from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy, shape
 
 
 class Settings(Model, frozen=True, kw_only=True):
@@ -56,7 +40,7 @@ class Settings(Model, frozen=True, kw_only=True):
         form="`sqlite:///file`, `memory://`, `redis://host:6379/0`, `postgresql://user:password@host/database` or "
         "`package.module:Class`", secret=True,
     )] = "sqlite:///var/otp.db"
-    otp_store_fallback: Annotated[str, _shape("memory"), Setting(
+    otp_store_fallback: Annotated[str, shape("memory"), Setting(
         "`memory`: start with an empty store in memory while the store is unavailable. For development with one "
         "worker: limits and used codes are forgotten. The next start or reload tries the store again. A server that "
         "started with its store never falls back.",
@@ -91,7 +75,7 @@ class Settings(Model, frozen=True, kw_only=True):
         "Android writes `zh_TW_#Hant` and iOS `pt_BR@rg=ptzzzz`.",
         form='a JSON object, such as `{"es": "Tu código es: {code}"}`', read=types.templates,
     )] = field(default_factory=dict)
-    otp_origin: Annotated[str, _shape(r"[a-z0-9-]+(\.[a-z0-9-]+)*"), Setting(
+    otp_origin: Annotated[str, shape(r"[a-z0-9-]+(\.[a-z0-9-]+)*"), Setting(
         "Adds a blank line and the last line `@host #code`, by which browsers fill in the code on that host.",
         form="a host name such as `example.com`",
     )] = ""
@@ -123,7 +107,7 @@ class Settings(Model, frozen=True, kw_only=True):
     otp_resend_new_code: Annotated[bool, Setting(
         "1: a resend sends a new code, and the old one stops working. The attempts left stay the same.",
     )] = False
-    otp_check_by: Annotated[str, _shape("any|id"), Setting(
+    otp_check_by: Annotated[str, shape("any|id"), Setting(
         "`id`: a check needs the `verification_id` of its send. Not in the APIs connect, users and verify_v2, which "
         "strangers cannot use then.", form="`any` or `id`", guard=True,
     )] = "any"
@@ -134,7 +118,7 @@ class Settings(Model, frozen=True, kw_only=True):
         read=types.test_numbers,
     )] = ()
 
-    otp_on_approved: Annotated[str, _shape(OBJECT_PATH), Setting(
+    otp_on_approved: Annotated[str, shape(OBJECT_PATH), Setting(
         "Function that is called with an `Approval` (`phone`, `purpose`, `verification_id`, `channel`, `at`) once "
         "after each approval, by any API. Its exceptions are logged and change nothing; the answer waits for it for "
         "at most 2 seconds.", group="Approvals", form="`package.module:function`",
@@ -147,7 +131,7 @@ class Settings(Model, frozen=True, kw_only=True):
         default="not set: no proofs", secret=True,
     )] = ""
     otp_proof_ttl: Annotated[float, Meta(ge=30, le=600), Setting("Life of a proof in whole seconds.")] = 120
-    otp_proof_issuer: Annotated[str, _shape(r"[\x21-\x7e]{1,100}"), Setting(
+    otp_proof_issuer: Annotated[str, shape(r"[\x21-\x7e]{1,100}"), Setting(
         "The `iss` of proofs. Give each server or environment its own, such as its URL.",
         form="up to 100 visible ASCII characters",
     )] = "otp_app"
@@ -211,66 +195,15 @@ class Settings(Model, frozen=True, kw_only=True):
         read=types.hosts, guard=True,
     )] = ()
 
-    otp_log_level: Annotated[str, _shape("DEBUG|INFO|WARNING|ERROR"), Setting(
+    otp_log_level: Annotated[str, shape("DEBUG|INFO|WARNING|ERROR"), Setting(
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",
         form="`DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )] = "INFO"
 
-    twilio_account_sid: Annotated[str, _sid("AC"), Setting(
-        "The account.", group="Twilio", form="`AC` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_auth_token: Annotated[str, Setting("Opens the whole account; an API key is better.", secret=True)] = ""
-    twilio_api_key_sid: Annotated[str, _sid("SK"), Setting(
-        "Used instead of the token where both of its parts are set.", form="`SK` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_api_key_secret: Annotated[str, Setting("Secret of the API key.", secret=True)] = ""
-    twilio_phone_number: Annotated[str, Setting("Sender of `sms`.")] = ""
-    twilio_whatsapp_number: Annotated[str, _shape(r"(whatsapp:)?\+[1-9][0-9]{6,14}"), Setting(
-        "Sender of `whatsapp`, with or without `whatsapp:` before it.",
-        form="a number in E.164 form, such as `+14155552671`",
-    )] = ""
-    twilio_messaging_service_sid: Annotated[str, _sid("MG"), Setting(
-        "Pool of senders. `sms` prefers it to the number; `whatsapp` uses it without a number, with "
-        "`TWILIO_CONTENT_SID`.", form="`MG` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_content_sid: Annotated[str, _sid("HX"), Setting(
-        "The approved WhatsApp template. Its variable 1 is the code.",
-        form="`HX` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_verification_service_sid: Annotated[str, _sid("VA"), Setting(
-        "The Verify service of `twilio_verify`, which makes, sends and checks the codes.",
-        form="`VA` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_verify_service_sid: Annotated[str, _sid("VA"), Setting(
-        "Another name of `TWILIO_VERIFICATION_SERVICE_SID`, which wins.",
-        form="`VA` and 32 hex digits, as Twilio shows it",
-    )] = ""
-    twilio_api_base_url: Annotated[str, _shape(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"), Setting(
-        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
-    )] = ""
-    twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
-        "Seconds for one request to Twilio, retries and pauses included.",
-    )] = 8
-
     apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
+    providers: tuple[Model, ...] = ()  # the settings of each provider that channels have some of
 
-    @property
-    def verify_service(self) -> str:
-        """The Verify service that makes the codes of `twilio_verify`, "" without one."""
-        return self.twilio_verification_service_sid or self.twilio_verify_service_sid
-
-    def of(self, model: type[AnyApiModel]) -> AnyApiModel:
-        """Return the settings of an API; those that were not read are its defaults."""
-        found = self.apis.get(model.api)
-        return found if isinstance(found, model) else model()
-
-
-def implied(given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the channels that Twilio's variables are set for; the start rejects a part of them."""
-    if not TWILIO_ACCOUNT & given.keys():
-        return {}, {}
-    if {"twilio_verification_service_sid", "twilio_verify_service_sid"} & given.keys():
-        return {"otp_channels": "twilio_verify"}, {}
-    whatsapp = "twilio_whatsapp_number" in given
-    sms = not whatsapp or not given.keys().isdisjoint({"twilio_phone_number", "twilio_messaging_service_sid"})
-    return {"otp_channels": ",".join(["whatsapp"] * whatsapp + ["sms"] * sms)}, {}
+    def of(self, model: type[AnyModel]) -> AnyModel:
+        """Return the settings of an API or of a provider; those that were not read are its defaults."""
+        found = (part for part in (*self.apis.values(), *self.providers) if isinstance(part, model))
+        return next(found, None) or model()

@@ -15,11 +15,6 @@ from pathlib import Path
 from otp_app.settings.env_file import FileFault, further_names, holds_another, read_lines, read_text
 from otp_app.settings.model import AnyModel, Field, Model, build, fields_of
 
-#: how the names of our settings begin; the environment may have others with the same beginning
-PREFIXES = ("OTP_", "TWILIO_")
-#: names that Twilio's own programs read
-OF_TWILIO = {"TWILIO_REGION", "TWILIO_EDGE"}
-
 TO_SEPARATE = (
     "in the file that sets it, close the quote, remove a backslash at the end of the line, and write one setting a line"
 )
@@ -52,6 +47,7 @@ class Reader:
 
     def __init__(self, models: Iterable[type[Model]], implied: Iterable[Implied] = ()) -> None:
         self.models, self._implied = tuple(models), tuple(implied)
+        self._prefixes = tuple({model.prefix for model in self.models})
         self.fields: dict[str, Field] = {}
         for field in (field for model in self.models for field in fields_of(model)):
             if field.name in self.fields:
@@ -98,7 +94,7 @@ class Reader:
         In `.env` such a name is a fault; the environment may have variables of other programs.
         """
         given = sorted(os.environ if environ is None else environ)
-        lines = ((name, self._explain(name)) for name in given if name.upper().startswith(PREFIXES))
+        lines = ((name, self._explain(name)) for name in given if name.upper().startswith(self._prefixes))
         return [f"{name}: {line}" for name, line in lines if line]
 
     def _lost(self, environ: Mapping[str, str], lines: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +105,7 @@ class Reader:
 
     @cached_property
     def _known(self) -> frozenset[str]:
-        names = {field.variable for field in self.fields.values()} | OF_TWILIO
+        names = {field.variable for field in self.fields.values()}.union(*(model.foreign for model in self.models))
         return frozenset(names | {f"{name}_FILE" for name in names})
 
     def _lines(self, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -128,7 +124,7 @@ class Reader:
             return None
         if name.upper() in self._known:
             return f"there is no such setting: write {name.upper()}"
-        ours = name.upper().startswith(PREFIXES)
+        ours = name.upper().startswith(self._prefixes)
         likeness = 0.8 if ours else 0.9
         close = get_close_matches(name.upper(), self._known, 1, likeness)
         if close or ours:

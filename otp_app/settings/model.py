@@ -1,7 +1,7 @@
 """A model of settings: a class whose fields have a type, bounds, a default and a description, each in one place.
 
-The server has one, and each API has its own. `Reader` in otp_app.settings.environment reads them together;
-docs/settings.md and `.env.example` are generated from them.
+The server has one, and each API and each provider of channels may have its own. `Reader` in
+otp_app.settings.environment reads them together; docs/settings.md and `.env.example` are generated from them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,17 @@ class Setting:
 class Model(Struct, frozen=True):
     """The base of models. A repr has no secrets, so it may stand in a log."""
 
+    #: how its names begin: a variable that begins so and is no setting may be misspelt
+    prefix: ClassVar[str] = "OTP_"
+    #: names with this prefix that other programs read
+    foreign: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def implied(cls, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the texts of other settings that follow from those given, by attribute, and faults by variable."""
+        del given
+        return {}, {}
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields_of(type(self)) if not f.setting.secret)
         return f"{type(self).__name__}({shown})"
@@ -64,12 +75,6 @@ class ApiModel(Model, frozen=True, kw_only=True):
     def reuses_codes(self) -> bool:
         """Whether it accepts a code again that was used."""
         return False
-
-    @classmethod
-    def implied(cls, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the texts of other settings that follow from those given, by attribute, and faults by variable."""
-        del given
-        return {}, {}
 
     def narrowed(self, given: Mapping[str, str]) -> Self:
         """Return these settings without the callers that the texts of this moment, by attribute, do not name."""
@@ -125,7 +130,6 @@ class Field:
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)
-AnyApiModel = TypeVar("AnyApiModel", bound=ApiModel)
 
 
 @cache

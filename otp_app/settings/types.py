@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 
 import phonenumbers
 from limits import parse_many
+from msgspec import Meta
 
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
@@ -47,6 +48,11 @@ class FixedUntil:
     def ends(self) -> float:
         """The first moment after that day, in seconds since the epoch."""
         return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
+
+
+def shape(pattern: str) -> Meta:
+    """Return the bounds of a text of one form, or nothing."""
+    return Meta(pattern=rf"\A({pattern})?\Z", max_length=100)
 
 
 def names(text: str) -> tuple[str, ...]:

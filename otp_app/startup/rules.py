@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from otp_app import channels
 from otp_app.apis import APIS, COMMANDS
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.plugins.guarded import check_callable
@@ -13,6 +14,7 @@ from otp_app.plugins.loading import load_object
 from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings, keyring, weak_secrets
 from otp_app.settings.exposure import callers_variable, is_loopback, is_open
+from otp_app.settings.model import Field, Model, fields_of
 from otp_app.store import sharing
 
 
@@ -114,10 +116,14 @@ def _secrets(settings: Settings) -> str | None:
     return "\n".join(secret_faults(settings)) or None
 
 
+def _secrets_of(model: type[Model]) -> list[Field]:
+    return [found for found in fields_of(model) if found.setting.secret]
+
+
 def _placeholders(settings: Settings) -> str | None:
-    secrets = ("twilio_auth_token", "twilio_api_key_secret")
-    found = [name.upper() for name in secrets if weak_secrets.is_placeholder(getattr(settings, name))]
-    return f"{', '.join(found)}: it is a placeholder: write the secret that Twilio shows" if found else None
+    secrets = ((model, secret) for model in settings.providers for secret in _secrets_of(type(model)))
+    found = [secret.variable for model, secret in secrets if weak_secrets.is_placeholder(getattr(model, secret.name))]
+    return f"{', '.join(found)}: it is a placeholder: write the secret that the provider shows" if found else None
 
 
 def _fallback(settings: Settings) -> str | None:
@@ -229,7 +235,7 @@ RULES = (
     Rule(("OTP_INDEX_KEY",), _index_key),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
-    Rule(("TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SECRET"), _placeholders),
+    Rule(tuple(secret.variable for model in channels.models() for secret in _secrets_of(model)), _placeholders),
     Rule(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
     Rule(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),
     Rule(("OTP_TEST_NUMBERS",), _test_numbers),

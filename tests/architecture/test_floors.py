@@ -18,7 +18,7 @@ OUTSIDE = {
     "phonenumbers": {"core", "settings.types"},
     "msgspec": {
         "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
-        "settings", "startup", "web.body", "web.idempotency",
+        "channels.twilio.settings", "settings", "startup", "web.body", "web.idempotency",
         "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
     },
     "jwt": {"proof", "apis.phone.session_tokens"},

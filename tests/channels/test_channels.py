@@ -9,6 +9,8 @@ from otp_app import channels
 from otp_app.channels.console import ConsoleChannel
 from otp_app.channels.contract import ChannelClass
 from otp_app.plugins.loading import load_object
+from otp_app.settings.model import fields_of
+from otp_app.startup.reader import READER
 from tests.channels.messages import ACCOUNT, SANDBOX, SERVICE, TEMPLATE
 from tests.configuration import make_settings
 
@@ -34,12 +36,21 @@ def settings(*names, **given):
     return make_settings(otp_channels=names, **given)
 
 
-@pytest.mark.parametrize("target", channels.CHANNELS.values())
-def test_every_channel_has_all_of_the_contract(target):
+@pytest.mark.parametrize("entry", channels.CHANNELS.values(), ids=channels.CHANNELS)
+def test_every_channel_has_all_of_the_contract(entry):
     """A class that lacks a method is found here, not by the first message."""
-    found = load_object(target, "channel")
+    found = load_object(entry.channel, "channel")
     assert ChannelClass in found.__mro__
     assert found.__abstractmethods__ == frozenset()
+
+
+@pytest.mark.parametrize("model", channels.models())
+def test_a_provider_has_its_settings_in_its_own_folder(model):
+    """And all that begin with its name, so that the server's own model is about no provider."""
+    assert model.__module__.startswith("otp_app.channels.")
+    assert {field.name for field in READER.fields.values() if field.variable.startswith(model.prefix)} == {
+        field.name for field in fields_of(model)
+    }
 
 
 def test_channels_come_in_the_order_of_their_names():

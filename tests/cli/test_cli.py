@@ -179,6 +179,7 @@ def test_a_database_that_others_can_read_is_refused(capsys, folder, name):
 def test_check_says_what_was_not_filled_in(capsys, folder):
     """An account of zeros, as documents have it, in a file that everybody can read."""
     lines = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    lines["TWILIO_VERIFY_SERVICE_SID"] = "VA" + "0" * 32
     text = "".join(f"{name}={value}\n" for name, value in (lines | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items())
     (folder / ".env").write_text(text)
     (folder / ".env").chmod(0o644)
@@ -186,6 +187,7 @@ def test_check_says_what_was_not_filled_in(capsys, folder):
     assert status == 0
     assert ".env: other users can read this file. Run: chmod 600 .env\n" in printed
     assert "TWILIO_ACCOUNT_SID: this is a placeholder" in printed
+    assert "TWILIO_VERIFY_SERVICE_SID: this is a placeholder" in printed
 
 
 # ---- the command itself

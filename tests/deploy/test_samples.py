@@ -11,6 +11,7 @@ import pytest
 
 from otp_app.apis.grpc import server
 from otp_app.apis.grpc.settings import GrpcSettings
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.settings import Settings
 from otp_app.startup import BadSettings, load
 from otp_app.startup.reader import READER
@@ -102,7 +103,7 @@ def test_the_service_starts_with_its_settings(unit: str, command: str, tmp_path:
     given = environment(unit, tmp_path) | account | {"TWILIO_PHONE_NUMBER": "+15005550006"}
     settings = load(given, tmp_path, command)
     assert settings.otp_api_keys
-    assert settings.twilio_api_key_secret
+    assert settings.of(TwilioSettings).twilio_api_key_secret
     (state,) = re.findall(r"^StateDirectory=(.*)$", text(unit), re.MULTILINE)
     assert settings.otp_store_url == f"sqlite:////var/lib/{state}/otp.db"
     (user,) = re.findall(r"^User=(.*)$", text(unit), re.MULTILINE) or [unit.removesuffix(".service")]

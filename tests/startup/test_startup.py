@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from otp_app import startup
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.results import SendRequest
-from otp_app.settings import Settings
 from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import rules
 from otp_app.startup.fallback import settle
-from otp_app.startup.reader import READER
+from otp_app.startup.reader import read
 from otp_app.store import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
@@ -231,7 +231,7 @@ def test_every_refusal_has_a_case(tmp_path):
     """A new one needs a row above: each is the reason for at least one line."""
     said = set()
     for environ, _, _ in REFUSALS.values():
-        settings = READER.read(environ, tmp_path)[0].of(Settings)
+        settings = read(environ, tmp_path)[0]
         said |= {rule for rule in rules.RULES if rule.fault(settings)}
     assert said == set(rules.RULES)
 
@@ -311,7 +311,7 @@ def test_variables_of_twilio_choose_the_channels(given, channels, tmp_path):
 def test_the_verify_service_has_two_names(name, tmp_path):
     """As the programs of others have it, whatever chooses the channels."""
     given = TWILIO | {name: VA, "OTP_CHANNELS": "twilio_verify"}
-    assert startup.load(given, tmp_path).verify_service == VA
+    assert startup.load(given, tmp_path).of(TwilioSettings).verify_service == VA
 
 
 MARK = "Zq9xMARKx7"

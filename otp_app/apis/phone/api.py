@@ -13,6 +13,7 @@ from otp_app.apis.phone import views
 from otp_app.apis.phone.session_tokens import SessionTokens
 from otp_app.apis.phone.settings import PhoneSettings, PhoneVerification
 from otp_app.apis.phone.state import Phone
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Channel, CodeMaker
 from otp_app.core.policy import Policy
 from otp_app.core.texts import Texts
@@ -46,8 +47,8 @@ class PhoneApi(Api):
     def faults(cls, settings: Settings) -> list[str]:
         """Messages need an account of Twilio's, and one code for all is for this machine alone."""
         lines, chosen = [], settings.of(PhoneSettings).phone_verification
-        through_twilio = not settings.twilio_account_sid and {"sms", "whatsapp"} & set(settings.otp_channels)
-        if chosen.sid_fault and through_twilio:
+        through_twilio = {"sms", "whatsapp"} & set(settings.otp_channels)
+        if chosen.sid_fault and through_twilio and not settings.of(TwilioSettings).twilio_account_sid:
             lines.append(f"PHONE_VERIFICATION: {chosen.sid_fault}")
         if chosen.sandbox_code and is_open(settings):
             lines.append(SANDBOX)

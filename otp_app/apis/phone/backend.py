@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from otp_app.apis.phone.settings import PhoneSettings
 from otp_app.channels.contract import ChannelClass, Parts
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
@@ -63,8 +64,8 @@ class BackendChannel(ChannelClass):
     @classmethod
     def open(cls, parts: Parts) -> BackendChannel:
         """Return a channel over the BACKEND of PHONE_VERIFICATION."""
-        chosen = parts.settings.of(PhoneSettings).phone_verification
-        return cls(partial(load_backend, chosen.own_class, chosen.options), parts.settings.twilio_timeout)
+        chosen, limits = parts.settings.of(PhoneSettings).phone_verification, parts.settings.of(TwilioSettings)
+        return cls(partial(load_backend, chosen.own_class, chosen.options), limits.twilio_timeout)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:

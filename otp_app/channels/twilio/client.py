@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio import outcomes
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.channels.twilio.transport import Transport, TransportError
 from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
 from otp_app.core.errors import ChannelDown
@@ -38,8 +39,9 @@ class TwilioClient:
     @classmethod
     def open(cls, settings: Settings) -> TwilioClient:
         """Return a client for the account of the settings. It connects when the first message is sent."""
-        transport = Transport(settings.twilio_timeout, settings.otp_threads)
-        return cls(connect_sdk(settings, transport), transport)
+        own = settings.of(TwilioSettings)
+        transport = Transport(own.twilio_timeout, settings.otp_threads)
+        return cls(connect_sdk(own, transport), transport)
 
     def send(self, ttl: float, **fields: str) -> Delivery:
         """Hand one message over, which Twilio drops once `ttl` seconds have passed; never raises."""
@@ -103,34 +105,34 @@ class TwilioClient:
         return delivery
 
 
-def connect_sdk(settings: Settings, transport: Transport) -> Client:
+def connect_sdk(own: TwilioSettings, transport: Transport) -> Client:
     """Return Twilio's SDK on a transport, with an API key where there is one.
 
     TWILIO_REGION and TWILIO_EDGE of the environment have no effect: TWILIO_API_BASE_URL names the host.
     """
-    user, secret = settings.twilio_api_key_sid, settings.twilio_api_key_secret
+    user, secret = own.twilio_api_key_sid, own.twilio_api_key_secret
     if not (user and secret):
-        user, secret = settings.twilio_account_sid, settings.twilio_auth_token
+        user, secret = own.twilio_account_sid, own.twilio_auth_token
     environment = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
-    client = Client(user, secret, settings.twilio_account_sid, http_client=transport, environment=environment)
-    if settings.twilio_api_base_url:
-        client.api.base_url = settings.twilio_api_base_url
+    client = Client(user, secret, own.twilio_account_sid, http_client=transport, environment=environment)
+    if own.twilio_api_base_url:
+        client.api.base_url = own.twilio_api_base_url
     return client
 
 
-def credential_faults(settings: Settings) -> list[str]:
+def credential_faults(own: TwilioSettings) -> list[str]:
     """Return a line for each setting of account and credentials that is missing."""
-    lines = [] if settings.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
-    if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
+    lines = [] if own.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
+    if bool(own.twilio_api_key_sid) != bool(own.twilio_api_key_secret):
         lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither")
-    elif not settings.twilio_api_key_sid and not settings.twilio_auth_token:
+    elif not own.twilio_api_key_sid and not own.twilio_auth_token:
         lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or TWILIO_AUTH_TOKEN")
     return lines
 
 
-def credential_advice(settings: Settings) -> list[str]:
+def credential_advice(own: TwilioSettings) -> list[str]:
     """Return a line where messages are sent with a token that may do more than send."""
-    if settings.twilio_api_key_sid or not settings.twilio_auth_token:
+    if own.twilio_api_key_sid or not own.twilio_auth_token:
         return []
     line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"
     return [f"{line} (TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET)"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Delivery, Message
 
 if TYPE_CHECKING:
@@ -25,20 +26,21 @@ class SmsChannel(ChannelClass):
     @classmethod
     def open(cls, parts: Parts) -> SmsChannel:
         """Return the channel that the settings describe."""
-        settings = parts.settings
-        return cls(parts.twilio, settings.twilio_phone_number, settings.twilio_messaging_service_sid)
+        own = parts.settings.of(TwilioSettings)
+        return cls(parts.shared(TwilioClient.open), own.twilio_phone_number, own.twilio_messaging_service_sid)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """Return a line for everything that has to be set before a text message can be sent."""
-        sender = settings.twilio_phone_number or settings.twilio_messaging_service_sid
+        own = settings.of(TwilioSettings)
+        sender = own.twilio_phone_number or own.twilio_messaging_service_sid
         line = "TWILIO_PHONE_NUMBER: channel sms sends from it, or from TWILIO_MESSAGING_SERVICE_SID"
-        return credential_faults(settings) + ([] if sender else [line])
+        return credential_faults(own) + ([] if sender else [line])
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_advice(settings)
+        return credential_advice(settings.of(TwilioSettings))
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""

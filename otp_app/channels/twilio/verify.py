@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Channel, CodeChecker, Delivery, Finding, Maker, Message
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ class VerifyChannel(ChannelClass, CodeChecker):
     @classmethod
     def open(cls, parts: Parts, name: str = "sms") -> VerifyChannel:
         """Return the channel that the settings describe."""
-        settings, maker = parts.settings, Maker(PROVIDER, parts.settings.otp_code_length)
-        service = parts.twilio.verify_service(settings.verify_service, settings.twilio_api_base_url)
-        return cls(parts.twilio, service, maker, name)
+        own, twilio = parts.settings.of(TwilioSettings), parts.shared(TwilioClient.open)
+        service = twilio.verify_service(own.verify_service, own.twilio_api_base_url)
+        return cls(twilio, service, Maker(PROVIDER, parts.settings.otp_code_length), name)
 
     @classmethod
     def by_name(cls, parts: Parts) -> tuple[Channel, ...]:
@@ -42,13 +43,14 @@ class VerifyChannel(ChannelClass, CodeChecker):
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """Return a line for everything that has to be set before Twilio can send a code."""
+        own = settings.of(TwilioSettings)
         line = "TWILIO_VERIFICATION_SERVICE_SID: channel twilio_verify needs the Verify service that makes the codes"
-        return credential_faults(settings) + ([] if settings.verify_service else [line])
+        return credential_faults(own) + ([] if own.verify_service else [line])
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_advice(settings)
+        return credential_advice(settings.of(TwilioSettings))
 
     def deliver(self, message: Message) -> Delivery:
         """Start a verification at Twilio, or have the code of the pending one sent again."""

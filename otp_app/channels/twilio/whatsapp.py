@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Delivery, Message
 
 if TYPE_CHECKING:
@@ -31,26 +32,27 @@ class WhatsAppChannel(ChannelClass):
     @classmethod
     def open(cls, parts: Parts) -> WhatsAppChannel:
         """Return the channel that the settings describe."""
-        settings = parts.settings
-        service, template = settings.twilio_messaging_service_sid, settings.twilio_content_sid
-        return cls(parts.twilio, settings.twilio_whatsapp_number, service, template)
+        own = parts.settings.of(TwilioSettings)
+        service, template = own.twilio_messaging_service_sid, own.twilio_content_sid
+        return cls(parts.shared(TwilioClient.open), own.twilio_whatsapp_number, service, template)
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
         """Return a line for everything that has to be set before a WhatsApp message can be sent."""
-        pool = settings.twilio_messaging_service_sid and settings.twilio_content_sid
+        own = settings.of(TwilioSettings)
+        pool = own.twilio_messaging_service_sid and own.twilio_content_sid
         line = (
             "TWILIO_WHATSAPP_NUMBER: channel whatsapp sends from it, or from TWILIO_MESSAGING_SERVICE_SID with "
             "TWILIO_CONTENT_SID"
         )
-        return credential_faults(settings) + ([] if settings.twilio_whatsapp_number or pool else [line])
+        return credential_faults(own) + ([] if own.twilio_whatsapp_number or pool else [line])
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works only in part, or could be safer."""
-        lines = credential_advice(settings)
-        number = settings.twilio_whatsapp_number
-        if number and not settings.twilio_content_sid and _address(number) != _address(SANDBOX):
+        own = settings.of(TwilioSettings)
+        lines, number = credential_advice(own), own.twilio_whatsapp_number
+        if number and not own.twilio_content_sid and _address(number) != _address(SANDBOX):
             lines.append(
                 "TWILIO_CONTENT_SID: without an approved template WhatsApp refuses messages with error 63016, except "
                 "within 24 hours of the recipient's own last message"

@@ -8,6 +8,7 @@ import pytest
 from otp_app import startup
 from otp_app.apis.phone.django_dict import TWICE, WHAT_TO_WRITE
 from otp_app.apis.phone.settings import NEXMO, SANDBOXES, TWILIO, PhoneSettings, PhoneVerification, as_settings, parse
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.texts import Texts, template_fault
 from tests.phone_verification import DJANGO
 from tests.phones import fresh_numbers
@@ -297,11 +298,14 @@ def refusals(load, **environ):
 
 def test_it_fills_what_is_not_set(load):
     brought = load(PHONE_VERIFICATION=json.dumps(GIVEN))
-    assert (brought.otp_channels, brought.twilio_account_sid) == (("sms",), ACCOUNT)
-    assert (brought.twilio_auth_token, brought.twilio_phone_number) == ("s3cret", "+14755292729")
+    assert brought.otp_channels == ("sms",)
+    assert brought.of(TwilioSettings) == TwilioSettings(
+        twilio_account_sid=ACCOUNT, twilio_auth_token="s3cret", twilio_phone_number="+14755292729"
+    )
     mixed = load(PHONE_VERIFICATION=json.dumps(GIVEN), OTP_CHANNELS="console", TWILIO_PHONE_NUMBER="+15005550006")
-    assert (mixed.otp_channels, mixed.twilio_phone_number) == (("console",), "+15005550006")
-    assert mixed.twilio_auth_token == "s3cret"
+    twilio = mixed.of(TwilioSettings)
+    assert (mixed.otp_channels, twilio.twilio_phone_number) == (("console",), "+15005550006")
+    assert twilio.twilio_auth_token == "s3cret"
 
 
 def test_a_server_does_not_start_with_faults(load):
@@ -326,7 +330,8 @@ def test_a_sandbox_is_for_this_machine_alone(load, reach):
 def test_the_printed_account_is_none(load):
     """The server says which key it is, and starts with the account of a variable, or with no need for one."""
     assert f"PHONE_VERIFICATION: {parse(PRINTED).sid_fault}" in refusals(load, PHONE_VERIFICATION=PRINTED)
-    assert load(PHONE_VERIFICATION=PRINTED, TWILIO_ACCOUNT_SID=ACCOUNT).twilio_account_sid == ACCOUNT
+    named = load(PHONE_VERIFICATION=PRINTED, TWILIO_ACCOUNT_SID=ACCOUNT)
+    assert named.of(TwilioSettings).twilio_account_sid == ACCOUNT
     assert load(PHONE_VERIFICATION=PRINTED, OTP_CHANNELS="console").otp_channels == ("console",)
 
 

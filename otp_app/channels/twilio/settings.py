@@ -1,0 +1,78 @@
+"""The settings of Twilio, which all channels through it share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from otp_app.settings.model import Model, Setting
+from otp_app.settings.types import shape
+
+#: these alone do not say that messages go through Twilio
+OF_NO_ACCOUNT = {"twilio_api_base_url", "twilio_timeout"}
+
+
+def _sid(prefix: str) -> Meta:
+    return shape(f"{prefix}[0-9a-fA-F]{{32}}")
+
+
+class TwilioSettings(Model, frozen=True, kw_only=True):
+    """The account, the senders, and how long to wait for an answer."""
+
+    prefix: ClassVar = "TWILIO_"
+    foreign: ClassVar = frozenset({"TWILIO_REGION", "TWILIO_EDGE"})
+
+    twilio_account_sid: Annotated[str, _sid("AC"), Setting(
+        "The account.", group="Twilio", form="`AC` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_auth_token: Annotated[str, Setting("Opens the whole account; an API key is better.", secret=True)] = ""
+    twilio_api_key_sid: Annotated[str, _sid("SK"), Setting(
+        "Used instead of the token where both of its parts are set.", form="`SK` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_api_key_secret: Annotated[str, Setting("Secret of the API key.", secret=True)] = ""
+    twilio_phone_number: Annotated[str, Setting("Sender of `sms`.")] = ""
+    twilio_whatsapp_number: Annotated[str, shape(r"(whatsapp:)?\+[1-9][0-9]{6,14}"), Setting(
+        "Sender of `whatsapp`, with or without `whatsapp:` before it.",
+        form="a number in E.164 form, such as `+14155552671`",
+    )] = ""
+    twilio_messaging_service_sid: Annotated[str, _sid("MG"), Setting(
+        "Pool of senders. `sms` prefers it to the number; `whatsapp` uses it without a number, with "
+        "`TWILIO_CONTENT_SID`.", form="`MG` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_content_sid: Annotated[str, _sid("HX"), Setting(
+        "The approved WhatsApp template. Its variable 1 is the code.",
+        form="`HX` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_verification_service_sid: Annotated[str, _sid("VA"), Setting(
+        "The Verify service of `twilio_verify`, which makes, sends and checks the codes.",
+        form="`VA` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_verify_service_sid: Annotated[str, _sid("VA"), Setting(
+        "Another name of `TWILIO_VERIFICATION_SERVICE_SID`, which wins.",
+        form="`VA` and 32 hex digits, as Twilio shows it",
+    )] = ""
+    twilio_api_base_url: Annotated[str, shape(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"), Setting(
+        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
+    )] = ""
+    twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
+        "Seconds for one request to Twilio, retries and pauses included.",
+    )] = 8
+
+    @property
+    def verify_service(self) -> str:
+        """The Verify service that makes the codes of `twilio_verify`, "" without one."""
+        return self.twilio_verification_service_sid or self.twilio_verify_service_sid
+
+    @classmethod
+    def implied(cls, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the channels that these variables are set for; the start rejects a part of them."""
+        own = {name for name in given if name.startswith("twilio_")} - OF_NO_ACCOUNT
+        if not own:
+            return {}, {}
+        if {"twilio_verification_service_sid", "twilio_verify_service_sid"} & own:
+            return {"otp_channels": "twilio_verify"}, {}
+        whatsapp = "twilio_whatsapp_number" in own
+        sms = not whatsapp or not own.isdisjoint({"twilio_phone_number", "twilio_messaging_service_sid"})
+        return {"otp_channels": ",".join(["whatsapp"] * whatsapp + ["sms"] * sms)}, {}
