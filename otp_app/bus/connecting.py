@@ -100,5 +100,7 @@ def reason_of(error: Exception) -> str:
 
 def letter_of(method: Any, properties: Any, body: bytes) -> Letter:
     """Return the message that a channel received. One whose properties cannot be read is not read at all."""
-    said = body if properties.are_read else b""
-    return Letter((properties.message_id or "")[:LONGEST_ID], properties.timestamp, said, method.redelivered)
+    given = properties.message_id or ""
+    are_read = properties.are_read and isinstance(given, str)  # pika leaves what is not UTF-8 as bytes
+    said, letter_id = (body, given[:LONGEST_ID]) if are_read else (b"", "")
+    return Letter(letter_id, properties.timestamp, said, method.redelivered)

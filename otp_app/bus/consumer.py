@@ -66,6 +66,9 @@ class Consumer:
                 warn_seldom(f"bus_unavailable: {reason_of(error)}")
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LAST_PAUSE)
+            except Exception:  # noqa: BLE001 - a thread that ends would be missed until the worker starts again
+                log.exception("a consumer begins anew")
+                self._stopping.wait(LAST_PAUSE)
 
     def _receive(self, channel: Any) -> None:
         channel.basic_qos(prefetch_count=1)

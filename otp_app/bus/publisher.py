@@ -14,7 +14,7 @@ from otp_app.bus.connecting import FAULTS, FIRST_PAUSE, LAST_PAUSE, LONGEST_WAIT
 from otp_app.bus.errors import BusUnavailable
 from otp_app.bus.letters import REQUESTS, Letter, Route
 from otp_app.core.errors import StoreUnavailable
-from otp_app.logs import warn_seldom
+from otp_app.logs import log, warn_seldom
 from otp_app.stores.breaker import Breaker
 
 TIMEOUT = 2.0  # seconds that a request waits for the broker's word
@@ -82,6 +82,8 @@ class Publisher:
                         self._serve(channel)
             except FAULTS as error:
                 warn_seldom(f"bus_unavailable: {reason_of(error)}")
+            except Exception:  # noqa: BLE001 - without this thread nothing is published until the server starts again
+                log.exception("the publisher begins anew")
             self._forget_given_up()
             self._closed.wait(pause)
             pause = min(2 * pause, LAST_PAUSE)

@@ -1,6 +1,7 @@
 """What becomes of a message: done once, tried again, or dead with its reason. No broker is needed here."""
 
 import struct
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from pika.exceptions import StreamLostError
 from pika.frame import decode_frame
 from pika.spec import FRAME_HEADER, BasicProperties
 
+from otp_app.bus import consumer as consuming
 from otp_app.bus.connecting import letter_of
 from otp_app.bus.letters import SENT, Letter
 from otp_app.core.delivery import Delivery, Outcome, Reason
@@ -121,14 +123,37 @@ def test_a_time_that_is_far_ahead_is_told_to_nobody(desk):
     assert [properties.timestamp for _, properties, _ in desk.paper.posts] == [letter.at]
 
 
-def test_properties_that_cannot_be_read_cost_one_message(desk):
-    """Not the connection, over which the broker would hand it out again for ever."""
-    header = b"\x04sentT" + struct.pack(">Q", 1000 * int(desk.site.clock().wall))
-    said = struct.pack(">HHQHI", 60, 0, 2, BasicProperties.FLAG_HEADERS, len(header)) + header
+HEADER = b"\x04sentT" + struct.pack(">Q", 1_750_000_000_000)
+HEADERS = struct.pack(">HI", BasicProperties.FLAG_HEADERS, len(HEADER)) + HEADER
+ID = struct.pack(">H", BasicProperties.FLAG_MESSAGE_ID) + b"\x02m\xff"
+
+
+@pytest.mark.parametrize("properties", [HEADERS, ID])
+def test_properties_that_cannot_be_read_cost_one_message(desk, properties):
+    """Not the connection, over which the broker would hand it out again for ever, and not the thread."""
+    said = struct.pack(">HHQ", 60, 0, 2) + properties
     _, frame = decode_frame(struct.pack(">BHI", FRAME_HEADER, 1, len(said)) + said + b"\xce")
     body = desk.letter(phone_number=desk.site.number()).body
     assert desk.take(letter_of(SimpleNamespace(redelivered=False), frame.properties, body))
     assert desk.reasons() == ["unreadable"]
+
+
+def test_a_consumer_begins_anew_whatever_stops_it(desk, monkeypatch):
+    """A worker whose threads have ended would do nothing until it is started again."""
+    tries = []
+
+    @contextmanager
+    def broken():
+        tries.append(1)
+        if len(tries) == 2:
+            desk.stopping.set()
+        raise TypeError
+        yield
+
+    monkeypatch.setattr(consuming, "LAST_PAUSE", 0.0)
+    desk.consumer._broker = SimpleNamespace(channel=broken)
+    desk.consumer.run()
+    assert len(tries) == 2
 
 
 def test_what_needs_a_person_is_not_tried_again(desk):
