@@ -1,29 +1,24 @@
 """The ledger: all that the server remembers about one phone number, in one record, so that one swap is atomic.
 
-Records are immutable. On disk a ledger is compact JSON in which a field with its default value is left out and a
-field that this version does not know is kept, so that versions can run side by side.
+Records are immutable. core/ledger_json.py has their stored form.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otp_app.core.instant import Instant
 
 FORMAT = 1
-MAX_BYTES = 8192  # as much as stores take
 MAX_TOMBSTONES = 8
 
 BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp
-
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
-
-Record = TypeVar("Record", "Send", "Verification", "Ledger")
 
 
 class Status(StrEnum):
@@ -36,8 +31,13 @@ class Status(StrEnum):
     MAX_ATTEMPTS_REACHED = "max_attempts_reached"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A part of a ledger. Of itself it has no reference cycle, so it is nothing for the garbage collector."""
+
+    extra: Mapping[str, Any] = field(default_factory=dict)  # fields that only another version knows
+
+
+class Send(Record, frozen=True):
     """One message handed, or about to be handed, to a channel."""
 
     id: str
@@ -47,7 +47,6 @@ class Send:
     generation: int = 0  # of the code in it
     provider_id: str = ""
     reason: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Made(NamedTuple):
@@ -60,8 +59,7 @@ class Made(NamedTuple):
     attempts: int = 0  # that the verification may have, where they are fewer than the policy's
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Record, frozen=True):
     """One act of proving, for one purpose. Once it has ended it is kept for an hour."""
 
     id: str
@@ -80,10 +78,9 @@ class Verification:
     newest_out: int = 0  # generation of the newest code that has left; of `sends` those with it may be forgotten
     replaces: str = ""  # id of the verification that its beginning ended
     again: bool = False  # approved by an API that accepts codes again, so attempts still count; see Policy.once_only
-    end_reported: bool = False  # a check has reported that it ended; see Policy.report_end_once
-    ended_at: float | None = None  # wall clock when it was approved, canceled or exhausted
+    end_reported: bool = field(default=False, name="told")  # a check has reported its end; see Policy.report_end_once
+    ended_at: float | None = field(default=None, name="over")  # wall clock when it was approved, canceled or exhausted
     sends: tuple[Send, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digits(self) -> int:
@@ -179,8 +176,7 @@ class Verification:
         return max(now.wall - self.ended_at, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Record, frozen=True):
     """Everything remembered about one number."""
 
     phone: str  # E.164
@@ -188,15 +184,14 @@ class Ledger:
     sent: tuple[float, ...] = ()  # wall clock of the messages that count for the caps
     last_send: float = 0.0  # wall clock of the message that the gap runs from
     streak: int = 0  # messages without an approval between them
-    exhaustions: int = 0  # verifications in a row that wrong codes ended
-    exhausted_at: float = 0.0  # wall clock of the last such end
+    exhaustions: int = field(default=0, name="deaths")  # verifications in a row that wrong codes ended
+    exhausted_at: float = field(default=0.0, name="died")  # wall clock of the last such end
     risk: tuple[tuple[int, int], ...] = ()  # (day, chance spent on wrong attempts that day in units of 1e-10)
     raised: bool = False  # new codes are longer
     given_back: tuple[int, ...] = ()  # days on which a wrong attempt was forgiven
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
     seen: Instant | None = None  # the clock at the last change
-    format: int = FORMAT
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    format: int = field(default_factory=lambda: FORMAT)  # unlike a plain default it is always stored
 
     def pending(self, now: Instant) -> Iterator[Verification]:
         """The verifications that can still be checked."""
@@ -225,76 +220,3 @@ class Ledger:
         if new not in verifications:
             verifications = (*verifications, new)
         return replace(self, verifications=verifications, **changes)
-
-
-def encode(ledger: Ledger) -> bytes:
-    """The bytes to store: at most 8 KiB, for which history (never what a limit counts) is dropped where needed."""
-    while len(data := _COMPACT.encode(_plain(ledger)).encode()) > MAX_BYTES and ledger.verifications:
-        ledger = _lighter(ledger)
-    return data
-
-
-def decode(data: bytes) -> Ledger:
-    """Read what encode wrote, in this or another version. Raises ValueError for anything else."""
-    plain = json.loads(data)
-    try:
-        verifications = tuple(_verification(v) for v in plain.pop("verifications", ()))
-        for name in ("sent", "given_back"):
-            plain[name] = tuple(plain.get(name, ()))
-        for name in ("risk", "refusals"):
-            plain[name] = tuple(tuple(row) for row in plain.get(name, ()))
-        seen = Instant(*plain["seen"]) if "seen" in plain else None
-        return _record(Ledger, plain | {"verifications": verifications, "seen": seen})
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError("not a ledger") from error
-
-
-def _lighter(ledger: Ledger) -> Ledger:
-    """Forget the oldest send that is settled, or else the oldest verification that is over, or else the oldest."""
-    for verification in ledger.verifications:
-        if settled := next((s for s in verification.sends if s.state != "pending"), None):
-            sends = tuple(s for s in verification.sends if s is not settled)
-            return ledger.with_verification(replace(verification, sends=sends))
-    oldest = next((v for v in ledger.verifications if v.status != Status.PENDING), ledger.verifications[0])
-    return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
-
-
-def _verification(plain: dict[str, Any]) -> Verification:
-    sends = tuple(_record(Send, send) for send in plain.pop("sends", ()))
-    plain["chosen"] = tuple(tuple(choice) for choice in plain.get("chosen", ()))
-    plain["made"] = tuple(Made(*made) for made in plain.get("made", ()))
-    begun, status = Instant(*plain.pop("begun")), Status(plain.pop("status", Status.PENDING))
-    return _record(Verification, plain | {"sends": sends, "begun": begun, "status": status})
-
-
-def _record(kind: type[Record], plain: dict[str, Any]) -> Record:
-    known = _KNOWN[kind]
-    for name, stored in _STORED_AS[kind].items():
-        if stored in plain:
-            plain[name] = plain.pop(stored)
-    if unknown := plain.keys() - known.keys():
-        plain["extra"] = {name: plain.pop(name) for name in unknown}
-    return kind(**plain)
-
-
-def _plain(record: Send | Verification | Ledger) -> dict[str, Any]:
-    plain, stored_as = {}, _STORED_AS[type(record)]
-    for name, default in _KNOWN[type(record)].items():
-        if (value := getattr(record, name)) != default:
-            value = [_plain(v) for v in value] if name in ("verifications", "sends") else value
-            plain[stored_as.get(name, name)] = value
-    plain.pop("extra", None)
-    return plain | dict(record.extra)
-
-
-#: the fields of each record with their defaults (MISSING where there is none, and for the format: always written)
-_KNOWN: dict[type, dict[str, Any]] = {
-    kind: {f.name: MISSING if f.name == "format" else f.default for f in fields(kind)}
-    for kind in (Send, Verification, Ledger)
-}
-#: field -> its stored name, where that is another
-_STORED_AS: dict[type, dict[str, str]] = {
-    Send: {},
-    Verification: {"ended_at": "over", "end_reported": "told"},
-    Ledger: {"exhausted_at": "died", "exhaustions": "deaths"},
-}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from threading import BoundedSemaphore
+
+from msgspec.structs import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, Overloaded, TooManySends, TooSoon
 from otp_app.core.instant import Instant

@@ -6,7 +6,8 @@ The provider holds at most one pending code of a number, whatever it is for, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otp_app.core.delivery import Maker, Outcome
 from otp_app.core.errors import TooManyPending

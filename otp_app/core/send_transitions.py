@@ -7,8 +7,10 @@ when it lost, so every rule here holds whatever runs at the same time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from otp_app.core.check_transitions import CodeOf, exhausted
 from otp_app.core.codes import code_offset, matches

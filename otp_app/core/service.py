@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from msgspec import structs
+
 from otp_app.core import check_transitions, send_transitions
 from otp_app.core.check_transitions import End, Verdict
 from otp_app.core.codes import CodeKeys, LedgerIds, as_typed, shift_code
@@ -267,8 +269,8 @@ class VerificationService:
         ledger, verification, *_ = counted
         slow = verification.provider and verification.attempts_allowed
         now, policy = self._clock(), self._policy.slow if slow else self._policy
-        sends = (*verification.sends[:-1], replace(send, state=outcome))
-        view = VerificationView(replace(verification, sends=sends), ledger.phone, now, self._policy)
+        sends = (*verification.sends[:-1], structs.replace(send, state=outcome))
+        view = VerificationView(structs.replace(verification, sends=sends), ledger.phone, now, self._policy)
         return FreshSendResult(
             verification.id,
             view.to,

@@ -13,7 +13,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
-from otp_app.core.ledger import Ledger, decode, encode
+from otp_app.core.ledger import Ledger
+from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.store import Store
 from otp_app.core.upkeep import corrected, lifetime

@@ -5,7 +5,7 @@ An event that was counted stays counted when a clock is set back or forward.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Verification

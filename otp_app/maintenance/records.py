@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 from otp_app.core.codes import LEDGER, LedgerIds
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Status, Verification, decode
+from otp_app.core.ledger import Ledger, Status, Verification
+from otp_app.core.ledger_json import decode
 from otp_app.core.moving import Item, Movable
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY

@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.core.policy import DAY
 from otp_app.store import open_store

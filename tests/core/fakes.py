@@ -11,7 +11,8 @@ from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, decode
+from otp_app.core.ledger import Ledger
+from otp_app.core.ledger_json import decode
 from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import FixedCode, VerificationService

@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from otp_app.core import check_transitions
 from otp_app.core.codes import shift_code
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import OtpError
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification, decode, encode
+from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification
+from otp_app.core.ledger_json import decode, encode
 from otp_app.core.limits import risk_at_stake, risk_spent
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, SendPlan, begin, next_channel, settle
@@ -233,7 +236,7 @@ class Interleaved:
         return now
 
     def _keep(self, ledger: Ledger) -> None:
-        self.ledger = decode(encode(replace(ledger, seen=self.clock())))
+        self.ledger = decode(encode(structs.replace(ledger, seen=self.clock())))
 
     def _settle(self, message: Sent, answer: Delivery, hand_on: bool) -> None:
         now, following = self._now(), None

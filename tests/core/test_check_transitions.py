@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from otp_app.core.check_transitions import cancel, check
 from otp_app.core.delivery import Reason
@@ -63,7 +64,7 @@ def test_a_code_that_cannot_be_derived_costs_no_try(number: Number) -> None:
 
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.CANCELED, Status.MAX_ATTEMPTS_REACHED, Status.EXPIRED])
 def test_what_is_over_looks_at_no_attempt_and_changes_nothing(number: Number, status: Status) -> None:
-    over = replace(number.send(), status=status, ended_at=number.clock.wall)
+    over = structs.replace(number.send(), status=status, ended_at=number.clock.wall)
     ledger = number.ledger.with_verification(over)
     new, verdict = check(ledger, number.now, POLICY, over, CODE, lambda v: CODE)
     assert (new, verdict.counted, verdict.status) == (None, False, status)

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.ledger import MAX_BYTES, Status, decode
+from otp_app.core.ledger import Status
+from otp_app.core.ledger_json import MAX_BYTES, decode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import FixedCode

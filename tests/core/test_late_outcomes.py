@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from otp_app.core.check_transitions import approve, cancel
 from otp_app.core.delivery import Reason
@@ -107,7 +108,7 @@ def test_a_refusal_leaves_the_gap_of_an_earlier_refusal_about_the_number(number:
 def test_a_message_handed_on_counts_whatever_became_of_the_slot_before_it(number: Number) -> None:
     """As when a server with another clock put the stamp elsewhere: nothing leaves without its place in the caps."""
     _, slow = number.begin(channels=("whatsapp", "sms"))
-    number.ledger = replace(number.ledger, sent=())
+    number.ledger = structs.replace(number.ledger, sent=())
     number.ledger = settle(number.ledger, number.now, slow.id, refused(), Send("VL", "sms", number.clock.wall))
     assert len(number.ledger.sent) == 1
 

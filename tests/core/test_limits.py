@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, TooManySends, TooSoon
 from otp_app.core.instant import Instant

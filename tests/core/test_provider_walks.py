@@ -10,7 +10,8 @@ import pytest
 from otp_app.core.check_transitions import Verdict, approve, cancel, check, conclude
 from otp_app.core.delivery import Delivery, Finding, Outcome
 from otp_app.core.errors import LimitReached, OtpError
-from otp_app.core.ledger import Ledger, Send, Verification, decode, encode
+from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.ledger_json import decode, encode
 from otp_app.core.limits import risk_at_stake, risk_spent
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.send_transitions import SendPlan, begin, next_channel, settle

@@ -13,7 +13,8 @@ import pytest
 
 from otp_app.core.check_transitions import check
 from otp_app.core.errors import LimitReached
-from otp_app.core.ledger import Ledger, Verification, decode, encode
+from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.ledger_json import decode, encode
 from otp_app.core.limits import code_length, risk_spent, seconds_to_next_send, yearly_chance
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.send_transitions import SendPlan, begin, settle

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.errors import CoolingDown, TooManyPending, TooManySends, TooSoon
 from otp_app.core.ledger import Status

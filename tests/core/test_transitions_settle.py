@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, TooSoon
-from otp_app.core.ledger import Send, decode, encode
+from otp_app.core.ledger import Send
+from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import GAP_KEPT, settle
 from tests.core.fakes import SENT, UNKNOWN, refused

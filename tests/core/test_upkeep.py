@@ -9,7 +9,8 @@ import pytest
 
 from otp_app.core.errors import CoolingDown, TooManySends, TooSoon
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger_json import encode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.upkeep import corrected
 from tests.core.fakes import PHONE, World

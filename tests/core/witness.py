@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from otp_app.core.check_transitions import Verdict
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Status, Verification, decode
+from otp_app.core.ledger import Status, Verification
+from otp_app.core.ledger_json import decode
 from otp_app.core.policy import DAY, HOUR
 from otp_app.core.results import SendResult
 from otp_app.core.service import VerificationService

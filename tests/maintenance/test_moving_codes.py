@@ -16,7 +16,8 @@ from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.ledger import Ledger, encode
+from otp_app.core.ledger import Ledger
+from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import SendPlan, begin, settle

@@ -6,7 +6,8 @@ import pytest
 
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification, encode
+from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
