@@ -5,21 +5,19 @@ A constraint that a statement breaks is one as well, unless the caller looks for
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc, inspect, text
+from sqlalchemy import Connection, Engine, exc, inspect, text
 
-from otp_app.accounts.errors import AccountsUnavailable
+from otp_app.accounts import sqlite
+from otp_app.accounts.errors import NEWER, AccountsUnavailable
 from otp_app.accounts.tables import NEWEST, VERSIONS
 from otp_app.core.errors import StoreUnavailable
 from otp_app.settings import keyring
 from otp_app.stores.breaker import Breaker
 
-LOCK_TIMEOUT = 2.0  # seconds that a change waits for another process
 POOL_TIMEOUT = 0.5  # seconds that a request waits for a connection
 CONNECTIONS = 10
 CURRENT = text(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - a constant
@@ -33,6 +31,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = engine_of(url)
+        file = keyring.database(url)
+        self._file = sqlite.File(file) if file else None
         is_server = self._engine.dialect.name != "sqlite"  # where an OperationalError is mostly one of the connection
         self._breaker = Breaker((exc.TimeoutError, exc.OperationalError) if is_server else (exc.TimeoutError,))
         self._opening, self._ready = Lock(), False
@@ -54,17 +54,34 @@ class Database:
         with self.writing():
             pass
 
+    def look(self) -> None:
+        """Raise AccountsUnavailable unless a change could begin now. What is missing could be made, and is not."""
+        with self._faults():
+            if self._file and not self._file.is_there():
+                return
+            with self._engine.execution_options(writes=True).begin() as db:
+                if any(version > NEWEST for version in _versions(db)):
+                    raise AccountsUnavailable.because(NEWER)
+
+    def faults(self) -> list[str]:
+        """Return a line for everything that a server must not start with."""
+        return self._file.faults() if self._file else []
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._faults(), self._breaker.calling():
+            self._bring_up_to_date()
+            with engine.begin() as db:
+                yield db
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
         try:
-            with self._breaker.calling():
-                self._bring_up_to_date()
-                with engine.begin() as db:
-                    yield db
+            yield
         except exc.SQLAlchemyError as error:
             raise AccountsUnavailable.because(_reason(error)) from error
         except OSError as error:
@@ -73,12 +90,16 @@ class Database:
             raise AccountsUnavailable.because("it did not answer just now") from error
 
     def _bring_up_to_date(self) -> None:
-        if self._ready:
+        if self._ready and not self._file:
             return
         with self._opening:
+            if self._file and self._file.is_another():  # connections to the old one would go on with it
+                self._engine.dispose()
+                self._ready = False
             if self._ready:
                 return
-            _make_file(self._engine)
+            if self._file:
+                self._file.make()
             if not _is_newest(self._engine):
                 from otp_app.accounts import migrating  # Alembic, for this alone
 
@@ -87,10 +108,10 @@ class Database:
             self._ready = True
 
 
-def engine_of(url: str) -> Engine:
+def engine_of(url: str, *, is_ours: bool = True) -> Engine:
     """Return the engine of a URL. Raises ValueError with one line."""
     if (file := keyring.database(url)) and file.name:
-        return _sqlite(file)
+        return sqlite.engine(file, CONNECTIONS, POOL_TIMEOUT, is_ours=is_ours)
     if url.startswith(("postgresql://", "postgres://")):
         from otp_app.accounts.postgres import engine  # psycopg, for this alone
 
@@ -98,36 +119,13 @@ def engine_of(url: str) -> Engine:
     raise ValueError("write sqlite:///file, or postgresql://user:password@host/database")
 
 
-def _sqlite(file: Path) -> Engine:
-    def connect() -> sqlite3.Connection:
-        db = sqlite3.connect(file, LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
-        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
-        return db
-
-    engine = create_engine(
-        f"sqlite:///{file}", creator=connect, poolclass=QueuePool,
-        pool_size=CONNECTIONS, max_overflow=0, pool_timeout=POOL_TIMEOUT,
-    )  # fmt: skip
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(db: Connection) -> None:
-    """SQLite: a change takes the lock at once, or two that have read would both wait for the other to end."""
-    db.exec_driver_sql("BEGIN IMMEDIATE" if db.get_execution_options().get("writes") else "BEGIN")
-
-
-def _make_file(engine: Engine) -> None:
-    """SQLite would make a file that others can read."""
-    if engine.dialect.name == "sqlite":
-        file = Path(str(engine.url.database))
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-
-
 def _is_newest(engine: Engine) -> bool:
     with engine.begin() as db:
-        return inspect(db).has_table(VERSIONS) and db.execute(CURRENT).scalars().all() == [NEWEST]
+        return _versions(db) == [NEWEST]
+
+
+def _versions(db: Connection) -> list[str]:
+    return list(db.execute(CURRENT).scalars()) if inspect(db).has_table(VERSIONS) else []
 
 
 def _reason(error: exc.SQLAlchemyError) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from otp_app.core.errors import InvalidInput, OtpError
 
+NEWER = "its tables are of a newer version of this server"
+
 
 class AccountsUnavailable(OtpError):
     """The database cannot be reached or cannot write. Whether the last change was made may be unknown."""

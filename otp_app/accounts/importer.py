@@ -42,7 +42,7 @@ def import_accounts(source: str, target: str, now: int) -> Imported:
 
     Raises ValueError for a URL that is none, AccountsUnavailable.
     """
-    theirs, database = engine_of(source), Database(target)
+    theirs, database = engine_of(source, is_ours=False), Database(target)
     try:
         with database.writing() as ours, theirs.connect() as reading:
             return _import(reading, ours, now)

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from otp_app.accounts.errors import AccountsUnavailable
+from otp_app.accounts.errors import NEWER, AccountsUnavailable
 from otp_app.accounts.tables import VERSIONS
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -37,7 +37,7 @@ def upgrade(db: Connection) -> None:
             environment.configure(connection=db, version_table=VERSIONS)
             environment.run_migrations()
     except CommandError as error:
-        raise AccountsUnavailable.because("its tables are of a newer version of this server") from error
+        raise AccountsUnavailable.because(NEWER) from error
 
 
 @contextmanager

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import time
 
-from otp_app.cli.open_store import CannotDo, as_url, exit_status
+from otp_app.cli.open_store import CannotDo, as_url, existing, exit_status, settings_of
 from otp_app.core.errors import OtpError
 from otp_app.plugins.loading import load_object
-from otp_app.startup.reader import read
 
 IMPORT = """\
 Copy the users of another server, and what they did, into the database of DATABASE_URL. Read are phone_number and
@@ -28,12 +27,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def _import(args: argparse.Namespace) -> int:
     def work() -> None:
-        settings, faults = read()
-        if fault := faults.get("DATABASE_URL"):
-            raise CannotDo(f"DATABASE_URL: {fault}")
+        settings = settings_of({"DATABASE_URL"})
         try:
             import_accounts = load_object("otp_app.accounts.importer:import_accounts", "command")
-            done = import_accounts(args.source, settings.database_url, int(time.time()))
+            done = import_accounts(existing("FROM", args.source), settings.database_url, int(time.time()))
         except (ValueError, OtpError) as error:
             raise CannotDo(str(error)) from None
         print(f"Users imported: {done.users}, with {done.activity} lines of activity.")

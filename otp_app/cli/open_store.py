@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
 from otp_app.maintenance.copy import CannotMove
 from otp_app.maintenance.records import WholeStore
-from otp_app.settings import keyring
+from otp_app.settings import Settings, keyring
+from otp_app.settings.environment import TO_SEPARATE
+from otp_app.startup.reader import read
 from otp_app.store import open_store
 
 
@@ -48,6 +50,22 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
         except StoreUnavailable as error:
             raise CannotDo(f"{name}: {error}") from error
         yield store
+
+
+def settings_of(names: Collection[str]) -> Settings:
+    """Return the settings, of which those with these names are certain. Raises CannotDo.
+
+    Faults of others do not matter, unless one of these names may be hidden in them.
+    """
+    settings, faults = read()
+    lines = [f"{name}: {line}" for name, line in faults.items() if _may_concern(names, name, line)]
+    if lines:
+        raise CannotDo("\n".join(lines))
+    return settings
+
+
+def _may_concern(names: Collection[str], name: str, line: str) -> bool:
+    return name == ".env" or name.removesuffix("_FILE") in names or line.endswith(TO_SEPARATE)
 
 
 def existing(name: str, url: str) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from otp_app.cli.open_store import CannotDo, existing, exit_status, whole
+from otp_app.cli.open_store import existing, exit_status, settings_of, whole
 from otp_app.clock import system_clock
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed, WholeStore
-from otp_app.startup.reader import read
 
 LISTING = """\
 List the verifications in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list
@@ -28,7 +27,7 @@ retention rule requires it: records expire by themselves, a day after the last m
 Deleting them earlier deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used
 meanwhile, idempotency keys and counters are kept. Servers may run."""
 #: the settings that select the store: with a fault here, the command might open the wrong one
-NAMING = {".env", "OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
+NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 
 
@@ -84,11 +83,8 @@ def _purge(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _store_in_use() -> Iterator[WholeStore]:
-    """Open the store that the settings name. Faults of other settings do not matter."""
-    settings, faults = read()
-    naming = [f"{name}: {line}" for name, line in faults.items() if name.removesuffix("_FILE") in NAMING]
-    if naming:
-        raise CannotDo("\n".join(naming))
+    """Open the store that the settings name."""
+    settings = settings_of(NAMING)
     with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
         yield store
 

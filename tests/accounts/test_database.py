@@ -1,6 +1,7 @@
 """The database of accounts: its tables, and what happens while it does not work."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -119,6 +120,32 @@ def test_a_file_that_cannot_be_used_is_a_fault(tmp_path, open_bureau, harm):
     file.mkdir() if harm == "a folder" else file.write_bytes(b"no database, " * 100)
     bureau = open_bureau(f"sqlite:///{file}")
     fails(bureau, lambda: bureau.accounts.is_registered(bureau.number()))
+
+
+def test_a_file_that_was_put_in_the_place_of_another_is_used(tmp_path, open_bureau):
+    """What users do after a backup came back is not lost with the file that was there before."""
+    bureau = open_bureau(f"sqlite:///{tmp_path}/accounts.db")
+    number, _ = bureau.signed_up()
+    with closing(sqlite3.connect(tmp_path / "accounts.db")) as db, closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        db.backup(old)
+    later, _ = bureau.signed_up()
+    (tmp_path / "old.db").rename(tmp_path / "accounts.db")
+    assert [bureau.accounts.is_registered(known) for known in (number, later)] == [True, False]
+    latest, _ = bureau.signed_up()
+    with closing(sqlite3.connect(tmp_path / "accounts.db")) as db:
+        assert (latest,) in db.execute("SELECT phone_number FROM accounts_users").fetchall()
+
+
+def test_a_file_that_is_gone_is_not_made_anew(tmp_path, open_bureau):
+    """Not by a process that has used it, nor beside its log; and all is well again once it is back."""
+    bureau = open_bureau(f"sqlite:///{tmp_path}/accounts.db")
+    number, _ = bureau.signed_up()
+    (tmp_path / "accounts.db").rename(tmp_path / "away.db")
+    for again in (bureau, bureau, open_bureau(bureau.url)):
+        fails(again, lambda again=again: again.accounts.is_registered(number))
+    assert not (tmp_path / "accounts.db").exists()
+    (tmp_path / "away.db").rename(tmp_path / "accounts.db")
+    assert bureau.accounts.is_registered(number)
 
 
 def test_postgres_that_hangs_or_is_away_is_a_fault_within_seconds(postgres_server, open_bureau):

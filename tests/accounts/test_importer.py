@@ -30,15 +30,22 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def their_file(tmp_path):
+    """The file of another server."""
+    with closing(sqlite3.connect(tmp_path / "theirs.db")) as db:
+        db.executescript(TABLES.format(serial="INTEGER PRIMARY KEY"))
+    return tmp_path / "theirs.db"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def theirs(request, tmp_path):
+def theirs(request):
     """The database of another server."""
     if request.param == "sqlite":
-        with closing(sqlite3.connect(tmp_path / "theirs.db")) as db:
-            db.executescript(TABLES.format(serial="INTEGER PRIMARY KEY"))
-        return f"sqlite:///{tmp_path}/theirs.db"
+        return f"sqlite:///{request.getfixturevalue('their_file')}"
     url = request.getfixturevalue("postgres_server").new_url()
     with psycopg.connect(url) as db:
         db.execute(TABLES.format(serial="serial PRIMARY KEY").encode())
@@ -77,11 +84,39 @@ def test_a_second_time_nobody_comes_twice(bureau, theirs, capsys, monkeypatch):
     [
         ("mysql://host", "write sqlite:///file, or postgresql://user:password@host/database"),
         ("sqlite:///empty.db", "The database of accounts is not available (SQLITE_ERROR)"),
+        ("sqlite:///mistyped.db", "FROM: the file {folder}/mistyped.db does not exist"),
     ],
 )
-def test_a_source_that_cannot_be_read_is_one_line(capsys, source, line):
-    """And nothing is imported."""
-    assert run(capsys, "accounts", "import", source) == (1, "", f"{line}\n")
+def test_a_source_that_cannot_be_read_is_one_line(capsys, folder, source, line):
+    """And nothing is imported, nor made."""
+    (folder / "empty.db").touch()
+    assert run(capsys, "accounts", "import", source) == (1, "", f"{line.format(folder=folder)}\n")
+    assert not (folder / "mistyped.db").exists()
+
+
+def test_the_source_stays_as_it_is(capsys, their_file):
+    """Another server works with it."""
+    before = their_file.read_bytes()
+    assert run(capsys, "accounts", "import", "sqlite:///theirs.db").status == 0
+    assert their_file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("env", "given"),
+    [
+        ("", {"DATABASE_URL_FILE": "/nowhere/database_url"}),
+        ("", {"OTP_APP_NAME": "'Shop\nDATABASE_URL=sqlite:///one.db"}),
+        ("DATABASE_URL=sqlite:///one.db\nDATABASE_URL=sqlite:///two.db\n", {}),
+    ],
+)
+@pytest.mark.usefixtures("their_file")
+def test_users_come_into_no_other_database_than_is_meant(capsys, folder, monkeypatch, env, given):
+    """A DATABASE_URL that cannot be read is not the default."""
+    (folder / ".env").write_text(env)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert run(capsys, "accounts", "import", "sqlite:///theirs.db").status == 1
+    assert not list(folder.glob("**/accounts.db"))
 
 
 def test_without_the_packages_it_says_how_to_install_them(capsys, monkeypatch):

@@ -51,7 +51,8 @@ class ConnectApi(Api):
         lines = [KEYS_NEEDED] if settings.otp_public and not settings.otp_api_keys else []
         lines += [BY_NUMBER] if settings.otp_public and settings.otp_check_by == "id" else []
         try:
-            construct(DATABASE, "database", settings.database_url).close()
+            with closing(construct(DATABASE, "database", settings.database_url)) as database:
+                lines += [f"DATABASE_URL: {line}" for line in database.faults()]
         except ValueError as error:
             lines.append(f"DATABASE_URL: {error}")
         return lines
@@ -61,7 +62,7 @@ class ConnectApi(Api):
         """The database."""
         with closing(construct(DATABASE, "database", settings.database_url)) as database:
             try:
-                database.ping()
+                database.look()
             except OtpError as error:
                 return [f"DATABASE_URL: {error}"]
         return []

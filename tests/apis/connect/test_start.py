@@ -52,8 +52,18 @@ def test_without_its_packages(monkeypatch):
 
 
 def test_check_asks_the_database(tmp_path):
-    """Whether it can be used at the moment."""
+    """Whether it can be used at the moment. It makes nothing, which would belong to whoever calls it."""
     (tmp_path / "accounts.db").mkdir()
-    for name, lines in {"accounts.db": 1, "new.db": 0}.items():
+    (tmp_path / "lost.db-wal").touch()
+    for name, lines in {"accounts.db": 1, "lost.db": 1, "new.db": 0, "new/folder/new.db": 0}.items():
         settings = startup.load(SERVED | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}"}, Path())
         assert len(startup.unreachable(settings)) == lines
+    assert {path.name for path in tmp_path.iterdir()} == {"accounts.db", "lost.db-wal"}
+
+
+def test_a_database_that_others_can_read(tmp_path):
+    """As of a backup that was put back: it has the numbers of all users."""
+    (tmp_path / "accounts.db").touch(0o644)
+    assert faults(DATABASE_URL=f"sqlite:///{tmp_path}/accounts.db") == [
+        f"DATABASE_URL: others can read the database: chmod 600 {tmp_path}/accounts.db"
+    ]
