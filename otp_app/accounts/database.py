@@ -19,6 +19,7 @@ from otp_app.settings import keyring
 from otp_app.stores.breaker import Breaker
 
 POOL_TIMEOUT = 0.5  # seconds that a request waits for a connection
+OPENING_TIMEOUT = 2.0  # seconds that it waits for the one that opens the database
 CONNECTIONS = 10
 CURRENT = text(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - a constant
 
@@ -92,20 +93,27 @@ class Database:
     def _bring_up_to_date(self) -> None:
         if self._ready and not self._file:
             return
-        with self._opening:
-            if self._file and self._file.is_another():  # connections to the old one would go on with it
-                self._engine.dispose()
-                self._ready = False
-            if self._ready:
-                return
-            if self._file:
-                self._file.make()
-            if not _is_newest(self._engine):
-                from otp_app.accounts import migrating  # Alembic, for this alone
+        if not self._opening.acquire(timeout=OPENING_TIMEOUT):  # or all would wait in turn for one that hangs
+            raise exc.TimeoutError
+        try:
+            self._open()
+        finally:
+            self._opening.release()
 
-                with self._engine.execution_options(writes=True).begin() as db:
-                    migrating.upgrade(db)
-            self._ready = True
+    def _open(self) -> None:
+        if self._file and self._file.is_another():  # connections to the old one would go on with it
+            self._engine.dispose()
+            self._ready = False
+        if self._ready:
+            return
+        if self._file:
+            self._file.make()
+        if not _is_newest(self._engine):
+            from otp_app.accounts import migrating  # Alembic, for this alone
+
+            with self._engine.execution_options(writes=True).begin() as db:
+                migrating.upgrade(db)
+        self._ready = True
 
 
 def engine_of(url: str, *, is_ours: bool = True) -> Engine:

@@ -168,6 +168,15 @@ def test_postgres_that_hangs_or_is_away_is_a_fault_within_seconds(postgres_serve
         pytest.fail("not well again")
 
 
+def test_callers_do_not_wait_in_turn_for_a_database_that_hangs_as_it_is_opened(tmp_path, monkeypatch):
+    """Each would wait for the time-outs of all before it."""
+    monkeypatch.setattr("otp_app.accounts.database.OPENING_TIMEOUT", 0.1)
+    with closing(Database(f"sqlite:///{tmp_path}/accounts.db")) as opened, opened._opening:
+        for said in ("TimeoutError", "just now"):
+            with pytest.raises(AccountsUnavailable, match=said):
+                opened.ping()
+
+
 def test_postgres_that_restarted_is_noticed_before_a_connection_is_used(postgres_server, open_bureau):
     """Connections that were cut are replaced."""
     bureau = open_bureau(postgres_server.new_url())
