@@ -78,7 +78,7 @@ class Courier:
         verification, send = dispatch.verification, dispatch.send
         left = verification.left(self._clock())
         if send.channel in self._providers.makers:
-            message = Message(dispatch.phone.e164, "", "", left, send.id)
+            message = Message(dispatch.phone.e164, "", "", left, send.id, dispatch.locale)
             ledger, now, policy = dispatch.ledger, self._clock(), dispatch.policy
             lingers = provider_codes.may_linger(ledger, now, policy, verification, send)
             delivery = self._providers.start(send.channel, message, lingers=lingers)

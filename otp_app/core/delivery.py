@@ -17,6 +17,7 @@ class Message:
     text: str  # the whole text, including the code; "" for a CodeChecker
     ttl: float  # seconds of life that the code has left
     send_id: str  # VL…: ours
+    locale: str = ""  # what the request asked for; only a CodeChecker still has to choose a text
 
 
 class Outcome(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 #: What a caller may ask for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
@@ -34,11 +34,19 @@ class Texts:
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
 
     def _template(self, locale: str) -> str:
-        """Look the locale up as RFC 4647, section 3.4 says: shortened from the right until there is a text for it."""
-        tag = language_tag(locale)
-        while tag and tag not in self.by_locale:
-            tag = _shortened(tag)
+        tag = best_tag(locale, self.by_locale)
         return self.by_locale[tag] if tag else self.default
+
+
+def best_tag(locale: str, tags: Container[str]) -> str:
+    """Return the one of these tags, which are in lower case, that fits a locale best; "" where none does.
+
+    As RFC 4647, section 3.4 says: the locale is shortened from the right until there is a tag for it.
+    """
+    tag = language_tag(locale)
+    while tag and tag not in tags:
+        tag = _shortened(tag)
+    return tag
 
 
 def language_tag(locale: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_a_code_is_sent_checked_and_used_up(
     assert channel.check(delivery.provider_id, wrong(code)) is Finding.WRONG
     assert channel.check(delivery.provider_id, code) is Finding.RIGHT
     assert channel.check(delivery.provider_id, code) is Finding.GONE
+
+
+@pytest.mark.parametrize(
+    ("locale", "asked"),
+    [("", None), ("es-MX", ["es"]), ("en_GB.UTF-8", ["en-GB"]), ("ZH-hk", ["zh-HK"]), ("fy", None), ("*", None)],
+)
+def test_a_language_is_asked_for_where_twilio_has_it(
+    channels: dict[str, VerifyChannel], twilio: FakeTwilio, locale: str, asked: list[str] | None
+) -> None:
+    """Another one would be refused; without one Twilio chooses by the number."""
+    channels["sms"].deliver(replace(message(), locale=locale))
+    assert twilio.calls[-1].form.get("Locale") == asked
 
 
 def test_a_code_can_be_checked_by_the_number(channels: dict[str, VerifyChannel], twilio: FakeTwilio) -> None:
