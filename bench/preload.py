@@ -19,6 +19,7 @@ from otp_app import settings
 from otp_app.clock import system_clock
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
+from otp_app.core.limits import Bulkhead
 from otp_app.core.results import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
@@ -57,7 +58,7 @@ def service(store: Store, channel: NullChannel) -> VerificationService:
     keys, index_key = keyring.keys(chosen)
     ids, texts = LedgerIds(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
     return VerificationService(store, [channel], policy=policy.numbers(chosen), keys=keys, ids=ids, texts=texts,
-                               clock=system_clock())
+                               clock=system_clock(), places=Bulkhead(THREADS))
 
 
 def main(count: int, live: int, file: Path) -> None:

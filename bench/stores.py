@@ -31,6 +31,7 @@ from turns import number, wrong
 from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.limits import Bulkhead
 from otp_app.core.moving import Movable
 from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest
@@ -61,7 +62,7 @@ def sample() -> bytes:
     store, channel, phone = MemoryStore(), NullChannel(), number(0)
     ids, keys = LedgerIds(bytes(32), secrets.token_bytes), CodeKeys("k1", {"k1": bytes(32)})
     service = VerificationService(store, [channel], policy=Policy(), keys=keys, ids=ids,
-                                  texts=Texts("{code}", {}, "", ""), clock=system_clock())
+                                  texts=Texts("{code}", {}, "", ""), clock=system_clock(), places=Bulkhead(1))
     service.send(phone, SendRequest())
     code = channel.codes[phone]
     service.check(wrong(code), phone_number=phone)

@@ -49,7 +49,7 @@ class Services:
     is_open: bool  # see settings.exposure
     verifications: VerificationService
     idempotent: IdempotentSends
-    sends: Bulkhead  # of all APIs; guard takes a place for each view that needs the scope "send"
+    sends: Bulkhead  # of all APIs; a view that needs the scope "send" takes a place, and whatever asks a provider
     store: Store
     channels: Sequence[Channel]
     keys: CodeKeys
@@ -71,7 +71,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     keyring.ensure(settings)
     keys, index_key = keyring.keys(settings)
     store, channels = _store(settings), open_channels(settings)
-    idempotent = IdempotentSends(store, clock)
+    idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
     verifications = VerificationService(
         store,
         channels,
@@ -80,6 +80,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         ids=LedgerIds(index_key, secrets.token_bytes),
         texts=policy.texts(settings),
         clock=clock,
+        places=sends,
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
         listeners=[log_event],
@@ -90,7 +91,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         is_open(settings),
         verifications,
         idempotent=idempotent,
-        sends=Bulkhead(settings.otp_threads),
+        sends=sends,
         store=store,
         channels=channels,
         keys=keys,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, local
 
 from msgspec.structs import replace
 
@@ -146,16 +146,23 @@ def _by_day(ledger: Ledger) -> dict[int, int]:
 
 
 class Bulkhead:
-    """A number of places. A send that finds none fails at once, before anything is counted or stored."""
+    """A number of places for threads that wait for a provider. One that finds none fails at once, without any effect.
+
+    A thread that has a place needs no other: a log-in that takes one as a send may ask about its code.
+    """
 
     def __init__(self, places: int) -> None:
-        self._places = BoundedSemaphore(places)
+        self._places, self._thread = BoundedSemaphore(places), local()
 
     def enter(self) -> None:
-        """Take a place, for which `leave` must be called. Raises Overloaded."""
-        if not self._places.acquire(blocking=False):
+        """Take a place, for which the same thread must call `leave`. Raises Overloaded."""
+        entered = getattr(self._thread, "entered", 0)
+        if not entered and not self._places.acquire(blocking=False):
             raise Overloaded("Too many messages are being sent at this moment", RETRY_AFTER)
+        self._thread.entered = entered + 1
 
     def leave(self) -> None:
         """Give the place back."""
-        self._places.release()
+        self._thread.entered -= 1
+        if not self._thread.entered:
+            self._places.release()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from otp_app.core.check_transitions import Verdict, conclude
 from otp_app.core.delivery import Channel, CodeChecker, Delivery, Finding, Message, Outcome, Reason
-from otp_app.core.errors import Unchecked
+from otp_app.core.errors import Overloaded, Unchecked
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
+from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import Policy
 from otp_app.core.results import VerificationView
 from otp_app.core.swapping import Ledgers
@@ -22,14 +25,16 @@ UNDECIDED = {
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer", Finding, bool)
+
 
 class Providers:
     """The channels of providers that check codes, and what is asked of them."""
 
-    def __init__(self, channels: Sequence[Channel], ledgers: Ledgers) -> None:
+    def __init__(self, channels: Sequence[Channel], ledgers: Ledgers, places: Bulkhead) -> None:
         self._channels = {channel.name: channel for channel in channels if isinstance(channel, CodeChecker)}
         self._by_provider = {channel.maker.provider: channel for channel in self._channels.values()}
-        self._ledgers = ledgers
+        self._ledgers, self._places = ledgers, places
         self.makers = {name: channel.maker for name, channel in self._channels.items()}
         self.by_request = {name for name, channel in self._channels.items() if channel.by_request}
 
@@ -43,7 +48,8 @@ class Providers:
     def decide(self, key: str, spent: Verdict, attempt: str, policy: Policy) -> Verdict:
         """Ask about an attempt that was spent in the ledger under this key, and return the verdict.
 
-        Raises Unchecked where the provider does not tell; Busy, StoreUnavailable.
+        Without a place for the thread that would wait, the provider is not asked. Raises Unchecked where it does not
+        tell; Busy, StoreUnavailable.
         """
         asked = spent.before
         if asked is None:
@@ -51,7 +57,9 @@ class Providers:
         made = asked.verification.made_now
         checker = self._by_provider.get(made.provider) if made else None
         name = made.id if made and made.id else asked.phone
-        finding = checker.check(name, attempt) if checker else Finding.NOT_ASKED
+        finding = Finding.NOT_ASKED
+        if checker:
+            finding = self._ask(partial(checker.check, name, attempt), Finding.NOT_ASKED)
 
         def transition(ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, Verdict]:
             return conclude(ledger, now, policy, asked.verification, finding) if ledger else (None, Verdict())
@@ -70,5 +78,15 @@ class Providers:
         """End the code of a verification at its provider. What fails is logged: here it has ended."""
         made = verification.made_now or verification.made[-1]
         checker = self._by_provider.get(made.provider)
-        if not (checker and checker.end(made.id or phone, approved=approved)):
+        if not (checker and self._ask(partial(checker.end, made.id or phone, approved=approved), False)):
             log.warning("verification %s may still be pending at %s", verification.id, made.provider)
+
+    def _ask(self, question: Callable[[], Answer], otherwise: Answer) -> Answer:
+        try:
+            self._places.enter()
+        except Overloaded:
+            return otherwise
+        try:
+            return question()
+        finally:
+            self._places.leave()

@@ -24,7 +24,7 @@ from otp_app.core.errors import CodeNotTaken, DeliveryRefused, Landline, Unknown
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.limits import seconds_to_next_send, sends_left
+from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
@@ -62,6 +62,7 @@ class VerificationService:
         ids: LedgerIds,
         texts: Texts,
         clock: Clock,
+        places: Bulkhead,
         countries: frozenset[str] = frozenset(),
         test_numbers: Mapping[str, FixedCode] | None = None,
         listeners: Sequence[Listener] = (),
@@ -74,7 +75,7 @@ class VerificationService:
         self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
-        self._providers = Providers(channels, self._ledgers)
+        self._providers = Providers(channels, self._ledgers, places)
         self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify)
 
     def with_profile(self, policy: Policy, texts: Texts) -> VerificationService:

@@ -129,6 +129,22 @@ def lost(handler):
     return hang_up
 
 
+def test_whoever_waits_for_twilio_has_a_place_among_the_sends(tmp_path, twilio):
+    """A Twilio that hangs holds OTP_THREADS threads at most. Without a place it is not asked, and nothing is lost."""
+    with closing(Through(tmp_path, twilio, otp_threads=1)) as site:
+        (number, other), meanwhile = (site.number(), site.number()), []
+        code, answer = site.sent("native", number), twilio.verify.on_CreateVerificationCheck
+
+        def hang(call):
+            answers = site.attempt("native", number, code), site.ask("native", other)
+            meanwhile.extend((answer.status_code, answer.json["error_type"]) for answer in answers)
+            return answer(call)
+
+        twilio.verify.on_CreateVerificationCheck = hang
+        assert site.accepts("native", number, code)
+        assert (meanwhile, site.asked(CHECKS)) == ([(503, "unchecked"), (503, "busy")], 1)
+
+
 @EACH
 def test_a_refused_message_is_refused_as_any_other(site, api):
     site.twilio.fail(60605, operation=STARTS)
@@ -158,8 +174,9 @@ def test_what_verify_ends_ends_at_twilio(site, status):
 
 def test_native_asks_for_a_call_and_cancels(site):
     number = site.number()
-    sent = site.post("/send-otp", {"phone_number": number, "channel": "call"}).json
+    sent = site.post("/send-otp", {"phone_number": number, "channel": "call", "locale": "pt_BR"}).json
     assert sent["channel"] == "call"
+    assert site.twilio.calls[-1].form["Locale"] == ["pt-BR"]
     assert site.call("DELETE", f"/verifications/{sent['verification_id']}").json["status"] == "canceled"
     assert site.held(number)["status"] == "canceled"
 

@@ -13,6 +13,7 @@ from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode
+from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import FixedCode, VerificationService
@@ -157,6 +158,7 @@ class World:
     countries: frozenset[str] = frozenset()
     test_numbers: dict[str, FixedCode] = field(default_factory=dict)
     channels: Sequence[FakeChannel] = ()
+    places: Bulkhead = field(default_factory=lambda: Bulkhead(64))
     forgetful: bool = True  # the store forgets what has lived its time
     random: random.Random = field(default_factory=lambda: random.Random(7))
     events: list[Event] = field(default_factory=list)
@@ -178,6 +180,7 @@ class World:
             ids=self.ids,
             texts=self.texts,
             clock=self.clock,
+            places=self.places,
             countries=self.countries,
             test_numbers=self.test_numbers,
             listeners=self.listeners,

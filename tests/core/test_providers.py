@@ -8,6 +8,7 @@ from otp_app.core.delivery import Finding, Reason
 from otp_app.core.errors import CodeNotTaken, DeliveryRefused, TooManyPending, TooManySends, Unchecked
 from otp_app.core.events import Checked
 from otp_app.core.ledger import Status
+from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong, wrongs
@@ -74,13 +75,14 @@ def test_an_answer_that_is_lost_approves_nothing_and_costs_the_attempt(world: Wo
     assert (only(world).status, only(world).attempts) == (Status.PENDING, 2)
 
 
-def test_a_question_that_was_never_asked_costs_nothing(world: World, checker: FakeChecker) -> None:
+@pytest.mark.parametrize("why", ["down", "no place"])
+def test_a_question_that_was_never_asked_costs_nothing(world: World, checker: FakeChecker, why: str) -> None:
     world.send()
-    checker.down = True
+    checker.down, world.places = why == "down", Bulkhead(why != "no place")
     with pytest.raises(Unchecked):
         check(world, code_of(checker))
-    assert (only(world).attempts, world.ledger().risk[-1][1]) == (0, 0)
-    checker.down = False
+    assert (only(world).attempts, world.ledger().risk[-1][1], checker.asked) == (0, 0, [])
+    checker.down, world.places = False, Bulkhead(1)
     assert check(world, code_of(checker))
 
 

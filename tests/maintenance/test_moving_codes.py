@@ -18,6 +18,7 @@ from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import encode
+from otp_app.core.limits import Bulkhead
 from otp_app.core.moving import Item
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import SendPlan, begin, settle
@@ -85,7 +86,7 @@ def approved(url: str, codes: dict[str, str], channel: Mute) -> int:
     """How many codes are accepted there once, and not twice."""
     with closing(open_store(url)) as store:
         service = VerificationService(store, [channel], policy=POLICY, keys=KEYS, texts=Texts(), clock=system_clock(),
-                                      ids=LedgerIds(INDEX_KEY, os.urandom))  # fmt: skip
+                                      ids=LedgerIds(INDEX_KEY, os.urandom), places=Bulkhead(1))  # fmt: skip
         once = sum(service.check(code, phone_number=phone).approved for phone, code in codes.items())
         some = random.Random(6).sample(sorted(codes), min(len(codes), 100))
         assert not any(service.check(codes[phone], phone_number=phone).approved for phone in some)

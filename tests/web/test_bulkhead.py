@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from otp_app.apis import APIS, known
 from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.errors import Overloaded
+from otp_app.core.limits import Bulkhead
 from tests.apis.verify_v2.site import ACCOUNTS, SERVICE, basic
 
 VERIFY = {"otp_verify_accounts": ACCOUNTS, "otp_verify_services": f"{SERVICE}:login"}
@@ -15,10 +19,17 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture
-def full(open_all: Any) -> Any:
+def elsewhere() -> Iterator[Callable[..., Any]]:
+    """What calls something in another thread, always the same one."""
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda call: thread.submit(call).result()
+
+
+@pytest.fixture
+def full(open_all: Any, elsewhere: Callable[..., Any]) -> Any:
     """A server of all APIs that runs one send at once, and runs it."""
     site = open_all(otp_threads=1, otp_client_limits="1/day", **VERIFY)
-    site.services.sends.enter()
+    elsewhere(site.services.sends.enter)
     return site
 
 
@@ -34,15 +45,26 @@ def asked(site: Any, path: str) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/send-otp", "/resend-otp", "/send-code", "/api/phone/register", "/v2"])
-def test_a_send_without_a_place_is_busy_and_changes_nothing(full: Any, path: str) -> None:
+def test_a_send_without_a_place_is_busy_and_changes_nothing(full: Any, elsewhere: Any, path: str) -> None:
     """503 with Retry-After; no message, no count of the client, no answer under its Idempotency-Key."""
     answer = asked(full, path)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json.get("error_type", "busy") == "busy"
     assert answer.json.get("code", 20503) == 20503
     assert full.channel.messages == []
-    full.services.sends.leave()
+    elsewhere(full.services.sends.leave)
     assert asked(full, path).status_code in (200, 201)
+
+
+def test_a_thread_with_a_place_needs_no_other(elsewhere: Any) -> None:
+    """It has that one until it leaves as often as it has entered."""
+    places = Bulkhead(1)
+    for move in (places.enter, places.enter, places.leave):
+        move()
+    with pytest.raises(Overloaded):
+        elsewhere(places.enter)
+    places.leave()
+    elsewhere(places.enter)
 
 
 def test_checks_and_health_need_no_place(full: Any) -> None:
