@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from threading import Event
 
@@ -13,10 +12,15 @@ from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
+from otp_app.signals import at_end
+from otp_app.store import sharing
 
 WORK = """\
 Receive messages from RabbitMQ (OTP_AMQP_URL): `otp` sends the codes that sign-ups ask for, `auth` notes them in the
 activity of users. SIGTERM ends it once the messages at hand are done. Run as many as you need."""
+
+NO_BROKER = "OTP_AMQP_URL: a worker needs it, such as amqp://user:password@host:5672/%2F"
+CONSOLE = "OTP_CHANNELS: console shows codes on this worker's screen: with a store on a network set whatsapp or sms"
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +34,11 @@ def _run(args: argparse.Namespace) -> int:
     try:
         settings = startup.load()
         if not settings.otp_amqp_url:
-            raise startup.BadSettings(["OTP_AMQP_URL: a worker needs it, such as amqp://user:password@host:5672/%2F"])
+            raise startup.BadSettings([NO_BROKER])
+        if args.kind == "otp" and "console" in settings.otp_channels and sharing(settings.otp_store_url) == "network":
+            raise startup.BadSettings([CONSOLE])
         set_up(settings.otp_log_level)
-        for line in startup.prepare(settings):
+        for line in startup.common_advice(settings) + startup.prepare(settings):
             log.warning(line)
         _work(args.kind, keyring.held(settings))
     except startup.BadSettings as error:
@@ -46,6 +52,5 @@ def _run(args: argparse.Namespace) -> int:
 
 def _work(kind: str, settings: Settings) -> None:
     stopping = Event()
-    for end in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(end, lambda *_: stopping.set())
+    at_end(stopping.set)
     load_object(f"otp_app.workers.{kind}:run", "worker")(settings, stopping)

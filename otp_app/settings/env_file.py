@@ -21,7 +21,7 @@ LARGEST = 1_000_000  # bytes
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: characters that no text editor puts into such a file, and that programs read in different ways
 _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(?!\n)")
-_OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY)"
+_OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY|DATABASE_URL)"
 #: another assignment within a value that has no quotes
 _SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:]", re.ASCII)
 #: a setting at the end of a comment, where a file that had no last line break was appended to: behind what ends a word

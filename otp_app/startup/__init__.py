@@ -173,8 +173,12 @@ def advice(settings: Settings) -> list[str]:
         if getattr(model, found.name) != found.default and not found.setting.always
     ]
     of_apis = [line for api in apis.known(settings.otp_apis) for line in api.advice(settings)]
-    own = READER.unknown_names() + _proxies(settings) + _guessing(settings)
-    return own + without_api + of_apis + channels.advice(settings)
+    return _proxies(settings) + without_api + of_apis + common_advice(settings)
+
+
+def common_advice(settings: Settings) -> list[str]:
+    """Return those lines that concern workers too."""
+    return READER.unknown_names() + _guessing(settings) + channels.advice(settings)
 
 
 def _guessing(settings: Settings) -> list[str]:

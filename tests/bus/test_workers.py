@@ -1,6 +1,8 @@
 """Workers at a real RabbitMQ while it, they, or the way between them breaks: nothing is lost, nothing is sent twice."""
 
 import json
+import os
+import signal
 from contextlib import ExitStack
 from threading import Thread
 
@@ -57,9 +59,10 @@ def test_a_worker_killed_between_send_and_ack(rabbit, start, open_publisher, fak
 
 
 def test_a_worker_that_is_asked_to_end_finishes(rabbit, start, open_publisher, fake_twilio):
-    """What it has begun is sent, told and acknowledged; the rest waits for another one."""
+    """What it has begun is sent, told and acknowledged; the rest waits for another one. SIGHUP asks for no end."""
     history, numbers, ended = History(), fresh_numbers(), []
     worker = start(OTP_AMQP_CONSUMERS="1")
+    os.kill(worker.pid, signal.SIGHUP)
     stopping = Thread(target=lambda: ended.append(worker.stop()))
     fake_twilio.on_message = lambda _: stopping.start()
     publisher = open_publisher(rabbit.url())

@@ -34,6 +34,8 @@ BROKEN = {
     "a setting behind a secret": b"TWILIO_AUTH_TOKEN=abcdefgh12345678OTP_COUNTRIES=US",
     "a setting behind a path": b"OTP_STORE_URL=sqlite:///var/otp.dbREDIS_HOST=US",
     "a setting behind a comment": b"# where we sendOTP_COUNTRIES=US",
+    "a database behind a comment": b"# where users areDATABASE_URL=sqlite:///users.db",
+    "a database behind a value": b"OTP_APP_NAME=ShopDATABASE_URL=sqlite:///users.db",
     "a setting behind the comment of another": b"OTP_APP_NAME=Shop # oursOTP_COUNTRIES=US",
     "a setting behind the comment of a text in quotes": b"OTP_APP_NAME='Shop' # oursOTP_COUNTRIES=US",
     "a setting behind the end of a sentence": b"# Only these.OTP_COUNTRIES=US",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from otp_app.apis.grpc.phoneotp_pb2_grpc import add_PhoneOTPServiceServicer_to_s
 from otp_app.apis.grpc.servicer import PhoneOtp
 from otp_app.apis.grpc.settings import GrpcSettings
 from otp_app.logs import log
+from otp_app.signals import at_end
 from otp_app.wiring import Services
 
 GRACE = 30.0  # seconds that calls have to finish
@@ -47,8 +47,7 @@ def serve(services: Services) -> None:
     ended = threading.Event()
     with opened(services, ended) as server:
         where = _listen(server, services.settings.of(GrpcSettings))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ended.set())
+        at_end(ended.set)
         server.start()
         log.info("gRPC %s", where)
         while not ended.wait(0.5):  # a signal that reached a thread of grpc's wakes nobody here

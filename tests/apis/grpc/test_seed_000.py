@@ -1,6 +1,7 @@
 """Seed 000: its names, its environment and its calls, with a real server and client and the stand-in for Twilio."""
 
 import ctypes
+import os
 import re
 import signal
 import subprocess
@@ -140,8 +141,10 @@ def test_a_stop_under_load_loses_nothing(provider, tmp_path):
 
 
 def test_a_signal_to_any_thread_ends_it(provider, tmp_path):
-    """Linux may give one that is for the process to a thread of grpc's."""
+    """Linux may give one that is for the process to a thread of grpc's. SIGHUP ends nothing."""
     with RunningGrpc(tmp_path, **environment(provider)) as server, server.client() as client:
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(lambda: "HUP does nothing here" in server.log(), "a line on the signal")
         client.verify("+14155552671", "123456")
         thread = max(int(task.name) for task in Path(f"/proc/{server.pid}/task").iterdir())
         assert thread != server.pid
