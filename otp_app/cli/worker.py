@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
+from functools import partial
 from threading import Event
 
 from otp_app import startup
-from otp_app.core.errors import OtpError
-from otp_app.logs import log, set_up
+from otp_app.cli import starting
 from otp_app.plugins.loading import load_object
-from otp_app.settings import Settings, keyring
+from otp_app.settings import Settings
 from otp_app.signals import at_end
 from otp_app.store import sharing
 
@@ -31,23 +29,16 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    try:
-        settings = startup.load()
-        if not settings.otp_amqp_url:
-            raise startup.BadSettings([NO_BROKER])
-        if args.kind == "otp" and "console" in settings.otp_channels and sharing(settings.otp_store_url) == "network":
-            raise startup.BadSettings([CONSOLE])
-        set_up(settings.otp_log_level)
-        for line in startup.common_advice(settings) + startup.prepare(settings):
-            log.warning(line)
-        _work(args.kind, keyring.held(settings))
-    except startup.BadSettings as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
-        return os.EX_CONFIG
-    except (OtpError, ValueError, keyring.BadKeyFile) as error:
-        print(error, file=sys.stderr)
-        return os.EX_TEMPFAIL if isinstance(error, OtpError) else os.EX_CONFIG
-    return os.EX_OK
+    return starting.run(partial(_load, args.kind), partial(_work, args.kind), startup.common_advice)
+
+
+def _load(kind: str) -> Settings:
+    settings = startup.load()
+    if not settings.otp_amqp_url:
+        raise startup.BadSettings([NO_BROKER])
+    if kind == "otp" and "console" in settings.otp_channels and sharing(settings.otp_store_url) == "network":
+        raise startup.BadSettings([CONSOLE])
+    return settings
 
 
 def _work(kind: str, settings: Settings) -> None:

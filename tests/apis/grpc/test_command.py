@@ -12,9 +12,10 @@ import pytest
 from otp_app import startup
 from otp_app.apis import COMMANDS, load_command
 from otp_app.apis.grpc import api
-from otp_app.cli import serve
+from otp_app.cli import starting
 from otp_app.startup import BadSettings
 from otp_app.store import MemoryStore
+from otp_app.wiring import build
 from tests.apis.grpc.calling import OK, Client
 from tests.apis.grpc.running import RunningGrpc
 from tests.command import run
@@ -37,7 +38,7 @@ def faults(**environ):
 def folder(tmp_path, monkeypatch):
     """Commands run in a folder of their own, and leave the log to pytest."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(serve, "set_up", lambda _: None)
+    monkeypatch.setattr(starting, "set_up", lambda _: None)
 
 
 @pytest.mark.parametrize("more", [{}, {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}])
@@ -96,7 +97,7 @@ def test_a_store_that_is_away_may_be_replaced_by_memory(monkeypatch):
     given = {"OTP_STORE_URL": "redis://127.0.0.1:1/0", "OTP_STORE_FALLBACK": "memory", **KEYS}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    with closing(serve._opened("grpc")) as services:
+    with closing(build(starting.prepared(startup.load(command="grpc")))) as services:
         assert isinstance(services.store, MemoryStore)
         assert services.settings.otp_store_fallback == ""
 
@@ -127,8 +128,9 @@ from otp_app import create_app, startup
 create_app(startup.load({"OTP_STORE_URL": "memory://", "OTP_GRPC_PORT": "50052"}))
 """
 COMMAND = """
-from otp_app.cli.serve import _opened
-_opened("grpc").close()
+from otp_app import startup
+from otp_app.cli import serve, starting
+serve.build(starting.prepared(startup.load(command="grpc"))).close()
 import otp_app.apis.grpc.server
 """
 
