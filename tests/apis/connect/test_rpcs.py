@@ -1,6 +1,7 @@
 """What each RPC answers, and who may call it."""
 
 import gzip
+import tracemalloc
 
 import pytest
 from sqlalchemy import text
@@ -184,6 +185,19 @@ def test_a_body_may_be_packed(desk):
         b"": 400,
     }.items():
         assert desk.rpc("SignupWithPhoneNumber", bad, **how).status_code == status
+
+
+def test_no_more_is_unpacked_than_a_body_may_have(desk):
+    """A packed body of the longest length would take 8 MB, and a hundred at once 800."""
+    how = {"CONTENT_TYPE": "application/json", "HTTP_CONTENT_ENCODING": "gzip"}
+    body = gzip.compress(b" " * 5_000_000)
+    desk.rpc("SignupWithPhoneNumber", body, **how)
+    tracemalloc.start()
+    try:
+        assert desk.rpc("SignupWithPhoneNumber", body, **how).status_code == 413
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("body", [b"\x0a\xff", b"\xff", b"\x08\x01\x0a"])
