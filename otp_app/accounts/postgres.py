@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, create_engine
+import psycopg
+from sqlalchemy import Engine, ExceptionContext, create_engine, event
 
 from otp_app.connections.postgres import Connection, check
 
 #: Seconds: a statement that we gave up must not continue there, and a change that was answered is on the disk.
 SETTINGS = """
     SELECT set_config('statement_timeout', '400', false), set_config('synchronous_commit',
-        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+        CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+        set_config('default_transaction_isolation', 'read committed', false)
 """
+
+
+#: SQLSTATE: read-only, no right, no such table, which are settings of a session too
+OF_SESSIONS = ("25006", "42501", "42P01")
 
 
 def engine(url: str, connections: int, wait: float) -> Engine:
@@ -26,7 +32,16 @@ def engine(url: str, connections: int, wait: float) -> Engine:
         db.commit()
         return db
 
-    return create_engine(
+    made = create_engine(
         "postgresql+psycopg://", creator=connect, pool_pre_ping=True,
         pool_size=connections, max_overflow=0, pool_timeout=wait,
     )  # fmt: skip
+    event.listen(made, "handle_error", _begin_anew)
+    return made
+
+
+def _begin_anew(context: ExceptionContext) -> None:
+    """Replace all connections after a fault that each session may have kept, and that would outlast its cause there."""
+    error = context.original_exception
+    if isinstance(error, psycopg.Error) and error.sqlstate in OF_SESSIONS:
+        context.is_disconnect = True

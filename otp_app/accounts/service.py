@@ -30,6 +30,7 @@ from otp_app.core.service import VerificationService
 
 NOTES_KEPT = 90 * DAY  # seconds
 NOTES_SHOWN = 100
+DELETED = "The account was deleted"
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
 _EMAIL = re.compile(r"([^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,189})?")
 
@@ -171,16 +172,14 @@ class Accounts:
 
     def update_profile(self, session: Session, name: str | None = None, email: str | None = None) -> User:
         """Change what is given, "" to nothing, and return the user as it is now. Raises InvalidInput."""
-        user = session.user
-        changed = replace(
-            user, name=user.name if name is None else name, email=user.email if email is None else email
-        )
-        _check_profile(changed.name, changed.email)
+        _check_profile(name or "", email or "")
+        values = {"of_id": session.user.id, "new_name": name, "new_email": email}
         with self._db.writing() as db:
-            values = {"of_id": user.id, "new_name": changed.name, "new_email": changed.email}
-            self._change(db, sql.CHANGE_PROFILE, values)
-            self._note(db, user.id, "update_profile")
-        return changed
+            changed = db.execute(sql.CHANGE_PROFILE, values).first()
+            if changed is None:
+                raise NoSession(DELETED)
+            self._note(db, session.user.id, "update_profile")
+        return User(changed.id, changed.phone_number, changed.name, changed.email)
 
     def send_change_code(self, session: Session, phone_number: str, request: SendRequest) -> FreshSendResult:
         """Send a code to the number that the user wants to change to. Raises InvalidInput, and what send raises."""
@@ -239,7 +238,9 @@ class Accounts:
         with self._db.writing() as db:
             user_id = db.execute(sql.SIGN_UP_AGAIN, again).scalar()
             if user_id is None:
-                user_id = db.execute(sql.SIGN_UP, new).scalar_one()
+                user_id = _added(db, new) or db.execute(sql.SIGN_UP_AGAIN, again).scalar()
+            if user_id is None:
+                raise UserExists("phone number already exists")
             self._note(db, user_id, "signup")
 
     def _begin_session(self, db: Connection, user_id: int, event: str) -> str:
@@ -260,12 +261,21 @@ class Accounts:
     def _change(self, db: Connection, statement: Any, values: dict[str, Any]) -> None:
         """Change a user who may have been deleted since the session was looked up."""
         if not db.execute(statement, values).rowcount:
-            raise NoSession("The account was deleted")
+            raise NoSession(DELETED)
 
     def _note(self, db: Connection, user_id: int, event: str) -> None:
         now = self._now()
         db.execute(sql.FORGET_NOTES, {"of_user": user_id, "before": int(now - NOTES_KEPT)})
         db.execute(sql.NOTE, {"user_id": user_id, "event": event, "at": now})
+
+
+def _added(db: Connection, new: dict[str, Any]) -> int | None:
+    """Return the id of a new user; None where another request was faster."""
+    try:
+        with db.begin_nested():
+            return db.execute(sql.SIGN_UP, new).scalar_one()  # type: ignore[no-any-return]
+    except IntegrityError:
+        return None
 
 
 def _check_profile(name: str, email: str) -> None:

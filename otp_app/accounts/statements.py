@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, bindparam, delete, false, insert, select, true, update
+from sqlalchemy import BindParameter, bindparam, delete, false, func, insert, select, true, update
 
 from otp_app.accounts.tables import activity, sessions, users
 
@@ -24,9 +24,15 @@ SIGN_UP_AGAIN = (
 SIGN_UP = insert(users).returning(users.c.id)
 #: :phone -> the id of the user, verified from now on
 VERIFY = update(users).where(users.c.phone_number == _PHONE).values(is_verified=true()).returning(users.c.id)
-#: :of_id, :new_name, :new_email
+#: :of_id, and :new_name, :new_email, of which None leaves what is there -> the user
 CHANGE_PROFILE = (
-    update(users).where(users.c.id == _ID).values(name=bindparam("new_name"), email=bindparam("new_email"))
+    update(users)
+    .where(users.c.id == _ID)
+    .values(
+        name=func.coalesce(bindparam("new_name"), users.c.name),
+        email=func.coalesce(bindparam("new_email"), users.c.email),
+    )
+    .returning(*_USER)
 )
 #: :of_id, :new_phone
 CHANGE_NUMBER = update(users).where(users.c.id == _ID).values(phone_number=bindparam("new_phone"))

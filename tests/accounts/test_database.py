@@ -190,6 +190,20 @@ def test_postgres_that_restarted_is_noticed_before_a_connection_is_used(postgres
         bureau.database.ping()
 
 
+def test_postgres_that_was_read_only_is_used_again(postgres_server, open_bureau):
+    """Sessions that began meanwhile stay read-only: they are replaced."""
+    bureau = open_bureau(postgres_server.new_url())
+    _, token = bureau.signed_up()
+    name = bureau.url.rpartition("/")[2]
+    with postgres_server.client() as db:
+        db.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        bureau.database._engine.dispose()
+        session = bureau.accounts.session(token)
+        fails(bureau, lambda: bureau.accounts.log_out(session))
+        db.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    bureau.accounts.log_out(session)
+
+
 # ---- packages
 
 

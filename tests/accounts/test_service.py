@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.accounts.errors import AccountsUnavailable, NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
+from otp_app.accounts.errors import NoSession, SessionNotFound, UserExists, UserNotFound, WrongCode
 from otp_app.accounts.service import Accounts, Note
 from otp_app.core.errors import InvalidInput, InvalidPhone, TooSoon
 from tests.accounts.conftest import REQUEST, TTL
+from tests.faults.load import at_once
 from tests.web.site import wrong
 
 DAY = 86_400
@@ -64,9 +65,16 @@ def test_whoever_has_not_verified_may_sign_up_again(bureau):
 def test_a_sign_up_that_a_verification_overtakes_changes_nothing(bureau):
     """The number became a user's between the look and the change."""
     number, token = bureau.signed_up()
-    with pytest.raises(AccountsUnavailable):
+    with pytest.raises(UserExists):
         bureau.accounts._keep_unverified(number, "Mallory", "")
     assert bureau.accounts.session(token).user.name == ""
+
+
+def test_sign_ups_at_once_are_all_kept(bureau):
+    """Each is told that its code will come."""
+    number = bureau.number()
+    at_once(8, lambda _: bureau.accounts._keep_unverified(number, "Ann", ""))
+    assert bureau.rows("SELECT count(*), min(name) FROM accounts_users") == [(1, "Ann")]
 
 
 def test_a_limit_leaves_nothing_behind(bureau):
@@ -216,6 +224,14 @@ def test_a_profile_changes_by_what_is_given(bureau):
     assert (session.user.name, session.user.email) == ("Ann", "ann@example.com")
     assert bureau.accounts.update_profile(session, email="").name == "Ann"
     assert done(bureau, session) == ["update_profile", "login", "update_profile", "verify", "signup"]
+
+
+def test_a_profile_keeps_what_another_request_has_changed_meanwhile(bureau):
+    """The one that began before knows the old email."""
+    session = bureau.session()
+    bureau.accounts.update_profile(session, email="ann@example.com")
+    user = bureau.accounts.update_profile(session, "Ann")
+    assert (user.name, user.email) == ("Ann", "ann@example.com")
 
 
 def test_a_number_changes_with_a_proof_of_the_new_one(bureau):
