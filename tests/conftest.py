@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from otp_app.apis import APIS
@@ -20,6 +21,10 @@ from tests.services import Postgres, Redis, postgres_programs
 from tests.spreading import ByServer, long_first
 from tests.web.documented import PROOF_KEYS
 from tests.web.site import Site
+
+# A busy machine makes examples slowly, which says nothing about what they are tried on.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 
 def absent(what: str) -> None:

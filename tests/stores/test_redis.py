@@ -304,7 +304,8 @@ def test_a_cluster_that_hangs_holds_no_call(cluster_server: Cluster, held_cluste
     """Neither before the first connection nor later, and a thread that waits does not wait for those before it."""
     with opened(cluster_server.new_url()) as store:
         if used:
-            together(8, lambda number: store.add(f"c{number}", 1, HOUR))
+            wait_until(lambda: answers(store.ping), "a store that works")
+            together(8, lambda number: answers(lambda: store.add(f"c{number}", 1, HOUR)))
         held_cluster()
         assert longest(store, 8) < BOUND
 

@@ -43,7 +43,7 @@ def run(server, folder, *options):
     ]  # fmt: skip
     ran = subprocess.run(
         command, cwd=folder, env={"PATH": os.environ["PATH"], "HOME": str(folder), "NO_PROXY": "*"},
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=1200,
     )  # fmt: skip
     return ran.returncode, ran.stdout + ran.stderr
 

@@ -65,6 +65,6 @@ def test_made_up_requests(sqlite_served, tmp_path, change):
         "--auth", f"{ACCOUNT}:{TOKEN}", "--checks", ",".join(CHECKS), "--max-examples", "50", "--seed", "1",
         "--generation-database", "none", "--no-color", "--warnings", "off",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sqlite_served.started()[0].status == "pending"
