@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pika import BasicProperties, BlockingConnection, URLParameters, spec
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelError
 
 from otp_app.bus.letters import EXCHANGE, LONGEST_ID, ROUTES, Letter, Route
 
 #: what a broker that is away, or does not do what it should, makes of any call
-FAULTS = (AMQPError, ChannelError, OSError)
+FAULTS = (AMQPError, ChannelError, AMQPConnectorException, OSError)  # the third: it takes connections and says nothing
 TIMEOUT = 2.0  # seconds for each step of a connection's start
 HEARTBEAT = 20  # seconds: longer than the longest send, during which nobody looks at the connection
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0  # seconds between two attempts to connect

@@ -1,5 +1,6 @@
 """What becomes of a message: done once, tried again, or dead with its reason. No broker is needed here."""
 
+import socket
 import struct
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pika.exceptions import StreamLostError
 from pika.frame import decode_frame
 from pika.spec import FRAME_HEADER, BasicProperties
 
+from otp_app.bus import connecting
 from otp_app.bus import consumer as consuming
-from otp_app.bus.connecting import letter_of
+from otp_app.bus.connecting import Broker, letter_of
 from otp_app.bus.letters import SENT, Letter
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
@@ -221,3 +223,15 @@ def test_a_send_whose_worker_died_is_not_repeated(desk):
     sends._send, desk.paper.sleeping = real, desk.site.clock.advance
     assert desk.take(letter)
     assert (len(desk.posted(SENT.key)), len(desk.site.channel.messages)) == (1, 0)
+
+
+# ---- connections
+
+
+def test_a_broker_that_takes_connections_and_says_nothing_is_away(monkeypatch):
+    """The time-out of its first words is a fault like the others."""
+    monkeypatch.setattr(connecting, "TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker = Broker(f"amqp://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(connecting.FAULTS), broker.channel():
+            pass
