@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import psycopg
 from sqlalchemy import Engine, ExceptionContext, create_engine, event
 
-from otp_app.connections.postgres import Connection, check
+from otp_app.connections.postgres import Connection, check, may_outlast
 
 #: Seconds: a statement that we gave up must not continue there, and a change that was answered is on the disk.
 SETTINGS = """
@@ -13,10 +12,6 @@ SETTINGS = """
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
         set_config('default_transaction_isolation', 'read committed', false)
 """
-
-
-#: SQLSTATE: read-only, no right, no such table, which are settings of a session too
-OF_SESSIONS = ("25006", "42501", "42P01")
 
 
 def engine(url: str, connections: int, wait: float) -> Engine:
@@ -42,6 +37,5 @@ def engine(url: str, connections: int, wait: float) -> Engine:
 
 def _begin_anew(context: ExceptionContext) -> None:
     """Replace all connections after a fault that each session may have kept, and that would outlast its cause there."""
-    error = context.original_exception
-    if isinstance(error, psycopg.Error) and error.sqlstate in OF_SESSIONS:
+    if may_outlast(context.original_exception):
         context.is_disconnect = True

@@ -19,6 +19,9 @@ PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name wh
     "LockNotAvailable": "its table is locked",
     "InsufficientPrivilege": "its user may not make or use our tables",
 }
+OF_THE_STATEMENT = (
+    psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled
+)  # fmt: skip
 
 
 class RateLimitedFilter(logging.Filter):
@@ -84,6 +87,14 @@ def public_reason(error: psycopg.Error) -> str:
     """Return the reason of a fault that callers and operators may read."""
     name = type(error).__name__
     return PUBLIC_REASONS.get(name, name)
+
+
+def may_outlast(error: BaseException) -> bool:
+    """Whether a fault may be the session's own (read-only, a cached plan) and outlast its cause: close the connection.
+
+    One of a value, a condition, a lock or a time limit is not.
+    """
+    return isinstance(error, psycopg.Error) and not isinstance(error, OF_THE_STATEMENT)
 
 
 def check(conninfo: str) -> None:

@@ -12,7 +12,16 @@ from threading import Lock
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from otp_app.connections.postgres import STATEMENT, TIMEOUT, Connection, NoAnswer, check, make_pool, public_reason
+from otp_app.connections.postgres import (
+    STATEMENT,
+    TIMEOUT,
+    Connection,
+    NoAnswer,
+    check,
+    make_pool,
+    may_outlast,
+    public_reason,
+)
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.stores.breaker import Breaker
@@ -21,7 +30,6 @@ LONG = 60.0  # seconds for the work of an operator, and for changing the schema
 CONNECTIONS = 10
 MIGRATIONS = sorted(Path(__file__).with_name("sql").glob("[0-9]*.sql"))
 LOCK = 0x4F5450  # of all servers that start at once one changes the schema: "OTP"
-LOCKED, CANCELED = "55P03", "57014"
 FROZEN = "OTPFR"  # the SQLSTATE of our own trigger
 #: The settings of each connection: a statement that we gave up must not continue there, and a change that was answered
 #: is on the disk. A stronger synchronous_commit, for replicas, stays.
@@ -96,7 +104,7 @@ class Pool:
             yield db
             self._answered = time.monotonic()
         except psycopg.Error as error:
-            if not _is_of_the_statement(error):
+            if error.sqlstate != FROZEN and may_outlast(error):
                 db.close()
                 if error.sqlstate:  # it came from the server, so it may come from each of its sessions
                     self._ill_at = time.monotonic()
@@ -156,14 +164,6 @@ def _long_transaction(db: Connection) -> Iterator[None]:
             yield
     finally:
         db.answer_timeout = TIMEOUT
-
-
-def _is_of_the_statement(error: psycopg.Error) -> bool:
-    """Whether a fault says nothing about the connection: our trigger, a lock, a time limit.
-
-    Every other state may be the session's own (read-only, a cached plan) and outlast its cause: it is closed.
-    """
-    return error.sqlstate in (FROZEN, LOCKED, CANCELED)
 
 
 def _has_news(db: Connection) -> bool:

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from otp_app.apis.users.directories import table
-from otp_app.connections.postgres import Connection, check, make_pool, public_reason
+from otp_app.connections.postgres import Connection, check, make_pool, may_outlast, public_reason
 from otp_app.core.errors import DirectoryUnavailable
 
 CONNECTIONS = 4  # a look-up takes less than a millisecond
@@ -53,7 +53,12 @@ class PostgresDirectory:
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
         self._pool.open()  # only the first does something
         with self._pool.connection() as db:
-            return db.execute(self._look_up, table.spellings(user_id)).fetchall()
+            try:
+                return db.execute(self._look_up, table.spellings(user_id)).fetchall()
+            except psycopg.Error as error:
+                if may_outlast(error):
+                    db.close()
+                raise
 
 
 def _configure(db: Connection) -> None:

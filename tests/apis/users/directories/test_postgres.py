@@ -105,6 +105,17 @@ def test_after_the_end(url):
         users.phone("ann")
 
 
+def test_sessions_that_kept_a_fault_are_not_used_again(postgres_server):
+    """Those that began while the database did not find its table: each is replaced once it has failed."""
+    found = postgres_server.new_url()
+    name = found.rpartition("/")[2]
+    with postgres_server.client(name) as db, closing(PostgresDirectory(found)) as users:
+        db.execute(f"{USERS}; ALTER DATABASE {name} SET search_path = elsewhere")
+        seconds_of_a_fault(users)
+        db.execute(f"ALTER DATABASE {name} RESET search_path")
+        assert until_found(users) == ANN
+
+
 @pytest.fixture
 def own_server():
     with postgres_folder() as folder:
