@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Connection, DateTime, String, column, exc, insert, inspect, select, table
+from sqlalchemy import Connection, DateTime, String, column, exc, insert, inspect, select, table
 
 from otp_app.accounts.database import Database, engine_of
 from otp_app.accounts.errors import AccountsUnavailable
@@ -19,7 +19,8 @@ from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
 
 BATCH = 500  # rows
-THEIR_USERS = select(column("phone_number", String), column("is_verified", Boolean)).select_from(table("users"))
+TRUE, FALSE = {"true", "t", "1"}, {"false", "f", "0", "none", ""}
+THEIR_USERS: Any = select(column("phone_number", String), column("is_verified")).select_from(table("users"))
 THEIR_ACTIVITY = select(
     column("phone_number", String), column("event_type", String), column("event_time", DateTime)
 ).select_from(table("user_activity"))
@@ -40,7 +41,7 @@ class Imported(NamedTuple):
 def import_accounts(source: str, target: str, now: int) -> Imported:
     """Copy users and activity from the database of one URL into that of another, all of it or nothing.
 
-    Raises ValueError for a URL that is none, AccountsUnavailable.
+    Raises ValueError for a URL or a truth value that is none, AccountsUnavailable.
     """
     theirs, database = engine_of(source, is_ours=False), Database(target)
     try:
@@ -59,7 +60,7 @@ def _import(theirs: Connection, ours: Connection, now: int) -> Imported:
     known = unreadable = 0
     for batch in _batches(theirs, THEIR_USERS):
         read = [(phone, is_verified) for number, is_verified in batch if (phone := _spelled(number))]
-        new = {phone: _user(phone, bool(is_verified), now) for phone, is_verified in read if phone not in seen}
+        new = {phone: _user(phone, is_verified, now) for phone, is_verified in read if phone not in seen}
         unreadable += len(batch) - len(read)
         known += len(read) - len(new)
         seen |= new.keys()
@@ -90,13 +91,21 @@ def _batches(theirs: Connection, statement: Any) -> Iterator[list[Any]]:
         yield batch
 
 
-def _user(phone: str, is_verified: bool, now: int) -> dict[str, Any]:
-    return {"phone_number": phone, "name": "", "email": "", "is_verified": is_verified, "created_at": now}
+def _user(phone: str, is_verified: object, now: int) -> dict[str, Any]:
+    return {"phone_number": phone, "name": "", "email": "", "is_verified": _read(is_verified), "created_at": now}
 
 
-def _spelled(number: str | None) -> str | None:
+def _read(is_verified: object) -> bool:
+    """Read a truth value; SQLite also has the texts that an export of PostgreSQL has. Raises ValueError."""
+    said = str(is_verified).lower()
+    if said not in TRUE | FALSE:
+        raise ValueError("is_verified of a user is neither true nor false: nothing was copied")
+    return said in TRUE
+
+
+def _spelled(number: object) -> str | None:
     try:
-        return spelling(number or "")
+        return spelling(number if isinstance(number, str) else "")
     except InvalidPhone:
         return None
 

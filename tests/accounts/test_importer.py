@@ -52,6 +52,19 @@ def theirs(request):
     return url
 
 
+@pytest.mark.parametrize("said", ["f", "FALSE", "0", "no"])
+def test_a_text_that_says_no_verifies_nobody(bureau, their_file, capsys, monkeypatch, said):
+    """SQLite has it after an export of PostgreSQL. What is neither true nor false ends the import."""
+    monkeypatch.setenv("DATABASE_URL", bureau.url)
+    with closing(sqlite3.connect(their_file)) as db, db:
+        db.execute("UPDATE users SET is_verified = ? WHERE id = 1", [said])
+        db.execute("UPDATE users SET is_verified = 't' WHERE id = 2")
+    ended = run(capsys, "accounts", "import", f"sqlite:///{their_file}")
+    assert bool(ended.status) == ("is_verified" in ended.error) == (said == "no")
+    numbers = [f"+1415555000{n}" for n in (1, 2)]
+    assert [bureau.accounts.is_registered(number) for number in numbers] == [False, said != "no"]
+
+
 def test_users_and_activity_come_over(bureau, theirs, capsys, monkeypatch):
     """Whoever was verified logs in, the others sign up; what is no number stays behind."""
     monkeypatch.setenv("DATABASE_URL", bureau.url)
