@@ -117,12 +117,18 @@ class Courier:
             settled = send_transitions.settle(ledger, now, send.id, delivery) if ledger else None
             return settled, None
 
-        try:
-            self._ledgers.change(dispatch.key, transition)
-        except (Busy, StoreUnavailable):
+        def lost() -> None:
             # The message was sent or refused, whatever the store says, and the caller gets that answer. The ledger
             # still shows a send without an outcome, which no rule takes for a refusal.
             self._notify(OutcomeLost(*_subject(dispatch), send.id))
+
+        if delivery.outcome == Outcome.SENT:
+            self._ledgers.note(dispatch.key, transition, lost)
+            return
+        try:
+            self._ledgers.change(dispatch.key, transition)
+        except (Busy, StoreUnavailable):
+            lost()
 
 
 def _next_dispatch(dispatch: Dispatch, ledger: Ledger, following: Send | None) -> Dispatch | None:

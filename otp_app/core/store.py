@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -56,6 +57,21 @@ class Store(Protocol):
     @abstractmethod
     def close(self) -> None:
         """Close connections and end threads. Changes already answered are kept."""
+
+
+@runtime_checkable
+class SwapsLater(Protocol):
+    """A store that also makes swaps for which no caller waits."""
+
+    @abstractmethod
+    def swap_later(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, then: Callable[[Swap | None], None]
+    ) -> None:
+        """Make this swap soon, and call `then` with its answer; with None where it certainly was not made.
+
+        What this process reads or swaps under the key from now on comes after it. The process may end before it is
+        made. `then` must return soon, and raise nothing. Raises StoreUnavailable: it will not be made.
+        """
 
 
 @runtime_checkable

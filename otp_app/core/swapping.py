@@ -16,7 +16,7 @@ from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.store import Store
+from otp_app.core.store import Store, Swap, SwapsLater
 from otp_app.core.upkeep import corrected, lifetime
 
 MOST_LOSSES = 16
@@ -101,7 +101,8 @@ class Ledgers:
 
     def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
         self._store, self._clock, self._policy = store, clock, policy
-        self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there
+        self._later = store if isinstance(store, SwapsLater) else None
+        self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
         # Requests of one process for one number queue here instead of losing swaps to each other.
         self._locks = tuple(Lock() for _ in range(STRIPES))
 
@@ -115,14 +116,65 @@ class Ledgers:
 
         Raises what the transition raises (nothing changed then), Busy after too many lost swaps, StoreUnavailable.
         """
+        step: Step[Answer] = partial(self._step, transition)
+        turn = self._take_turn(key)
+        try:
+            return self._change(key, step)
+        finally:
+            turn.release()
+
+    def note(self, key: str, transition: Transition[None], lost: Callable[[], None]) -> None:
+        """Apply a transition that may be lost with the process: where the store can, without waiting for it.
+
+        What this process reads or changes under the key from now on comes after it. `lost` is called, perhaps later and
+        in another thread, where the store could not make the change.
+        """
+        try:
+            self._note(key, partial(self._step, transition), lost)
+        except (Busy, StoreUnavailable):
+            lost()
+
+    def _note(self, key: str, step: Step[None], lost: Callable[[], None]) -> None:
+        turn = self._take_turn(key)
+        try:
+            expected = self._recent.get(key)
+            if self._later and expected:
+                self._swap_later(self._later, key, step, expected, lost)
+            else:
+                self._change(key, step)
+        finally:
+            turn.release()
+
+    def _take_turn(self, key: str) -> Lock:
+        """Return the lock of this key, for the caller to release. Raises Busy."""
         lock = self._locks[hash(key) % STRIPES]
         if not lock.acquire(timeout=LOCK_TIMEOUT):
             raise Busy(BUSY, retry_after=1.0)
-        try:
-            step, expected = partial(self._step, transition), self._recent.get(key)
-            return change(self._store, key, step, expected, proven=False, busy=BUSY, on_swap=self._remember)
-        finally:
-            lock.release()
+        return lock
+
+    def _change(self, key: str, step: Step[Answer]) -> Answer:
+        expected = self._recent.get(key)
+        return change(self._store, key, step, expected, proven=False, busy=BUSY, on_swap=self._remember)
+
+    def _swap_later(
+        self, store: SwapsLater, key: str, step: Step[None], expected: bytes | None, lost: Callable[[], None]
+    ) -> None:
+        """Give the store the swap; and another one, from what is there instead, each time that it loses."""
+        made = step(expected)
+        if isinstance(made, Keep):
+            return
+
+        def then(swap: Swap | None) -> None:
+            try:
+                if swap is None:
+                    lost()
+                elif not swap.won or isinstance(made, Repair):
+                    self._swap_later(store, key, step, swap.found, lost)
+            except StoreUnavailable:
+                lost()
+
+        self._remember(key, made.value)
+        store.swap_later(key, expected, made.value, made.ttl, then)
 
     def _step(self, transition: Transition[Answer], stored: bytes | None) -> Keep[Answer] | Write[Answer] | Repair:
         now, found = self._clock(), _read(stored)

@@ -123,6 +123,32 @@ class DictStore:
         return count + amount
 
 
+class LaterStore(DictStore):
+    """Makes later swaps only when this process calls next: should it die first (`later` cleared), they are lost."""
+
+    def __init__(self, clock: FakeClock, *, forgets: bool = True) -> None:
+        super().__init__(clock, forgets=forgets)
+        self.later: list[Callable[[], None]] = []
+
+    def swap_later(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, then: Callable[[Swap | None], None]
+    ) -> None:
+        self.later.append(lambda: then(self._swap(key, old, new, ttl)))
+
+    def get(self, key: str) -> bytes | None:
+        self.catch_up()
+        return super().get(key)
+
+    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
+        self.catch_up()
+        return super().swap(key, old, new, ttl)
+
+    def catch_up(self) -> None:
+        """Make what waits."""
+        while self.later:
+            self.later.pop(0)()
+
+
 class FakeChannel:
     """Keeps every message; answers as scripted, then `SENT` for ever."""
 
@@ -162,9 +188,10 @@ class World:
     forgetful: bool = True  # the store forgets what has lived its time
     random: random.Random = field(default_factory=lambda: random.Random(7))
     events: list[Event] = field(default_factory=list)
+    stores: type[DictStore] = DictStore
 
     def __post_init__(self) -> None:
-        self.store = DictStore(self.clock, forgets=self.forgetful)
+        self.store = self.stores(self.clock, forgets=self.forgetful)
         self.channels = self.channels or (FakeChannel(),)
         self.listeners: list[Listener] = [self.events.append]
         self.on_approved: list[ApprovalListener] = []

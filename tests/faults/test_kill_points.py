@@ -69,6 +69,21 @@ def test_after_the_post_before_the_settle(mortal: Mortal) -> None:
     assert mortal.clients.faults() == []
 
 
+def test_after_the_answer_before_the_outcome_is_on_the_disk(clients: Callable[..., Clients]) -> None:
+    """SQLite stores that a message was sent soon after the answer: a death in between takes nothing else along."""
+    busy = clients()
+    for number in (busy.next_number() for _ in range(ROUNDS)):
+        sent = busy.send(number)
+        os.kill(busy.server.worker_pids()[0], signal.SIGKILL)
+        assert sent.accepted
+        wait_until(busy.server.healthy, "a new worker")
+        assert busy.send(number).status == 429
+        code = busy.provider.code(number)
+        assert [busy.attempt(number, code).status for _ in range(2)] == [200, 400]
+        assert [post.number for post in busy.provider.posts].count(number) == 1
+    assert busy.faults() == []
+
+
 def test_while_the_provider_answers(clients: Callable[..., Clients], fake_twilio: Provider) -> None:
     """A worker that dies between the provider's yes and its own reading of it leaves a code that works once."""
     busy = clients()

@@ -76,7 +76,7 @@ def test_no_connection_is_open_in_a_child_before_it_uses_the_store(store: Sqlite
 def test_a_child_makes_none_of_its_parents_changes(store: SqliteStore) -> None:
     """Nor waits for a lock that one of the parent's threads had at that moment."""
     writer = store._writer
-    with writer._ready:
+    with writer._lock:
         writer._waiting.append(_Change(lambda db: db.execute("INSERT INTO entries VALUES ('ghost', 'a', 1e12)")))
         ended = status(forked(lambda: put(store, "child") and store.get("ghost") is None))
         writer._waiting.clear()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.core.store import Swap
 from otp_app.stores.sqlite import writer as sqlite_writer
 from otp_app.stores.sqlite.file import CONNECTION_TIMEOUT
 from otp_app.stores.sqlite.store import LOCK_TIMEOUT, WRITE_TIMEOUT, SqliteStore
@@ -167,6 +168,93 @@ def test_a_thread_that_died_is_replaced(store: SqliteStore) -> None:
     until(lambda: dead and not dead.is_alive())
     store._writer._write_timeout = 5
     assert put(store, "k")
+
+
+# ---- changes that no caller waits for
+
+
+def later(store: SqliteStore, new: bytes = b"b") -> list[Swap | None]:
+    """Put a value in the place of `a`, later; the list gets the answer."""
+    answers: list[Swap | None] = []
+    store.swap_later("k", b"a", new, HOUR, answers.append)
+    return answers
+
+
+def test_a_later_swap_is_made_soon(store: SqliteStore) -> None:
+    """While the writer sleeps, and while it still waits for company."""
+    put(store, "k")
+    until(lambda: store._writer._asleep)
+    for old, new in ((b"a", b"b"), (b"b", b"a")):
+        answers: list[Swap | None] = []
+        store.swap_later("k", old, new, HOUR, answers.append)
+        until(lambda answers=answers: answers)
+        assert answers == [Swap(won=True, found=new)]
+
+
+def test_who_reads_or_swaps_after_a_later_swap_finds_it_made(store: SqliteStore) -> None:
+    put(store, "k")
+    answers, found = [], []
+    with writer_held(store):
+        answers += [later(store)]
+        reader = in_thread(lambda: found.append(store.get("k")))
+        until(lambda: len(store._writer._waiting) == 2)
+    reader.join()
+    assert (found, answers) == ([b"b"], [[Swap(won=True, found=b"b")]])
+    with writer_held(store):
+        store.swap_later("k", b"b", b"c", HOUR, lambda _: None)
+        store.swap_later("other", None, b"b", HOUR, lambda _: None)
+        swapper = waiting(store, [lambda: found.append(store.swap("k", b"c", b"d", HOUR).found)])
+    swapper[0].join()
+    assert found == [b"b", b"d"]
+
+
+def test_a_later_swap_that_loses_says_what_is_there(store: SqliteStore) -> None:
+    store.swap("k", None, b"z", HOUR)
+    answers = later(store)
+    assert store.get("k") == b"z"
+    until(lambda: answers)
+    assert answers == [Swap(won=False, found=b"z")]
+
+
+def test_a_later_swap_of_a_group_that_fails_is_not_made_and_says_so(store: SqliteStore) -> None:
+    put(store, "k")
+    with writer_held(store):
+        answers = later(store)
+        threads = waiting(store, [lambda: refused(lambda: store._writer.do(lambda db: db.execute("SELECT nowhere")))])
+    threads[0].join()
+    until(lambda: answers)
+    assert answers == [None]
+    assert store.get("k") == b"a"
+    assert not store._writer.is_later("k")
+
+
+def test_a_later_swap_waits_for_the_commit_of_another_change(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "SOON", 30)
+    statements: list[str] = []
+    store._writer.do(lambda db: db.set_trace_callback(statements.append))
+    put(store, "k")
+    until(lambda: statements.count("COMMIT") == 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(store._writer, "_ring", lambda: pytest.fail("the writer is not to be woken"))
+        answers = later(store)
+    assert put(store, "other")
+    until(lambda: answers)
+    assert statements.count("COMMIT") == 3
+
+
+def test_close_makes_a_later_swap(path: Path, store: SqliteStore) -> None:
+    put(store, "k")
+    answers = later(store)
+    store.close()
+    assert answers == [Swap(won=True, found=b"b")]
+    assert "closed" in refused(lambda: later(store))[0]
+    with closing(SqliteStore(f"sqlite:///{path}")) as again:
+        assert again.get("k") == b"b"
+
+
+# ---- its end
 
 
 def test_close_makes_the_changes_that_wait(path: Path, store: SqliteStore) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
-from otp_app.core.store import Store, Swap
+from otp_app.core.store import Store, Swap, SwapsLater
 from otp_app.stores.sqlite import moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
@@ -56,7 +56,7 @@ SWEEP_COUNTERS = """
 """
 
 
-class SqliteStore(Store, Movable):
+class SqliteStore(Store, SwapsLater, Movable):
     """The store of `sqlite:///relative/path` or `sqlite:////absolute/path`; `?synchronous=NORMAL` or `OFF` relaxes it.
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
@@ -84,8 +84,12 @@ class SqliteStore(Store, Movable):
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
-        with self._reader as db:
-            frozen, value = moving.frozen(db), _get(db, key, self._clock())
+        look = partial(_look, key, self._clock())
+        if self._writer.is_later(key):
+            frozen, value = self._writer.do(look)
+        else:
+            with self._reader as db:
+                frozen, value = look(db)
         if frozen and not frozen.holds:
             raise StoreUnavailable(frozen.message)
         return value
@@ -94,6 +98,13 @@ class SqliteStore(Store, Movable):
         """Replace `old` by `new`; see core.store.Store."""
         now = self._clock()
         return self._writer.do(partial(_swap, key, old, new, now, now + ttl))
+
+    def swap_later(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, then: Callable[[Swap | None], None]
+    ) -> None:
+        """Replace `old` by `new` soon; see core.store.SwapsLater."""
+        now = self._clock()
+        self._writer.do_later(key, partial(_swap, key, old, new, now, now + ttl), then)
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
@@ -208,6 +219,10 @@ def _parse(url: str) -> tuple[Path, str]:
 def _get(db: sqlite3.Connection, key: str, now: float) -> bytes | None:
     rows = db.execute(GET, (key, now)).fetchall()
     return rows[0][0] if rows else None
+
+
+def _look(key: str, now: float, db: sqlite3.Connection) -> tuple[Freeze | None, bytes | None]:
+    return moving.frozen(db), _get(db, key, now)
 
 
 def _swap(key: str, old: bytes | None, new: bytes | None, now: float, end: float, db: sqlite3.Connection) -> Swap:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from threading import Condition, Lock, Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.stores.sqlite.file import Connection, File
 
 MOST_WAITING = 1024
+SOON = 0.05  # seconds after which a change is made that no caller waits for, if no other took it along
 
 T = TypeVar("T")
 
@@ -29,7 +30,9 @@ class Writer:
         A change that the writer has not taken within `write_timeout` seconds is withdrawn and never made.
         """
         change = _Change(work)
-        self._accept(change)
+        with self._lock:
+            self._accept(change)
+            self._ring()
         if not change.done.acquire(timeout=self._write_timeout):
             self._withdraw(change)
         if change.error:
@@ -37,37 +40,59 @@ class Writer:
         answer: T = change.answer
         return answer
 
+    def do_later(self, key: str, work: Callable[[sqlite3.Connection], T], then: Callable[[T | None], None]) -> None:
+        """Do the work within SOON seconds, before all that is given later, and without waiting for it.
+
+        When it is committed, the writer calls `then` with what it returned; None where it failed. Raises
+        StoreUnavailable: it will not be done. The process may end before it is done.
+        """
+        with self._lock:
+            change = _LaterChange(key, work, then)
+            self._accept(change)
+            self._later[key] = change
+            if self._asleep:
+                self._ring()
+
+    def is_later(self, key: str) -> bool:
+        """Whether work of `do_later` for this key is not yet committed."""
+        return key in self._later
+
     def close(self) -> None:
         """Make the waiting changes, end the thread, close the file."""
-        with self._ready:
+        with self._lock:
             self._closed = True
-            self._ready.notify()
+            self._ring()
         if self._thread:
             self._thread.join()
         self._connection.close()
 
     def _begin(self) -> None:
-        self._ready, self._waiting = Condition(Lock()), list[_Change]()
+        self._lock, self._waiting = Lock(), list[_Change]()
+        self._later: dict[str, _LaterChange] = {}  # the last one of each key
+        self._bell, self._asleep = Lock(), False  # the thread sleeps until someone unlocks the bell
+        self._bell.acquire()
         self._thread: Thread | None = None
 
+    def _ring(self) -> None:
+        if self._bell.locked():
+            self._bell.release()
+
     def _accept(self, change: _Change) -> None:
-        with self._ready:
-            if self._closed:
-                raise StoreUnavailable("The store is closed")
-            if len(self._waiting) >= MOST_WAITING:
-                raise StoreUnavailable("The store is not available (too many changes wait)")
-            if not (self._thread and self._thread.is_alive()):
-                thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:
-                    raise StoreUnavailable("The store is not available (no thread can be started)") from error
-                self._thread = thread
-            self._waiting.append(change)
-            self._ready.notify()
+        if self._closed:
+            raise StoreUnavailable("The store is closed")
+        if len(self._waiting) >= MOST_WAITING:
+            raise StoreUnavailable("The store is not available (too many changes wait)")
+        if not (self._thread and self._thread.is_alive()):
+            thread = Thread(target=self._run, name="sqlite-writer", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise StoreUnavailable("The store is not available (no thread can be started)") from error
+            self._thread = thread
+        self._waiting.append(change)
 
     def _withdraw(self, change: _Change) -> None:
-        with self._ready:
+        with self._lock:
             if change not in self._waiting:
                 raise StoreUnavailable("The store did not answer in time: the change may have been made")
             self._waiting.remove(change)
@@ -89,19 +114,34 @@ class Writer:
                 group = group or self._take()
                 for change in group:
                     change.error = StoreUnavailable(str(error))
-            for change in group:
-                change.done.release()
+            self._finish(group)
 
     def _something_waits(self) -> bool:
-        with self._ready:
-            while not self._waiting and not self._closed:
-                self._ready.wait()
-            return bool(self._waiting)
+        """Sleep until there is a change to make; return False where no more will come."""
+        self._bell.acquire(timeout=SOON)
+        while True:
+            with self._lock:
+                self._asleep = not (self._waiting or self._closed)
+                if not self._asleep:
+                    return bool(self._waiting)
+            self._bell.acquire()
 
     def _take(self) -> list[_Change]:
-        with self._ready:
+        with self._lock:
+            self._bell.acquire(blocking=False)  # nothing is left to ring for
             group, self._waiting = self._waiting, []
             return group
+
+    def _finish(self, group: list[_Change]) -> None:
+        for change in group:
+            change.done.release()
+        later = [change for change in group if isinstance(change, _LaterChange)]
+        with self._lock:
+            for made in later:
+                if self._later.get(made.key) is made:
+                    del self._later[made.key]
+        for made in later:
+            made.then(None if made.error else made.answer)
 
 
 class _Change:
@@ -123,3 +163,13 @@ class _Change:
             raise
         except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             self.error = error
+
+
+class _LaterChange(_Change):
+    """A change that no caller waits for."""
+
+    __slots__ = ("key", "then")
+
+    def __init__(self, key: str, work: Callable[[sqlite3.Connection], Any], then: Callable[[Any], None]) -> None:
+        super().__init__(work)
+        self.key, self.then = key, then
