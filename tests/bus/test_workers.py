@@ -4,12 +4,14 @@ import json
 import os
 import signal
 from contextlib import ExitStack
+from itertools import count, islice
 from threading import Thread
 
 import pytest
 
-from otp_app.bus.letters import DEAD, REQUESTS, SENT
-from tests.bus.working import Worker, ask, bodies
+from otp_app.bus.letters import DEAD, EXCHANGE, REQUESTS, SENT
+from tests.bus.working import Repeating, Worker, ask, bodies
+from tests.faults.proxy import Proxy
 from tests.history import History, check
 from tests.phones import fresh_numbers
 from tests.running import wait_until
@@ -93,3 +95,39 @@ def test_a_broker_that_is_killed_and_started_again(rabbit, start, open_publisher
     assert bodies(rabbit, REQUESTS) == []
     assert faults(history, fake_twilio, rabbit, worker) == []
     assert {event.status for event in history.events} == {200, 503}
+
+
+def test_a_way_to_the_broker_that_breaks_again_and_again(rabbit, start, open_publisher, fake_twilio):
+    """Confirmations and acknowledgements are lost, so messages come again: told again, and not sent again."""
+    history, numbers, pieces = History(), fresh_numbers(), count(1)
+    with Proxy(rabbit.port) as proxy:
+        proxy.cut_after_request = lambda data: b"otp_to_auth" in data and next(pieces) % 3 == 0
+        worker = start(OTP_AMQP_URL=rabbit.url(port=proxy.port), OTP_RESEND_GAPS="")
+        publisher = open_publisher(rabbit.url())
+        asked = [next(numbers) for _ in range(20)]
+        for number in asked:
+            ask(publisher, number, history)
+        wait_until(lambda: set(asked) <= set(told(rabbit, 1)) and not bodies(rabbit, REQUESTS), "all of them told", 60)
+        assert worker.stop() == 0
+    assert next(pieces) > len(asked) + 1
+    assert len(fake_twilio.posts) == len(asked)
+    assert faults(history, fake_twilio, rabbit, worker) == []
+
+
+POISON = [b"", b"{", b"[]", b"\xff", b"[" * 9000, b'{"phone_number": 4}', b'{"phone_number": "' + b"1" * 9000 + b'"}']
+
+
+def test_poison_and_copies_among_requests(rabbit, start, open_publisher, fake_twilio):
+    """What cannot be read is put aside, a copy sends nothing, and the worker goes on."""
+    history, publisher, worker = History(), open_publisher(rabbit.url()), start(OTP_RESEND_GAPS="")
+    asked = list(islice(fresh_numbers(), 2 * len(POISON)))
+    with rabbit.channel(rabbit.url()) as channel:
+        for body, number, again in zip(POISON, asked[::2], asked[1::2], strict=True):
+            channel.basic_publish(EXCHANGE, REQUESTS.key, body)
+            ask(publisher, number, history)
+            ask(Repeating(publisher, 3), again, history)
+    wait_until(lambda: set(asked) <= set(told(rabbit, 1)) and not bodies(rabbit, REQUESTS), "all of them told", 60)
+    assert worker.stop() == 0
+    assert [dead["reason"] for dead in bodies(rabbit, DEAD)] == ["unreadable"] * len(POISON)
+    assert sorted(post.number for post in fake_twilio.posts) == sorted(asked)
+    assert faults(history, fake_twilio, rabbit, worker) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from otp_app.bus.errors import BusUnavailable
-from otp_app.bus.letters import Route
+from otp_app.bus.letters import Letter, Route
 from otp_app.bus.publisher import Publisher
 from otp_app.bus.sign_ups import SignUps
 from otp_app.core.results import SendRequest
@@ -56,7 +56,19 @@ class Worker:
         return self._process.wait(60)
 
 
-def ask(publisher: Publisher, number: str, history: History) -> None:
+class Repeating:
+    """A publisher that sees no confirmation, and makes copies of each message."""
+
+    def __init__(self, publisher: Publisher, copies: int) -> None:
+        self._publisher, self._copies = publisher, copies
+
+    def publish(self, route: Route, letter: Letter) -> None:
+        """Publish the copies."""
+        for _ in range(self._copies):
+            self._publisher.publish(route, letter)
+
+
+def ask(publisher: Publisher | Repeating, number: str, history: History) -> None:
     """Sign up, as a server does."""
     sign_ups = SignUps(publisher, frozenset(), frozenset(), time.time)
 

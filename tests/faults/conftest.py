@@ -11,16 +11,36 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import absent, require
+from tests.conftest import absent, postgres_folder, require, require_postgres
 from tests.faults.load import Clients
 from tests.provider import Provider
 from tests.running import RunningServer
+from tests.services import Postgres
 
 
 @pytest.fixture
 def clients(server: Callable[..., RunningServer], fake_twilio: Provider) -> Callable[..., Clients]:
     """Call it to start a server (see RunningServer) and get clients for it."""
     return lambda **settings: Clients(server(**settings), fake_twilio)
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that these tests may stop and kill; what it does not write at once it writes very late."""
+    with postgres_folder() as folder:
+        server = Postgres(folder, require_postgres(), wal_writer_delay="10s")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def postgres(own_postgres: Postgres) -> Postgres:
+    """The same, running again whatever the last test did to it."""
+    if not own_postgres.answers():
+        own_postgres.stop()
+        own_postgres.start()
+    return own_postgres
 
 
 @contextmanager

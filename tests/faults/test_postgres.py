@@ -22,25 +22,6 @@ from tests.services import Postgres
 Start = Callable[..., Clients]
 
 
-@pytest.fixture(scope="module")
-def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that these tests may stop and kill; what it does not write at once it writes very late."""
-    with postgres_folder() as folder:
-        server = Postgres(folder, require_postgres(), wal_writer_delay="10s")
-        server.start()
-        yield server
-        server.stop()
-
-
-@pytest.fixture
-def postgres(own_postgres: Postgres) -> Postgres:
-    """The same, running again whatever the last test did to it."""
-    if not own_postgres.answers():
-        own_postgres.stop()
-        own_postgres.start()
-    return own_postgres
-
-
 @contextmanager
 def locking(postgres: Postgres, url: str, statement: bytes) -> Iterator[None]:
     """Hold the locks that a statement takes, as somebody in a shell might."""
