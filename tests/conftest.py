@@ -23,7 +23,8 @@ from tests.web.documented import PROOF_KEYS
 from tests.web.site import Site
 
 # A busy machine makes examples slowly, which says nothing about what they are tried on.
-hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+TOO_SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=TOO_SLOW)
 hypothesis.settings.load_profile("any machine")
 
 
