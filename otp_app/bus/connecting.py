@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any
 
 from pika import BasicProperties, BlockingConnection, URLParameters, spec
@@ -75,8 +76,9 @@ class Broker:
             channel.confirm_delivery()
             yield channel
         finally:
-            with suppress(*FAULTS):
-                connection.close()
+            closing = Thread(target=_close, args=(connection,), daemon=True)
+            closing.start()
+            closing.join(TIMEOUT)  # a broker that says nothing would keep a worker from its end for two heartbeats
 
     def _declare(self, channel: Any) -> None:
         """An existing queue must be of the same kind: the broker refuses to change one."""
@@ -84,6 +86,11 @@ class Broker:
         for queue, key in ROUTES:
             channel.queue_declare(queue, durable=True, arguments=self._arguments)
             channel.queue_bind(queue, EXCHANGE, key)
+
+
+def _close(connection: Any) -> None:
+    with suppress(*FAULTS):
+        connection.close()
 
 
 def publish(channel: Any, route: Route, letter: Letter) -> None:

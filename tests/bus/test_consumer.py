@@ -4,6 +4,7 @@ import socket
 import struct
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -235,3 +236,28 @@ def test_a_broker_that_takes_connections_and_says_nothing_is_away(monkeypatch):
         broker = Broker(f"amqp://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(connecting.FAULTS), broker.channel():
             pass
+
+
+def test_nobody_waits_for_a_broker_that_does_not_say_goodbye(monkeypatch):
+    """A worker must end in time."""
+    answers = Event()
+    channel = SimpleNamespace(
+        exchange_declare=nothing, queue_declare=nothing, queue_bind=nothing, confirm_delivery=nothing
+    )
+    connection = SimpleNamespace(channel=lambda: channel, close=answers.wait)
+    monkeypatch.setattr(connecting, "BlockingConnection", lambda _: connection)
+    monkeypatch.setattr(connecting, "TIMEOUT", 0.1)
+    waiting = Thread(target=open_and_close, args=(Broker("amqp://127.0.0.1"),), daemon=True)
+    waiting.start()
+    waiting.join(10)
+    assert (waiting.is_alive(), answers.is_set()) == (False, False)
+    answers.set()
+
+
+def nothing(*_, **__):
+    """What a step of the start says."""
+
+
+def open_and_close(broker):
+    with broker.channel():
+        pass
