@@ -284,6 +284,7 @@ def _checked(addresses, running=None):
             return None, unreachable, os.EX_CONFIG
         for line in unreachable:
             log.warning(line)  # the directory may recover, and until then requests get 503
+        startup.prepare_apis(settings)
         return keyring.held(settings), [], os.EX_OK
     except keyring.BadKeyFile as error:
         return None, [str(error)], os.EX_CONFIG

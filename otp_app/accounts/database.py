@@ -84,6 +84,8 @@ class Database:
         try:
             yield
         except exc.SQLAlchemyError as error:
+            if isinstance(error, exc.ProgrammingError):  # a table may be gone, with its database
+                self._ready = False
             raise AccountsUnavailable.because(_reason(error)) from error
         except OSError as error:
             raise AccountsUnavailable.because(error.strerror or type(error).__name__) from error

@@ -22,6 +22,14 @@ class SettingsChecks:
 
     @classmethod
     def unreachable(cls, settings: Settings) -> list[str]:
-        """Return a line for each thing that it needs and that cannot be reached at the moment; `check` asks."""
+        """Return a line for each thing that it needs and that cannot be reached at the moment; `check` asks.
+
+        It makes nothing.
+        """
         del settings
         return []
+
+    @classmethod
+    def prepare(cls, settings: Settings) -> None:
+        """Make what it needs before workers begin, who would wait for each other. Nothing is raised: they try again."""
+        del settings

@@ -162,6 +162,12 @@ def unreachable(settings: Settings) -> list[str]:
     return [line for api in apis.known(settings.otp_apis) for line in api.unreachable(settings)]
 
 
+def prepare_apis(settings: Settings) -> None:
+    """Let APIs make what they need; what cannot be made is among the unreachable."""
+    for api in apis.known(settings.otp_apis):
+        api.prepare(settings)
+
+
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
     by_http = apis.APIS.keys() >= set(settings.otp_apis)

@@ -44,6 +44,17 @@ def test_servers_that_start_at_once_make_the_tables_once(database_url):
         database.close()
 
 
+def test_tables_that_are_gone_are_made_again(postgres_server, open_bureau):
+    """As where the database was made anew while the server ran."""
+    bureau = open_bureau(postgres_server.new_url())
+    bureau.database.ping()
+    with bureau.database.writing() as db:
+        db.exec_driver_sql(f"DROP TABLE accounts_users, accounts_sessions, accounts_activity, {VERSIONS}")
+    fails(bureau, bureau.signed_up)
+    bureau.site.clock.advance(400)
+    assert bureau.signed_up()
+
+
 def test_tables_of_a_newer_server_are_left_alone(bureau, open_bureau):
     """The accounts are unavailable, and nothing is changed."""
     bureau.database.ping()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -66,6 +66,12 @@ class ConnectApi(Api):
             except OtpError as error:
                 return [f"DATABASE_URL: {error}"]
         return []
+
+    @classmethod
+    def prepare(cls, settings: Settings) -> None:
+        """The tables."""
+        with closing(construct(DATABASE, "database", settings.database_url)) as database, suppress(OtpError):
+            database.ping()
 
     def render_error(self, rejection: Rejection) -> Response:
         """`{"code": …, "message": …}`, as Connect writes it."""

@@ -31,10 +31,10 @@ class GrpcSettings(ApiModel, frozen=True, kw_only=True):
     otp_grpc_port: Annotated[int, Meta(ge=1, le=65535), Setting("Its port.", always=True)] = 50051
     otp_grpc_tls_certificate: Annotated[str, Setting(
         "Its certificate, followed by those of the authorities between it and the root. A renewed one takes a restart.",
-        form=PEM, default="not set: no TLS", read=pem, always=True,
+        form=PEM, default="not set: no TLS", read=pem, guard=True, always=True,
     )] = ""
     otp_grpc_tls_key: Annotated[str, Setting(
-        "The private key of the certificate.", form=PEM, read=pem, secret=True, always=True,
+        "The private key of the certificate.", form=PEM, read=pem, secret=True, guard=True, always=True,
     )] = ""
     otp_grpc_tls_client_ca: Annotated[str, Setting(
         "Certificates of authorities. Every client must then show a certificate of one of them, beside its API key.",

@@ -59,6 +59,8 @@ def test_check_asks_the_database(tmp_path):
         settings = startup.load(SERVED | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}"}, Path())
         assert len(startup.unreachable(settings)) == lines
     assert {path.name for path in tmp_path.iterdir()} == {"accounts.db", "lost.db-wal"}
+    startup.prepare_apis(settings)
+    assert (tmp_path / "new/folder/new.db").stat().st_size
 
 
 def test_a_database_that_others_can_read(tmp_path):

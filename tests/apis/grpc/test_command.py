@@ -58,6 +58,8 @@ def test_beyond_loopback_it_needs_keys(more):
         ({"OTP_GRPC_TLS_KEY": PEM}, "OTP_GRPC_TLS_CERTIFICATE, OTP_GRPC_TLS_KEY: set both or neither"),
         ({"OTP_GRPC_TLS_CLIENT_CA": PEM}, "OTP_GRPC_TLS_CLIENT_CA: it needs OTP_GRPC_TLS_CERTIFICATE"),
         ({"OTP_GRPC_TLS_CLIENT_CA": ""}, "OTP_GRPC_TLS_CLIENT_CA: it is empty"),
+        ({"OTP_GRPC_TLS_CERTIFICATE": ""}, "OTP_GRPC_TLS_CERTIFICATE: it is empty"),
+        ({"OTP_GRPC_TLS_KEY_FILE": ""}, "OTP_GRPC_TLS_KEY_FILE: it is empty"),
         ({"OTP_GRPC_TLS_KEY": "/etc/key.pem"}, "OTP_GRPC_TLS_KEY: write PEM text"),
         ({"OTP_GRPC_PORT": "0"}, "OTP_GRPC_PORT: write a whole number from 1 to 65535"),
     ],
