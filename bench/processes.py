@@ -41,7 +41,7 @@ def grpc_calls(server: RunningGrpc, provider: Provider, numbers: Iterable[str]) 
             return bool(client.send(number).success and client.verify(number, provider.code(number)).success)
 
         assert all(together.map(story, enumerate(numbers)))
-        print(f"gRPC server: {memory(server.pid):.1f} MiB after {MESSAGES} sends and checks, {CLIENTS} clients connected")
+        print(f"gRPC server: {memory(server.pid):.1f} MiB after {MESSAGES} sends and checks of {CLIENTS} clients")
 
 
 def main() -> None:
