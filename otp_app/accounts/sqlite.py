@@ -63,7 +63,7 @@ class File:
         if self._path.exists():
             _seen.add(self._path)
             return True
-        if self._path in _seen or self._log.exists():  # what is left of its log would become part of a new file
+        if self._path in _seen or self._path.is_symlink() or self._log.exists():  # a new file would take in its log
             raise OSError(errno.ENOENT, GONE)
         folder = next(parent for parent in self._path.parents if parent.exists())
         if not os.access(folder, os.W_OK | os.X_OK):

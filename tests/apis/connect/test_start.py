@@ -55,10 +55,11 @@ def test_check_asks_the_database(tmp_path):
     """Whether it can be used at the moment. It makes nothing, which would belong to whoever calls it."""
     (tmp_path / "accounts.db").mkdir()
     (tmp_path / "lost.db-wal").touch()
-    for name, lines in {"accounts.db": 1, "lost.db": 1, "new.db": 0, "new/folder/new.db": 0}.items():
+    (tmp_path / "link.db").symlink_to("not mounted.db")
+    for name, lines in {"accounts.db": 1, "lost.db": 1, "link.db": 1, "new.db": 0, "new/folder/new.db": 0}.items():
         settings = startup.load(SERVED | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}"}, Path())
         assert len(startup.unreachable(settings)) == lines
-    assert {path.name for path in tmp_path.iterdir()} == {"accounts.db", "lost.db-wal"}
+    assert {path.name for path in tmp_path.iterdir()} == {"accounts.db", "lost.db-wal", "link.db"}
     startup.prepare_apis(settings)
     assert (tmp_path / "new/folder/new.db").stat().st_size
 
