@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = (CPUS[0], CPUS[1]) if len(CPUS) > 1 else (None, None)
 THREADS = 256
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # any will do
+KEY, INDEX_KEY = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))  # any two that are random
 TICK = os.sysconf("SC_CLK_TCK")
 
 ARGUMENTS = {
@@ -89,7 +90,7 @@ def environment(port: int, standin: StandIn, store: str) -> dict[str, str]:
         "PORT": str(port),
         "WEB_CONCURRENCY": "1",
         "OTP_THREADS": str(THREADS),
-        "OTP_STORE_URL": store, "OTP_SECRET_KEYS": f"k1:{KEY}", "OTP_INDEX_KEY": KEY,
+        "OTP_STORE_URL": store, "OTP_SECRET_KEYS": f"k1:{KEY}", "OTP_INDEX_KEY": INDEX_KEY,
         "OTP_CHANNELS": "sms",
         "OTP_CLIENT_LIMITS": "",
         "OTP_CHECK_LIMITS": "",
