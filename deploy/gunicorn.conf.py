@@ -64,7 +64,7 @@ control_socket_disable = True  # two servers of one user would share the socket
 worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 loglevel = _settings.otp_log_level.lower()
-logger_class = "otp_app.web.gunicorn.worker.HttpLog"
+logger_class = "otp_app.web.gunicorn.log.HttpLog"
 set_up(_settings.otp_log_level)
 
 

@@ -28,7 +28,7 @@ OUTSIDE = {
     "flask": {"web", "apis", "app", "__init__"},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
-    "gunicorn": {"web.gunicorn.worker", "web.gunicorn.connection"},
+    "gunicorn": {f"web.gunicorn.{module}" for module in ("answer", "answering", "connection", "log", "plain")},
     "urllib3": {"apis.users.directories.https"},
     "redis": {"stores.redis"},
     "pika": {"bus.connecting"},

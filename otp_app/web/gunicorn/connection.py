@@ -1,20 +1,24 @@
-"""A client's connection whose socket never blocks: no thread waits for a client to send, or to read its answer."""
+"""A client's connection: no thread waits longer than a moment for its client to send, and none for it to read."""
 
 from __future__ import annotations
 
 import errno
 import re
 import socket
+import struct
 from typing import Any
 
 from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from otp_app.web.gunicorn.plain import PlainRequests
+
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
 MOST_BODY = 16 * 1024  # a longer one is not waited for: the application rejects it by its length
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
+MOMENT = 0.01  # seconds in which a client that goes on at once sends its next request
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNK = re.compile(rb"(?=[0-9A-Fa-f])0*+([0-9A-Fa-f]{0,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
@@ -40,7 +44,7 @@ class ClientSocket(socket.socket):
     def flush(self) -> None:
         """Send what the system takes now."""
         try:
-            self.unsent = self.unsent[self.send(self.unsent) :]
+            self.unsent = self.unsent[self.send(self.unsent, socket.MSG_DONTWAIT) :]
         except BlockingIOError:
             return
 
@@ -48,14 +52,13 @@ class ClientSocket(socket.socket):
 class Connection(TConn):  # type: ignore[misc]
     """A connection, and what has arrived of its next request. It is itself what gunicorn's parser reads from."""
 
-    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any,
+                 plain: PlainRequests | None = None) -> None:
         super().__init__(cfg, ClientSocket(fileno=sock.detach()), client, server)
-        socket.socket.setblocking(self.sock, False)
+        _set_up(self.sock)
         self.initialized = self.data_ready = True  # so gunicorn neither waits nor makes a parser
         self.parser = http.get_parser(cfg, self, client)
+        self.read_plain = plain.reader(self.sock, client, server) if plain else None
         self.peer = peer(client)
         self.received = bytearray()
         self.ended = self.leaving = False
@@ -71,16 +74,29 @@ class Connection(TConn):  # type: ignore[misc]
         self.chunks = 0
         self.expects = False  # its client waits to be asked for the body
 
-    def receive(self) -> None:
-        """Take what has arrived."""
-        try:
-            data = self.sock.recv(16 * 1024)
+    def receive(self, *, wait: bool = False) -> None:
+        """Take what has arrived, or arrives within a MOMENT."""
+        try:  # a thread that waits has its buffer allocated, so that one is small
+            data = self.sock.recv(4096) if wait else self.sock.recv(16 * 1024, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
             data = b""
         self.received += data
         self.ended = not data
+
+    def take_plain(self) -> dict[str, Any] | None:
+        """Return the environment of the request that has arrived if it is plain; else the parser will read it."""
+        environ = self.read_plain(bytes(self.received)) if self.read_plain else None
+        if environ is not None:
+            self.received.clear()
+            self._begin()
+        return environ
+
+    def has_more(self) -> bool:
+        """Whether more has arrived than the request that was answered. The parser may have it."""
+        self.received += self.parser.unreader.take_buffered()
+        return bool(self.received)
 
     def recv(self, _size: int) -> bytes:
         """Return all that has arrived, once. Where the parser needs more, the request fails: nothing is waited for."""
@@ -130,6 +146,15 @@ class Connection(TConn):  # type: ignore[misc]
             self.chunk = chunk.end() + size + 2
             self.chunks += 1
         return self.chunks > MOST_CHUNKS or data.find(b"\r\n", self.chunk) >= 0
+
+
+def _set_up(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    # The system call itself waits: Python's own timeouts take one more for each read, and lose the GIL twice.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, int(MOMENT * 1e6)))
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def peer(address: Any) -> str | bytes:

@@ -1,36 +1,24 @@
-"""gunicorn's threaded worker and its log, with a deadline for requests and errors of our own for what is no HTTP.
+"""The worker's main loop: it accepts connections, receives requests, and ends what takes a client too long.
 
-gunicorn's put parts of the request into its log and its HTML answer: a body that comes where a request line should be
-would leave a code there.
+gunicorn's own puts parts of the request into its log and its HTML answer: a body that comes where a request line should
+be would leave a code there.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from gunicorn.http import errors  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
-
-from otp_app.logs import JsonLines, log
+from otp_app.logs import log
 from otp_app.web import sole_worker
-from otp_app.web.gunicorn.connection import ClientSocket, Connection
+from otp_app.web.gunicorn.answering import AnsweringWorker, reject
+from otp_app.web.gunicorn.connection import Connection
 
-#: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
-STATUS = {
-    errors.LimitRequestLine: (414, "URI Too Long"),
-    errors.ExpectationFailed: (417, "Expectation Failed"),
-    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
-    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
-}
 #: What `accept` says when the process or the system has nothing left for one more connection
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_PAUSE = 0.5  # seconds
@@ -40,28 +28,11 @@ LINGER = 2.0  # seconds until a connection is closed that its client should clos
 HEALTH = b"GET /healthz "
 
 
-class HttpLog(Logger):  # type: ignore[misc]
-    """gunicorn's own messages in the form of all the others."""
-
-    def setup(self, cfg: Any) -> None:
-        """Follow a configuration, at the start and at each reload."""
-        super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines())
-
-    def debug(self, msg: str, *_: Any, **kwargs: Any) -> None:
-        """Write what gunicorn says at DEBUG without its arguments: those are parts of requests."""
-        if words := msg.replace("%s", "").strip(" .:"):
-            super().debug(words, **kwargs)
-
-
-class HttpWorker(ThreadWorker):  # type: ignore[misc]
+class HttpWorker(AnsweringWorker):
     """Serves requests on threads once they have arrived whole; logs only the kind of a bad one.
 
     Connections that a client keeps waiting, in the middle of a request, an answer or a close, cost no thread. Each has
     `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one.
-
-    /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
     """
 
     patience = 10.0  # seconds for a request to arrive whole, or for an answer to be read
@@ -71,7 +42,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.share = max(self.worker_connections // 4, 1)
-        self.max_keepalived: int = max(self.worker_connections - self.cfg.threads, self.worker_connections // 2)
+        self.max_keepalived = max(self.worker_connections - self.cfg.threads, self.worker_connections // 2)
         self.slow: dict[str | bytes, dict[Connection, None]] = {}  # by peer, the oldest first
 
     @classmethod
@@ -79,11 +50,6 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         """TLS ends in front of this server. Raises RuntimeError."""
         if cfg.is_ssl:
             raise RuntimeError("certfile, keyfile: TLS is the business of a proxy in front, such as nginx")
-
-    def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return the threads for everything but /healthz."""
-        self.health = ThreadPoolExecutor(2)
-        return ThreadPoolExecutor(self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
         """Accept a connection. Where the system cannot give one more, pause: the listening socket stays readable."""
@@ -95,7 +61,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
             return
-        conn = Connection(self.cfg, sock, client, listener.getsockname())
+        conn = Connection(self.cfg, sock, client, listener.getsockname(), self.plain)
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -115,23 +81,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Connection) -> None:
         """Hand a request that is whole to a thread."""
-        pool = self.health if conn.received.startswith(HEALTH) else self.tpool
-        try:
-            pool.submit(self._serve, conn)
-        except RuntimeError as error:  # no further thread can be started; those that run have it in their queue
-            log.warning("%s", error)
-
-    def _serve(self, conn: Connection) -> None:
-        keep = False
-        try:
-            keep = self.handle(conn)
-        finally:
-            self.method_queue.defer(self.finish_request, conn, keep)
-
-    def handle_request(self, req: Any, conn: Connection) -> Any:
-        """Answer. A client that asks whether to send its body has been invited before."""
-        req._expected_100_continue = False  # noqa: SLF001 - gunicorn would invite it once more
-        return super().handle_request(req, conn)
+        (self.health if conn.received.startswith(HEALTH) else self.tpool).submit(conn)
 
     def finish_request(self, conn: Connection, keep: Any) -> None:
         """Go on with a connection whose request was answered: its answer's rest, its next request, or its end."""
@@ -148,8 +98,7 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         if conn.leaving:
             conn.sock.shutdown(socket.SHUT_WR)  # and read on: closed with unread bytes the answer could be lost
             self._watch(conn, selectors.EVENT_READ, self._drain, LINGER)
-        elif left := conn.parser.unreader.take_buffered():
-            conn.received += left
+        elif conn.has_more() or conn.ended:
             self._wait_for_request(conn)
         else:
             conn.set_timeout()
@@ -254,24 +203,3 @@ class HttpWorker(ThreadWorker):  # type: ignore[misc]
         """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
         sole_worker.release()
         super().handle_exit(sig, frame)
-
-    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
-        """Answer a request that cannot be read, in JSON, and close."""
-        ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
-        if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
-            status, words = STATUS.get(type(exc), (400, "Bad Request"))
-            log.debug("request rejected: %s", type(exc).__name__)
-        else:
-            status, words = 500, "Internal Server Error"
-            log.error("request failed", exc_info=exc)
-        reject(client, status, words)
-
-
-def reject(client: ClientSocket, status: int, words: str) -> None:
-    """Answer what is no request, in JSON."""
-    body = json.dumps({"error": words, "error_type": words.lower().replace(" ", "_"), "status": status})
-    head = f"HTTP/1.1 {status} {words}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    try:
-        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
-    except OSError:
-        log.debug("a client closed the connection before the answer to its bad request")

@@ -1,4 +1,4 @@
-"""servers/http_worker.py by itself; tests/deploy/test_slow_clients.py has it serving."""
+"""web/gunicorn/worker.py by itself; tests/deploy/test_slow_clients.py has it serving."""
 
 from __future__ import annotations
 

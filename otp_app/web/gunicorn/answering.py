@@ -1,0 +1,138 @@
+"""The threads' half of the worker: they answer requests that have arrived whole."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from gunicorn.http import errors, wsgi  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from otp_app.logs import log
+from otp_app.web.gunicorn.answer import Answer
+from otp_app.web.gunicorn.connection import ClientSocket, Connection
+from otp_app.web.gunicorn.plain import PlainRequests
+from otp_app.web.gunicorn.threads import Threads
+
+#: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
+STATUS = {
+    errors.LimitRequestLine: (414, "URI Too Long"),
+    errors.ExpectationFailed: (417, "Expectation Failed"),
+    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
+    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
+}
+
+
+class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
+    """Answers on threads. A connection belongs to its thread until `finish_request` gives it to the main loop.
+
+    /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
+    """
+
+    alive: bool
+    max_keepalived: int
+    plain: PlainRequests | None = None  # None: gunicorn's parser reads every request
+
+    def get_thread_pool(self) -> Threads[Connection]:
+        """Return the threads for everything but /healthz."""
+        self.health: Threads[Connection] = Threads(2, partial(self._serve, stays=False))
+        return Threads(self.cfg.threads, partial(self._serve, stays=True))
+
+    def run(self) -> None:
+        """Serve until the worker has to end."""
+        if PlainRequests.are_known(self.cfg, self.log):
+            self.plain = PlainRequests(self.cfg)
+        try:
+            super().run()
+        finally:  # the process would wait for threads that wait for requests
+            self.tpool.shutdown(wait=False)
+            self.health.shutdown(wait=False)
+
+    def _serve(self, conn: Connection, *, stays: bool) -> None:
+        """Answer a connection's request, and, if the thread stays, also those that its client sends at once.
+
+        Such a request takes no turn of the main loop and wakes no second thread, which is half of its cost.
+        """
+        keep = False
+        try:
+            keep = self.handle(conn)
+            while keep and stays and self._is_followed(conn):
+                keep = self.handle(conn)
+        finally:
+            self.method_queue.defer(self.finish_request, conn, keep)
+
+    def _is_followed(self, conn: Connection) -> bool:
+        """Whether a connection's next request arrives whole within a moment. Who waits for a thread comes first."""
+        if conn.sock.unsent or conn.has_more() or not self._accepting or self.tpool.has_waiting():
+            return False
+        try:
+            conn.receive(wait=True)
+            return bool(conn.received) and conn.is_ready()
+        except OSError:  # it could not be invited to send its body; the main loop will find its end
+            return False
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer the request that has arrived. Return whether its connection may be kept."""
+        environ = conn.take_plain()
+        if environ is None:
+            return bool(super().handle(conn))
+        try:
+            closes = environ.get("HTTP_CONNECTION", "").lower() == "close"
+            return self._respond(Answer(environ), conn, closes=closes)
+        except OSError:
+            log.debug("a client closed the connection before its answer")
+        except Exception as error:  # noqa: BLE001 - as gunicorn does
+            self.handle_error(None, conn.sock, conn.client, error)
+        return False
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Answer a request that gunicorn's parser has read, for gunicorn's `handle`."""
+        begun = time.monotonic()
+        self.cfg.pre_request(self, req)
+        req._expected_100_continue = False  # noqa: SLF001 - its client was invited before, and gunicorn would again
+        _, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
+        environ["wsgi.multithread"] = True
+        answer = Answer(environ)
+        try:
+            return self._respond(answer, conn, closes=req.should_close())
+        finally:
+            self.log.access(answer, req, environ, timedelta(seconds=time.monotonic() - begun))
+            self.cfg.post_request(self, req, environ, answer)
+
+    def _respond(self, answer: Answer, conn: Connection, *, closes: bool) -> bool:
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        answer.ask(self.wsgi)
+        keep = not closes and self.alive and self.keeps()
+        conn.sock.sendall(answer.whole(keep=keep))
+        return keep
+
+    def keeps(self) -> bool:
+        """Whether one more connection may be kept for a next request."""
+        return bool(self.cfg.keepalive) and len(self.keepalived_conns) < self.max_keepalived
+
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be read, in JSON, and close."""
+        ours = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, ours):
+            status, words = STATUS.get(type(exc), (400, "Bad Request"))
+            log.debug("request rejected: %s", type(exc).__name__)
+        else:
+            status, words = 500, "Internal Server Error"
+            log.error("request failed", exc_info=exc)
+        reject(client, status, words)
+
+
+def reject(client: ClientSocket, status: int, words: str) -> None:
+    """Answer what is no request, in JSON."""
+    body = json.dumps({"error": words, "error_type": words.lower().replace(" ", "_"), "status": status})
+    head = f"HTTP/1.1 {status} {words}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    try:
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
+    except OSError:
+        log.debug("a client closed the connection before the answer to its bad request")

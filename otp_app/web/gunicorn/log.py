@@ -1,0 +1,24 @@
+"""gunicorn's log in the form of all other lines, without what a request had in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from otp_app.logs import JsonLines
+
+
+class HttpLog(Logger):  # type: ignore[misc]
+    """gunicorn's own messages in the form of all the others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Follow a configuration, at the start and at each reload."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+    def debug(self, msg: str, *_: Any, **kwargs: Any) -> None:
+        """Write what gunicorn says at DEBUG without its arguments: those are parts of requests."""
+        if words := msg.replace("%s", "").strip(" .:"):
+            super().debug(words, **kwargs)

@@ -1,0 +1,59 @@
+"""Threads that work off a queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from otp_app.logs import log
+
+Job = TypeVar("Job")
+
+
+class Threads(Generic[Job]):
+    """Do jobs on at most `most` threads; a thread starts when a job finds none that is free.
+
+    concurrent.futures has the same, with a future, its lock and its condition for each job, which nobody here asks.
+    """
+
+    def __init__(self, most: int, work: Callable[[Job], object]) -> None:
+        self._most, self._work = most, work
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._free = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, job: Job) -> None:
+        """Have a job done. Only one thread may submit."""
+        if not self._free.acquire(blocking=False) and len(self._threads) < self._most:
+            self._start()
+        self._jobs.put(job)
+
+    def has_waiting(self) -> bool:
+        """Whether a job waits for a thread."""
+        return not self._jobs.empty()
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Let each thread end when the jobs that wait are done."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no further thread; the job waits for one of those that run
+            log.warning("%s", error)
+        else:
+            self._threads.append(thread)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._work(job)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this job only
+                log.error("request failed", exc_info=error)
+            self._free.release()

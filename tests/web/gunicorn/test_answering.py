@@ -1,0 +1,258 @@
+"""A thread that stays with its connection, and what happens between it, the main loop and the client."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from otp_app.web.gunicorn.connection import Connection
+from otp_app.web.gunicorn.plain import PlainRequests
+from otp_app.web.gunicorn.threads import Threads
+from otp_app.web.gunicorn.worker import HttpWorker
+
+CLIENT, SERVER = ("127.0.0.1", 50123), ("127.0.0.1", 5000)
+GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"  # for gunicorn's parser
+HALF = PUT[:-1]
+INVITED = b"PUT /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+
+
+class Stage:
+    """A worker with one connection, whose requests the test's own thread answers. Each step is done during one answer,
+    so that its effect is there before the thread looks for the next request.
+    """
+
+    def __init__(self) -> None:
+        cfg = Config()
+        cfg.set("worker_connections", 20)
+        self.worker: Any = HttpWorker(1, os.getpid(), [], None, 30, cfg, Logger(cfg))
+        self.worker.method_queue.init()
+        self.worker.poller = selectors.DefaultSelector()
+        self.worker.get_thread_pool()
+        self.worker.tpool = Threads(0, lambda _: None)  # jobs only wait
+        self.worker.wsgi, self.worker._accepting, self.worker.nr_conns = self.answer, True, 1
+        self.steps: list[Callable[[], object]] = []
+        self.served = 0
+        self.size = 2
+        ours, self.client = socket.socketpair()
+        self.conn = Connection(cfg, ours, CLIENT, SERVER, PlainRequests(cfg))
+
+    def answer(self, _: dict[str, Any], start: Any) -> list[bytes]:
+        self.served += 1
+        if self.steps:
+            self.steps.pop(0)()
+        start("200 OK", [("Content-Length", str(self.size))])
+        return [b" " * self.size]
+
+    def send(self, data: bytes) -> Callable[[], object]:
+        return lambda: self.client.sendall(data)
+
+    def serve(self, *steps: Callable[[], object], stays: bool = True, first: bytes = GET) -> int:
+        """Have the first request answered, and those that follow by the same thread. Return how many."""
+        self.steps = list(steps)
+        self.client.sendall(first)
+        self.conn.receive()
+        before = self.served
+        self.worker._serve(self.conn, stays=stays)
+        return self.served - before
+
+    def turn(self) -> None:
+        """One turn of the main loop."""
+        for key, _ in self.worker.poller.select(0):
+            key.data(key.fileobj)
+
+    def back(self) -> None:
+        """The main loop takes the connection, exactly once."""
+        self.worker.method_queue._queue.get_nowait()()
+        assert self.worker.method_queue._queue.empty()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the main loop has handed the connection to a thread."""
+        return bool(self.worker.tpool.has_waiting())
+
+    @property
+    def said(self) -> bytes:
+        return self.client.recv(65_536)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    yield made
+    made.conn.close()
+    made.client.close()
+    made.worker.poller.close()
+    made.worker.method_queue.close()
+    made.worker.tmp.close()
+
+
+@pytest.mark.parametrize("following", [GET, PUT])
+def test_a_thread_answers_what_follows_at_once(stage: Stage, following: bytes) -> None:
+    """Whoever reads it. Then the main loop has the connection, as one that is kept."""
+    assert stage.serve(stage.send(following), stage.send(GET)) == 3
+    assert stage.said.count(b"Connection: keep-alive") == 3
+    stage.back()
+    assert list(stage.worker.keepalived_conns) == [stage.conn]
+    stage.client.sendall(GET)
+    stage.turn()
+    assert stage.waiting
+    assert not stage.worker.keepalived_conns
+
+
+def test_who_waits_for_a_thread_comes_first(stage: Stage) -> None:
+    """The connection goes back although its next request is there, which the main loop sees."""
+    def step() -> None:
+        stage.client.sendall(GET)
+        stage.worker.tpool.submit(SimpleNamespace())
+
+    assert stage.serve(step) == 1
+    stage.back()
+    stage.worker.tpool._jobs.get_nowait()
+    stage.turn()
+    assert stage.waiting
+
+
+@pytest.mark.parametrize("change", [
+    {"_accepting": False},  # no descriptor is left for another client
+    {"alive": False},
+])  # fmt: skip
+def test_a_thread_does_not_stay_while_connections_have_to_go(stage: Stage, change: dict[str, Any]) -> None:
+    def step() -> None:
+        stage.client.sendall(GET)
+        stage.worker.__dict__.update(change)
+
+    assert stage.serve(step) == 1
+    assert (b"Connection: close" in stage.said) is ("alive" in change)
+
+
+def test_threads_of_health_do_not_stay(stage: Stage) -> None:
+    """What follows may wait for a store, and these threads are for /healthz alone."""
+    assert stage.serve(stage.send(GET), stays=False) == 1
+
+
+def test_a_worker_stops_while_a_thread_waits_for_the_next_request(stage: Stage) -> None:
+    """That request is answered still, and says that the connection ends."""
+    receive = stage.conn.receive
+
+    def stopped(**how: Any) -> None:
+        receive(**how)
+        stage.worker.alive = not stage.served
+
+    stage.conn.receive = stopped  # type: ignore[method-assign]
+    assert stage.serve(stage.send(GET)) == 2
+    first, second = stage.said.split(b"HTTP/1.1 200 OK")[1:]
+    assert (b"keep-alive" in first, b"Connection: close" in second) == (True, True)
+    stage.back()
+    assert stage.conn.leaving
+
+
+@pytest.mark.parametrize("beginning", [HALF, INVITED])
+def test_a_request_that_is_not_whole_is_the_main_loops(stage: Stage, beginning: bytes) -> None:
+    """It has its deadline there, and its rest is awaited there."""
+    assert stage.serve(stage.send(beginning)) == 1
+    stage.back()
+    assert stage.conn in stage.worker.slow[stage.conn.peer]
+    assert stage.said.count(b"100 Continue") == (beginning == INVITED)
+    stage.client.sendall(b"}" if beginning == HALF else b"{}")
+    stage.turn()
+    assert stage.waiting
+    assert not stage.worker.slow
+
+
+@pytest.mark.parametrize("rest", [b"", HALF, INVITED])
+def test_a_client_that_closes_is_closed_once(stage: Stage, rest: bytes) -> None:
+    """Whatever it left behind."""
+    def step() -> None:
+        stage.client.sendall(rest)
+        stage.client.close()
+
+    stage.serve(step)
+    stage.back()
+    for _ in range(2):
+        stage.turn()
+        while stage.waiting:
+            stage.worker._serve(stage.worker.tpool._jobs.get_nowait(), stays=True)
+            stage.back()
+    assert (stage.worker.nr_conns, stage.conn.sock.fileno(), stage.worker.slow) == (0, -1, {})
+
+
+def test_a_client_that_is_gone_before_it_is_invited_is_no_fault(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive = stage.conn.receive
+
+    def gone(**how: Any) -> None:
+        receive(**how)
+        if stage.served:
+            stage.client.close()
+
+    stage.conn.receive = gone  # type: ignore[method-assign]
+    assert stage.serve(stage.send(INVITED)) == 1
+    stage.back()
+    stage.turn()
+    assert stage.worker.nr_conns == 0
+    assert caplog.records == []
+
+
+def test_an_answer_that_is_not_read_is_the_main_loops(stage: Stage) -> None:
+    """No thread stays for its client's next request, and that is answered after the rest."""
+    stage.size = 3 << 20
+    assert stage.serve(stage.send(GET)) == 1
+    stage.back()
+    read = bytearray()
+    while len(read) < stage.size:
+        read += stage.client.recv(1 << 20)
+        stage.turn()
+    stage.turn()
+    assert stage.waiting
+
+
+def test_what_a_thread_has_is_not_closed_to_make_room(stage: Stage) -> None:
+    assert stage.serve(stage.worker._make_room, stage.send(GET)) == 1
+    assert stage.serve(stage.send(GET), stage.worker._make_room) == 2
+    assert stage.worker.nr_conns == 1
+
+
+def test_more_connections_than_may_be_kept_are_closed(stage: Stage) -> None:
+    stage.worker.keepalived_conns.extend([stage.conn] * stage.worker.max_keepalived)
+    assert stage.serve() == 1
+    assert b"Connection: close" in stage.said
+
+
+def test_a_worker_ends_after_its_last_request(stage: Stage) -> None:
+    """gunicorn's max_requests."""
+    stage.worker.max_requests = 2
+    assert stage.serve(stage.send(GET), stage.send(GET)) == 2
+    assert not stage.worker.alive
+
+
+@pytest.mark.parametrize("data", [GET, PUT])
+def test_a_failing_application_is_answered_once(stage: Stage, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With 500, whoever read the request; the connection ends."""
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    stage.serve(fail, first=data)
+    assert stage.said.count(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close") == 1
+    assert [record.getMessage() for record in caplog.records] == ["request failed"]
+    stage.back()
+    assert stage.conn.leaving
+
+
+def test_hooks_and_access_log_of_gunicorn_are_called(stage: Stage) -> None:
+    seen: list[Any] = []
+    stage.conn.read_plain = None
+    stage.worker.cfg.set("pre_request", lambda worker, req: seen.append(req.path))
+    stage.worker.cfg.set("post_request", lambda worker, req, environ, resp: seen.append((resp.status, resp.sent)))
+    stage.worker.log.access = lambda resp, req, environ, seconds: seen.append(resp.status)
+    assert stage.serve() == 1
+    assert seen == ["/a", "200 OK", ("200 OK", 2)]

@@ -1,0 +1,71 @@
+"""Threads that work off a queue: as many as are needed, at most so many, and they end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from otp_app.web.gunicorn.threads import Threads
+
+
+def test_a_thread_starts_when_none_is_free() -> None:
+    """One is enough for jobs one after another; more jobs than threads wait."""
+    done, go_on = threading.Semaphore(0), threading.Event()
+
+    def work(wait: bool) -> None:
+        if wait:
+            go_on.wait(10)
+        done.release()
+
+    threads = Threads(2, work)
+    for _ in range(3):
+        threads.submit(False)
+        assert done.acquire(timeout=10)
+        assert threads._free.acquire(timeout=10)  # it is free again
+        threads._free.release()
+    assert len(threads._threads) == 1
+    for _ in range(3):
+        threads.submit(True)
+    assert len(threads._threads) == 2
+    assert threads.has_waiting()
+    go_on.set()
+    threads.shutdown()
+    assert [done.acquire(blocking=False) for _ in range(4)] == [True, True, True, False]
+    assert not any(thread.is_alive() for thread in threads._threads)
+
+
+def test_a_job_that_fails_ends_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[str] = []
+
+    def work(job: str) -> None:
+        if job == "bad":
+            raise SystemExit
+        done.append(job)
+
+    threads = Threads(1, work)
+    for job in ("bad", "good"):
+        threads.submit(job)
+    threads.shutdown()
+    assert done == ["good"]
+    assert [record.getMessage() for record in caplog.records] == ["request failed"]
+
+
+def test_a_job_waits_where_the_system_has_no_further_thread(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that runs does it later."""
+    done, go_on = [], threading.Event()
+    threads: Threads[int] = Threads(2, lambda job: (go_on.wait(10), done.append(job)))
+    threads.submit(1)
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        threads.submit(2)
+    go_on.set()
+    threads.shutdown()
+    assert done == [1, 2]
+    assert [record.getMessage() for record in caplog.records] == ["can't start new thread"]
