@@ -83,6 +83,7 @@ class OwnStore(Guarded):
     ping: Any
     sweep: Any
     close: Any
+    swap_later = None  # a class that inherits it may have a swap of its own, which it would pass by
 
     def __init__(self, store: object, name: str) -> None:
         super().__init__(store, name, CONTRACT)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.store import Store
+from otp_app.core.store import Store, SwapsLater
 from otp_app.plugins.loading import load_object
 from otp_app.store import STORES, MemoryStore, open_store, sharing
 from otp_app.stores.sqlite.store import SqliteStore
@@ -39,6 +39,13 @@ class Misspelt(Own):
     """A store that says it in a word of its own: several workers would each have one."""
 
     shared_by = "Process"
+
+
+class Recorded(SqliteStore):
+    """A store whose author wants to see each swap."""
+
+    def __init__(self, url: str, clock) -> None:  # type: ignore[no-untyped-def]
+        super().__init__("sqlite:///otp.db", clock=clock)
 
 
 def test_the_scheme_chooses_the_class(tmp_path: Path) -> None:
@@ -68,6 +75,12 @@ def test_a_class_of_ones_own_gets_the_whole_text(options: str) -> None:
     url = f"tests.stores.test_open_store:Own{options}"
     store = open_store(url, time.time)
     assert store.url == url  # type: ignore[attr-defined]
+
+
+def test_no_swap_passes_a_class_of_ones_own_by() -> None:
+    """It may inherit later swaps, and have a `swap` of its own."""
+    with closing(open_store("tests.stores.test_open_store:Recorded")) as store:
+        assert not isinstance(store, SwapsLater)
 
 
 @pytest.mark.parametrize(("url", "who"), [("memory://", "process"), ("sqlite:///var/otp.db", "machine"),
