@@ -38,10 +38,11 @@ class DeadlineReader(io.RawIOBase):
     """The stream of one answer, for http.client. Each read has only the time that is left until the deadline.
 
     Together the reads have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
+    The answer begins with the bytes that were read already, `begun`.
     """
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock, self._deadline, self._room = sock, deadline, MAX_READ
+    def __init__(self, sock: socket.socket, deadline: Deadline, begun: bytes = b"") -> None:
+        self._sock, self._deadline, self._begun, self._room = sock, deadline, begun, MAX_READ
         self._stream = sock.makefile("rb", buffering=0)  # it keeps the socket open until the answer is closed
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
@@ -54,12 +55,21 @@ class DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         """Read once. Raises TimeoutError, AnswerTooLong, OSError."""
-        self._sock.settimeout(self._deadline.left())
-        count = self._stream.readinto(buffer)
+        count = self._take_begun(buffer) if self._begun else self._receive(buffer)
         self._room -= count or 0
         if self._room < 0:
             raise AnswerTooLong("the answer is too long")
         return count
+
+    def _take_begun(self, buffer: Any) -> int:
+        part = self._begun[: len(buffer)]
+        buffer[: len(part)] = part
+        self._begun = self._begun[len(part) :]
+        return len(part)
+
+    def _receive(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._deadline.left())
+        return self._stream.readinto(buffer)
 
     def close(self) -> None:
         """Close the stream, not the socket."""

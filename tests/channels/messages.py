@@ -63,6 +63,10 @@ class Stepping(socket.socket):
         self.clock.sleep(1.0)
         super().sendall(data)
 
+    def recv(self, _: int) -> bytes:
+        self.clock.sleep(1.0)
+        return super().recv(40)
+
     def recv_into(self, buffer: Any) -> int:
         self.clock.sleep(1.0)
         return super().recv_into(buffer, 40)

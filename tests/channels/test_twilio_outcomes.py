@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
+from otp_app.channels.twilio.answers import Unanswered
 from otp_app.channels.twilio.outcomes import HINTS, REASONS, explain, of_error, of_message
-from otp_app.channels.twilio.transport import NotSent, Throttled, Unanswered
+from otp_app.channels.twilio.transport import NotSent, Throttled
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from tests.channels.messages import UNKNOWN
 from tests.twilio.twilio_model import ERRORS

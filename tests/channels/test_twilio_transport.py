@@ -6,7 +6,8 @@ import ssl
 
 import pytest
 
-from otp_app.channels.twilio.transport import NotSent, Throttled, Transport, TransportError, Unanswered
+from otp_app.channels.twilio.answers import TransportError, Unanswered
+from otp_app.channels.twilio.transport import NotSent, Throttled, Transport
 from otp_app.connections.tcp import dial
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from tests.channels.messages import CODE, RECIPIENT, UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent

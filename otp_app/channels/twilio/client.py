@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio import outcomes
+from otp_app.channels.twilio.answers import TransportError
 from otp_app.channels.twilio.settings import TwilioSettings
-from otp_app.channels.twilio.transport import Transport, TransportError
+from otp_app.channels.twilio.transport import Transport
 from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 

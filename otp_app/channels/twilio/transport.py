@@ -12,14 +12,13 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http.client import HTTPMessage, HTTPResponse
-from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from twilio.http import HttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 
-from otp_app.connections.deadline import MAX_ANSWER, AnswerTooLong, Deadline, DeadlineReader
+from otp_app.channels.twilio.answers import Answer, TransportError, Unanswered, read_answer
+from otp_app.connections.deadline import Deadline
 from otp_app.connections.tcp import dial
 
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
@@ -28,10 +27,6 @@ THROTTLE_RETRIES = 2
 THROTTLE_PAUSE = 0.5  # seconds, where the answer names none
 
 Connect = Callable[[str, int, float], socket.socket]
-
-
-class TransportError(Exception):
-    """There is no usable answer. The text can be shown: it has nothing of the request or the answer."""
 
 
 class NotSent(TransportError):
@@ -44,19 +39,6 @@ class Throttled(TransportError):
     def __init__(self, answer: str, retry_after: float | None) -> None:
         super().__init__("Twilio answered 429, too many requests")
         self.answer, self.retry_after = answer, retry_after
-
-
-class Unanswered(TransportError):
-    """An answer came that says neither yes nor no."""
-
-
-class Answer(NamedTuple):
-    """An answer, and whether the connection can serve another request."""
-
-    status: int
-    text: str
-    headers: HTTPMessage
-    reusable: bool
 
 
 class Connection:
@@ -76,19 +58,7 @@ class Connection:
         """Send a request and read its answer. After an exception the server may have processed it or not."""
         self._sock.settimeout(deadline.left())
         self._sock.sendall(request)
-        response = HTTPResponse(DeadlineReader(self._sock, deadline))  # type: ignore[arg-type]  # it calls makefile()
-        try:
-            response.begin()
-            body = response.read(MAX_ANSWER + 1)
-            if len(body) > MAX_ANSWER or response.length:
-                raise Unanswered("Twilio's answer is too long, or cut off")
-        except AnswerTooLong as error:
-            raise Unanswered("Twilio's answer is too long") from error
-        finally:
-            response.close()
-        # After an answer of 1xx the real one may follow, and the next request would get it.
-        reusable = response.status >= 200 and not response.will_close
-        return Answer(response.status, body.decode("utf-8", "replace"), response.headers, reusable)
+        return read_answer(self._sock, deadline)
 
     def close(self) -> None:
         """Close the socket."""
@@ -148,7 +118,7 @@ class Transport(HttpClient):  # type: ignore[misc]
                 idle.pop().close()
 
     def _pause(self, answer: Answer, deadline: Deadline, retries: int) -> None:
-        retry_after = _seconds(answer.headers.get("Retry-After"))
+        retry_after = _seconds(answer.retry_after)
         pause = THROTTLE_PAUSE if retry_after is None else retry_after
         if not retries or not deadline.allows(pause):
             raise Throttled(answer.text, retry_after)
