@@ -27,7 +27,8 @@ class Settings(Model, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535), Setting("Port to listen on.")] = 5000
     web_concurrency: Annotated[int, Meta(ge=1, le=64), Setting("Worker processes. One is right for one CPU.")] = 1
     otp_threads: Annotated[int, Meta(ge=1, le=2048), Setting(
-        "Sends that each worker handles at a time. One more gets 503 `busy`; 32 further threads serve everything else.",
+        "Sends, with checks at Twilio Verify, that each worker handles at a time. One more gets 503; 32 further "
+        "threads serve everything else.",
     )] = 256
     otp_apis: Annotated[tuple[str, ...], Setting(
         "APIs to serve, of those in the [README](../README.md#other-apis).",
