@@ -250,7 +250,7 @@ def test_the_rules_hold_in_every_history() -> None:
     run_state_machine_as_test(
         Histories,
         settings=settings(
-            max_examples=rounds(40, 100),
+            max_examples=rounds(20, 100),
             stateful_step_count=50,
             derandomize=True,
             database=None,

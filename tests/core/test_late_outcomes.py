@@ -19,7 +19,7 @@ from tests.core.number import WRONG, Number
 from tests.rounds import rounds
 
 NATIVE = Policy()
-WALKS = rounds(75, 300)
+WALKS = rounds(40, 300)
 USERS = replace(NATIVE, api_attempts=3, report_end_once=True)
 
 

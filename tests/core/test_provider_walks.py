@@ -20,7 +20,7 @@ from tests.core.interleaved import code_of
 from tests.core.upstream import MAKER, Upstream
 from tests.rounds import rounds
 
-WALKS = rounds(150, 1500)
+WALKS = rounds(60, 1000)
 MAKERS = {"sms": MAKER}
 SLOW = 250_000  # from here on the provider's codes have one attempt
 #: what may be spent and at stake: the line of this server's own codes, which is above that of the provider's, the code

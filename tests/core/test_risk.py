@@ -20,6 +20,7 @@ from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.send_transitions import SendPlan, begin, settle
 from otp_app.core.upkeep import pruned
 from tests.core.fakes import PHONE, SENT, FakeClock
+from tests.rounds import THOROUGH
 
 BOUND = 9.9e-4
 POLICY = Policy()
@@ -213,10 +214,12 @@ STRATEGIES: list[Callable[[Siege], None]] = [
     greedy, many_purposes, resends, only_short_codes, bursts_at_midnight, just_below, with_the_owners_approvals,
     forgiven_first, some_long_codes(0.3), some_long_codes(0.6), by_chance(1), by_chance(2),
 ]  # fmt: skip
+#: those that come nearest to the bound, and one that is no plan; with CI=true all
+USUAL = [only_short_codes, bursts_at_midnight, just_below, forgiven_first, by_chance(1)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.__name__)
+@pytest.mark.parametrize("strategy", STRATEGIES if THOROUGH else USUAL, ids=lambda s: s.__name__)
 def test_a_year_of_attempts_stays_below_the_bound(
     strategy: Callable[[Siege], None], record_property: Callable[[str, object], None]
 ) -> None:

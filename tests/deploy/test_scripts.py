@@ -166,7 +166,7 @@ def test_a_fresh_clone_serves_with_one_command(tmp_path: Path) -> None:
     try:
         wait_until(lambda: process.poll() is not None or healthy(port), "a healthy server", 180)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 0, (tmp_path / "log").read_text()
+        assert process.wait(60) == 0, (tmp_path / "log").read_text()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from otp_app.settings.keyring import new_lines
 from tests.faults.conftest import small_file_system
+from tests.faults.forking import Forking
 from tests.provider import Provider
 from tests.running import DidNotStartError, RunningServer
 
@@ -91,22 +90,27 @@ CASES: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """What runs commands without root's right to all files."""
+    with closing(Forking(bound_by_modes)) as forking:
+        yield forking
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_file_that_cannot_be_used_ends_the_start(var: Path, fake_twilio: Provider, case: str) -> None:
+def test_a_file_that_cannot_be_used_ends_the_start(var: Path, forking: Forking, case: str) -> None:
     """With one line that names what to mend, and the status that tells a supervisor not to try again."""
     CASES[case](var)
     before = names(var.parent)
-    server = server_in(var, fake_twilio)
-    assert refusal(server) == os.EX_CONFIG
-    one_line(server.log())
+    server = server_in(var, "")
+    status, said = forking.run(server.folder, server.environment, "gunicorn")
+    assert status == os.EX_CONFIG
+    one_line(said)
     database = {"otp.db", "otp.db-wal", "otp.db-shm"} if "counters" in case else set()  # it is in order
-    assert names(var.parent) - before <= database | {"server.log"}
-    checked = subprocess.run(
-        [sys.executable, "-m", "otp_app", "check"], cwd=server.folder, env=server.environment, capture_output=True,
-        text=True, check=False, timeout=60, preexec_fn=bound_by_modes,
-    )  # fmt: skip
-    assert checked.returncode == 1
-    one_line(checked.stdout + checked.stderr)
+    assert names(var.parent) - before <= database
+    status, said = forking.run(server.folder, server.environment, "check")
+    assert status == 1
+    one_line(said)
 
 
 def test_a_full_disk_ends_the_start_and_leaves_nothing(var: Path, fake_twilio: Provider) -> None:
@@ -115,7 +119,7 @@ def test_a_full_disk_ends_the_start_and_leaves_nothing(var: Path, fake_twilio: P
         with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
             while filler.write(bytes(4096)):
                 pass
-        server = server_in(disk, fake_twilio)
+        server = server_in(disk, fake_twilio.url)
         assert refusal(server) == os.EX_CONFIG
         assert "No space left" in one_line(server.log())
         assert names(disk) == {"filler"}
@@ -123,9 +127,9 @@ def test_a_full_disk_ends_the_start_and_leaves_nothing(var: Path, fake_twilio: P
         server.start(preexec_fn=bound_by_modes).stop()
 
 
-def server_in(var: Path, fake_twilio: Provider) -> RunningServer:
+def server_in(var: Path, provider: str) -> RunningServer:
     """A server whose store and keys are in this folder."""
-    return RunningServer(var.parent, fake_twilio.url, store=f"sqlite:///{var}/otp.db", OTP_LOG_LEVEL="ERROR")
+    return RunningServer(var.parent, provider, store=f"sqlite:///{var}/otp.db", OTP_LOG_LEVEL="ERROR")
 
 
 def refusal(server: RunningServer) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.load import Clients
+from tests.rounds import rounds
 
 BETWEEN = 40  # answered calls between two blows
 
@@ -15,7 +16,7 @@ BETWEEN = 40  # answered calls between two blows
 def test_killed_workers_break_no_promise(clients: Callable[..., Clients], workers: int) -> None:
     """Only requests inside the killed worker are lost; what was answered stays true, nothing happens twice."""
     with clients(workers=workers) as busy:
-        for _ in range(5):
+        for _ in range(rounds(3, 5)):
             busy.wait_for(BETWEEN)
             busy.server.kill_worker()
         busy.wait_for(BETWEEN)
@@ -26,7 +27,7 @@ def test_killed_workers_break_no_promise(clients: Callable[..., Clients], worker
 def test_a_killed_server_goes_on_from_its_file(clients: Callable[..., Clients], workers: int) -> None:
     """After kill -9 of master and workers a new start knows every code, attempt and use that was answered."""
     with clients(workers=workers) as busy:
-        for _ in range(3):
+        for _ in range(rounds(2, 3)):
             busy.wait_for(BETWEEN)
             busy.server.kill_all()
             busy.server.start()

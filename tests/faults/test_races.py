@@ -13,7 +13,7 @@ from tests.rounds import rounds
 from tests.running import RunningServer
 
 ROUNDS = rounds(20, 200)
-FEWER = max(ROUNDS // 4, 1)
+FEWER = rounds(5, 20)
 RACERS = 50
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.apis import APIS
+from tests.rounds import rounds
 from tests.running import KEY, ROOT, RunningServer
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ def run(server, folder, *options):
 def test_every_answer_is_in_the_document(tmp_path):
     """Of all APIs, to requests that are right and to requests that are wrong."""
     with serve(tmp_path) as server:
-        status, words = run(server, tmp_path, "--max-examples", "30")
+        status, words = run(server, tmp_path, "--max-examples", str(rounds(8, 30)))
     assert status == 0, words
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.apis.verify_v2.clients.conftest import ACCOUNT, TOKEN
+from tests.rounds import rounds
 from tests.running import ROOT
 
 CHECKS = (
@@ -56,13 +57,14 @@ def narrowed(document):
 
 @pytest.mark.parametrize("change", [as_it_is, narrowed])
 def test_made_up_requests(sqlite_served, tmp_path, change):
-    """Fifty for each operation and those that follow from an answer, the same ones every time."""
+    """Many for each operation and those that follow from an answer, the same ones every time."""
     document = tmp_path / "verify_v2.json"
     document.write_text(json.dumps(change(contract())), encoding="utf-8")
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION, encoding="ascii")
     command = [
         Path(sys.executable).with_name("schemathesis"), "run", document, "--url", sqlite_served.server.url,
-        "--auth", f"{ACCOUNT}:{TOKEN}", "--checks", ",".join(CHECKS), "--max-examples", "50", "--seed", "1",
+        "--auth", f"{ACCOUNT}:{TOKEN}", "--checks", ",".join(CHECKS), "--seed", "1",
+        "--max-examples", str(rounds(15, 50)),
         "--generation-database", "none", "--no-color", "--warnings", "off",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1200, check=False)
