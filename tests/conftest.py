@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from otp_app.apis import APIS
+from tests.forking import Forking
 from tests.provider import Provider
 from tests.rabbit import Rabbit, is_here
 from tests.running import RunningServer
@@ -58,6 +59,13 @@ def postgres_server() -> Iterator[Postgres]:
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """What runs commands that end by themselves."""
+    with closing(Forking()) as forking:
+        yield forking
 
 
 @contextmanager
@@ -183,7 +191,7 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[Site]:
 # ---- several processes
 
 #: What asks for one of these starts other processes.
-STARTS = {"server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store"}
+STARTS = {"forking", "server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from otp_app.settings.keyring import new_lines
 from tests.faults.conftest import small_file_system
-from tests.faults.forking import Forking
+from tests.forking import Forking
 from tests.provider import Provider
 from tests.running import DidNotStartError, RunningServer
 
@@ -91,24 +91,24 @@ CASES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.fixture(scope="session")
-def forking() -> Iterator[Forking]:
+def bound() -> Iterator[Forking]:
     """What runs commands without root's right to all files."""
     with closing(Forking(bound_by_modes)) as forking:
         yield forking
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_file_that_cannot_be_used_ends_the_start(var: Path, forking: Forking, case: str) -> None:
+def test_a_file_that_cannot_be_used_ends_the_start(var: Path, bound: Forking, case: str) -> None:
     """With one line that names what to mend, and the status that tells a supervisor not to try again."""
     CASES[case](var)
     before = names(var.parent)
     server = server_in(var, "")
-    status, said = forking.run(server.folder, server.environment, "gunicorn")
+    status, said = bound.run(server.folder, server.environment, "gunicorn")
     assert status == os.EX_CONFIG
     one_line(said)
     database = {"otp.db", "otp.db-wal", "otp.db-shm"} if "counters" in case else set()  # it is in order
     assert names(var.parent) - before <= database
-    status, said = forking.run(server.folder, server.environment, "check")
+    status, said = bound.run(server.folder, server.environment, "check")
     assert status == 1
     one_line(said)
 

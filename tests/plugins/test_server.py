@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
 
 import pytest
 
-from tests.running import KEYS, ROOT, RunningServer, wait_until
+from tests.running import KEYS, RunningServer, wait_until
 
 PARTS = {
     "channel": {"OTP_CHANNELS": "tests.plugins.rude:Part"},
@@ -18,28 +16,19 @@ PARTS = {
     "store": {"OTP_STORE_URL": "tests.plugins.rude:Part", **KEYS},
     "listener": {"OTP_ON_APPROVED": "tests.plugins.rude:approved"},
 }
-CHECK = [sys.executable, "-m", "otp_app", "check"]
-SERVER = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
 
 
-def start(command, folder, **settings):
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **settings}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-@pytest.mark.parametrize(("command", "status"), [(CHECK, 1), (SERVER, os.EX_CONFIG)], ids=["check", "server"])
+@pytest.mark.parametrize(("command", "status"), [("check", 1), ("gunicorn", os.EX_CONFIG)])
 @pytest.mark.parametrize(
     ("part", "rude"),
     [(part, "import:SystemExit") for part in PARTS]
     + [("channel", "open:KeyboardInterrupt"), ("directory", "open:SystemExit"), ("store", "open:GeneratorExit")],
 )
-def test_a_part_that_cannot_be_used_is_one_line(tmp_path, part, rude, command, status):
+def test_a_part_that_cannot_be_used_is_one_line(tmp_path, forking, part, rude, command, status):
     """Found at the start, without a traceback, whatever it raises while it is imported or opened."""
-    ended = start(command, tmp_path, RUDE=rude, **PARTS[part])
-    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
-    assert (ended.returncode, ended.stdout) == (status, "")
+    ended, said = forking.run(tmp_path, {"RUDE": rude, **PARTS[part]}, command)
+    (line,) = [line for line in said.splitlines() if not line.startswith("{")]
+    assert ended == status
     assert line.startswith(next(iter({"directory": "OTP_DIRECTORY_URL"}.get(part, name) for name in PARTS[part])))
     assert rude.partition(":")[2] in line
 
@@ -56,11 +45,11 @@ def test_a_worker_whose_channel_does_not_open_later_is_tried_again(tmp_path):
         wait_until(server.healthy, "a worker that serves")
 
 
-def test_an_async_listener_is_rejected(tmp_path):
+def test_an_async_listener_is_rejected(tmp_path, forking):
     """It would never run."""
-    ended = start(CHECK, tmp_path, OTP_ON_APPROVED="tests.plugins.rude:approved_later")
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
-    assert "write a plain def" in ended.stderr
+    status, said = forking.run(tmp_path, {"OTP_ON_APPROVED": "tests.plugins.rude:approved_later"}, "check")
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert "write a plain def" in said
 
 
 @pytest.mark.parametrize("way", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "an int"])

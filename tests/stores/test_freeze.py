@@ -17,7 +17,7 @@ from tests.rounds import rounds
 from tests.stores.faults import refused, until
 
 HOUR = 3600.0
-RACERS, ROUNDS = 4, rounds(20, 200)
+RACERS, ROUNDS = 4, rounds(10, 100)
 
 
 def swap_on(url: str, number: int, orders: Connection) -> None:

@@ -176,12 +176,15 @@ def test_every_scheme_has_a_class_that_exists() -> None:
             assert type(store).__name__ == STORES[scheme].partition(":")[2]
 
 
-@pytest.mark.parametrize("package", ["redis", "psycopg", "psycopg_pool", "sqlalchemy", "connectrpc", "grpc", "pika"])
-def test_the_server_as_it_comes_loads_nothing_of_an_extra(package: str) -> None:
+OF_EXTRAS = {"redis", "psycopg", "psycopg_pool", "sqlalchemy", "connectrpc", "grpc", "pika"}
+
+
+def test_the_server_as_it_comes_loads_nothing_of_an_extra() -> None:
     """A server on one small VM installs and loads none of them."""
-    program = f"import wsgi, sys; sys.exit({package!r} in sys.modules)"
+    program = "import wsgi, sys; print(*sys.modules)"
     environ = {"OTP_STORE_URL": "memory://", "PATH": os.environ["PATH"]}
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, check=True)
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environ, check=True, capture_output=True)
+    assert OF_EXTRAS.intersection(loaded.stdout.decode().split()) == set()
 
 
 @pytest.mark.parametrize(

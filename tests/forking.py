@@ -1,7 +1,8 @@
 """Commands in processes that are forked from one that has imported the package: importing is most of a short command.
 
-`python -m tests.faults.forking` reads lines of JSON, `[folder, environment, command]`, and answers each with `[exit
-status, what it said]`. A command is "gunicorn" with our configuration, or arguments of `python -m otp_app`.
+`python -m tests.forking` reads lines of JSON, `[folder, environment, command]`, and answers each with `[exit
+status, what it said]`. A command is "gunicorn" with options beside our configuration, or arguments of `python -m
+otp_app`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ LONGEST = 60  # seconds, after which a command is killed
 class Forking:
     """The process that is forked. `preexec_fn`: what it does before everything else."""
 
-    def __init__(self, preexec_fn: Callable[[], None]) -> None:
+    def __init__(self, preexec_fn: Callable[[], None] | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.forking"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-m", "tests.forking"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True, preexec_fn=preexec_fn,
         )  # fmt: skip
 
@@ -54,8 +55,9 @@ def _run(folder: str, environment: dict[str, str], command: list[str]) -> int:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    if command == ["gunicorn"]:
-        sys.argv = ["gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
+    sys.path[:0] = environment.get("PYTHONPATH", "").split(":")
+    if command[0] == "gunicorn":
+        sys.argv = ["gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *command[1:], "wsgi:app"]
         wsgiapp.run()
     return cli.main(command)
 
