@@ -17,6 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from gunicorn import config
 from gunicorn.app import wsgiapp
 
 from otp_app import cli
@@ -57,6 +58,7 @@ def _run(folder: str, environment: dict[str, str], command: list[str]) -> int:
     os.environ.update(environment)
     sys.path[:0] = environment.get("PYTHONPATH", "").split(":")
     if command[0] == "gunicorn":
+        config.Chdir.default = folder  # gunicorn has noted where it was imported
         sys.argv = ["gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *command[1:], "wsgi:app"]
         wsgiapp.run()
     return cli.main(command)

@@ -17,33 +17,36 @@ from pathlib import Path
 import pytest
 
 from otp_app.settings.keyring import new_lines
+from tests.forking import Forking
 from tests.provider import Provider
 from tests.running import KEYS, ROOT, Answer, RunningServer, free_port, wait_until
 
 Start = Callable[..., RunningServer]
+Refused = Callable[..., list[str]]
 
 
-def refused(
-    folder: Path, *arguments: str, fds: tuple[int, ...] = (), status: int = os.EX_CONFIG, **settings: str
-) -> list[str]:
-    """What gunicorn said on standard error when it did not start, its own log lines left out."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), *arguments, "wsgi:app"]
-    ended = subprocess.run(command, cwd=folder, env=environment | settings, pass_fds=fds, text=True,
-                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (status, "")
-    return [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+@pytest.fixture
+def refused(tmp_path: Path, forking: Forking) -> Refused:
+    """Call it with options and settings to get what gunicorn said when it did not start, without its own log lines."""
+
+    def start(*arguments: str, status: int = os.EX_CONFIG, **settings: str) -> list[str]:
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | settings
+        ended, said = forking.run(tmp_path, environment, "gunicorn", *arguments)
+        assert ended == status
+        return [line for line in said.splitlines() if not line.startswith("{")]
+
+    return start
 
 
-def test_every_fault_of_the_settings_is_a_line(tmp_path: Path) -> None:
+def test_every_fault_of_the_settings_is_a_line(refused: Refused) -> None:
     """All at once, each with its variable, and no traceback."""
-    lines = refused(tmp_path, OTP_TTL="9999", OTP_PUBLIC="1", OTP_THREADS="many")
+    lines = refused(OTP_TTL="9999", OTP_PUBLIC="1", OTP_THREADS="many")
     assert {line.partition(":")[0] for line in lines} == {"OTP_TTL", "OTP_THREADS", "OTP_COUNTRIES", "OTP_CHANNELS"}
 
 
-def test_an_open_address_on_the_command_line_is_refused(tmp_path: Path) -> None:
+def test_an_open_address_on_the_command_line_is_refused(refused: Refused) -> None:
     """What HOST must not say, -b must not either."""
-    (line,) = refused(tmp_path, "-b", "0.0.0.0:0")
+    (line,) = refused("-b", "0.0.0.0:0")
     assert line.startswith("0.0.0.0 can be reached from elsewhere")
 
 
@@ -52,57 +55,65 @@ def test_an_inherited_open_socket_is_refused(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("0.0.0.0", 0))
         bound.listen()
-        (line,) = refused(tmp_path, "-b", f"fd://{bound.fileno()}", fds=(bound.fileno(),))
+        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py")]
+        ended = subprocess.run(
+            [*command, "-b", f"fd://{bound.fileno()}", "wsgi:app"], cwd=tmp_path, pass_fds=(bound.fileno(),), text=True,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (os.EX_CONFIG, "")
+    (line,) = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
     assert line.startswith("0.0.0.0 can be reached from elsewhere")
 
 
-def test_a_unix_socket_without_a_trusted_proxy_is_refused(tmp_path: Path) -> None:
+def test_a_unix_socket_without_a_trusted_proxy_is_refused(tmp_path: Path, refused: Refused) -> None:
     """All its clients would be one, without an address."""
-    (line,) = refused(tmp_path, "-b", f"unix:{tmp_path}/otp.sock")
+    (line,) = refused("-b", f"unix:{tmp_path}/otp.sock")
     assert line.startswith("OTP_TRUSTED_PROXIES: ")
 
 
-def test_workers_on_the_command_line_are_counted_for_a_store_in_memory(tmp_path: Path) -> None:
+def test_workers_on_the_command_line_are_counted_for_a_store_in_memory(refused: Refused) -> None:
     """What WEB_CONCURRENCY must not say, -w must not either."""
-    (line,) = refused(tmp_path, "-w", "2", OTP_STORE_URL="memory://", PORT=str(free_port()))
+    (line,) = refused("-w", "2", OTP_STORE_URL="memory://", PORT=str(free_port()))
     assert line.startswith("OTP_STORE_URL: a store in memory is for one worker")
 
 
-def test_an_application_that_is_loaded_before_the_fork_is_refused(tmp_path: Path) -> None:
+def test_an_application_that_is_loaded_before_the_fork_is_refused(refused: Refused) -> None:
     """Its workers would have the first settings for ever: a reload would revoke no key, and say that it did."""
-    (line,) = refused(tmp_path, "--preload", PORT=str(free_port()))
+    (line,) = refused("--preload", PORT=str(free_port()))
     assert line.startswith("--preload: ")
 
 
 @pytest.mark.parametrize("arguments", [("-e", "PORT={port}"), ("--chdir", "there")])
-def test_settings_that_come_too_late_for_gunicorn_are_refused(tmp_path: Path, arguments: tuple[str, str]) -> None:
+def test_settings_that_come_too_late_for_gunicorn_are_refused(
+    tmp_path: Path, refused: Refused, arguments: tuple[str, str]
+) -> None:
     """gunicorn follows these options after it has read where to listen: it would do so elsewhere, and say nothing."""
     (tmp_path / "there").mkdir()
     (tmp_path / "there/.env").write_text(f"PORT={(port := free_port())}\n")
     option, value = arguments
-    (line,) = refused(tmp_path, option, value.format(port=port))
+    (line,) = refused(option, value.format(port=port))
     assert line.startswith("-e, --chdir: ")
 
 
-def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path) -> None:
+def test_keys_that_cannot_be_made_are_a_line(tmp_path: Path, refused: Refused) -> None:
     """Here the store's folder is a file."""
     (tmp_path / "var").write_text("")
-    (line,) = refused(tmp_path)
+    (line,) = refused()
     assert line.startswith("OTP_SECRET_KEYS:")
 
 
-def test_a_store_that_does_not_open_is_a_line(tmp_path: Path) -> None:
+def test_a_store_that_does_not_open_is_a_line(tmp_path: Path, refused: Refused) -> None:
     """Here its file is no database."""
     (tmp_path / "otp.db").write_text("no database, and long enough for its header to be looked at\n" * 20)
     keys = {name: value for name, _, value in (line.partition("=") for line in new_lines().split())}
-    (line,) = refused(tmp_path, OTP_STORE_URL="sqlite:///otp.db", **keys)
+    (line,) = refused(OTP_STORE_URL="sqlite:///otp.db", **keys)
     assert line.startswith("OTP_STORE_URL:")
 
 
-def test_a_shared_store_that_is_away_is_tried_again_by_whoever_starts_servers(tmp_path: Path) -> None:
+def test_a_shared_store_that_is_away_is_tried_again_by_whoever_starts_servers(refused: Refused) -> None:
     """With another exit status than for what only a person can mend; systemd's unit tells them apart."""
     url = f"redis://127.0.0.1:{free_port()}/0"
-    (line,) = refused(tmp_path, status=os.EX_TEMPFAIL, OTP_STORE_URL=url, **KEYS)
+    (line,) = refused(status=os.EX_TEMPFAIL, OTP_STORE_URL=url, **KEYS)
     assert line.startswith("OTP_STORE_URL: The store is not available")
     unit = (ROOT / "deploy/otp-app.service").read_text()
     assert f"RestartPreventExitStatus={os.EX_CONFIG}\n" in unit
@@ -154,7 +165,7 @@ def test_a_reload_keeps_the_users_that_a_faulty_directory_lost(server: Start) ->
     assert running.post("/send-code", {"user_id": "ann"}).status == 200
 
 
-def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start) -> None:
+def test_a_reload_revokes_keys_even_when_it_is_refused(server: Start, refused: Refused) -> None:
     """A key that is gone is out though another setting is wrong; keys that are all gone mean no caller, not an open
     server, and so it stays when a worker is replaced.
     """
@@ -268,11 +279,11 @@ class Directory:
 """
 
 
-def test_workers_that_fail_together_end_the_server_as_one_does(tmp_path: Path) -> None:
+def test_workers_that_fail_together_end_the_server_as_one_does(tmp_path: Path, refused: Refused) -> None:
     """With the status that gunicorn has for it, and without a traceback of the master."""
     (tmp_path / "own.py").write_text(NEEDS_THE_MASTER)
     lines = refused(
-        tmp_path, status=3, WEB_CONCURRENCY="2", OTP_APIS="native,users", OTP_DIRECTORY_URL="own:Directory",
+        status=3, WEB_CONCURRENCY="2", OTP_APIS="native,users", OTP_DIRECTORY_URL="own:Directory",
         PYTHONPATH=f"{ROOT}:{tmp_path}", PORT=str(free_port()),
     )  # fmt: skip
     assert set(lines) == {"it does not work after a fork"}
@@ -354,19 +365,19 @@ def test_every_line_it_logs_is_json(server: Start) -> None:
     assert messages[-1] == "Shutting down: Master"
 
 
-def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_line(refused: Refused) -> None:
     """It names PORT; the status asks systemd to try again, since the other program may end."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        lines = refused(tmp_path, status=os.EX_TEMPFAIL, PORT=str(port), OTP_STORE_URL="memory://")
+        lines = refused(status=os.EX_TEMPFAIL, PORT=str(port), OTP_STORE_URL="memory://")
     assert lines == [f"PORT: {port} of 127.0.0.1 is in use by another program: stop that program, or set another PORT"]
 
 
-def test_an_address_of_another_machine_is_one_line(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_one_line(refused: Refused) -> None:
     """With the same status: the address may come, as that of a network that is not up yet."""
     twilio = {"TWILIO_ACCOUNT_SID": f"AC{'1' * 32}", "TWILIO_AUTH_TOKEN": "t", "TWILIO_PHONE_NUMBER": "+15005550006"}
     keys = f"shop:send:{'1' * 63}2"
-    (line,) = refused(tmp_path, status=os.EX_TEMPFAIL, HOST="192.0.2.7", OTP_API_KEYS=keys, **twilio)
+    (line,) = refused(status=os.EX_TEMPFAIL, HOST="192.0.2.7", OTP_API_KEYS=keys, **twilio)
     assert line.startswith("HOST, PORT: the server cannot listen on 192.0.2.7, port 5000 (")
 
 
