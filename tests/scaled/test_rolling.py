@@ -17,12 +17,13 @@ import pytest
 
 from tests.conftest import require
 from tests.provider import Provider
+from tests.rounds import rounds
 from tests.running import ROOT, RunningServer, call, wait_until
 from tests.scaled.conftest import StartFleet
 from tests.scaled.fleet import FleetClients
 from tests.scaled.nginx import Nginx
 
-REQUESTS = 5000
+REQUESTS = rounds(1500, 5000)
 #: For the folder of a server by its port. It returns when the old process has ended; a Keeper starts the new one.
 RESTART = 'cd "{folder}/$port" && old=$(cat pid) && kill "$old" && while kill -0 "$old" 2>&-; do sleep 0.05; done'
 

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otp_app.apis.native.fields import SendFields, VerifyFields
@@ -35,7 +35,7 @@ def fits(field, body):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@settings(max_examples=rounds(40, 100), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=rounds(40, 100))
 @given(data=st.data())
 def test_each_field_that_does_not_fit_has_a_fault_and_no_other_one_has(model, data):
     """The faults are found by rules of their own: they must be those of the types."""
