@@ -25,8 +25,8 @@ def start(server, rabbit, tmp_path):
     environment = server(start=False, OTP_AMQP_URL=rabbit.url()).environment
     with ExitStack() as running:
 
-        def make(**given):
-            worker = Worker(tmp_path, environment | given)
+        def make(heartbeat=0, **given):
+            worker = Worker(tmp_path, environment | given, heartbeat=heartbeat)
             running.callback(worker.stop)
             return worker
 
@@ -112,6 +112,21 @@ def test_a_way_to_the_broker_that_breaks_again_and_again(rabbit, start, open_pub
     assert next(pieces) > len(asked) + 1
     assert len(fake_twilio.posts) == len(asked)
     assert faults(history, fake_twilio, rabbit, worker) == []
+
+
+def test_a_broker_that_falls_silent_between_send_and_ack(rabbit, start, open_publisher, fake_twilio):
+    """Its worker gives the connection up by itself; whoever gets the message then tells it, and does not send it."""
+    history, number = History(), next(fresh_numbers())
+    with Proxy(rabbit.port) as proxy:
+        fake_twilio.on_message = lambda _: setattr(proxy, "delay", 3600.0)
+        cut_off = start(heartbeat=1, OTP_AMQP_URL=rabbit.url(port=proxy.port), OTP_AMQP_CONSUMERS="1")
+        ask(open_publisher(rabbit.url()), number, history)
+        assert told(rabbit, 1) == [number]
+        other = start(OTP_RESEND_GAPS="")
+        assert told(rabbit, 2) == [number, number]
+    assert len(fake_twilio.posts) == 1
+    assert bodies(rabbit, REQUESTS) == []
+    assert faults(history, fake_twilio, rabbit, cut_off, other) == []
 
 
 POISON = [b"", b"{", b"[]", b"\xff", b"[" * 9000, b'{"phone_number": 4}', b'{"phone_number": "' + b"1" * 9000 + b'"}']

@@ -21,15 +21,27 @@ from tests.history import History
 from tests.rabbit import Rabbit
 from tests.running import Answer, wait_until
 
+HASTY = """\
+import sys
+from otp_app.bus import connecting
+from otp_app.cli import main
+connecting.HEARTBEAT = {}
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 class Worker:
-    """One `python -m otp_app worker KIND`, in a folder, with these variables and no others."""
+    """One `python -m otp_app worker KIND`, in a folder, with these variables and no others.
 
-    def __init__(self, folder: Path, environment: dict[str, str], kind: str = "otp") -> None:
+    `heartbeat`: the seconds by which it notices a broker that says nothing, where a test cannot wait for its own.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str], kind: str = "otp", heartbeat: int = 0) -> None:
+        program = ["-c", HASTY.format(heartbeat)] if heartbeat else ["-m", "otp_app"]
         self.log_file = folder / f"worker-{kind}-{os.urandom(4).hex()}.log"
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "otp_app", "worker", kind], cwd=folder, env=environment,
+                [sys.executable, *program, "worker", kind], cwd=folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         wait_until(lambda: "receiving" in self.log() or self._process.poll() is not None, "a worker", 60)
