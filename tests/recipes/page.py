@@ -24,6 +24,8 @@ READY = re.compile(r"Listening at|gRPC with|receiving")
 SHOWN = re.compile("Your OTP is: ([0-9]{6})")
 TOKEN = re.compile(r"ses_[A-Za-z0-9_-]{43}")
 GRPCURL = f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("grpcurl.py")}" "$@"\n'
+#: JavaScript needs packages of npm, which are not here.
+LEFT_OUT = ("mermaid", "js")
 
 
 class Printed(NamedTuple):
@@ -48,9 +50,9 @@ def printed(name: str) -> list[Printed]:
         elif kind == "sh":
             found += [Printed("sh", line) for line in block.splitlines()]
         else:
-            assert kind in ("python", "ini", "mermaid"), kind
+            assert kind in ("python", "ini", "mermaid", "js"), kind
             found.append(Printed(kind, block))
-    return [one for one in found if one.kind != "mermaid"]
+    return [one for one in found if one.kind not in LEFT_OUT]
 
 
 def environment_of(copy: Path) -> None:
