@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 import traceback
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from otp_app.core.events import Checked, Event, OutcomeLost, Refused
 
 log = logging.getLogger("otp_app")
 QUIET = 10.0  # seconds
+STANDARD_ERROR = 2
 _warned: set[str] = set()
 _quiet_until: dict[str, float] = {}
 
@@ -32,13 +34,30 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+class Lines(logging.Handler):
+    """Write each record with one call of the system, so that threads need no lock and do not wait for each other."""
+
+    def createLock(self) -> None:  # noqa: N802 - logging calls it so
+        """Make none."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, to whatever standard error is now."""
+        try:
+            line = f"{self.format(record)}\n".encode()
+            while line:  # a pipe that is nearly full takes a part
+                line = line[os.write(STANDARD_ERROR, line) :]
+        except Exception:  # noqa: BLE001 - no line is worth a request
+            self.handleError(record)
+
+
 def set_up(level: str) -> None:
     """Send what this server says from `level` on to standard error, and from other packages warnings and worse.
 
     Libraries write parts of requests at INFO and DEBUG: paths with numbers in them, addresses of clients. An operator's
     module sets a level for its own logger.
     """
-    handler = logging.StreamHandler()
+    handler = Lines()
     handler.setFormatter(JsonLines())
     # What no line of ours shows need not be looked up for each (Python's logging HOWTO, "Optimization").
     logging.logThreads = logging.logMultiprocessing = False  # the process is in the lines of gunicorn itself
@@ -84,5 +103,6 @@ def log_event(event: Event) -> None:
     elif isinstance(event, Checked) and event.status == "pending":
         level = logging.DEBUG
     if log.isEnabledFor(level):
-        fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
-        log.log(level, type(event).__name__, extra={"fields": fields})
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        # As log.log does, but for a look through the stack for who called.
+        log.handle(log.makeRecord(log.name, level, "", 0, type(event).__name__, (), None, extra={"fields": fields}))

@@ -1,8 +1,8 @@
 """Logs: one JSON object a line."""
 
-import io
 import json
 import logging
+import os
 import sys
 
 import pytest
@@ -17,15 +17,14 @@ LOST = OutcomeLost(*ABOUT, "VL1")
 
 
 @pytest.fixture
-def start(monkeypatch):
-    """Set logging up at a level; returns what was written to standard error. Afterwards all is as it was."""
+def start(capfd):
+    """Set logging up at a level; returns what reads what was written to standard error. Afterwards all is as it was."""
     root = logging.getLogger()
     handlers, levels = root.handlers[:], (root.level, log.level)
 
     def at(level):
-        monkeypatch.setattr(sys, "stderr", io.StringIO())
         set_up(level)
-        return sys.stderr
+        return lambda: capfd.readouterr().err
 
     yield at
     root.handlers[:] = handlers
@@ -108,7 +107,18 @@ def test_set_up_writes_to_standard_error(start):
     log.info("not logged")
     set_up("WARNING")
     log.error("logged")
-    assert [json.loads(text)["message"] for text in written.getvalue().splitlines()] == ["careful", "logged"]
+    assert [json.loads(text)["message"] for text in written().splitlines()] == ["careful", "logged"]
+
+
+def test_a_line_of_which_a_part_is_taken_is_written_to_its_end(start, monkeypatch):
+    """And one that cannot be written fails no request."""
+    written, write = start("WARNING"), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+    log.error("logged")
+    monkeypatch.setattr(os, "write", lambda fd, data: write(-1, data))
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    log.error("not logged")
+    assert [json.loads(text)["message"] for text in written().splitlines()] == ["logged"]
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -123,7 +133,7 @@ def test_other_packages_say_nothing_of_a_request(start, level):
     for name in ("redis", "psycopg.pool", "some.library"):
         logging.getLogger(name).info(logged)
     logging.getLogger("werkzeug").info('127.0.0.1 - - "%s" %s', logged, 200)
-    assert "marker" not in written.getvalue()
+    assert "marker" not in written()
 
 
 EVENTS = {
@@ -143,7 +153,7 @@ def test_each_event_has_its_level(start, event, level):
     """Trouble is a warning; a wrong attempt is not logged by default, or an attacker could fill the disk."""
     written = start("DEBUG")
     log_event(event)
-    found = json.loads(written.getvalue())
+    found = json.loads(written())
     assert (found["message"], found["level"]) == (type(event).__name__, level)
 
 
@@ -151,7 +161,7 @@ def test_an_event_is_reported_with_its_fields(start):
     """As fields of the line, to be searched."""
     written = start("INFO")
     log_event(REFUSED)
-    found = json.loads(written.getvalue())
+    found = json.loads(written())
     wanted = {"to": "+1*******671", "purpose": "login", "verification_id": "VE1", "send_id": "VL1", "channel": "sms"}
     assert wanted.items() <= found.items()
     assert (found["reason"], found["provider_code"]) == ("bad_number", 21211)
@@ -163,4 +173,4 @@ def test_the_level_decides(start, level, logged):
     written = start(level)
     for event in (SENT, REFUSED, LOST, Checked(*ABOUT, "pending")):
         log_event(event)
-    assert len(written.getvalue().splitlines()) == logged
+    assert len(written().splitlines()) == logged
