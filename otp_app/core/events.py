@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Event:
+
+class Event(Struct, frozen=True):
     """An event of one verification."""
 
     verification_id: str
@@ -15,8 +16,7 @@ class Event:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sent(Event):
+class Sent(Event, frozen=True):
     """A channel took a message, or may have taken it (`outcome` unknown)."""
 
     send_id: str
@@ -25,8 +25,7 @@ class Sent(Event):
     provider_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused(Event):
+class Refused(Event, frozen=True):
     """A channel refused a message."""
 
     send_id: str
@@ -35,20 +34,17 @@ class Refused(Event):
     provider_code: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked(Event):
+class Checked(Event, frozen=True):
     """An attempt was compared: approved, pending (wrong, attempts left) or max_attempts_reached."""
 
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class Canceled(Event):
+class Canceled(Event, frozen=True):
     """A verification was canceled by its caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeLost(Event):
+class OutcomeLost(Event, frozen=True):
     """A message was handed over, but its outcome could not be written to the store."""
 
     send_id: str

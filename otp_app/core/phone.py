@@ -100,6 +100,7 @@ def is_number(text: str) -> bool:
     return bool(_E164.fullmatch(text) or _E164.fullmatch(_ungrouped(text)))
 
 
+@lru_cache(maxsize=1024)  # answers and log lines of one request show it several times
 def mask(e164: str) -> str:
     """Hide a number: +14155552671 becomes +1*******671."""
     digits = e164.removeprefix("+")
