@@ -26,7 +26,7 @@ _HEAD = re.compile(
     r"(GET|POST|DELETE) ((/(?!/)[A-Za-z0-9/_.~-]*+)(?:\?([A-Za-z0-9/_.~&=%+-]*+))?+) HTTP/1\.1\r\n"
     r"((?:[A-Za-z0-9-]++: ?+(?:[!-~]++(?: [!-~]++)*+)?+\r\n)*+)\r\n"
 )
-_FIELD = re.compile(r"([^:]++): ?+([^\r]*+)\r\n")
+_FIELD = re.compile(r"^([^:\n]++): ?+([^\r\n]*+)\r\n", re.MULTILINE)
 _LENGTH = re.compile(r"[0-9]{1,5}")
 #: fields that change what a request is
 _UNUSUAL = ("TRANSFER-ENCODING", "TRAILER", "TE", "EXPECT", "UPGRADE", "HTTP2-SETTINGS")
