@@ -9,7 +9,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 
-from otp_app.core.events import Checked, Event, OutcomeLost, Refused
+from otp_app.core.events import Checked, Event, OutcomeLost, Refused, Undelivered
 
 log = logging.getLogger("otp_app")
 QUIET = 10.0  # seconds
@@ -98,7 +98,7 @@ def log_event(event: Event) -> None:
     A wrong attempt is logged at DEBUG only, so that an attacker cannot fill the disk.
     """
     level = logging.INFO
-    if isinstance(event, Refused | OutcomeLost):
+    if isinstance(event, Refused | Undelivered | OutcomeLost):
         level = logging.WARNING
     elif isinstance(event, Checked) and event.status == "pending":
         level = logging.DEBUG

@@ -78,13 +78,13 @@ class Courier:
         verification, send = dispatch.verification, dispatch.send
         left = verification.left(self._clock())
         if send.channel in self._providers.makers:
-            message = Message(dispatch.phone.e164, "", "", left, send.id, dispatch.locale)
+            message = Message(dispatch.phone.e164, "", "", left, send.id, verification.id, dispatch.locale)
             ledger, now, policy = dispatch.ledger, self._clock(), dispatch.policy
             lingers = provider_codes.may_linger(ledger, now, policy, verification, send)
             delivery = self._providers.start(send.channel, message, lingers=lingers)
         else:
             text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
-            message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id)
+            message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id, verification.id)
             delivery = self._channels[send.channel].deliver(message)
         self._notify(_event(dispatch, send, delivery))
         return delivery

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -17,6 +18,7 @@ class Message:
     text: str  # the whole text, including the code; "" for a CodeChecker
     ttl: float  # seconds of life that the code has left
     send_id: str  # VL…: ours
+    verification_id: str  # VE…: ours
     locale: str = ""  # what the request asked for; only a CodeChecker still has to choose a text
 
 
@@ -70,6 +72,47 @@ class Channel(Protocol):
     @abstractmethod
     def close(self) -> None:
         """Close connections."""
+
+
+class ErrorClass(StrEnum):
+    """Whom or what an error of a provider is about."""
+
+    RECIPIENT = "recipient"  # this number, or this phone
+    OPTED_OUT = "opted_out"  # the recipient wants no messages
+    DESTINATION = "destination"  # the country or the prefix is not allowed
+    TEMPLATE = "template"  # the template of the message
+    SANDBOX = "sandbox"  # the recipient has not joined the provider's sandbox
+    SENDER = "sender"  # the number or service that it was sent from
+    ACCOUNT = "account"  # our account, our credentials or our request
+    CARRIER = "carrier"  # the network of the recipient
+    RATE = "rate"  # too many messages just now
+    CONTENT = "content"  # the text
+    FRAUD = "fraud"  # protection against fraud
+    UNKNOWN = "unknown"
+
+
+class Explanation(NamedTuple):
+    """What an error number of a provider means for the operator."""
+
+    error_class: ErrorClass
+    sentence: str  # what happened, and what helps
+    elsewhere: bool  # whether another channel can reach the recipient all the same
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A channel that knows what the error numbers of its provider mean."""
+
+    @abstractmethod
+    def explain(self, provider_code: int) -> Explanation:
+        """Return the meaning of an error number; one that is not known has a meaning too."""
+
+
+def explain(channels: Iterable[Channel], name: str, provider_code: int) -> Explanation | None:
+    """Return what the channel of this name says of an error number; None where it says nothing."""
+    named = (channel for channel in channels if channel.name == name and isinstance(channel, Explains))
+    channel = next(named, None) if provider_code else None
+    return channel.explain(provider_code) if channel else None
 
 
 @runtime_checkable

@@ -34,6 +34,26 @@ class Refused(Event, frozen=True):
     provider_code: int | None
 
 
+class Delivered(Event, frozen=True):
+    """A provider reported that a message arrived (`status` delivered) or was opened (read)."""
+
+    send_id: str
+    channel: str
+    provider_id: str
+    status: str
+
+
+class Undelivered(Event, frozen=True):
+    """A provider that took a message reported that it will not arrive."""
+
+    send_id: str
+    channel: str
+    provider_id: str
+    status: str
+    provider_code: int | None
+    error_class: str
+
+
 class Checked(Event, frozen=True):
     """An attempt was compared: approved, pending (wrong, attempts left) or max_attempts_reached."""
 

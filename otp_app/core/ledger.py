@@ -37,6 +37,14 @@ class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     extra: Mapping[str, Any] = field(default_factory=dict)  # fields that only another version knows
 
 
+class Report(NamedTuple):
+    """What a provider reported of a message that it took."""
+
+    status: str  # a receipts.Status, or one that only another version knows
+    at: float  # wall clock, seconds, when it came
+    code: int = 0  # the provider's error number, 0 without one
+
+
 class Send(Record, frozen=True):
     """One message handed, or about to be handed, to a channel."""
 
@@ -47,6 +55,7 @@ class Send(Record, frozen=True):
     generation: int = 0  # of the code in it
     provider_id: str = ""
     reason: str = ""
+    receipts: tuple[Report, ...] = ()  # each a step forward
 
 
 class Made(NamedTuple):
@@ -129,6 +138,16 @@ class Verification(Record, frozen=True):
     @property
     def _choice(self) -> tuple[int, int, int] | None:
         return next((choice for choice in self.chosen if choice[0] == self.generation), None)
+
+    def with_send(self, new: Send) -> Verification:
+        """The verification with this send put in place of the one with its id."""
+        return replace(self, sends=tuple(new if send.id == new.id else send for send in self.sends))
+
+    def with_message_out(self, send: Send) -> Verification:
+        """The verification with a send whose message has left, or may have."""
+        newest = max(self.newest_out, send.generation)
+        changed = replace(self.with_send(send), out=True, newest_out=newest)
+        return changed.with_provider_id(send.generation, send.provider_id)
 
     def with_provider_id(self, generation: int, provider_id: str) -> Verification:
         """The verification with the id that the provider of this code gave it, "" where that is not known.

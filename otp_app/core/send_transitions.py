@@ -101,14 +101,9 @@ def settle(
         return ledger
     verification, send = found
     reason = (delivery.reason or Reason.FAILED) if delivery.outcome == Outcome.REFUSED else None
-    provider_id = delivery.provider_id[:LONGEST_PROVIDER_ID]
+    provider_id = delivery.provider_id[:LONGEST_PROVIDER_ID] or send.provider_id  # a receipt may have told it
     settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "")
-    sends = tuple(settled if s is send else s for s in verification.sends)
-    verification = replace(verification, sends=sends)
-    if reason is None:
-        newest = max(verification.newest_out, send.generation)
-        verification = replace(verification, out=True, newest_out=newest)
-        verification = verification.with_provider_id(send.generation, provider_id)
+    verification = verification.with_send(settled) if reason else verification.with_message_out(settled)
     ledger = ledger.with_verification(verification)
     if reason in ABOUT_THE_NUMBER:
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))

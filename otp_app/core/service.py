@@ -1,4 +1,4 @@
-"""The service that every API calls: send, resend, check, cancel, approve, status.
+"""The service that every API calls: send, resend, check, cancel, approve, status, and receive.
 
 A message is handed to a channel only after the swap that counted it, so a crash in between loses a message at most
 and never sends one twice.
@@ -28,6 +28,7 @@ from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
+from otp_app.core.receiver import Receiver
 from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
@@ -76,6 +77,7 @@ class VerificationService:
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
         self._providers = Providers(channels, self._ledgers, places)
+        self.receive = Receiver(channels, self._ledgers, ids=ids, notify=self._notify).receive
         self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify)
 
     def with_profile(self, policy: Policy, texts: Texts) -> VerificationService:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Verification
+from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Send, Verification
 from otp_app.core.policy import DAY, Policy
 
 MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
@@ -98,8 +98,13 @@ def _shifted_verification(verification: Verification, shift: float, boot: str) -
         verification,
         begun=begun._replace(wall=begun.wall + younger),
         ended_at=verification.ended_at + shift if verification.ended_at is not None else None,
-        sends=tuple(replace(send, at=send.at + shift) for send in verification.sends),
+        sends=tuple(_shifted_send(send, shift) for send in verification.sends),
     )
+
+
+def _shifted_send(send: Send, shift: float) -> Send:
+    receipts = tuple(report._replace(at=report.at + shift) for report in send.receipts)
+    return replace(send, at=send.at + shift, receipts=receipts)
 
 
 def _clamp_future_stamps(ledger: Ledger, now: Instant) -> Ledger:

@@ -20,7 +20,7 @@ UNREACHABLE = Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)
 
 
 def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
-    return Message(to, CODE, f"Your OTP is: {CODE}", ttl, "VL" + "0" * 32)
+    return Message(to, CODE, f"Your OTP is: {CODE}", ttl, "VL" + "0" * 32, "VE" + "0" * 32)
 
 
 def send(client: TwilioClient, **fields: Any) -> Delivery:

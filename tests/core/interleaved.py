@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from msgspec import structs
-
 from otp_app.core import check_transitions
 from otp_app.core.codes import shift_code
 from otp_app.core.delivery import Delivery, Outcome, Reason
@@ -23,6 +21,8 @@ from otp_app.core.ledger import BACKWARDS, Ledger, Send, Status, Verification
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.limits import risk_at_stake, risk_spent
 from otp_app.core.policy import DAY, HOUR, Policy
+from otp_app.core.receipts import DEAD, Receipt, receive
+from otp_app.core.receipts import Status as ReceiptStatus
 from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, SendPlan, begin, next_channel, settle
 from otp_app.core.upkeep import corrected
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
@@ -64,13 +64,15 @@ def walk(seed: int, *, clocks: bool) -> Steps:
             "answer": [None, SENT, *answers],
         },
         "hear": {"which": range(4), "answer": [SENT, UNKNOWN, *answers, *answers], "hand_on": [True, False]},
+        "report": {"which": range(4), "status": [*ReceiptStatus]},
         "attempt": {"which": range(4), "policy": policies, "wrongs": [0, 1, 3, 5]},
         "end": {"which": range(4), "policy": policies, "end": [check_transitions.cancel, check_transitions.approve]},
         "wait": {"seconds": [1.0, 31.0, 301.0, HOUR / 2]},
         "set_clock": {"step": [-2 * HOUR, -40.0, 40.0, 2 * HOUR]},
         "reboot": {"step": [-2 * HOUR, -40.0, 0.0, 40.0, 2 * HOUR]},
     }
-    names = ["send", "send", "send", "hear", "hear", "attempt", "end", "wait", *["set_clock", "reboot"] * clocks]
+    names = ["send", "send", "send", "hear", "hear", "report", "attempt", "end", "wait"]
+    names += ["set_clock", "reboot"] * clocks
     taken = luck.choices(names, k=25)
     return [(name, {choice: luck.choice(some) for choice, some in choices[name].items()}) for name in taken]
 
@@ -132,6 +134,16 @@ class Interleaved:
         """The provider answers for a message that was on its way."""
         for message in _nth_last([m for m in self.messages if m.state == "pending"], which):
             self._settle(message, answer, hand_on)
+
+    def report(self, which: int, status: ReceiptStatus) -> None:
+        """The provider reports of a message that left, or may have: that changes no count, and no code."""
+        for message in _nth_last([m for m in self.messages if m.state != Outcome.REFUSED], which):
+            now, provider_id = self._now(), SENT.provider_id
+            receipt = Receipt(message.verification, message.send.id, provider_id, status)
+            self._keep(receive(self.ledger, now, receipt) or self.ledger)
+            if message.state == "pending" and status not in DEAD:
+                message.state = str(Outcome.SENT)
+            self._what_ended_is_as_it_ended()
 
     def attempt(self, which: int, policy: str, wrongs: int) -> None:
         """Check the right code once, or wrong ones so often."""
@@ -236,7 +248,7 @@ class Interleaved:
         return now
 
     def _keep(self, ledger: Ledger) -> None:
-        self.ledger = decode(encode(structs.replace(ledger, seen=self.clock())))
+        self.ledger = decode(encode(ledger.seen_at(self.clock())))
 
     def _settle(self, message: Sent, answer: Delivery, hand_on: bool) -> None:
         now, following = self._now(), None

@@ -1,0 +1,87 @@
+"""Receipts: what a provider reports of a message after it took it. A pure function of (ledger, now, receipt).
+
+Receipts come late, twice and in any order, so their statuses are ranked, and a message only moves forward.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from otp_app.core.delivery import Outcome
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Report, Send, Verification
+from otp_app.core.send_transitions import LONGEST_PROVIDER_ID
+
+
+class Status(StrEnum):
+    """What became of a message at its provider."""
+
+    ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"  # the provider handed it on
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    DELIVERED = "delivered"  # it is on the phone
+    READ = "read"
+
+
+#: The provider gave the message up.
+DEAD = frozenset({Status.UNDELIVERED, Status.FAILED, Status.CANCELED})
+ARRIVED = frozenset({Status.DELIVERED, Status.READ})
+# A message that was given up may arrive all the same, from a carrier that was late; one that arrived stays there.
+_ORDER = (
+    *({Status.ACCEPTED, Status.SCHEDULED}, {Status.QUEUED}, {Status.SENDING}, {Status.SENT}),
+    *(DEAD, {Status.DELIVERED}, {Status.READ}),
+)
+_RANKS: dict[str, int] = {status: rank for rank, group in enumerate(_ORDER, start=1) for status in group}
+
+
+class Receipt(NamedTuple):
+    """One report of a provider. The ids are those of our message, and the provider's own of it."""
+
+    verification_id: str
+    send_id: str
+    provider_id: str
+    status: Status
+    provider_code: int = 0  # its error number, 0 without one
+
+
+def addressed(ledger: Ledger, receipt: Receipt) -> tuple[Verification, Send] | None:
+    """Return the message that a receipt speaks of; None where it is not known, or is another one at the provider."""
+    verification = ledger.by_id(receipt.verification_id)
+    send = next((s for s in verification.sends if s.id == receipt.send_id), None) if verification else None
+    if verification is None or send is None or send.provider_id not in ("", _provider_id(receipt)):
+        return None
+    return verification, send
+
+
+def receive(ledger: Ledger, now: Instant, receipt: Receipt) -> Ledger | None:
+    """Note a receipt, of an ended verification too; None where it says nothing new, or is of no known message.
+
+    It ends nothing and gives nothing back. It settles a send whose outcome was not known; but where the provider gave
+    the message up before it answered, its answer decides, and another channel may follow.
+    """
+    found = addressed(ledger, receipt)
+    if found is None or _RANKS[receipt.status] <= _rank(found[1]):
+        return None
+    verification, send = found
+    report = Report(receipt.status, round(now.wall, 3), receipt.provider_code)
+    send = replace(send, provider_id=_provider_id(receipt), receipts=(*send.receipts, report))
+    awaited = send.state == "pending" and receipt.status in DEAD
+    if send.state in ("pending", Outcome.UNKNOWN) and not awaited:
+        return ledger.with_verification(verification.with_message_out(replace(send, state=Outcome.SENT)))
+    return ledger.with_verification(verification.with_send(send))
+
+
+def _rank(send: Send) -> int:
+    return max((_RANKS.get(report.status, 0) for report in send.receipts), default=0)
+
+
+def _provider_id(receipt: Receipt) -> str:
+    return receipt.provider_id[:LONGEST_PROVIDER_ID]

@@ -1,0 +1,63 @@
+"""The receiver: notes receipts in the ledgers, each with one swap, and tells listeners what arrived or did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from otp_app.core import receipts
+from otp_app.core.codes import LedgerIds
+from otp_app.core.delivery import Channel, ErrorClass, explain
+from otp_app.core.events import Delivered, Event, Undelivered
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.phone import mask
+from otp_app.core.receipts import Receipt
+from otp_app.core.swapping import Ledgers
+
+
+class _Noted(NamedTuple):
+    """What a receipt was noted of."""
+
+    ledger: Ledger
+    verification: Verification
+    send: Send
+    is_news: bool
+
+
+class Receiver:
+    """Takes receipts that are known to be from the provider."""
+
+    def __init__(
+        self, channels: Sequence[Channel], ledgers: Ledgers, *, ids: LedgerIds, notify: Callable[[Event], None]
+    ) -> None:
+        self._channels, self._ledgers, self._ids, self._notify = channels, ledgers, ids, notify
+
+    def receive(self, receipt: Receipt) -> bool:
+        """Note a receipt, and return whether its message is known. Raises Busy, StoreUnavailable."""
+        key = self._ids.ledger_of(receipt.verification_id)
+        noted = self._ledgers.change(key, partial(_note, receipt)) if key else None
+        if noted and noted.is_news and (event := self._event(noted, receipt)):
+            self._notify(event)
+        return noted is not None
+
+    def _event(self, noted: _Noted, receipt: Receipt) -> Event | None:
+        verification, send = noted.verification, noted.send
+        subject = verification.id, mask(noted.ledger.phone), verification.purpose
+        message = send.id, send.channel, receipt.provider_id, receipt.status
+        if receipt.status in receipts.ARRIVED:
+            return Delivered(*subject, *message)
+        if receipt.status not in receipts.DEAD:
+            return None
+        meaning = explain(self._channels, send.channel, receipt.provider_code)
+        error_class = meaning.error_class if meaning else ErrorClass.UNKNOWN
+        return Undelivered(*subject, *message, receipt.provider_code or None, error_class)
+
+
+def _note(receipt: Receipt, ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, _Noted | None]:
+    found = receipts.addressed(ledger, receipt) if ledger else None
+    if ledger is None or found is None:
+        return None, None
+    noted = receipts.receive(ledger, now, receipt)
+    return noted, _Noted(ledger, *found, is_news=noted is not None)
