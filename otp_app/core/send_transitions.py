@@ -163,7 +163,8 @@ def _sent_again(
     out = current.out or any(s.state == "pending" for s in current.sends)
     current = replace(current, life=life, out=out)
     if maker:
-        return ledger, current if current.provider == maker.provider else _renewed(current, maker)
+        again = current.with_provider_id(current.generation, "")  # the provider may begin anew, with another id
+        return ledger, again if current.provider == maker.provider else _renewed(current, maker)
     other = plan.replace_code and plan.code and not matches(plan.code, code_of(current))
     if not (policy.new_code_on_resend or other or current.provider):
         return ledger, current

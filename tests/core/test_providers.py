@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otp_app.core.delivery import Finding, Reason
-from otp_app.core.errors import CodeNotTaken, DeliveryRefused, TooManyPending, TooManySends, Unchecked
+from otp_app.core.errors import CodeNotTaken, DeliveryRefused, StoreUnavailable, TooManyPending, TooManySends, Unchecked
 from otp_app.core.events import Checked
 from otp_app.core.ledger import Status
 from otp_app.core.limits import Bulkhead
@@ -230,16 +230,23 @@ def test_a_code_that_the_provider_did_not_hear_approved_is_not_sent_for_another_
     assert [held.status for held in checker.upstream.all] == ["canceled", "pending"]
 
 
+@pytest.mark.parametrize("how", ["unknown", "not stored"])
 def test_after_a_resend_that_may_have_begun_anew_the_code_is_checked_by_the_number(
-    world: World, checker: FakeChecker
+    world: World, checker: FakeChecker, how: str
 ) -> None:
     """The right code was used up there by a check whose answer was lost."""
     world.send()
     checker.answers_lost = 1
     with pytest.raises(Unchecked):
         check(world, code_of(checker))
-    checker.script = [UNKNOWN]
+
+    def fail(verb: str, index: int) -> None:
+        if how == "not stored" and len(checker.messages) > 1:
+            raise StoreUnavailable
+
+    checker.script, world.store.before = [UNKNOWN] * (how == "unknown"), fail
     world.send()
+    world.store.before = lambda verb, index: None
     assert check(world, code_of(checker))
 
 
