@@ -136,6 +136,7 @@ def test_poison_and_copies_among_requests(rabbit, start, open_publisher, fake_tw
     """What cannot be read is put aside, a copy sends nothing, and the worker goes on."""
     history, publisher, worker = History(), open_publisher(rabbit.url()), start(OTP_RESEND_GAPS="")
     asked = list(islice(fresh_numbers(), 2 * len(POISON)))
+    publisher.ping()  # queues are there, which is not sure as soon as a worker has begun: what has no queue is dropped
     with rabbit.channel(rabbit.url()) as channel:
         for body, number, again in zip(POISON, asked[::2], asked[1::2], strict=True):
             channel.basic_publish(EXCHANGE, REQUESTS.key, body)
