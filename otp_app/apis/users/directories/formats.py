@@ -66,8 +66,14 @@ def read_toml(content: bytes) -> Users:
         raise ValueError(f"{line[1] if line else 'it'} is not TOML") from None
     except RecursionError:
         raise ValueError("it must be one table of user ids with their numbers") from None
+    if not top:  # a file that was cut off, as on a full disk
+        raise ValueError("it is empty: a file of no users has the line [users]")
     users = top.get("users")
-    return _entries((users if isinstance(users, dict) else top).items())
+    if not isinstance(users, dict):
+        return _entries(top.items())
+    if any(isinstance(value, str) and is_number(value.strip()) for value in top.values()):
+        raise ValueError("it has users before the table [users], where none are read: move them into it")
+    return _entries(users.items())
 
 
 #: the file's ending -> how it is read

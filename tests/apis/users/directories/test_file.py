@@ -69,6 +69,8 @@ BAD = {
     "huge.json": (f'{{"ann": {"1" * 5000}}}', "entry 1 has a number that is no text"),
     "cut.toml": (f'[users]\nann = "{ANN}\n', "line 2 is not TOML"),
     "end.toml": ("ann = ", "it is not TOML"),
+    "empty.toml": ("# of shop\n", "it is empty"),
+    "split.toml": (f'ann = "{ANN}"\n[users]\nbob = ""\n', "it has users before the table"),
     "latin.toml": ("ann = '\xeb'".encode("latin-1"), "line 1 is not UTF-8"),
     "huge.toml": (f"ann = {'1' * 5000}", "it is not TOML"),
     "twice.toml": (f'ANN = "{ANN}"\nann = "{BOB}"\n', "entry 2 has the user id of one before"),
