@@ -6,11 +6,9 @@ listen on, is unavailable.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import signal
-import socket
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -21,7 +19,7 @@ from otp_app import startup
 from otp_app.core.errors import OtpError
 from otp_app.logs import log, set_up
 from otp_app.settings import keyring
-from otp_app.startup import fallback, reloading, rules
+from otp_app.startup import fallback, listening, reloading, rules
 from otp_app.store import sharing
 from otp_app.web.gunicorn import descriptors
 
@@ -169,20 +167,8 @@ def _taken(addresses):
     """Return a line for each address that cannot be had; gunicorn would retry for 5 s and log ten lines."""
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:  # inherited sockets are our own
         return []
-    found = (_why_not(*address) for address in addresses if isinstance(address, tuple))
+    found = (listening.why_not(*address) for address in addresses if isinstance(address, tuple))
     return [line for line in found if line]
-
-
-def _why_not(host, port):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does, to ignore closed sockets
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return f"PORT: {port} of {host} is in use by another program: stop that program, or set another PORT"
-            return f"HOST, PORT: the server cannot listen on {host}, port {port} ({error.strerror}): set others"
-    return None
 
 
 def _reload(server, reload):
