@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
+import select
+import stat
+import termios
 import time
 import traceback
+from array import array
 from datetime import UTC, datetime
+from threading import Lock
 
 from otp_app.core.events import Checked, Event, OutcomeLost, Refused, Undelivered
 
 log = logging.getLogger("otp_app")
 QUIET = 10.0  # seconds
 STANDARD_ERROR = 2
+READER_TIMEOUT = 1.0  # seconds that a line waits for a reader of standard error
+READER_LOOK = 0.01  # seconds
 _warned: set[str] = set()
 _quiet_until: dict[str, float] = {}
 
@@ -35,7 +43,15 @@ class JsonLines(logging.Formatter):
 
 
 class Lines(logging.Handler):
-    """Write each record with one call of the system, so that threads need no lock and do not wait for each other."""
+    """Write each record with one call of the system, so that threads need no lock and do not wait for each other.
+
+    Where nobody reads them, lines are dropped: a full pipe would stop all threads. Each waits for READER_TIMEOUT, so a
+    slow reader misses nothing. After a gap, a line says how many are missing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._missing, self._counting = 0, Lock()
 
     def createLock(self) -> None:  # noqa: N802 - logging calls it so
         """Make none."""
@@ -44,11 +60,53 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, to whatever standard error is now."""
         try:
-            line = f"{self.format(record)}\n".encode()
-            while line:  # a pipe that is nearly full takes a part
-                line = line[os.write(STANDARD_ERROR, line) :]
+            if not (_has_room() or (not self._missing and _gets_room())):
+                with self._counting:
+                    self._missing += 1
+                return
+            if self._missing and (missing := self._count_anew()):
+                self._write(_gap(missing))
+            self._write(record)
         except Exception:  # noqa: BLE001 - no line is worth a request
             self.handleError(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        line = f"{self.format(record)}\n".encode()
+        while line:  # a pipe that is nearly full takes a part
+            line = line[os.write(STANDARD_ERROR, line) :]
+
+    def _count_anew(self) -> int:
+        with self._counting:
+            missing, self._missing = self._missing, 0
+        return missing
+
+
+def _gap(missing: int) -> logging.LogRecord:
+    text = f"{missing} lines are missing here: nobody read the log"
+    return logging.LogRecord(log.name, logging.WARNING, "", 0, text, None, None)
+
+
+def _gets_room() -> bool:
+    end = time.monotonic() + READER_TIMEOUT
+    while time.monotonic() < end:
+        time.sleep(READER_LOOK)
+        if _has_room():
+            return True
+    return False
+
+
+def _has_room() -> bool:
+    """Whether a line can be written without waiting, even if others write at the same moment.
+
+    A socket tells. A pipe is writable while it has one page left, so here half of it must be left.
+    """
+    if stat.S_ISFIFO(os.fstat(STANDARD_ERROR).st_mode):
+        unread = array("i", [0])
+        fcntl.ioctl(STANDARD_ERROR, termios.FIONREAD, unread)
+        return unread[0] * 2 <= fcntl.fcntl(STANDARD_ERROR, fcntl.F_GETPIPE_SZ)
+    poll = select.poll()
+    poll.register(STANDARD_ERROR, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def set_up(level: str) -> None:

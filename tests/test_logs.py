@@ -3,12 +3,16 @@
 import json
 import logging
 import os
+import socket
 import sys
+from contextlib import suppress
+from threading import Thread
 
 import pytest
 
+from otp_app import logs
 from otp_app.core.events import Canceled, Checked, OutcomeLost, Refused, Sent
-from otp_app.logs import JsonLines, log, log_event, set_up
+from otp_app.logs import JsonLines, Lines, log, log_event, set_up
 
 ABOUT = ("VE1", "+1*******671", "login")
 SENT = Sent(*ABOUT, "VL1", "sms", "sent", "SM1")
@@ -174,3 +178,57 @@ def test_the_level_decides(start, level, logged):
     for event in (SENT, REFUSED, LOST, Checked(*ABOUT, "pending")):
         log_event(event)
     assert len(written().splitlines()) == logged
+
+
+def connection():
+    return [end.detach() for end in socket.socketpair()]
+
+
+@pytest.fixture
+def ends(request, monkeypatch):
+    """Lead standard error to where only the test reads; returns both ends."""
+    reader, writer = request.param()
+    with os.fdopen(writer, "wb"), os.fdopen(reader, "rb"):
+        monkeypatch.setattr(logs, "STANDARD_ERROR", writer)
+        yield reader, writer
+
+
+def log_many(handler, count):
+    thread = Thread(target=lambda: [handler.handle(record("x" * 200)) for _ in range(count)], daemon=True)
+    thread.start()
+    return thread
+
+
+def read_all(reader):
+    """Read what has been written by now."""
+    text = b""
+    with suppress(BlockingIOError):
+        while True:
+            text += os.read(reader, 65536)
+    return text.decode().splitlines()
+
+
+@pytest.mark.parametrize("ends", [os.pipe, connection], indirect=True)
+def test_no_thread_waits_for_a_reader_of_the_log(ends, monkeypatch):
+    """Lines are dropped while there is none; then a line says how many, and all are written again."""
+    monkeypatch.setattr(logs, "READER_TIMEOUT", 0.0)
+    handler, reader = Lines(), ends[0]
+    os.set_blocking(reader, False)
+    burst = log_many(handler, 3000)
+    burst.join(5)
+    waits, found = burst.is_alive(), read_all(reader)
+    while burst.is_alive():
+        found += read_all(reader)
+    assert not waits
+    missing = 3000 - len(found)
+    handler.handle(record("on"))
+    assert read_all(reader) == [f"{missing} lines are missing here: nobody read the log", "on"]
+
+
+@pytest.mark.parametrize("ends", [os.pipe], indirect=True)
+def test_a_slow_reader_misses_no_line(ends):
+    """Lines wait for it, up to a second each."""
+    burst = log_many(Lines(), 1000)
+    with os.fdopen(os.dup(ends[0])) as reader:
+        assert [reader.readline() for _ in range(1000)] == ["x" * 200 + "\n"] * 1000
+    burst.join()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from otp_app.logs import JsonLines
+from otp_app.logs import JsonLines, Lines
 
 
 class HttpLog(Logger):  # type: ignore[misc]
@@ -15,6 +16,10 @@ class HttpLog(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Follow a configuration, at the start and at each reload."""
         super().setup(cfg)
+        handlers = self.error_log.handlers
+        others = [handler for handler in handlers if type(handler) not in (logging.StreamHandler, Lines)]
+        if len(others) < len(handlers):  # a master that waits for a reader of its log replaces no worker
+            handlers[:] = [*others, Lines()]
         for handler in self.error_log.handlers:
             handler.setFormatter(JsonLines())
 

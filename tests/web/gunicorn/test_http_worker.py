@@ -11,9 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader
 
+from otp_app.logs import JsonLines, Lines
 from otp_app.web.gunicorn import worker as http_worker
+from otp_app.web.gunicorn.log import HttpLog
 from otp_app.web.gunicorn.worker import HttpWorker
 
 
@@ -91,3 +94,17 @@ def test_what_is_no_request_fills_no_disk(caplog: pytest.LogCaptureFixture) -> N
         worker(Listener(errno.EBADF)).handle_error(None, ours, None, InvalidHeader("x"))
         assert theirs.recv(100).startswith(b"HTTP/1.1 400 ")
     assert caplog.records == []
+
+
+def test_the_master_waits_for_no_reader_of_its_log() -> None:
+    """Its one handler, also after a reload, is the server's own."""
+    logging.getLogger("gunicorn.error").handlers.clear()
+    config = Config()
+    messages = HttpLog(config)
+    try:
+        messages.setup(config)
+        (handler,) = messages.error_log.handlers
+        assert isinstance(handler, Lines)
+        assert isinstance(handler.formatter, JsonLines)
+    finally:
+        messages.error_log.handlers.clear()
