@@ -92,6 +92,8 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         """Answer a request that gunicorn's parser has read, for gunicorn's `handle`."""
         begun = time.monotonic()
         self.cfg.pre_request(self, req)
+        # a proxy says only once, as it connects, for whom it does
+        conn.proxied = req.proxy_protocol_info = req.proxy_protocol_info or conn.proxied
         req._expected_100_continue = False  # noqa: SLF001 - its client was invited before, and gunicorn would again
         _, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
         environ["wsgi.multithread"] = True

@@ -62,6 +62,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.peer = peer(client)
         self.received = bytearray()
         self.ended = self.leaving = False
+        self.proxied: Any = None  # what the PROXY protocol said of the client (gunicorn's --proxy-protocol)
         self._begin()
         self.until = 0.0  # the client's deadline, by the monotonic clock
 

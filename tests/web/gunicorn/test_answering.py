@@ -256,3 +256,12 @@ def test_hooks_and_access_log_of_gunicorn_are_called(stage: Stage) -> None:
     stage.worker.log.access = lambda resp, req, environ, seconds: seen.append(resp.status)
     assert stage.serve() == 1
     assert seen == ["/a", "200 OK", ("200 OK", 2)]
+
+
+def test_all_requests_of_a_proxys_connection_are_of_the_client_that_it_names(stage: Stage) -> None:
+    """With --proxy-protocol it names it once; the later ones would be the proxy's own, so this machine's."""
+    stage.conn.cfg.set("proxy_protocol", "auto")
+    stage.conn.read_plain, addresses = None, []
+    stage.worker.wsgi = lambda environ, start: addresses.append(environ["REMOTE_ADDR"]) or stage.answer(environ, start)
+    stage.serve(stage.send(GET), stage.send(PUT), first=b"PROXY TCP4 203.0.113.9 127.0.0.1 50000 5000\r\n" + GET)
+    assert addresses == ["203.0.113.9"] * 3
