@@ -57,6 +57,12 @@ class Lines(logging.Handler):
         """Make none."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record that the filters let through. From Python 3.13 on, logging's own method needs a lock."""
+        if passed := bool(self.filter(record)):
+            self.emit(record)
+        return passed
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, to whatever standard error is now."""
         try:

@@ -114,6 +114,19 @@ def test_set_up_writes_to_standard_error(start):
     assert [json.loads(text)["message"] for text in written().splitlines()] == ["careful", "logged"]
 
 
+def _handle_with_lock(handler, record):
+    """As logging.Handler does from Python 3.13 on."""
+    with handler.lock:
+        handler.emit(record)
+
+
+def test_a_line_needs_no_lock_in_any_version_of_python(start, monkeypatch):
+    monkeypatch.setattr(logging.Handler, "handle", _handle_with_lock)
+    said = start("INFO")
+    log.info("here")
+    assert json.loads(said())["message"] == "here"
+
+
 def test_a_line_of_which_a_part_is_taken_is_written_to_its_end(start, monkeypatch):
     """And one that cannot be written fails no request."""
     written, write = start("WARNING"), os.write
