@@ -390,3 +390,12 @@ def test_a_server_that_is_away_is_reported_too() -> None:
     assert "127.0.0.1" in lines[0]
     assert "Connection refused" in lines[0]
     assert PASSWORD not in lines[0]
+
+
+def test_a_server_starts_beside_a_host_that_does_not_answer(url: str, postgres_server: Postgres) -> None:
+    """The first of the hosts is off, as after a failover: libpq waits for it, and then asks the next one."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        own = f"127.0.0.1:{postgres_server.port}"
+        assert own in url
+        status, lines = check(url.replace(own, f"127.0.0.1:{silent.getsockname()[1]},{own}"))
+    assert (status, [line for line in lines if "OTP_STORE_URL" in line]) == (0, []), lines

@@ -222,9 +222,9 @@ class PostgresStore(Store, Movable, ServerChecks):
         """Return how and by which copy it is frozen, or None."""
         try:
             _, held = self._look("")
-        except StoreUnavailable:
-            self._pool.explain()  # no caller of the server asks this
-            raise
+        except StoreUnavailable:  # no caller of the server asks this, so there is time
+            self._pool.explain()
+            _, held = self._look("")  # by now the pool has passed hosts of its list that do not answer
         return held
 
 
