@@ -10,7 +10,7 @@ from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import reloading, rules
 from otp_app.web import errors, guard, health, openapi
-from otp_app.web.responses import Application, Compact, SecurityHeaders
+from otp_app.web.application import Application, Compact, SecurityHeaders
 from otp_app.web.sole_worker import Claim
 from otp_app.wiring import Services, build
 

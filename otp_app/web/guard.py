@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Request, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
@@ -18,6 +19,10 @@ from otp_app.web.client import Caller, Forbidden, Unauthorized, identified, show
 from otp_app.web.current import caller, services
 from otp_app.web.errors import otp_error
 from otp_app.web.limits import TooManyRequests, WrongKeys
+from otp_app.wiring import Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[1-9][0-9]{0,4})?")  # its name or address, then the port
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -35,8 +40,9 @@ class BadHost(InvalidInput):
 
 def init_app(app: Flask) -> None:
     """Check where each request comes from, then its Host, then who asks and whether that one may."""
-    app.extensions["otp_wrong_keys"] = WrongKeys(app.extensions["otp"].store)
-    app.before_request(_check)
+    services = app.extensions["otp"]
+    app.extensions["otp_wrong_keys"] = WrongKeys(services.store)
+    app.before_request(Guard(services).check)
     app.teardown_request(_leave)
 
 
@@ -58,24 +64,54 @@ def limit_clients(app: Flask, limits: Sequence[tuple[str, str, Sequence[Blueprin
     app.register_error_handler(RateLimitExceeded, too_many)
 
 
-def _check() -> None:
-    settings = services().settings
-    if not services().is_open and not client.is_local(request.environ, settings.otp_trusted_proxies):
-        warn_once(NOT_LOCAL)
-        raise Forbidden("This server answers only what comes straight from its own machine")
-    if request.environ.get("PATH_INFO", "").startswith("//"):
-        raise NotFound  # Werkzeug would take it for the path with one slash
-    if not request.environ.get("QUERY_STRING", "").isascii():
-        raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn rejects them before
-    _check_host(request.environ.get("HTTP_HOST"), _trusted_hosts(settings))
-    view = current_app.view_functions[request.endpoint] if request.endpoint else None
-    access: Access | None = getattr(view, "access", None)
-    who = g.caller = _caller(access, settings)
-    if view is not None:  # otherwise there is no such path or method, and the router answers
-        _authorize(access, who, settings)
-    if access and access.scope == "send":  # before the client's limits count it
-        services().sends.enter()
-        g.sends = True
+class Guard:
+    """Checks requests before their views. What it needs of the settings is read once."""
+
+    def __init__(self, services: Services) -> None:
+        self._services, self._settings = services, services.settings
+        self._proxies = self._settings.otp_trusted_proxies
+        self._hosts = _trusted_hosts(services)
+
+    def check(self) -> None:
+        """Check the current request. Raises what it is rejected for."""
+        asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - each use of the proxy costs
+        environ = asked.environ
+        if not self._services.is_open and not client.is_local(environ, self._proxies):
+            warn_once(NOT_LOCAL)
+            raise Forbidden("This server answers only what comes straight from its own machine")
+        if environ.get("PATH_INFO", "").startswith("//"):
+            raise NotFound  # Werkzeug would take it for the path with one slash
+        if not environ.get("QUERY_STRING", "").isascii():
+            raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn rejects them before
+        _check_host(environ.get("HTTP_HOST"), self._hosts)
+        view = current_app.view_functions[asked.endpoint] if asked.endpoint else None
+        access: Access | None = getattr(view, "access", None)
+        who = g.caller = self._caller(access, asked)
+        if view is not None:  # otherwise there is no such path or method, and the router answers
+            self._authorize(access, who, environ)
+        if access and access.scope == "send":  # before the client's limits count it
+            self._services.sends.enter()
+            g.sends = True
+
+    def _caller(self, access: Access | None, asked: Request) -> Caller:
+        """No key is read where none is needed: to count a wrong one /healthz would wait for the store."""
+        if access and access.scope is None:
+            return Caller("", client.address(asked.environ, self._proxies))
+        identify = access.credentials.identify if access and access.credentials else _identified
+        return identify(asked, self._settings)
+
+    def _authorize(self, access: Access | None, who: Caller, environ: WSGIEnvironment) -> None:
+        if access is None or (who.authenticated and access.scope and access.scope not in who.scopes):
+            raise Forbidden("This API key may not do that")
+        if not who.authenticated and not self._is_open_to(access, environ):
+            raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
+
+    def _is_open_to(self, access: Access, environ: WSGIEnvironment) -> bool:
+        if access.scope is None:
+            return True
+        if access.local:
+            return client.is_local(environ, self._proxies)
+        return not self._services.is_open or (access.public and self._settings.otp_public)
 
 
 def _is_exempt() -> bool:
@@ -94,42 +130,19 @@ def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
         raise BadHost("The Host header names no host of this server")
 
 
-def _trusted_hosts(settings: Settings) -> tuple[str, ...]:
+def _trusted_hosts(services: Services) -> tuple[str, ...]:
     """On a server that only this machine should reach, another name in Host is a web page that rebinds its own."""
-    if settings.otp_trusted_hosts or services().is_open:
-        return settings.otp_trusted_hosts
-    return (*LOOPBACK_HOSTS, settings.host)
-
-
-def _caller(access: Access | None, settings: Settings) -> Caller:
-    """No key is read where none is needed: to count a wrong one /healthz would wait for the store."""
-    if access and access.scope is None:
-        return Caller("", client.address(request.environ, settings.otp_trusted_proxies))
-    identify = access.credentials.identify if access and access.credentials else _identified
-    return identify(request, settings)
+    if services.settings.otp_trusted_hosts or services.is_open:
+        return services.settings.otp_trusted_hosts
+    return (*LOOPBACK_HOSTS, services.settings.host)
 
 
 def _identified(asked: Request, settings: Settings) -> Caller:
     address = client.address(asked.environ, settings.otp_trusted_proxies)
-    shown = shown_key(asked.headers.get("Authorization"), asked.headers.get("X-API-Key"))
+    shown = shown_key(asked.environ.get("HTTP_AUTHORIZATION"), asked.environ.get("HTTP_X_API_KEY"))
     return identified(shown, address, settings.otp_api_keys, count_wrong_key)
 
 
 def count_wrong_key(address: str) -> None:
     """Count credentials that are not known. Raises TooManyWrongKeys after 10 in a minute of one client."""
     current_app.extensions["otp_wrong_keys"].count(address)
-
-
-def _authorize(access: Access | None, who: Caller, settings: Settings) -> None:
-    if access is None or (who.authenticated and access.scope and access.scope not in who.scopes):
-        raise Forbidden("This API key may not do that")
-    if not who.authenticated and not _open_to(access, settings):
-        raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
-
-
-def _open_to(access: Access, settings: Settings) -> bool:
-    if access.scope is None:
-        return True
-    if access.local:
-        return client.is_local(request.environ, settings.otp_trusted_proxies)
-    return not services().is_open or (access.public and settings.otp_public)

@@ -23,7 +23,7 @@ MOST_BYTES = 4096  # of a head; a longer one is gunicorn's
 MOST_TARGET = 1024  # bytes of its path and query
 MOST_FIELDS = 40
 _HEAD = re.compile(
-    r"(GET|POST|DELETE) ((/(?!/)[A-Za-z0-9/_.~-]*+)(?:\?([A-Za-z0-9/_.~&=%+-]*+))?+) HTTP/1\.1\r\n"
+    r"(GET|POST|DELETE) ((/[A-Za-z0-9/_.~-]*+)(?:\?([A-Za-z0-9/_.~&=%+-]*+))?+) HTTP/1\.1\r\n"
     r"((?:[A-Za-z0-9-]++: ?+(?:[!-~]++(?: [!-~]++)*+)?+\r\n)*+)\r\n"
 )
 _FIELD = re.compile(r"^([^:\n]++): ?+([^\r\n]*+)\r\n", re.MULTILINE)
@@ -81,7 +81,6 @@ class PlainRequests:
             len(target) <= MOST_TARGET
             and len(fields) == len(pairs) <= MOST_FIELDS  # none stands twice
             and self._unusual.isdisjoint(fields)
-            and fields.get("HTTP_CONNECTION", "close").lower() in ("close", "keep-alive")
             and _LENGTH.fullmatch(length)
             and len(data) == end + int(length)
         ):
