@@ -94,6 +94,17 @@ def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
         assert bytes(read) == answer + b"end"
 
 
+def test_the_main_loop_waits_for_no_client() -> None:
+    """Not even for the moment that a thread waits for a next request; here that would last for ever."""
+    ours, theirs = socket.socketpair()
+    with theirs, Connection(Config(), ours, "", "").sock as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bytes(16))
+        conn = arrived()
+        conn.sock = client
+        conn.receive()
+        assert (conn.received, conn.ended) == (b"", False)
+
+
 def test_the_system_keeps_little_of_what_is_not_read() -> None:
     """Of an answer for a client, and of what a client sends: a thousand clients must not take gigabytes of it."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
