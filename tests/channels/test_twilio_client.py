@@ -124,9 +124,9 @@ def test_no_log_has_a_code_or_a_number(broken, open_client, caplog, mode):
 
 
 @pytest.mark.parametrize(("mode", "line"), [
-    ("401", "error 20003: check TWILIO_ACCOUNT_SID"), ("400:63016", "error 63016: outside the 24 hours"),
-    ("400:63015", "error 63015: the recipient has to join"), ("400:21608", "error 21608: a trial account"),
-    ("400:21606", "error 21606: see https://www.twilio.com/docs/api/errors/21606"), ("403", "without an error number"),
+    ("401", "error 20003: Check TWILIO_ACCOUNT_SID"), ("400:63016", "error 63016: Outside the 24 hours"),
+    ("400:63015", "error 63015: The recipient has to join"), ("400:21608", "error 21608: A trial account"),
+    ("400:21606", "error 21606: The sender is not of this account"), ("403", "without an error number"),
     ("503", "Twilio answered HTTP 503"), ("302", "Twilio answered HTTP 302"),
     ("429:9", "Twilio answered 429, too many requests"), ("close", "No clear answer from Twilio: RemoteDisconnected"),
     ("oversize", "Twilio's answer is too long, or cut off"), ("flood", "Twilio's answer is too long, or cut off"),

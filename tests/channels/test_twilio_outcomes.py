@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
+from otp_app.channels.twilio import errors
 from otp_app.channels.twilio.answers import Unanswered
-from otp_app.channels.twilio.outcomes import HINTS, REASONS, explain, of_error, of_message
+from otp_app.channels.twilio.outcomes import explain, of_error, of_message
 from otp_app.channels.twilio.transport import NotSent, Throttled
-from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.delivery import Delivery, ErrorClass, Outcome, Reason
 from tests.channels.messages import UNKNOWN
 from tests.twilio.twilio_model import ERRORS
 
@@ -25,8 +26,8 @@ GROUPS = {  # as Twilio's reference groups them
     Reason.ACCOUNT: [
         *[10001, 20005, 20008, 21212, 21603, 21606, 21608, 21655, 21656, 21659, 21660, 21703, 21705, 21910],
         *[30002, 30034, 60204, 60223, 63001, 63005, 63007, 63008, 63013, 63015, 63016, 63020, 63021, 63027, 63028],
-        *[63041, 63042, 63051],
-        # A fault in our request: not in the table, as the HTTP status says it.
+        *[63041, 63042, 63049, 63051],
+        # A fault in our request.
         *[20001, 20004, 20404, 21602, 21604, 21609, 21617, 21624, 21654],
     ],
 }
@@ -58,9 +59,9 @@ def test_error_numbers(family, reason, code):
 
 def test_every_number_that_is_known_is_sorted():
     """A new one in the table, or in what the stand-in answers, has to be put in a group here."""
-    known = set(REASONS) | {int(code) for code in ERRORS}
-    assert known == SORTED | FAILED | UNCERTAIN
-    assert not set(REASONS) & (FAILED | UNCERTAIN)
+    assert errors.CODES == SORTED | FAILED | UNCERTAIN
+    assert {int(code) for code in ERRORS} <= errors.CODES
+    assert not [code for code in FAILED | UNCERTAIN if errors.reason(code)]
 
 
 @pytest.mark.parametrize("code", sorted(FAILED))
@@ -136,16 +137,27 @@ def test_taken_and_dead_at_once(status, code, known, reason):
     assert of_message(resource(SID, status, code)) == Delivery(Outcome.REFUSED, SID, reason, known)
 
 
-def test_hints_tell_which_setting_to_change():
-    """The four faults that everybody meets are explained; of others the operator gets the page."""
+def test_explanations_tell_which_setting_to_change():
+    """Of an error that is in no table the operator gets the page."""
     assert "TWILIO_CONTENT_SID" in explain(63016)
     assert "TWILIO_AUTH_TOKEN" in explain(20003)
     assert "join" in explain(63015)
     assert "trial" in explain(21608)
-    assert explain(21606) == "error 21606: see https://www.twilio.com/docs/api/errors/21606"
+    assert explain(99999) == "error 99999: see https://www.twilio.com/docs/api/errors/99999"
     assert explain(None) == "without an error number"
 
 
-def test_hints_are_for_faults_of_ours():
-    """A hint is shown for refusals that the operator can mend, so each of them has to be one."""
-    assert {REASONS[code] for code in HINTS} == {Reason.ACCOUNT, Reason.AUTH}
+#: what another channel of the same account cannot change: the account, a protection, and a number that does not exist
+NOWHERE = {
+    *[10001, 20001, 20003, 20004, 20005, 20008, 20404, 21602, 21604, 21608, 21609, 21617, 21624, 30002, 60204, 60223],
+    *[63001, 63020, 63051, 30450, 60410, 21211, 21266, 30005, 60200, 63031],
+}
+
+
+def test_each_error_has_a_class_a_remedy_and_a_way_out():
+    """The table says whether another channel can help; each sentence says two things, and is no longer than a line."""
+    meanings = {code: errors.meaning(code) for code in errors.CODES}
+    assert {code for code, meaning in meanings.items() if not meaning.elsewhere} == NOWHERE
+    assert {meaning.error_class for meaning in meanings.values()} == set(ErrorClass)
+    assert errors.meaning(99999)[::2] == (ErrorClass.UNKNOWN, True)
+    assert [code for code, meaning in meanings.items() if not 40 < len(meaning.sentence) < 200] == []
