@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from otp_app import startup
-from otp_app.apis import load_api
+from otp_app.apis import load_api, served
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import reloading, rules
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
 def _open_apis(app: Flask, services: Services) -> None:
     settings = services.settings
-    apis = {name: load_api(name)(services) for name in settings.otp_apis}
+    apis = {name: load_api(name)(services) for name in served(settings)}
     app.extensions["otp_apis"] = apis
     app.extensions["otp_states"] = {type(api.state): api.state for api in apis.values()}
     for api in apis.values():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from otp_app.apis.command import CommandApi
+    from otp_app.settings import Settings
     from otp_app.settings.checks import SettingsChecks
     from otp_app.settings.model import ApiModel
     from otp_app.web.api import Api
@@ -21,6 +22,7 @@ class Entry(NamedTuple):
 
     api: str
     settings: str = ""
+    while_set: str = ""  # attribute of a setting of the server
 
 
 #: served over HTTP, by their names in OTP_APIS: web/api.py
@@ -32,15 +34,25 @@ APIS = {
     "verify_v2": Entry("otp_app.apis.verify_v2.api:VerifyApi", "otp_app.apis.verify_v2.settings:VerifySettings"),
 }
 
+#: served over HTTP while the setting beside it is set, whatever OTP_APIS says
+BY_SETTING: dict[str, Entry] = {
+    "callbacks": Entry("otp_app.apis.callbacks.api:CallbacksApi", while_set="otp_public_url"),
+}
+
 #: served by `python -m otp_app NAME`, without HTTP: command.py
 COMMANDS = {
     "grpc": Entry("otp_app.apis.grpc.api:GrpcApi", "otp_app.apis.grpc.settings:GrpcSettings"),
 }
 
 
+def served(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the APIs that a server with these settings has."""
+    return (*settings.otp_apis, *(name for name, entry in BY_SETTING.items() if getattr(settings, entry.while_set)))
+
+
 def load_api(name: str) -> type[Api]:
     """Return the class of an API. Raises KeyError."""
-    found: type[Api] = _load(APIS[name].api)
+    found: type[Api] = _load((APIS | BY_SETTING)[name].api)
     return found
 
 
@@ -52,13 +64,13 @@ def load_command(name: str) -> type[CommandApi]:
 
 def known(names: Iterable[str]) -> list[type[SettingsChecks]]:
     """Return the classes of the APIs with these names, without those that are not known."""
-    entries = APIS | COMMANDS
+    entries = APIS | BY_SETTING | COMMANDS
     return [_load(entries[name].api) for name in names if name in entries]
 
 
 def models() -> tuple[type[ApiModel], ...]:
     """Return the settings of all APIs, served or not."""
-    return tuple(_load(entry.settings) for entry in (APIS | COMMANDS).values() if entry.settings)
+    return tuple(_load(entry.settings) for entry in (APIS | BY_SETTING | COMMANDS).values() if entry.settings)
 
 
 def _load(target: str) -> Any:

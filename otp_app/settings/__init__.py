@@ -196,6 +196,12 @@ class Settings(Model, frozen=True, kw_only=True):
         read=types.hosts, guard=True,
     )] = ()
 
+    otp_public_url: Annotated[str, Setting(
+        "Address under which Twilio reaches this server. Twilio then reports there what became of each message "
+        "([receipts](delivery.md)).", group="Receipts", form="`https://HOST` or `https://HOST/PREFIX`",
+        read=types.public_url,
+    )] = ""
+
     otp_log_level: Annotated[str, shape("DEBUG|INFO|WARNING|ERROR"), Setting(
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",
         form="`DEBUG`, `INFO`, `WARNING` or `ERROR`",

@@ -101,6 +101,17 @@ def hosts(text: str) -> tuple[str, ...]:
     return found
 
 
+_PUBLIC_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/?")
+
+
+def public_url(text: str) -> str:
+    """Read the address of this server as others reach it, without a slash at its end."""
+    match = _PUBLIC_URL.fullmatch(text)
+    if match is None or (match[1] == "http" and match[2] not in ("localhost", "127.0.0.1", "[::1]")):
+        raise ValueError("write https://HOST or https://HOST/PREFIX; http:// is for this machine alone")
+    return text.rstrip("/")
+
+
 def template(text: str) -> str:
     """Read the template of a message."""
     if fault := template_fault(text):

@@ -154,7 +154,7 @@ def _other_keys(settings: Settings, store: Store) -> list[str]:
 
 def _concerned(settings: Settings) -> list[str]:
     """Return the APIs that are served, and those whose settings are given all the same."""
-    return sorted({*settings.otp_apis, *(name for name, model in settings.apis.items() if model != type(model)())})
+    return sorted({*apis.served(settings), *(name for name, model in settings.apis.items() if model != type(model)())})
 
 
 def unreachable(settings: Settings) -> list[str]:
@@ -178,7 +178,7 @@ def advice(settings: Settings) -> list[str]:
         for found in fields_of(type(model))
         if getattr(model, found.name) != found.default and not found.setting.always
     ]
-    of_apis = [line for api in apis.known(settings.otp_apis) for line in api.advice(settings)]
+    of_apis = [line for api in apis.known(apis.served(settings)) for line in api.advice(settings)]
     return _proxies(settings) + without_api + of_apis + common_advice(settings)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 8192
 MAX_DEPTH = 32
-TOO_LARGE = f"The body must not be larger than {MAX_BYTES} bytes"
+TOO_LARGE = "The body must not be larger than {} bytes"
 # Possessive (++): what matched is not tried again in other ways, so a text that fits nearly costs no more than any.
 BLANKS = r"[ \t]*+"
 CHARSET = rf"(?:;{BLANKS}charset=\"?utf-8\"?{BLANKS})?"
@@ -89,6 +89,14 @@ def content(media: re.Pattern[str], name: str, *, may_be_gzip: bool = False) -> 
     raise UnsupportedMedia("Content-Encoding is not supported")
 
 
+def raw(most: int) -> bytes:
+    """Return the bytes of the current request's body, of any media type, `most` of them at most.
+
+    Raises BadRequest, TooLarge.
+    """
+    return _bytes(request.environ, most)
+
+
 def _unpacked(data: bytes) -> bytes:
     """Return what gzip has packed, and no more of it than a body may have."""
     unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -97,25 +105,25 @@ def _unpacked(data: bytes) -> bytes:
     except zlib.error:
         raise BadRequest("The body is not gzip") from None
     if len(found) > MAX_BYTES:
-        raise TooLarge(TOO_LARGE)
+        raise TooLarge(TOO_LARGE.format(MAX_BYTES))
     if not unpacking.eof or unpacking.unused_data:
         raise BadRequest("The body is not gzip")
     return found
 
 
-def _bytes(environ: WSGIEnvironment) -> bytes:
+def _bytes(environ: WSGIEnvironment, most: int = MAX_BYTES) -> bytes:
     """Read as much as Content-Length says, or a chunked body to its end. A truncated body is rejected."""
     text = environ.get("CONTENT_LENGTH") or ""
     length = int(text.lstrip("0")[:20] or 0) if text.isdecimal() else None  # Python reads no number of 4,300 digits
-    most = MAX_BYTES + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
-    if length is not None and length > MAX_BYTES:
-        raise TooLarge(TOO_LARGE)
+    wanted = most + 1 if length is None and environ.get("wsgi.input_terminated") else length or 0
+    if length is not None and length > most:
+        raise TooLarge(TOO_LARGE.format(most))
     try:
-        data: bytes = environ["wsgi.input"].read(most)
+        data: bytes = environ["wsgi.input"].read(wanted)
     except Exception as error:  # each server has its own exceptions for a body that breaks off
         raise BadRequest("The body could not be read") from error
-    if len(data) > MAX_BYTES:
-        raise TooLarge(TOO_LARGE)
+    if len(data) > most:
+        raise TooLarge(TOO_LARGE.format(most))
     if length is not None and len(data) < length:
         raise BadRequest("The body is shorter than Content-Length")
     return data

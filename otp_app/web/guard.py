@@ -71,27 +71,33 @@ class Guard:
         self._services, self._settings = services, services.settings
         self._proxies = self._settings.otp_trusted_proxies
         self._hosts = _trusted_hosts(services)
+        self._public_host = _name(self._settings.otp_public_url.partition("://")[2].partition("/")[0])
 
     def check(self) -> None:
         """Check the current request. Raises what it is rejected for."""
         asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - each use of the proxy costs
         environ = asked.environ
-        if not self._services.is_open and not client.is_local(environ, self._proxies):
+        view = current_app.view_functions[asked.endpoint] if asked.endpoint else None
+        access: Access | None = getattr(view, "access", None)
+        is_callback = access is not None and access.callback and self._is_at_public_url(environ)
+        if not is_callback and not self._services.is_open and not client.is_local(environ, self._proxies):
             warn_once(NOT_LOCAL)
             raise Forbidden("This server answers only what comes straight from its own machine")
         if environ.get("PATH_INFO", "").startswith("//"):
             raise NotFound  # Werkzeug would take it for the path with one slash
         if not environ.get("QUERY_STRING", "").isascii():
             raise BadRequest  # RFC 3986, 2.1: other bytes are written as %XX; gunicorn rejects them before
-        _check_host(environ.get("HTTP_HOST"), self._hosts)
-        view = current_app.view_functions[asked.endpoint] if asked.endpoint else None
-        access: Access | None = getattr(view, "access", None)
+        if not is_callback:
+            _check_host(environ.get("HTTP_HOST"), self._hosts)
         who = g.caller = self._caller(access, asked)
         if view is not None:  # otherwise there is no such path or method, and the router answers
             self._authorize(access, who, environ)
         if access and access.scope == "send":  # before the client's limits count it
             self._services.sends.enter()
             g.sends = True
+
+    def _is_at_public_url(self, environ: WSGIEnvironment) -> bool:
+        return bool(self._public_host) and _name(environ.get("HTTP_HOST")) == self._public_host
 
     def _caller(self, access: Access | None, asked: Request) -> Caller:
         """No key is read where none is needed: to count a wrong one /healthz would wait for the store."""
@@ -124,10 +130,15 @@ def _leave(_: BaseException | None) -> None:
 
 
 def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
-    match = HOST.fullmatch(host or "")
-    name = match[1].lower() if match else ""
+    name = _name(host)
     if not name or (trusted and not any(name == t or (t[0] == "." and name.endswith(t)) for t in trusted)):
         raise BadHost("The Host header names no host of this server")
+
+
+def _name(host: str | None) -> str:
+    """Return the name or address in a Host header, "" where it has another form."""
+    match = HOST.fullmatch(host or "")
+    return match[1].lower() if match else ""
 
 
 def _trusted_hosts(services: Services) -> tuple[str, ...]:

@@ -9,21 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from otp_app.apis import APIS, COMMANDS
+from otp_app.apis import APIS, BY_SETTING, COMMANDS
 from tests.architecture.source import FILES, PACKAGE, ROOT
 
 ANSWERS = """
 import json, os, sys
 from otp_app.apis import APIS
 os.environ |= {"OTP_STORE_URL": "memory://", "OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv"}
+os.environ["OTP_PUBLIC_URL"] = "https://otp.example.com"
 from wsgi import app
 client = app.test_client()
 print(json.dumps(sorted(client.get("/openapi.json", base_url="http://localhost").json["paths"])))
 """
 
-ALL = APIS | COMMANDS
+ALL = APIS | BY_SETTING | COMMANDS
 #: API -> a path that only it serves
 PATHS = {
+    "callbacks": "/callbacks/twilio/status/{verification_id}/{send_id}",
     "connect": "/auth.AuthService/SignupWithPhoneNumber",
     "native": "/send-otp",
     "phone": "/api/phone/register",

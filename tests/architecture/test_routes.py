@@ -47,6 +47,7 @@ ROUTES = {
     "GET /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "POST /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "DELETE /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
+    "POST /callbacks/twilio/status/<verification_id>/<send_id>": Access(None, callback=True),
     "GET /": Access(None),
     "GET /openapi.json": Access(None),
     "GET /docs": Access(None),
@@ -60,6 +61,7 @@ ROUTES = {
 @pytest.fixture
 def app():
     given = {"otp_apis": tuple(APIS), "otp_directory_url": "users.csv", "otp_proof_keys": new_key("HS256")}
+    given["otp_public_url"] = "https://otp.example.com"
     services = build(make_settings(otp_store_url="memory://", **given))
     yield create_app(services=services)
     services.close()
@@ -84,8 +86,12 @@ def test_each_route_needs_what_the_list_says(app):
 
 
 def test_few_routes_are_for_everybody(app):
-    """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked."""
+    """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked.
+
+    And what Twilio has signed.
+    """
     everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
+    everybodys.add("POST /callbacks/twilio/status/<verification_id>/<send_id>")
     assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 
 

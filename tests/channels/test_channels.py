@@ -16,6 +16,7 @@ from tests.configuration import make_settings
 
 KEY = {"twilio_api_key_sid": "SK" + "1" * 32, "twilio_api_key_secret": "s"}
 OPEN = {"twilio_account_sid": ACCOUNT, **KEY}
+RECEIPTS = {"otp_public_url": "https://otp.example.com"}
 
 
 class OwnChannel(ConsoleChannel):
@@ -132,18 +133,29 @@ def test_whatsapp_needs_a_number_or_a_service_with_a_template(given):
 def test_free_text_outside_the_sandbox_is_warned_of(number, template, warned):
     """WhatsApp refuses free text outside the 24-hour window (63016), so a sender of one's own needs a template."""
     lines = channels.advice(
-        settings("whatsapp", **OPEN, twilio_whatsapp_number=number, twilio_content_sid=template)
+        settings("whatsapp", **OPEN, **RECEIPTS, twilio_whatsapp_number=number, twilio_content_sid=template)
     )
     assert [("63016" in line, line.partition(":")[0]) for line in lines] == [(True, "TWILIO_CONTENT_SID")] * warned
 
 
 def test_an_auth_token_for_sending_is_warned_of_once():
     """The token opens the whole account; with an API key there is nothing to say."""
-    token = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_whatsapp_number": SANDBOX}
+    token = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_whatsapp_number": SANDBOX} | RECEIPTS
     assert [line.partition(":")[0] for line in channels.advice(settings("sms", "whatsapp", **token))] == [
         "TWILIO_AUTH_TOKEN"
     ]
     assert channels.advice(settings("sms", "whatsapp", **token, **KEY)) == []
+
+
+def test_without_receipts_nobody_learns_what_did_not_arrive():
+    """They are advised once, and where they are asked for they need the token, which signs them."""
+    senders = {"twilio_whatsapp_number": SANDBOX, "twilio_phone_number": "+15005550006"}
+    key = {"twilio_account_sid": ACCOUNT} | senders | KEY
+    (line,) = channels.advice(settings("sms", "whatsapp", **key))
+    assert line.startswith("OTP_PUBLIC_URL: without it nobody learns")
+    (fault,) = channels.faults(settings("sms", "whatsapp", **key, **RECEIPTS))
+    assert fault.startswith("TWILIO_AUTH_TOKEN: Twilio signs receipts")
+    assert channels.faults(settings("sms", "whatsapp", **key, **RECEIPTS, twilio_auth_token="t")) == []
 
 
 def test_a_console_server_never_loads_twilio():

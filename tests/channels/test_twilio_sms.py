@@ -24,6 +24,14 @@ def test_the_request_from_a_number(twilio, open_sms):
     }
 
 
+@pytest.mark.parametrize("name", ["sms", "whatsapp"])
+def test_twilio_reports_to_the_public_url_where_there_is_one(twilio, open_channel, name):
+    """Under the ids of the verification and of the message, so that no index of messages is needed."""
+    open_channel(name, otp_public_url="https://otp.example.com/app/").deliver(message())
+    url = f"https://otp.example.com/app/callbacks/twilio/status/VE{'0' * 32}/VL{'0' * 32}"
+    assert twilio.messages[0].form["StatusCallback"] == url
+
+
 @pytest.mark.parametrize("to", ["+5491123456789", "+525512345678"])
 def test_the_number_that_counts_is_the_one_that_is_asked_for(twilio, open_sms, to):
     """Text messages go to Argentina with the mobile 9 and to Mexico without the old 1."""

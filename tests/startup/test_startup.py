@@ -472,8 +472,8 @@ def test_a_store_that_was_moved_is_not_replaced_by_memory(tmp_path):
 
 
 def test_what_could_be_better_is_advice(tmp_path):
-    (line,) = startup.advice(startup.load(SMS | {"OTP_API_KEYS": KEY}, tmp_path))
-    assert line.startswith("TWILIO_AUTH_TOKEN")
+    lines = startup.advice(startup.load(SMS | {"OTP_API_KEYS": KEY}, tmp_path))
+    assert [line.partition(":")[0] for line in lines] == ["TWILIO_AUTH_TOKEN", "OTP_PUBLIC_URL"]
 
 
 def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):

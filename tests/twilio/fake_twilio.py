@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.twilio import webhooks
 from tests.twilio.fake_verify import FakeVerify
 from tests.twilio.twilio_model import E164, MAGIC_FROM, MAGIC_TO, Call, Fault, Sent, TwilioError
 from tests.twilio.twilio_spec import Json, NoSuchMethod, NoSuchPath, Specs
@@ -37,13 +38,17 @@ class FakeTwilio:
         self.senders: set[str] = set()              # own senders; empty: every sender is ours
         self.contents: dict[str, str] = {}          # HX… -> text with {{1}}; empty: every ContentSid
         self.latency = 0.0                          # seconds
+        self.auto_deliver = True                    # run each message's plan of statuses by itself
+        self.shared_key: tuple[str, str] | None = None  # (id, secret): sign webhooks with HMAC-SHA256
         self.verify = FakeVerify(account_sid, clock)
         self.specs, self.url = Specs.at_hand(), ""
-        self._lock = threading.RLock()
+        self._lock, self._busy = threading.RLock(), 0
         self.calls: list[Call] = []
         self.messages: list[Sent] = []
         self.violations: list[str] = []             # what requests departed from the documents in
         self.faults: list[Fault] = []
+        self.callbacks: list[Json] = []             # each webhook posted: url, form, headers, status, answer
+        self.scripts: dict[str, list[str]] = {}     # To -> statuses
 
     # ---- running ---------------------------------------------------------------------------
     def start(self, host: str = "127.0.0.1", port: int = 0) -> FakeTwilio:
@@ -67,6 +72,38 @@ class FakeTwilio:
         """Let the next `times` requests fail with a Twilio code. `how`: fields of Fault, such as
         to=, operation="CreateMessage", status=, retry_after=; drop=True hangs up without an answer."""
         self.faults.append(Fault(code, times, **how))
+
+    def script(self, to: str, *statuses: str) -> None:
+        """What messages to this address go through: "sent", "undelivered:30003"."""
+        self.scripts[to] = list(statuses)
+
+    def drain(self, timeout: float = 30.0) -> bool:
+        """Wait until no callback is under way."""
+        end = time.monotonic() + timeout
+        while self._busy and time.monotonic() < end:
+            time.sleep(0.005)
+        return not self._busy
+
+    def deliver(self, sent: Sent, status: str) -> Json:
+        """Move a message on ("failed:30008") and post its status callback."""
+        name, _, error = status.partition(":")
+        sent.api.update(status=name, date_updated=self._rfc2822(), error_code=int(error) if error else None)
+        form = webhooks.status_form(sent.api, name, error, "ContentSid" in sent.form, self.clock())
+        return self.post(sent.form["StatusCallback"], form)
+
+    def post(self, url: str, form: dict[str, str] | None = None, json_body: str | None = None) -> Json:
+        """Post a signed webhook, a form or JSON; it is kept in `callbacks`."""
+        key_id, secret = self.shared_key or ("", self.auth_token)
+        self.callbacks.append(webhooks.post(url, secret, form, json_body, key_id))
+        return self.callbacks[-1]
+
+    def _run_plan(self, sent: Sent) -> None:
+        try:
+            for status in sent.plan:
+                self.deliver(sent, status)
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def code_for(self, to: str) -> str | None:
         """The code last sent to a number."""
@@ -138,10 +175,15 @@ class FakeTwilio:
                "num_media": str(len(call.form.get("MediaUrl", []))), "num_segments": "1",
                "price": None, "price_unit": "USD", "uri": uri + ".json",
                "subresource_uris": {"media": uri + "/Media.json"}}
-        sent = Sent(api, {k: v[-1] for k, v in call.form.items()}, text)
+        plan = ["queued"] * bool(service) + ["sent", "delivered"]
+        sent = Sent(api, {k: v[-1] for k, v in call.form.items()}, text, self.scripts.get(to, plan))
         answer = dict(api)
+        reports = self.auto_deliver and "StatusCallback" in sent.form
         with self._lock:
             self.messages.append(sent)
+            self._busy += reports
+        if reports:
+            threading.Thread(target=self._run_plan, args=(sent,), daemon=True).start()
         return answer
 
     def _check_message(self, call: Call, to: str, sender: str, service: str) -> str:

@@ -34,6 +34,7 @@ class Sent:
     api: Json
     form: dict[str, str]
     text: str
+    plan: list[str] = field(default_factory=list)  # statuses that it goes through, such as "undelivered:30003"
 
     @property
     def code(self) -> str | None:

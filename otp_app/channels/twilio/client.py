@@ -12,9 +12,9 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.answers import TransportError
-from otp_app.channels.twilio.settings import TwilioSettings
+from otp_app.channels.twilio.settings import STATUS_PATH, TwilioSettings
 from otp_app.channels.twilio.transport import Transport
-from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
+from otp_app.core.delivery import Delivery, Finding, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 
 if TYPE_CHECKING:
@@ -32,8 +32,11 @@ class TwilioClient:
     Without that pause a wrong token would make every send wait for the same refusal.
     """
 
-    def __init__(self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic, public_url: str = ""
+    ) -> None:
         self._sdk, self._messages = client, client.messages
+        self._callback = f"{public_url}{STATUS_PATH}" if public_url else ""
         self._transport, self._clock = transport, clock
         self._paused_until = clock()
 
@@ -42,11 +45,16 @@ class TwilioClient:
         """Return a client for the account of the settings. It connects when the first message is sent."""
         own = settings.of(TwilioSettings)
         transport = Transport(own.twilio_timeout, settings.otp_threads)
-        return cls(connect_sdk(own, transport), transport)
+        return cls(connect_sdk(own, transport), transport, public_url=settings.otp_public_url)
 
-    def send(self, ttl: float, **fields: str) -> Delivery:
-        """Hand one message over, which Twilio drops once `ttl` seconds have passed; never raises."""
-        validity = min(max(int(ttl), 1), MAX_VALIDITY)
+    def send(self, message: Message, **fields: str) -> Delivery:
+        """Hand one message over, which Twilio drops at the end of its life and reports on where that is set up.
+
+        Never raises.
+        """
+        validity = min(max(int(message.ttl), 1), MAX_VALIDITY)
+        if self._callback:
+            fields["status_callback"] = f"{self._callback}/{message.verification_id}/{message.send_id}"
         return self.deliver(lambda: outcomes.of_message(self._messages.create(validity_period=validity, **fields)))
 
     def deliver(self, create: Callable[[], Delivery]) -> Delivery:
@@ -129,6 +137,22 @@ def credential_faults(own: TwilioSettings) -> list[str]:
     elif not own.twilio_api_key_sid and not own.twilio_auth_token:
         lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or TWILIO_AUTH_TOKEN")
     return lines
+
+
+def receipt_faults(settings: Settings) -> list[str]:
+    """Return a line where receipts are wanted and could not be told from forged ones."""
+    if not settings.otp_public_url or settings.of(TwilioSettings).twilio_auth_token:
+        return []
+    return ["TWILIO_AUTH_TOKEN: Twilio signs receipts (OTP_PUBLIC_URL) with it, also where an API key sends"]
+
+
+def receipt_advice(settings: Settings) -> list[str]:
+    """Return a line where Twilio is not asked for receipts."""
+    if settings.otp_public_url:
+        return []
+    return [
+        "OTP_PUBLIC_URL: without it nobody learns that a message which Twilio took did not arrive; see docs/delivery.md"
+    ]
 
 
 def credential_advice(own: TwilioSettings) -> list[str]:

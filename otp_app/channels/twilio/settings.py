@@ -10,8 +10,11 @@ from msgspec import Meta
 from otp_app.settings.model import Model, Setting
 from otp_app.settings.types import shape
 
+#: where Twilio posts what became of a message, below OTP_PUBLIC_URL: then the verification and the send follow
+STATUS_PATH = "/callbacks/twilio/status"
+
 #: these alone do not say that messages go through Twilio
-OF_NO_ACCOUNT = {"twilio_api_base_url", "twilio_timeout"}
+OF_NO_ACCOUNT = {"twilio_webhook_keys", "twilio_api_base_url", "twilio_timeout"}
 
 
 def _sid(prefix: str) -> Meta:
@@ -27,7 +30,14 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
     twilio_account_sid: Annotated[str, _sid("AC"), Setting(
         "The account.", group="Twilio", form="`AC` and 32 hex digits, as Twilio shows it",
     )] = ""
-    twilio_auth_token: Annotated[str, Setting("Opens the whole account; an API key is better.", secret=True)] = ""
+    twilio_auth_token: Annotated[str, Setting(
+        "Opens the whole account; an API key is better. Receipts (`OTP_PUBLIC_URL`) are signed with it all the same.",
+        secret=True,
+    )] = ""
+    twilio_webhook_keys: Annotated[str, shape(r"[\w.-]+:[^\s:,]+(,[\w.-]+:[^\s:,]+)*"), Setting(
+        "Shared keys, where Twilio signs receipts with them instead of the token.",
+        form="`ID:SECRET`, several with commas", secret=True,
+    )] = ""
     twilio_api_key_sid: Annotated[str, _sid("SK"), Setting(
         "Used instead of the token where both of its parts are set.", form="`SK` and 32 hex digits, as Twilio shows it",
     )] = ""
@@ -59,6 +69,12 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
         "Seconds for one request to Twilio, retries and pauses included.",
     )] = 8
+
+    @property
+    def webhook_keys(self) -> dict[str, str]:
+        """The secrets of shared keys, by their ids."""
+        keys = (key.partition(":") for key in self.twilio_webhook_keys.split(",") if key)
+        return {key_id: secret for key_id, _, secret in keys}
 
     @property
     def verify_service(self) -> str:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
-from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.channels.twilio import errors
+from otp_app.channels.twilio.client import (
+    TwilioClient,
+    credential_advice,
+    credential_faults,
+    receipt_advice,
+    receipt_faults,
+)
 from otp_app.channels.twilio.settings import TwilioSettings
-from otp_app.core.delivery import Delivery, Message
+from otp_app.core.delivery import Delivery, Explains, Explanation, Message
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
 
 
-class SmsChannel(ChannelClass):
+class SmsChannel(ChannelClass, Explains):
     """Sends from a messaging service, which chooses the sender, or where there is none from one number."""
 
     name = "sms"
@@ -35,16 +42,20 @@ class SmsChannel(ChannelClass):
         own = settings.of(TwilioSettings)
         sender = own.twilio_phone_number or own.twilio_messaging_service_sid
         line = "TWILIO_PHONE_NUMBER: channel sms sends from it, or from TWILIO_MESSAGING_SERVICE_SID"
-        return credential_faults(own) + ([] if sender else [line])
+        return credential_faults(own) + receipt_faults(settings) + ([] if sender else [line])
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_advice(settings.of(TwilioSettings))
+        return credential_advice(settings.of(TwilioSettings)) + receipt_advice(settings)
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""
-        return self._twilio.send(message.ttl, to=message.to, body=message.text, **self._sender)
+        return self._twilio.send(message, to=message.to, body=message.text, **self._sender)
+
+    def explain(self, provider_code: int) -> Explanation:
+        """Return what an error number of Twilio means."""
+        return errors.meaning(provider_code)
 
     def ping(self) -> None:
         """Raise ChannelDown while Twilio does not accept our credentials."""

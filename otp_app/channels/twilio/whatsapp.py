@@ -6,9 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
-from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
+from otp_app.channels.twilio import errors
+from otp_app.channels.twilio.client import (
+    TwilioClient,
+    credential_advice,
+    credential_faults,
+    receipt_advice,
+    receipt_faults,
+)
 from otp_app.channels.twilio.settings import TwilioSettings
-from otp_app.core.delivery import Delivery, Message
+from otp_app.core.delivery import Delivery, Explains, Explanation, Message
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 SANDBOX = "+14155238886"  # Twilio's own sender, for recipients who joined its sandbox
 
 
-class WhatsAppChannel(ChannelClass):
+class WhatsAppChannel(ChannelClass, Explains):
     """Sends an approved template whose one variable is the code, or where none is configured the text itself.
 
     WhatsApp takes a text only within 24 hours of the recipient's own last message, the sandbox included.
@@ -45,13 +52,14 @@ class WhatsAppChannel(ChannelClass):
             "TWILIO_WHATSAPP_NUMBER: channel whatsapp sends from it, or from TWILIO_MESSAGING_SERVICE_SID with "
             "TWILIO_CONTENT_SID"
         )
-        return credential_faults(own) + ([] if own.twilio_whatsapp_number or pool else [line])
+        lines = credential_faults(own) + receipt_faults(settings)
+        return lines if own.twilio_whatsapp_number or pool else [*lines, line]
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works only in part, or could be safer."""
         own = settings.of(TwilioSettings)
-        lines, number = credential_advice(own), own.twilio_whatsapp_number
+        lines, number = credential_advice(own) + receipt_advice(settings), own.twilio_whatsapp_number
         if number and not own.twilio_content_sid and _address(number) != _address(SANDBOX):
             lines.append(
                 "TWILIO_CONTENT_SID: without an approved template WhatsApp refuses messages with error 63016, except "
@@ -64,7 +72,11 @@ class WhatsAppChannel(ChannelClass):
         content = {"body": message.text}
         if self._template:
             content = {"content_sid": self._template, "content_variables": json.dumps({"1": message.code})}
-        return self._twilio.send(message.ttl, to=_address(message.to), **content, **self._sender)
+        return self._twilio.send(message, to=_address(message.to), **content, **self._sender)
+
+    def explain(self, provider_code: int) -> Explanation:
+        """Return what an error number of Twilio means."""
+        return errors.meaning(provider_code)
 
     def ping(self) -> None:
         """Raise ChannelDown while Twilio does not accept our credentials."""

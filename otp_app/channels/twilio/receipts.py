@@ -1,0 +1,111 @@
+"""Twilio's receipts (status callbacks): whether Twilio signed one, and what it says of a message."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from otp_app.channels.twilio.settings import TwilioSettings
+from otp_app.core.receipts import Receipt, Status
+
+if TYPE_CHECKING:
+    from otp_app.settings import Settings
+
+MOST_FIELDS = 100  # Twilio sends about 15
+MOST_DIGITS = 9  # of an error number
+
+
+class Unsigned(Exception):
+    """Twilio has not signed this, as far as this account's secrets tell."""
+
+
+class StatusCallbacks:
+    """Reads the receipts of one account. Without its token it takes none for signed."""
+
+    def __init__(self, token: str, shared_keys: Mapping[str, str]) -> None:
+        self._token, self._shared_keys = token, shared_keys
+
+    @classmethod
+    def open(cls, settings: Settings) -> StatusCallbacks:
+        """Return those of the account of the settings."""
+        own = settings.of(TwilioSettings)
+        return cls(own.twilio_auth_token, own.webhook_keys)
+
+    def read(self, url: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Return the fields of a request that was posted to this URL, as Twilio was given it. Raises Unsigned."""
+        is_json = headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"
+        pairs = [] if is_json else _pairs(body)
+        self._check(url, pairs, headers)
+        if not is_json:
+            return dict(pairs)
+        digest = parse_qs(urlsplit(url).query).get("bodySHA256", [""])[0]
+        if not _equal(hashlib.sha256(body).hexdigest(), digest):
+            raise Unsigned("the body is not the one that was signed")
+        return _texts(body)
+
+    def _check(self, url: str, pairs: list[tuple[str, str]], headers: Mapping[str, str]) -> None:
+        secret, algorithm = self._secret(headers.get("X-Twilio-Webhooks-Signature-Settings", ""))
+        form = "".join(name + value for name, value in sorted(set(pairs)))
+        shown = headers.get("X-Twilio-Signature", "")
+        signed = [_equal(_signature(secret, spelling + form, algorithm), shown) for spelling in _spellings(url)]
+        if not secret or not any(signed):
+            raise Unsigned("the signature is missing or wrong")
+
+    def _secret(self, signed_with: str) -> tuple[str, str]:
+        """Return the secret, "" where it is not known, and the algorithm that a header says it was signed with."""
+        said = dict(part.strip().partition("=")[::2] for part in signed_with.split(","))
+        match said.get("algorithm", ""):
+            case "":
+                return self._token, "sha1"
+            case "HMAC_SHA256":
+                return self._shared_keys.get(said.get("key", ""), ""), "sha256"
+        return "", "sha256"
+
+
+def receipt(fields: Mapping[str, str], verification_id: str, send_id: str) -> Receipt | None:
+    """Return what Twilio reports of a message; None for a status that is not known, or without an id of Twilio's."""
+    status = fields.get("MessageStatus") or fields.get("SmsStatus", "")
+    sid, code = fields.get("MessageSid") or fields.get("SmsSid", ""), fields.get("ErrorCode", "")
+    if status not in set(Status) or not sid:
+        return None
+    is_number = code.isascii() and code.isdecimal() and len(code) <= MOST_DIGITS
+    return Receipt(verification_id, send_id, sid, Status(status), int(code) if is_number else 0)
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        text = body.decode()
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS) if text else []
+    except ValueError:
+        raise Unsigned("the body is no form") from None
+
+
+def _texts(body: bytes) -> dict[str, str]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        said = None
+    fields = said.items() if isinstance(said, dict) else ()
+    return {name: str(value) for name, value in fields if isinstance(value, str | int)}
+
+
+def _spellings(url: str) -> tuple[str, str]:
+    """Return a URL with and without its port: Twilio's own libraries take both, as Twilio signs either."""
+    split = urlsplit(url)
+    port = f":{split.port or (443 if split.scheme == 'https' else 80)}"
+    host = split.netloc.removesuffix(port)
+    return split._replace(netloc=host).geturl(), split._replace(netloc=host + port).geturl()
+
+
+def _signature(secret: str, text: str, algorithm: str) -> str:
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), algorithm)).decode()
+
+
+def _equal(one: str, other: str) -> bool:
+    """Compare in constant time; a header may have any bytes."""
+    return hmac.compare_digest(one.encode(), other.encode("utf-8", "surrogateescape"))
