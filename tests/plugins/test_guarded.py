@@ -17,7 +17,7 @@ from otp_app.settings import Settings
 from otp_app.store import MemoryStore, open_store
 from tests.plugins.rude import ERRORS
 
-MESSAGE = Message("+14155552671", "123456", "123456 is your code", 300.0, "VL1")
+MESSAGE = Message("+14155552671", "123456", "123456 is your code", 300.0, "VL1", "VE1")
 
 
 def failing(error: BaseException):
