@@ -90,6 +90,7 @@ def on_starting(server):
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
     server.handle_usr2 = partial(_replace, server, server.handle_usr2)
+    server.START_CTX["args"] = sys.orig_argv  # gunicorn's own lose `-m`, and its modules then hide those of Python
     server.app.reload = partial(_read_again, server, server.app.reload)
 
 

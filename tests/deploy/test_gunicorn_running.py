@@ -335,6 +335,16 @@ def test_a_server_with_keys_is_not_replaced_by_one_without(server: Start) -> Non
     assert running.post("/send-otp", {"phone_number": "+919812345678"}).status == 401
 
 
+def test_a_server_is_replaced_by_another_at_the_same_socket(server: Start) -> None:
+    """SIGUSR2 starts it as this one was started; then this one ends, and no request finds nobody."""
+    running = server()
+    os.kill(running.pid, signal.SIGUSR2)
+    wait_until(lambda: running.log().count("Booting worker") == 2, "the other server", 30)
+    running.term()
+    assert running.wait(30) == 0
+    assert running.healthy()
+
+
 @pytest.mark.parametrize("how", ["SIGTERM", "Ctrl-C"])
 def test_stopping_answers_what_has_begun_and_closes_the_store(server: Start, fake_twilio: Provider, how: str) -> None:
     """A send that waits for the provider is answered and recorded, the status is 0, and SQLite has put its log away."""
