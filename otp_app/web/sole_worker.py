@@ -1,8 +1,10 @@
 """One process for a store that others cannot share: of all workers that serve at the same sockets, one has the claim.
 
 The claim is a POSIX lock on the listening sockets that workers inherit, so it needs no file, the kernel gives it back
-with the process however that ends, and two servers never meet. A process that listens at nothing yet has no rival to
-wait for: it is looked at again with its first request, since some servers load the application before they listen.
+with the process however that ends, and two servers never meet. Where SO_REUSEPORT gives each worker a socket of its own
+(granian, gunicorn's --reuse-port), a name in the kernel stands for the address that they share. A process that listens
+at nothing yet has no rival to wait for: it is looked at again with its first request, since some servers load the
+application before they listen.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import time
 from pathlib import Path
 
 from otp_app.core.errors import StoreUnavailable
+
+_names: dict[tuple[int, str], socket.socket] = {}  # that a process holds, by its id: a fork does not
 
 TIMEOUT = 5.0  # seconds for a worker that leaves, as after HUP
 EVERY = 0.05
@@ -65,25 +69,52 @@ def listening() -> list[int]:
 
 def release() -> None:
     """Give the claim back before the process ends: it accepts nothing more."""
-    for fd in listening():
-        fcntl.lockf(fd, fcntl.LOCK_UN)
+    _unlock(listening())
 
 
 def _listens(fd: int) -> bool:
+    return _asked(fd, socket.SO_ACCEPTCONN)
+
+
+def _asked(fd: int, option: int) -> bool:
     sock = socket.socket(fileno=fd)
     try:
-        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        return bool(sock.getsockopt(socket.SOL_SOCKET, option))
     finally:
         sock.detach()  # to close even a copy of it would end the lock
 
 
 def _locked(fds: list[int]) -> bool:
     """Lock all, or none."""
-    for held, fd in enumerate(fds):
-        try:
+    try:
+        for fd in fds:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            for other in fds[:held]:
-                fcntl.lockf(other, fcntl.LOCK_UN)
-            return False
+            if _asked(fd, socket.SO_REUSEPORT):
+                _hold_name(fd)
+    except OSError:
+        _unlock(fds)
+        return False
     return True
+
+
+def _unlock(fds: list[int]) -> None:
+    for fd in fds:
+        fcntl.lockf(fd, fcntl.LOCK_UN)
+    while _names:
+        _names.popitem()[1].close()
+
+
+def _hold_name(fd: int) -> None:
+    """Hold the name of a socket's address. Raises OSError where another process has it."""
+    sock = socket.socket(fileno=fd)
+    name = f"\0otp_app {sock.getsockname()[:2]}"  # the \0 makes it one of no file (unix(7))
+    sock.detach()
+    if (os.getpid(), name) in _names:
+        return
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(name)
+    except OSError:
+        holder.close()
+        raise
+    _names[os.getpid(), name] = holder

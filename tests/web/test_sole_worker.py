@@ -16,14 +16,23 @@ pytestmark = pytest.mark.slow
 CONTEXT = multiprocessing.get_context("fork")
 
 
-def serve(shared, loaded, served, done):
+def again(bound):
+    """A socket of one's own at the same address."""
+    own = socket.socket()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    own.bind(bound.getsockname())
+    return own
+
+
+def serve(bound, open_socket, loaded, served, done):
     """Load, then listen, then look at a first request and at a second one, as a worker of uvicorn does."""
     for fd in listening():  # servers of other tests, which a fork has too
         os.close(fd)
     claim = Claim()
     claim.take(0)
     loaded.wait()
-    shared.listen()
+    own = open_socket(bound)
+    own.listen()
     for _ in range(2):
         try:
             claim.check()
@@ -33,12 +42,14 @@ def serve(shared, loaded, served, done):
     done.wait()  # the claim of a process that ends is free
 
 
-def test_of_processes_that_load_before_they_listen_one_serves():
-    """Nothing could be claimed while they loaded, so the first request claims it."""
+@pytest.mark.parametrize("open_socket", [lambda bound: bound, again], ids=["shared", "SO_REUSEPORT"])
+def test_of_processes_that_load_before_they_listen_one_serves(open_socket):
+    """Nothing could be claimed while they loaded, so the first request claims it, also where each has a socket."""
     loaded, done, served = CONTEXT.Barrier(3), CONTEXT.Event(), CONTEXT.Queue()
-    with socket.socket() as shared:
-        shared.bind(("127.0.0.1", 0))
-        workers = [CONTEXT.Process(target=serve, args=(shared, loaded, served, done)) for _ in range(3)]
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, open_socket is again)
+        bound.bind(("127.0.0.1", 0))
+        workers = [CONTEXT.Process(target=serve, args=(bound, open_socket, loaded, served, done)) for _ in range(3)]
         for worker in workers:
             worker.start()
         answers = sorted(served.get(timeout=60) for _ in range(6))
