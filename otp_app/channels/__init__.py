@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
-from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
+from otp_app.core.delivery import Channel, Delivery, ErrorClass, Explanation, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
@@ -183,6 +183,14 @@ def _is_delivery(answer: Any) -> bool:
     )
 
 
+UNEXPLAINED = Explanation(ErrorClass.UNKNOWN, "the channel does not explain this number", elsewhere=True)
+
+
+def _is_explanation(answer: Any) -> bool:
+    known = isinstance(answer, Explanation) and answer.error_class in set(ErrorClass)
+    return known and type(answer.sentence) is str and type(answer.elsewhere) is bool
+
+
 def _down(fault: str) -> NoReturn:
     raise ChannelDown(f"The channel does not work ({fault})")
 
@@ -192,6 +200,7 @@ CONTRACT = {
     "deliver": Method(1, _is_delivery, instead=lambda _: Delivery(Outcome.UNKNOWN)),
     "ping": Method(0, lambda _: True, instead=_down, raises=(ChannelDown,)),
     "close": Method(0, lambda _: True, instead=lambda _: None),
+    "explain": Method(1, _is_explanation, instead=lambda _: UNEXPLAINED, required=False),
     "new_code": Method(
         0, lambda code: code == "" or bool(CODE.fullmatch(code)), _down, raises=(ChannelDown,), required=False
     ),

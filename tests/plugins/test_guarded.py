@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from otp_app.apis.users.directories import open_directory
-from otp_app.channels import open_channels, unopened
-from otp_app.core.delivery import Delivery, Message, Outcome, Reason
+from otp_app.channels import UNEXPLAINED, open_channels, unopened
+from otp_app.core.delivery import Delivery, ErrorClass, Explanation, Message, Outcome, Reason, explain
 from otp_app.core.errors import ChannelDown, DirectoryUnavailable, StoreUnavailable
 from otp_app.core.moving import Item, Movable
 from otp_app.core.store import Swap
@@ -99,6 +99,23 @@ def test_what_a_channel_may_answer_comes_through(operators):
     assert own.deliver(MESSAGE) is refused
     with pytest.raises(ChannelDown, match="no paper"):
         own.ping()
+
+
+@pytest.mark.parametrize("answer", [
+    *FAULTS.values(), returning(None), returning(Explanation("?", "", True)),  # type: ignore[arg-type]
+    returning(Explanation(ErrorClass.RATE, None, True)),  # type: ignore[arg-type]
+    returning(Explanation(ErrorClass.RATE, "", None)),  # type: ignore[arg-type]
+])  # fmt: skip
+def test_a_channel_that_explains_nothing_leaves_the_error_unknown(operators, answer):
+    """A timeline is shown with it, and a receipt noted, all the same."""
+    assert channel(operators, explain=answer).explain(7) == UNEXPLAINED
+
+
+def test_what_a_channel_explains_comes_through(operators):
+    """And one that has no such method is not asked."""
+    meaning = Explanation(ErrorClass.RATE, "wait", elsewhere=True)
+    assert explain([channel(operators, explain=returning(meaning))], "own", 7) == meaning
+    assert explain([channel(operators)], "own", 7) is None
 
 
 @pytest.mark.parametrize("fault", FAULTS)
