@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
+import os
 import re
 import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import require
-from tests.running import ROOT, free_port, wait_until
+from tests.provider import Provider
+from tests.running import ROOT, RunningServer, free_port, wait_until
+from tests.twilio import webhooks
 from tests.web.documented import ENDPOINTS
 
 #: What stands around a site, here without root's files and ports.
@@ -35,6 +39,9 @@ http {{
     include {folder}/site.conf;
 }}
 """
+
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class Asked(NamedTuple):
@@ -144,7 +151,14 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture
 def site(tmp_path: Path, upstream: Upstream) -> Iterator[Site]:
     """nginx, running."""
-    site = Site(tmp_path, upstream.port)
+    with running_site(tmp_path, upstream.port) as site:
+        yield site
+
+
+@contextlib.contextmanager
+def running_site(folder: Path, port: int) -> Iterator[Site]:
+    """nginx in front of a port."""
+    site = Site(folder, port)
     with subprocess.Popen(site.command, stderr=subprocess.DEVNULL) as nginx:
         try:
             wait_until(lambda: nginx.poll() is not None or site.listens(), "nginx")
@@ -185,6 +199,26 @@ def test_a_large_body_stays_outside(site: Site, upstream: Upstream) -> None:
     """Over 16 KiB: 413, and the server never sees it."""
     assert site.call("POST", "/send-otp", b"x" * (16 * 1024 + 1)).status == 413
     assert upstream.requests == []
+
+
+def test_receipts_come_through_to_a_server_that_is_closed_to_all_else(
+    tmp_path: Path, server: Callable[..., RunningServer], fake_twilio: Provider
+) -> None:
+    """docs/delivery.md: with this file as it is. Twilio's signature is over the name that the world knows."""
+    fake_twilio.auto_deliver = False
+    running = server(OTP_PUBLIC_URL="https://otp.example.com")
+    sent = running.post("/send-otp", {"phone_number": f"+{NUMBER}"}).json
+    message = fake_twilio.messages[0]
+    url, form = message.form["StatusCallback"], webhooks.status_form(message.api, "undelivered", "30003")
+    headers = {"X-Twilio-Signature": webhooks.sign("faketoken", url, form), "Content-Type": FORM}
+    with running_site(tmp_path, running.port) as site:
+        for path, status in ((url.removeprefix("https://otp.example.com"), 204), ("/send-otp", 403)):
+            assert site.call("POST", path, webhooks.urlencode(form).encode(), **headers).status == status
+    (line,) = re.findall(r"```sh\n(curl .*/verifications/.*)\n```", (ROOT / "docs/delivery.md").read_text())
+    given = {"API_KEY": "none is needed", "VERIFICATION_ID": sent["verification_id"], "PATH": os.environ["PATH"]}
+    asked = ["sh", "-c", line.replace("127.0.0.1:5000", f"127.0.0.1:{running.port}")]
+    shown = subprocess.run(asked, env=given, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert json.loads(shown)["sends"][0]["receipts"][0]["explanation"].startswith("The phone is off")
 
 
 def test_connections_to_the_server_are_kept(site: Site, upstream: Upstream) -> None:
