@@ -96,7 +96,7 @@ def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engin
     address = f"file:{quote(str(file.absolute()))}?mode={'rw' if is_ours else 'ro'}"
 
     def connect() -> sqlite3.Connection:
-        db = sqlite3.connect(address, LOCK_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True)
+        db = sqlite3.connect(address, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True)
         if is_ours:
             db.executescript(OWN)
         return db

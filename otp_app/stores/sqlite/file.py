@@ -81,8 +81,8 @@ class File:
             Path(draft).unlink()
 
     def _open(self) -> sqlite3.Connection:
-        address = f"{self._path.as_uri()}?mode=rw"
-        db = sqlite3.connect(address, self._lock_timeout, isolation_level=None, check_same_thread=False, uri=True)
+        address, timeout = f"{self._path.as_uri()}?mode=rw", self._lock_timeout
+        db = sqlite3.connect(address, timeout=timeout, isolation_level=None, check_same_thread=False, uri=True)
         try:
             _check(db)
             db.execute(f"PRAGMA synchronous = {self._synchronous}")

@@ -52,7 +52,7 @@ class SqliteDirectory:
 
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
         end = time.monotonic() + self._timeout
-        with closing(sqlite3.connect(self._address, self._timeout, isolation_level=None, uri=True)) as db:
+        with closing(sqlite3.connect(self._address, timeout=self._timeout, isolation_level=None, uri=True)) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             return db.execute(self._look_up, table.spellings(user_id)).fetchall()
 
