@@ -476,6 +476,12 @@ def test_what_could_be_better_is_advice(tmp_path):
     assert [line.partition(":")[0] for line in lines] == ["TWILIO_AUTH_TOKEN", "OTP_PUBLIC_URL"]
 
 
+def test_a_public_url_without_receipts_is_advised_of(tmp_path):
+    """An operator who set it waits for what never comes."""
+    lines = startup.advice(startup.load({"OTP_PUBLIC_URL": "https://otp.example.com"}, tmp_path))
+    assert [line.partition(":")[0] for line in lines if line != startup.NO_PROXY] == ["OTP_PUBLIC_URL"]
+
+
 def test_a_server_without_callers_warns_of_proxies_that_do_not_show(tmp_path):
     """Not every proxy can be distinguished from a local program: nginx 1.29.7 and later with its defaults cannot."""
     assert startup.advice(startup.load({}, tmp_path)) == [startup.NO_PROXY]

@@ -7,14 +7,24 @@ from typing import ClassVar
 from otp_app.apis.callbacks import twilio
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import StatusCallbacks
+from otp_app.settings import Settings
 from otp_app.web.api import Api
 from otp_app.wiring import Services
+
+WITHOUT_RECEIPTS = {"console", "twilio_verify", "backend"}  # an operator's own channel may have some
 
 
 class CallbacksApi(Api):
     """What providers call: POST /callbacks/twilio/status/VERIFICATION/SEND."""
 
     others: ClassVar = (twilio.bp,)
+
+    @classmethod
+    def advice(cls, settings: Settings) -> list[str]:
+        """Return a line where nobody will ever report anything."""
+        if set(settings.otp_channels) - WITHOUT_RECEIPTS:
+            return []
+        return ["OTP_PUBLIC_URL: it does nothing here: only the channels sms and whatsapp have receipts"]
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
