@@ -1,7 +1,7 @@
 """gunicorn's configuration: values from the settings, and a check that refuses unsafe starts and reloads.
 
-gunicorn exits with status 78 if an operator must change something, and with 75 if a shared store, or the address to
-listen on, is unavailable.
+gunicorn exits with status 78 if an operator must change something, and with 75 if a shared store or the address to
+listen on is unavailable, or an SQLite file is locked or has no room.
 """
 
 from __future__ import annotations
@@ -278,9 +278,10 @@ def _checked(addresses, running=None):
     except startup.BadSettings as error:
         return None, error.faults, os.EX_CONFIG
     except OtpError as error:
-        # A store on another machine may recover by itself, as after a power failure, so systemd restarts the server.
-        elsewhere = sharing(settings.otp_store_url) == "network"
-        return None, [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if elsewhere else os.EX_CONFIG
+        # A store on another machine may recover by itself, as after a power failure, and so may a file that is locked
+        # or has no room: systemd restarts the server.
+        passing = error.passing or sharing(settings.otp_store_url) == "network"
+        return None, [f"OTP_STORE_URL: {error}"], os.EX_TEMPFAIL if passing else os.EX_CONFIG
 
 
 def _reachable(settings, addresses):

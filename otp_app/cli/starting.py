@@ -32,7 +32,7 @@ def run(load: Callable[[], Settings], work: Callable[[Settings], None], advice: 
     except CannotServeError as error:
         return _refused(str(error), passing=error.passing)
     except OtpError as error:
-        return _refused(f"OTP_STORE_URL: {error}", passing=elsewhere)
+        return _refused(f"OTP_STORE_URL: {error}", passing=elsewhere or error.passing)
     except (keyring.BadKeyFile, ValueError) as error:
         return _refused(str(error))
     return os.EX_OK

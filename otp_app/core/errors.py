@@ -12,6 +12,7 @@ class OtpError(Exception):
     """Raised instead of an answer. `str(error)` is safe to show: no code, no whole number in it."""
 
     code: ClassVar[str] = "error"
+    passing = False  # whether a start that it prevents may succeed later, without anybody's help
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -152,8 +153,11 @@ class StoreUnavailable(OtpError):
 
     code = "store_unavailable"
 
-    def __init__(self, message: str = "The store is not available", retry_after: float = 1.0) -> None:
+    def __init__(
+        self, message: str = "The store is not available", retry_after: float = 1.0, *, passing: bool = False
+    ) -> None:
         super().__init__(message, retry_after)
+        self.passing = passing
 
 
 class DirectoryUnavailable(OtpError):

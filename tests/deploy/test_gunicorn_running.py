@@ -12,14 +12,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from otp_app.settings.keyring import new_lines
+from otp_app.store import open_store
 from tests.forking import Forking
 from tests.provider import Provider
 from tests.running import KEYS, ROOT, Answer, RunningServer, free_port, wait_until
+from tests.stores.faults import locked
 
 Start = Callable[..., RunningServer]
 Refused = Callable[..., list[str]]
@@ -108,6 +111,18 @@ def test_a_store_that_does_not_open_is_a_line(tmp_path: Path, refused: Refused) 
     keys = {name: value for name, _, value in (line.partition("=") for line in new_lines().split())}
     (line,) = refused(OTP_STORE_URL="sqlite:///otp.db", **keys)
     assert line.startswith("OTP_STORE_URL:")
+
+
+def test_a_locked_database_is_tried_again_by_whoever_starts_servers(tmp_path: Path, refused: Refused) -> None:
+    """It recovers by itself, as when a backup has ended."""
+    url = f"sqlite:///{tmp_path}/otp.db"
+    with closing(open_store(url)) as store:
+        store.ping()
+    (tmp_path / "otp.keys").write_text("".join(f"{line}\n" for line in new_lines().split()))
+    (tmp_path / "otp.keys").chmod(0o600)
+    with locked(tmp_path / "otp.db"):
+        (line,) = refused(status=os.EX_TEMPFAIL, OTP_STORE_URL=url)
+    assert line == "OTP_STORE_URL: The store is not available (SQLITE_BUSY)"
 
 
 def test_a_shared_store_that_is_away_is_tried_again_by_whoever_starts_servers(refused: Refused) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
+from otp_app.stores.sqlite.file import unavailable
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.conftest import absent
 from tests.stores.faults import HOUR, locked, refused
@@ -357,3 +359,9 @@ def test_no_fault_names_a_path_a_statement_or_a_value(path: Path, store: SqliteS
     path.rename(path.with_name("aside.db"))
     said = refused(lambda: store.swap("secret-key", None, b"secret-value", HOUR), lambda: store.get("secret-key"))
     assert said == ["The store is not available (SQLITE_CANTOPEN)"] * 2
+
+
+@pytest.mark.parametrize(("number", "passing"), [(errno.ENOSPC, True), (errno.EACCES, False), (errno.EROFS, False)])
+def test_only_a_fault_that_may_pass_lets_a_start_be_tried_again(number: int, passing: bool) -> None:
+    """Rights and mounts do not change by themselves."""
+    assert unavailable(OSError(number, "")).passing == passing

@@ -17,6 +17,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 
 CONNECTION_TIMEOUT = 0.9  # seconds; with the 2 s for a lock it stays below the 3 s of the contract
+PASSING = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "ENOSPC", "EDQUOT", "EIO")  # beginnings of faults' names
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
 FORMAT = 1
 
@@ -168,7 +169,7 @@ def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
         name = errno.errorcode.get(error.errno or 0, "OSError")
     else:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StoreUnavailable(f"The store is not available ({name})")
+    return StoreUnavailable(f"The store is not available ({name})", passing=name.startswith(PASSING))
 
 
 def _identity(path: Path) -> Identity:

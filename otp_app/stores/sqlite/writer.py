@@ -94,9 +94,9 @@ class Writer:
     def _withdraw(self, change: _Change) -> None:
         with self._lock:
             if change not in self._waiting:
-                raise StoreUnavailable("The store did not answer in time: the change may have been made")
+                raise StoreUnavailable("The store did not answer in time: the change may have been made", passing=True)
             self._waiting.remove(change)
-        raise StoreUnavailable("The store did not answer in time: nothing was changed")
+        raise StoreUnavailable("The store did not answer in time: nothing was changed", passing=True)
 
     def _run(self) -> None:
         while self._something_waits():
@@ -113,7 +113,7 @@ class Writer:
             except StoreUnavailable as error:
                 group = group or self._take()
                 for change in group:
-                    change.error = StoreUnavailable(str(error))
+                    change.error = StoreUnavailable(str(error), passing=error.passing)
             self._finish(group)
 
     def _something_waits(self) -> bool:
