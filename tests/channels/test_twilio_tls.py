@@ -5,8 +5,11 @@ import socket
 import ssl
 import subprocess
 
+import certifi
 import pytest
 
+from otp_app.channels.twilio.client import credential_faults
+from otp_app.channels.twilio.settings import TwilioSettings
 from tests.channels.messages import UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
 from tests.conftest import require
 from tests.twilio.broken_twilio import BrokenTwilio
@@ -41,11 +44,32 @@ def test_tls_with_a_certificate_of_ssl_cert_file(tls, certificate, open_client, 
     assert tls.connections == 1
 
 
+@pytest.fixture
+def other_authorities(certificate, tmp_path, monkeypatch):
+    """SSL_CERT_FILE names another one, while the folder of the system has this one."""
+    digest = subprocess.check_output(["openssl", "x509", "-hash", "-noout", "-in", certificate], text=True).strip()
+    (tmp_path / f"{digest}.0").symlink_to(certificate)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+
+
+@pytest.mark.usefixtures("other_authorities")
 def test_tls_with_an_unknown_certificate(tls, open_client, caplog):
     """The handshake fails before anything is sent, twice; the log names the reason."""
     assert send(open_client(tls.url)) == UNREACHABLE
     assert (len(tls.posts), tls.connections) == (0, 2)
     assert "certificate verify failed" in caplog.text
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_of_authorities_without_any_is_a_fault(tmp_path, monkeypatch, content):
+    """OpenSSL by itself goes by the system's folder then."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    (line,) = credential_faults(TwilioSettings(twilio_account_sid="AC", twilio_auth_token="x"))
+    assert line.startswith("SSL_CERT_FILE: ")
 
 
 def test_a_handshake_that_breaks_off(broken, open_client):

@@ -14,6 +14,7 @@ from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.answers import TransportError
 from otp_app.channels.twilio.settings import STATUS_PATH, TwilioSettings
 from otp_app.channels.twilio.transport import Transport
+from otp_app.connections import tls
 from otp_app.core.delivery import Delivery, Finding, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 
@@ -130,8 +131,9 @@ def connect_sdk(own: TwilioSettings, transport: Transport) -> Client:
 
 
 def credential_faults(own: TwilioSettings) -> list[str]:
-    """Return a line for each setting of account and credentials that is missing."""
+    """Return a line for each setting of account and credentials that is missing, and for certificates that are."""
     lines = [] if own.twilio_account_sid else ["TWILIO_ACCOUNT_SID: nothing is sent through Twilio without it"]
+    lines += [line] if (line := tls.fault()) else []
     if bool(own.twilio_api_key_sid) != bool(own.twilio_api_key_secret):
         lines.append("TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET: set both, or neither")
     elif not own.twilio_api_key_sid and not own.twilio_auth_token:

@@ -6,7 +6,6 @@ import logging
 import re
 import select
 import socket
-import ssl
 import time
 from base64 import b64encode
 from collections import deque
@@ -18,6 +17,7 @@ from twilio.http import HttpClient  # type: ignore[import-untyped]
 from twilio.http.response import Response  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio.answers import Answer, TransportError, Unanswered, read_answer
+from otp_app.connections import tls
 from otp_app.connections.deadline import Deadline
 from otp_app.connections.tcp import dial
 
@@ -84,7 +84,7 @@ class Transport(HttpClient):  # type: ignore[misc]
         super().__init__(logging.getLogger("twilio.http_client"), is_async=False, timeout=timeout)
         self._pool_size, self._clock, self._sleep = pool_size, clock, sleep
         self._connect = connect or dial
-        self._tls = ssl.create_default_context()
+        self._tls = tls.client_context()
         self._idle: dict[tuple[str, str], deque[Connection]] = {}
 
     def request(

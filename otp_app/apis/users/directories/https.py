@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import socket
-import ssl
 import time
 from base64 import b64encode
 from contextlib import closing
@@ -22,6 +21,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from otp_app.connections.deadline import MAX_ANSWER, Deadline, DeadlineReader
 from otp_app.connections.tcp import dial
+from otp_app.connections.tls import client_context
 from otp_app.core.errors import DirectoryUnavailable
 
 TIMEOUT = 2.0  # seconds for a look-up as a whole
@@ -190,5 +190,4 @@ def _pool(parts: SplitResult) -> urllib3.HTTPConnectionPool:
     host = str(parts.hostname)
     if parts.scheme == "http":
         return _Pool(host, parts.port, maxsize=CONNECTIONS, headers=headers)
-    tls = ssl.create_default_context()
-    return _TlsPool(host, parts.port, maxsize=CONNECTIONS, headers=headers, ssl_context=tls)
+    return _TlsPool(host, parts.port, maxsize=CONNECTIONS, headers=headers, ssl_context=client_context())

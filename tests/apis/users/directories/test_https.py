@@ -380,6 +380,13 @@ def test_a_certificate_of_ones_own(tls_server, certificate, monkeypatch):
     assert_unavailable("certificate", f"https://127.0.0.1:{tls_server.port}/{{user_id}}")
 
 
+def test_a_file_of_authorities_that_is_missing_is_a_fault(tmp_path, monkeypatch):
+    """Otherwise the system's folder of certificates would do."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with pytest.raises(ValueError, match="SSL_CERT_FILE: "):
+        HttpsDirectory("https://localhost/{user_id}")
+
+
 def test_an_answer_that_names_a_number_twice_is_a_fault():
     with pytest.raises(DirectoryUnavailable, match="not what was agreed"):
         https._phone(b'{"phone_number": "+14155552671", "phone_number": "+14155552672"}')
