@@ -147,6 +147,15 @@ def test_an_auth_token_for_sending_is_warned_of_once():
     assert channels.advice(settings("sms", "whatsapp", **token, **KEY)) == []
 
 
+@pytest.mark.parametrize(("url", "warned"), [
+    ("http://127.0.0.1:1", False), ("http://[::1]", False), ("https://twilio", False), ("http://twilio:80", True),
+])  # fmt: skip
+def test_a_stand_in_to_which_secrets_go_in_plain_text_is_warned_of(url, warned):
+    given = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "t", "twilio_phone_number": "+15005550006"} | RECEIPTS
+    lines = channels.advice(settings("sms", **given, **KEY, twilio_api_base_url=url))
+    assert [line.partition(":")[0] for line in lines] == ["TWILIO_API_BASE_URL"] * warned
+
+
 def test_without_receipts_nobody_learns_what_did_not_arrive():
     """They are advised once, and where they are asked for they need the token, which signs them."""
     senders = {"twilio_whatsapp_number": SANDBOX, "twilio_phone_number": "+15005550006"}

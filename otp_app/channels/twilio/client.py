@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from twilio.rest import Client  # type: ignore[import-untyped]
 
@@ -17,6 +18,7 @@ from otp_app.channels.twilio.transport import Transport
 from otp_app.connections import tls
 from otp_app.core.delivery import Delivery, Finding, Message, Outcome, Reason
 from otp_app.core.errors import ChannelDown
+from otp_app.settings.exposure import is_loopback
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -158,8 +160,11 @@ def receipt_advice(settings: Settings) -> list[str]:
 
 
 def credential_advice(own: TwilioSettings) -> list[str]:
-    """Return a line where messages are sent with a token that may do more than send."""
-    if own.twilio_api_key_sid or not own.twilio_auth_token:
-        return []
-    line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"
-    return [f"{line} (TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET)"]
+    """Return a line where messages are sent with a token that may do more than send, or with a secret in plain text."""
+    lines, base = [], urlsplit(own.twilio_api_base_url)
+    if base.scheme == "http" and not is_loopback(base.hostname or ""):
+        lines.append("TWILIO_API_BASE_URL: http:// shows the network Twilio's secret, numbers and codes: write https://")
+    if own.twilio_auth_token and not own.twilio_api_key_sid:
+        line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"
+        lines.append(f"{line} (TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET)")
+    return lines
