@@ -37,7 +37,8 @@ from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
-from otp_app.store import MemoryStore, open_store
+from otp_app.store import open_store
+from otp_app.stores.memory import MemoryStore
 from tests.services import Postgres, Redis, postgres_programs
 
 FEWEST = 1_000  # live numbers; then ten times as many, and so on

@@ -1,13 +1,11 @@
-"""The store in memory, and the way to every other store: a URL. core/store.py says what a store must do."""
+"""The way to every store: a URL. core/store.py says what a store must do."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import closing
-from itertools import islice
-from threading import Lock
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Hold, Item, Movable
@@ -17,7 +15,7 @@ from otp_app.plugins.loading import CLASS_PATH, construct
 
 #: Scheme of the URL -> class, imported when a store of that scheme is opened.
 STORES = {
-    "memory": "otp_app.store:MemoryStore",
+    "memory": "otp_app.stores.memory:MemoryStore",
     "sqlite": "otp_app.stores.sqlite.store:SqliteStore",
     **dict.fromkeys(
         ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"), "otp_app.stores.redis.store:RedisStore"
@@ -27,9 +25,6 @@ STORES = {
 
 #: who may share a store's records; see core.store.Store.shared_by
 SHARING = ("process", "machine", "network")
-
-T = TypeVar("T")
-Lives = dict[str, tuple[T, float]]  # the value under a key, and when its life ends
 
 
 def open_store(url: str, clock: Callable[[], float] = time.time) -> Store:
@@ -53,7 +48,7 @@ def open_or_memory(url: str) -> tuple[Store, str]:
             store.ping()
     except StoreUnavailable as error:
         store.close()
-        return MemoryStore(), f"{error}: records are kept in memory until the next start"
+        return open_store("memory://"), f"{error}: records are kept in memory until the next start"
     return store, ""
 
 
@@ -132,75 +127,3 @@ CONTRACT = {
     "faults": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
     "advice": Method(0, _texts, _unavailable, raises=(StoreUnavailable,), required=False),
 }
-
-
-class MemoryStore(Store):
-    """The store of `memory://`: for one process while it runs, as in demos and tests.
-
-    A sweep looks at every entry, so that a million of them cost it some ten milliseconds.
-    """
-
-    shared_by = "process"
-
-    def __init__(self, url: str = "memory://", clock: Callable[[], float] = time.time) -> None:
-        if url != "memory://":
-            raise ValueError("the store in memory takes no path and no options: write memory://")
-        self._clock, self._lock = clock, Lock()
-        self._values: Lives[bytes] = {}
-        self._counters: Lives[int] = {}
-
-    def get(self, key: str) -> bytes | None:
-        """Return the value under a key."""
-        with self._lock:
-            return _living(self._values, key, self._clock())
-
-    def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
-        """Replace `old` by `new`; see core.store.Store."""
-        with self._lock:
-            now = self._clock()
-            found = _living(self._values, key, now)
-            if found != old:
-                return Swap(won=False, found=found)
-            if new is None:
-                self._values.pop(key, None)
-            else:
-                self._values[key] = (new, now + ttl)
-            return Swap(won=True, found=new)
-
-    def add(self, key: str, amount: int, ttl: float) -> int:
-        """Add to a counter; see core.store.Store."""
-        with self._lock:
-            now = self._clock()
-            count = _living(self._counters, key, now)
-            if amount:
-                end = now + ttl if count is None else self._counters[key][1]
-                self._counters[key] = ((count or 0) + amount, end)
-            return (count or 0) + amount
-
-    def ping(self) -> None:
-        """Return at once: memory can always be written and read."""
-
-    def sweep(self, limit: int) -> int:
-        """Delete at most `limit` entries and counters whose lifetime has ended; return how many."""
-        with self._lock:
-            now = self._clock()
-            gone = _sweep(self._values, now, limit)
-            return gone + _sweep(self._counters, now, limit - gone)
-
-    def close(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._values.clear()
-            self._counters.clear()
-
-
-def _living(lives: Lives[T], key: str, now: float) -> T | None:
-    value, end = lives.get(key, (None, 0.0))
-    return value if end > now else None
-
-
-def _sweep(lives: Lives[T], now: float, limit: int) -> int:
-    ended = list(islice((key for key, (_, end) in lives.items() if end <= now), limit))
-    for key in ended:
-        del lives[key]
-    return len(ended)

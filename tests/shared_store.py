@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from otp_app.store import MemoryStore
+from otp_app.stores.memory import MemoryStore
 
 
 class NetworkStore(MemoryStore):

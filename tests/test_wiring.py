@@ -20,7 +20,7 @@ from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest
 from otp_app.settings import policy
 from otp_app.settings.keyring import new_secret
-from otp_app.store import MemoryStore
+from otp_app.stores.memory import MemoryStore
 from tests.configuration import make_settings
 from tests.startup.test_startup import SANDBOX
 from tests.web.site import RecordingChannel

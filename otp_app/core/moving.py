@@ -8,12 +8,18 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
+class Waiting(NamedTuple):
+    """What a job is for."""
+
+    payload: bytes
+
+
 class Item(NamedTuple):
-    """An entry or a counter of a store, on its way to another store."""
+    """An entry, a counter or a job of a store, on its way to another store."""
 
     key: str
-    value: bytes | int  # a counter's sum is a number
-    ttl: float  # seconds of its life that are left
+    value: bytes | int | Waiting  # a counter's sum is a number
+    ttl: float  # seconds of its life that are left; of a job, until it is due
 
 
 class Freeze(StrEnum):
@@ -66,13 +72,13 @@ class Movable(Protocol):
     """A store that can be read as a whole and moved to another place.
 
     While it is frozen, every swap that would change something raises StoreUnavailable, in all processes and from one
-    moment on; get does too, where the records are not current. Counters still count. A freeze lasts until thaw. It
-    names the copy that made it, in letters, digits, `-` and `.`.
+    moment on, and so does what changes jobs; get does too, where the records are not current. Counters still count. A
+    freeze lasts until thaw. It names the copy that made it, in letters, digits, `-` and `.`.
     """
 
     @abstractmethod
     def scan(self) -> Iterator[Item]:
-        """Yield every entry and counter that lives all the while; one that changes may be missing or come twice."""
+        """Yield each entry, counter and job that lives all the while; one that changes may be missing or come twice."""
 
     @abstractmethod
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
@@ -83,11 +89,11 @@ class Movable(Protocol):
 
     @abstractmethod
     def clear(self, by: str | None = None) -> None:
-        """Delete all entries and counters, frozen or not; `by` as for load."""
+        """Delete all entries, counters and jobs, frozen or not; `by` as for load."""
 
     @abstractmethod
     def size(self) -> int:
-        """Return about how many entries and counters there are."""
+        """Return about how many entries, counters and jobs there are."""
 
     @abstractmethod
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:

@@ -14,7 +14,8 @@ from otp_app.core.errors import ChannelDown, DirectoryUnavailable, StoreUnavaila
 from otp_app.core.moving import Item, Movable
 from otp_app.core.store import Swap
 from otp_app.settings import Settings
-from otp_app.store import MemoryStore, open_store
+from otp_app.store import open_store
+from otp_app.stores.memory import MemoryStore
 from tests.plugins.rude import ERRORS
 
 MESSAGE = Message("+14155552671", "123456", "123456 is your code", 300.0, "VL1", "VE1")

@@ -16,7 +16,7 @@ from otp_app.settings.keyring import new_lines, new_secret
 from otp_app.startup import rules
 from otp_app.startup.fallback import settle
 from otp_app.startup.reader import read
-from otp_app.store import MemoryStore
+from otp_app.stores.memory import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
 from tests.configuration import VARIABLES, make_settings

@@ -14,7 +14,8 @@ import pytest
 
 from otp_app.core.store import Store, SwapsLater
 from otp_app.plugins.loading import load_object
-from otp_app.store import STORES, MemoryStore, open_store, sharing
+from otp_app.store import STORES, open_store, sharing
+from otp_app.stores.memory import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.running import ROOT
 

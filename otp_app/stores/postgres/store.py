@@ -14,10 +14,11 @@ from psycopg import sql
 
 from otp_app.connections.postgres import Connection
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
 from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
+from otp_app.stores.postgres.jobs import PostgresJobs
 from otp_app.stores.postgres.pool import Pool
 
 VALUE, COUNTER = "v:", "c:"
@@ -62,15 +63,20 @@ LOAD = """
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = excluded.count, expires = excluded.expires
 """
 TOUCH = "UPDATE otp_schema SET since = since WHERE version = 1"
-SIZE = "SELECT count(*) FROM otp_entries"
+SIZE = "SELECT (SELECT count(*) FROM otp_entries) + (SELECT count(*) FROM otp_jobs)"
 FREEZE = sql.SQL("""
     CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_entries
     FOR EACH ROW EXECUTE FUNCTION otp_refuse({how}, {by})
 """)
-LOCK_ALL = "LOCK TABLE otp_entries IN ACCESS EXCLUSIVE MODE"
-LOCK_ROWS = "LOCK TABLE otp_entries IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
+FREEZE_JOBS = sql.SQL("""
+    CREATE TRIGGER otp_frozen BEFORE INSERT OR UPDATE OR DELETE ON otp_jobs
+    FOR EACH ROW EXECUTE FUNCTION otp_refuse_job({how})
+""")
+LOCK_ALL = "LOCK TABLE otp_entries, otp_jobs IN ACCESS EXCLUSIVE MODE"
+LOCK_ROWS = "LOCK TABLE otp_entries, otp_jobs IN ROW EXCLUSIVE MODE"  # so that no freeze changes before the end
 SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"  # while one waits for the whole table, all others wait behind it
 THAW = "DROP TRIGGER IF EXISTS otp_frozen ON otp_entries"
+THAW_JOBS = "DROP TRIGGER IF EXISTS otp_frozen ON otp_jobs"
 
 
 def _row(item: Item) -> dict[str, Any]:
@@ -92,6 +98,7 @@ class PostgresStore(Store, Movable, ServerChecks):
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock  # only compared: lives end by the server's clock, which all that share it have in common
         self._pool = Pool(url)
+        self.jobs = PostgresJobs(self._pool)
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
@@ -168,10 +175,11 @@ class PostgresStore(Store, Movable, ServerChecks):
             with self._pool.transaction() as db:
                 rows = db.execute(SCAN, {"after": after, "limit": BATCH}).fetchall()
             if not rows:
-                return
+                break
             for key, value, count, ttl in rows:
                 yield Item(key[len(VALUE) :], count if value is None else value, ttl)
             after = rows[-1][0]
+        yield from self.jobs.scan()
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Store these; see core.moving.Movable."""
@@ -179,14 +187,16 @@ class PostgresStore(Store, Movable, ServerChecks):
             db.execute(LOCK_ROWS)
             check_holder(_read(db, "")[1], by)
             cursor.execute("SELECT set_config('otp.filling', 'yes', true)")
-            cursor.executemany(LOAD, [_row(item) for item in items])
+            rows = list(items)
+            cursor.executemany(LOAD, [_row(item) for item in rows if not isinstance(item.value, Waiting)])
+            self.jobs.load(cursor, rows)
 
     def clear(self, by: str | None = None) -> None:
         """Delete everything."""
         with self._pool.transaction() as db:
             db.execute(LOCK_ALL)
             check_holder(_read(db, "")[1], by)
-            db.execute("TRUNCATE otp_entries")
+            db.execute("TRUNCATE otp_entries, otp_jobs")
 
     def size(self) -> int:
         """Return how many entries and counters there are, including ended ones that are not yet swept."""
@@ -208,9 +218,12 @@ class PostgresStore(Store, Movable, ServerChecks):
             if was != ANY and _read(db, "")[1] != was:
                 return False
             db.execute(THAW)
+            db.execute(THAW_JOBS)
             if new:
-                create = FREEZE.format(how=sql.Literal(str(new.how)), by=sql.Literal(new.by))
-                db.execute(create)
+                how, by = sql.Literal(str(new.how)), sql.Literal(new.by)
+                entries, jobs = FREEZE.format(how=how, by=by), FREEZE_JOBS.format(how=how)
+                db.execute(entries)
+                db.execute(jobs)
         return True
 
     def frozen(self) -> Freeze | None:

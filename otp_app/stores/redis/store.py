@@ -6,12 +6,10 @@ what has ended, by its own clock.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any, cast
 
@@ -19,36 +17,20 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
 from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
 from otp_app.stores.redis.client import TIMEOUT, client, unavailable
+from otp_app.stores.redis.jobs import JOBS, RedisJobs
+from otp_app.stores.redis.scripts import SCRIPTS, Script, answer, milliseconds
 
 VALUE, COUNTER = "otp:v:", "otp:c:"  # what keys begin with
 FROZEN, PING = "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
 BATCH = 1000  # keys of one look, when all are read
-SCRIPTS = Path(__file__).with_name("lua")
-
-
-class Script:
-    """A script that the server knows by its digest once it has run it."""
-
-    def __init__(self, file: Path) -> None:
-        self._text = file.read_bytes()
-        self._digest = hashlib.sha1(self._text, usedforsecurity=False).hexdigest()
-
-    def run(self, server: Any, keys: list[str], *arguments: bytes | int) -> Any:
-        """Return its answer."""
-        try:
-            return server.evalsha(self._digest, len(keys), *keys, *arguments)
-        except redis.exceptions.NoScriptError:  # so it did not run
-            return server.eval(self._text, len(keys), *keys, *arguments)
-
-
 SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
 
 
@@ -68,12 +50,13 @@ class RedisStore(Store, Movable, ServerChecks):
         self._freezable = [] if url.startswith("redis+cluster") else [FROZEN]
         self._breaker, self._places = Breaker(AWAY), BoundedSemaphore(CONNECTIONS)
         self._made: Any = None
+        self.jobs = RedisJobs(self._calling, self._freezable)
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
         with self._calling() as server:
-            value, *how = _answer(list, server.mget(VALUE + key, *self._freezable))
-            found: bytes | None = _answer(bytes | None, value)
+            value, *how = answer(list, server.mget(VALUE + key, *self._freezable))
+            found: bytes | None = answer(bytes | None, value)
             held = _hold(how[0]) if how else None
         if held and not held.how.holds:
             raise StoreUnavailable(held.how.message)
@@ -81,17 +64,17 @@ class RedisStore(Store, Movable, ServerChecks):
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Replace `old` by `new`; see core.store.Store."""
-        change = (int(old is not None), old or b"", int(new is not None), new or b"", _milliseconds(ttl))
+        change = (int(old is not None), old or b"", int(new is not None), new or b"", milliseconds(ttl))
         with self._calling() as server:
-            won, *found = _answer(list, SWAP.run(server, [VALUE + key, *self._freezable], *change))
+            won, *found = answer(list, SWAP.run(server, [VALUE + key, *self._freezable], *change))
         if won == 1:
             return Swap(won=True, found=new)
-        return Swap(won=False, found=_answer(bytes | None, found[0] if found else None))
+        return Swap(won=False, found=answer(bytes | None, found[0] if found else None))
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
         with self._calling() as server:
-            return int(_answer(int, ADD.run(server, [COUNTER + key], amount, _milliseconds(ttl))))
+            return int(answer(int, ADD.run(server, [COUNTER + key], amount, milliseconds(ttl))))
 
     def ping(self) -> None:
         """Return when the server takes a write and gives it back."""
@@ -148,6 +131,7 @@ class RedisStore(Store, Movable, ServerChecks):
             keys = self._keys(kind)
             while batch := list(islice(keys, BATCH)):
                 yield from self._items(kind, batch)
+        yield from self.jobs.scan()
 
     def _keys(self, kind: str) -> Iterator[bytes]:
         with self._calling() as server:
@@ -167,16 +151,21 @@ class RedisStore(Store, Movable, ServerChecks):
         """Store these; see core.moving.Movable."""
         with self._held(by) as pipe:
             for key, value, ttl in items:
+                if isinstance(value, Waiting):
+                    self.jobs.load(pipe, key, value.payload, ttl)
+                    continue
                 kind = COUNTER if isinstance(value, int) else VALUE
-                pipe.set(kind + key, value, px=_milliseconds(ttl))
+                pipe.set(kind + key, value, px=milliseconds(ttl))
 
     def clear(self, by: str | None = None) -> None:
-        """Delete all entries and counters."""
+        """Delete all entries, counters and jobs."""
         for kind in (VALUE, COUNTER):
             keys = self._keys(kind)
             while batch := list(islice(keys, BATCH)):
                 with self._held(by) as pipe:
                     pipe.unlink(*batch)
+        with self._held(by) as pipe:
+            pipe.unlink(*JOBS)
 
     @contextmanager
     def _held(self, by: str | None) -> Iterator[Any]:
@@ -261,17 +250,6 @@ class RedisStore(Store, Movable, ServerChecks):
             self._opening.release()
 
 
-def _answer(kind: Any, given: Any) -> Any:
-    """Return an answer of this kind. One of another, such as a lone OK, is no answer to what was asked."""
-    if isinstance(given, kind) and given != []:
-        return given
-    raise StoreUnavailable("The store is not available (its answer is not one of Redis)")
-
-
 def _hold(mark: bytes | None) -> Hold | None:
     how, _, by = (mark or b"").decode().partition(" ")
     return Hold(Freeze(how), by) if how else None
-
-
-def _milliseconds(ttl: float) -> int:
-    return max(int(ttl * 1000), 1)

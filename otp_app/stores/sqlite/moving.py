@@ -7,13 +7,16 @@ import sqlite3
 
 from otp_app.core.moving import ANY, Freeze, Hold
 from otp_app.stores.holders import check_holder
+from otp_app.stores.sqlite import jobs
 
 BATCH = 1000  # rows of one look, when all are read
 
 SCAN = "SELECT key, value, expires - ? FROM entries WHERE key > ? AND expires > ? ORDER BY key LIMIT ?"
+SCAN_JOBS = "SELECT id, payload, due - ? FROM jobs WHERE id > ? ORDER BY id LIMIT ?"
 SCAN_COUNTERS = "SELECT key, count, expires - ? FROM counters WHERE key > ? AND expires > ? ORDER BY key LIMIT ?"
 LOAD = "INSERT OR REPLACE INTO entries (key, value, expires) VALUES (?, ?, ?)"
 LOAD_COUNTERS = "INSERT OR REPLACE INTO counters (key, count, expires) VALUES (?, ?, ?)"
+LOAD_JOBS = "INSERT OR REPLACE INTO jobs (id, payload, due, put, lease) VALUES (?, ?, ?, ?, '')"
 CLEAR = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries LIMIT ?)"
 FROZEN = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries' AND name GLOB 'frozen_*'"
 VERBS = ("INSERT", "UPDATE", "DELETE")
@@ -21,7 +24,10 @@ VERBS = ("INSERT", "UPDATE", "DELETE")
 FREEZE = (
     "CREATE TRIGGER frozen_{verb}_{how} BEFORE {verb} ON entries BEGIN SELECT raise(ABORT, '{how}'); SELECT '{by}'; END"
 )
-THAW = tuple(f"DROP TRIGGER IF EXISTS frozen_{verb}_{how}" for how in Freeze for verb in VERBS)
+FREEZE_JOBS = "CREATE TRIGGER jobs_frozen_{verb}_{how} BEFORE {verb} ON jobs BEGIN SELECT raise(ABORT, '{how}'); END"
+THAW = tuple(
+    f"DROP TRIGGER IF EXISTS {table}frozen_{verb}_{how}" for how in Freeze for verb in VERBS for table in ("", "jobs_")
+)
 HOLDER = re.compile(r"SELECT '([^']*)'; END$")
 
 
@@ -48,6 +54,7 @@ def change(was: Hold | None, new: Hold | None, db: sqlite3.Connection) -> bool:
 
 
 def _put(new: Hold | None, db: sqlite3.Connection) -> None:
+    jobs.create(db)
     for statement in THAW:
         db.execute(statement)
     for statement in _triggers(new) if new else ():
@@ -58,21 +65,26 @@ def _triggers(hold: Hold) -> list[str]:
     """CREATE takes no parameters; the name of a copy has letters, digits, `-` and `.` only."""
     if not re.fullmatch("[A-Za-z0-9.-]*", hold.by):
         raise ValueError("the name of a copy has letters, digits, - and . only")
-    return [FREEZE.format(verb=verb, how=hold.how, by=hold.by) for verb in VERBS]
+    return [each.format(verb=verb, how=hold.how, by=hold.by) for verb in VERBS for each in (FREEZE, FREEZE_JOBS)]
 
 
-def load(rows: list[tuple[str, bytes, float]], by: str | None, db: sqlite3.Connection) -> None:
-    """Put rows there, frozen or not: thawed for this one transaction, in which no other can use it."""
+def load(
+    rows: list[tuple[str, bytes, float]], waiting: list[tuple[str, bytes, float, float]], by: str | None,
+    db: sqlite3.Connection,
+) -> None:
+    """Put entries and jobs there, frozen or not: thawed for this one transaction, in which no other can use it."""
     held = _held(by, db)
     _put(None, db)
     db.executemany(LOAD, rows)
+    db.executemany(LOAD_JOBS, waiting)
     _put(held, db)
 
 
 def clear(by: str | None, db: sqlite3.Connection) -> int:
-    """Delete some entries and return how many, frozen or not; 0 when all are gone."""
+    """Delete some entries, and all jobs, frozen or not; return how many entries, 0 when all are gone."""
     held = _held(by, db)
     _put(None, db)
+    db.execute("DELETE FROM jobs")
     gone = db.execute(CLEAR, (10 * BATCH,)).rowcount
     _put(held, db)
     return gone

@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
 from otp_app.core.store import Store, Swap, SwapsLater
-from otp_app.stores.sqlite import moving
+from otp_app.stores.sqlite import jobs, moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
 
@@ -75,12 +75,13 @@ class SqliteStore(Store, SwapsLater, Movable):
         write_timeout: float = WRITE_TIMEOUT,
     ) -> None:
         path, synchronous = _parse(url)
-        entries = File(path, ENTRIES, synchronous, lock_timeout)
+        entries = File(path, ENTRIES + jobs.TABLE, synchronous, lock_timeout)
         counters = File(path.with_name(f"{path.stem}-counters{path.suffix}"), COUNTERS, "OFF", lock_timeout)
         self._clock = clock
         self._writer = Writer(entries, write_timeout)
         self._reader = Connection(entries)
         self._counters = Connection(counters)
+        self.jobs = jobs.SqliteJobs(self._writer, self._reader, clock)
 
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
@@ -152,18 +153,22 @@ class SqliteStore(Store, SwapsLater, Movable):
                     break
                 yield from map(Item._make, rows)
                 after = rows[-1][0]
+        yield from self.jobs.scan(moving.SCAN_JOBS, moving.BATCH)
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Store these; see core.moving.Movable."""
         now = self._clock()
         entries: list[tuple[str, bytes, float]] = []
         counters: list[tuple[str, int, float]] = []
+        waiting: list[tuple[str, bytes, float, float]] = []
         for key, value, ttl in items:
-            if isinstance(value, int):
+            if isinstance(value, Waiting):
+                waiting.append((key, value.payload, now + ttl, now))
+            elif isinstance(value, int):
                 counters.append((key, value, now + ttl))
             else:
                 entries.append((key, value, now + ttl))
-        self._writer.do(partial(moving.load, entries, by))
+        self._writer.do(partial(moving.load, entries, waiting, by))
         with self._counters as db:
             db.executemany(moving.LOAD_COUNTERS, counters)
 
@@ -175,12 +180,13 @@ class SqliteStore(Store, SwapsLater, Movable):
             db.execute("DELETE FROM counters")
 
     def size(self) -> int:
-        """Return how many entries and counters there are, including ended ones that are not yet swept."""
+        """Return how many entries, counters and jobs there are, including ended ones that are not yet swept."""
         with self._reader as db:
             (entries,) = db.execute("SELECT count(*) FROM entries").fetchone()
+            (waiting,) = db.execute("SELECT count(*) FROM jobs").fetchone() if jobs.exists(db) else (0,)
         with self._counters as db:
             (counters,) = db.execute("SELECT count(*) FROM counters").fetchone()
-        return int(entries + counters)
+        return int(entries + counters + waiting)
 
     def freeze(self, how: Freeze, by: str = "", was: Hold | None = ANY) -> bool:
         """Make no swap from now on; see core.moving.Movable."""

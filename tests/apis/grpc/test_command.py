@@ -14,7 +14,7 @@ from otp_app.apis import COMMANDS, load_command
 from otp_app.apis.grpc import api
 from otp_app.cli import starting
 from otp_app.startup import BadSettings
-from otp_app.store import MemoryStore
+from otp_app.stores.memory import MemoryStore
 from otp_app.wiring import build
 from tests.apis.grpc.calling import OK, Client
 from tests.apis.grpc.running import RunningGrpc

@@ -24,7 +24,7 @@ from otp_app.apis.verify_v2.service_registry import (
 from otp_app.core.errors import Busy, InvalidInput, StoreUnavailable
 from otp_app.core.store import Store, Swap
 from otp_app.core.swapping import MOST_LOSSES
-from otp_app.store import MemoryStore
+from otp_app.stores.memory import MemoryStore
 from tests.core.fakes import DictStore, FakeClock
 
 ANY, OTHER = "VA" + "a" * 32, "VA" + "b" * 32
