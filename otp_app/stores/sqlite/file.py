@@ -82,6 +82,8 @@ class File:
             Path(draft).unlink()
 
     def _open(self) -> sqlite3.Connection:
+        if self._path.exists() and not self._path.is_file():  # for SQLite this is a fault of the disk, which may pass
+            raise StoreUnavailable("The store is not available (its name is not that of a file)")
         address, timeout = f"{self._path.as_uri()}?mode=rw", self._lock_timeout
         db = sqlite3.connect(address, timeout=timeout, isolation_level=None, check_same_thread=False, uri=True)
         try:
