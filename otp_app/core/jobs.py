@@ -20,10 +20,10 @@ class Job(NamedTuple):
 class Jobs(Protocol):
     """Keeps jobs until they are done. It knows nothing of what they are for.
 
-    Ids are ASCII of at most 100 characters. What was put survives as long as a value of the same store does. A job may
-    be given out twice (its taker was slow, its clock was set), so what it does must be guarded elsewhere. All methods
-    raise StoreUnavailable within 3 s when they cannot do their work, while the store is frozen too, and may be called
-    from any thread.
+    Ids are ASCII of at most 100 characters, payloads at most MAX_PAYLOAD bytes. What was put survives as long as a
+    value of the same store does. A job may be given out twice (its taker was slow, its clock was set), so what it does
+    must be guarded elsewhere. All methods raise StoreUnavailable within 3 s when they cannot do their work, while the
+    store is frozen too, and may be called from any thread.
     """
 
     @abstractmethod

@@ -166,11 +166,10 @@ def test_a_copy_carries_jobs_with_their_time(source: str, target: str, new_store
     here.freeze(Freeze.FILLING, "copy")
     here.clear("copy")
     here.load(list(there.scan()), "copy")
-    assert len(list(here.scan())) == 2
+    assert {item.key: item.ttl for item in here.scan()} == pytest.approx({"now": 0, "later": 600}, abs=30)
     here.thaw()
     assert [(job.id, job.payload) for job in here.jobs.take(LEASE, 10)] == [("now", b"\0 payload")]
     assert here.jobs.take(LEASE, 10) == []
-    here.jobs.done(Job("now", b"", "not this lease"))
     for store in (there, here):
         store.close()
 
