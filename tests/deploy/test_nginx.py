@@ -42,6 +42,7 @@ http {{
 
 
 FORM = "application/x-www-form-urlencoded"
+RECEIPT = "/callbacks/twilio/status/VE/VL"
 
 
 class Asked(NamedTuple):
@@ -196,9 +197,12 @@ def test_browsers_must_stay_with_tls(site: Site) -> None:
 
 
 def test_a_large_body_stays_outside(site: Site, upstream: Upstream) -> None:
-    """Over 16 KiB: 413, and the server never sees it."""
+    """Over 16 KiB, and over 64 KiB of a receipt: 413, and the server never sees it."""
     assert site.call("POST", "/send-otp", b"x" * (16 * 1024 + 1)).status == 413
+    assert site.call("POST", RECEIPT, b"x" * (64 * 1024 + 1)).status == 413
     assert upstream.requests == []
+    site.call("POST", RECEIPT, b"x" * 64 * 1024)
+    assert [(asked.method, asked.forwarded_for) for asked in upstream.requests] == [("POST", "127.0.0.1")]
 
 
 def test_receipts_come_through_to_a_server_that_is_closed_to_all_else(

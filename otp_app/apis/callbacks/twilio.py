@@ -9,12 +9,11 @@ from otp_app.channels.twilio.receipts import Unsigned, receipt
 from otp_app.channels.twilio.settings import STATUS_PATH
 from otp_app.core.errors import VerificationNotFound
 from otp_app.logs import warn_seldom
-from otp_app.web import body
+from otp_app.web import body, callbacks
 from otp_app.web.access import requires
 from otp_app.web.client import Forbidden
 from otp_app.web.current import services, state
 
-MOST_BODY = 16 * 1024  # bytes; gunicorn's worker waits for no longer body
 UNSIGNED = (
     "A receipt was rejected: %s. Twilio signs the whole address with the account's token: check OTP_PUBLIC_URL and "
     "TWILIO_AUTH_TOKEN"
@@ -31,7 +30,7 @@ def status(verification_id: str, send_id: str) -> Response:
     path = f"{STATUS_PATH}/{verification_id}/{send_id}" + (f"?{query}" if query else "")
     url = f"{services().settings.otp_public_url}{path}"
     try:
-        fields = state(Callbacks).twilio.read(url, dict(request.headers), body.raw(MOST_BODY))
+        fields = state(Callbacks).twilio.read(url, dict(request.headers), body.raw(callbacks.MOST_BODY))
     except Unsigned as error:
         warn_seldom(UNSIGNED % error)
         raise Forbidden("Twilio has not signed this") from None

@@ -12,10 +12,12 @@ from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from otp_app.web import callbacks
 from otp_app.web.gunicorn.plain import PlainRequests
 
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
 MOST_BODY = 16 * 1024  # a longer one is not waited for: the application rejects it by its length
+CALLBACK = f"POST {callbacks.PATH}".encode()  # the one request whose body may be longer
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
 MOMENT = 0.01  # seconds in which a client that goes on at once sends its next request
@@ -73,6 +75,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.looked = 0  # bytes in which no head ends
         self.chunk = 0  # where the next chunk of its body begins; 0: it has none as far as is known
         self.chunks = 0
+        self.most_body = MOST_BODY
         self.expects = False  # its client waits to be asked for the body
 
     def receive(self, *, wait: bool = False) -> None:
@@ -116,7 +119,7 @@ class Connection(TConn):  # type: ignore[misc]
         if not self.needed and not self._has_head():
             return len(self.received) > MOST_HEAD
         if self.chunk:
-            ready = self._has_last_chunk() or len(self.received) > self.needed + MOST_BODY
+            ready = self._has_last_chunk() or len(self.received) > self.needed + self.most_body
         else:
             ready = len(self.received) >= self.needed
         if not ready and self.expects:
@@ -131,10 +134,11 @@ class Connection(TConn):  # type: ignore[misc]
             self.looked = len(data)
             return False
         self.needed = end + 4
+        self.most_body = callbacks.MOST_BODY if data.startswith(CALLBACK) else MOST_BODY
         self.expects = _EXPECTS.search(data, 0, end + 2) is not None
         if _CHUNKED.search(data, 0, end + 2):
             self.chunk = self.needed
-        elif (length := _LENGTH.search(data, 0, end + 2)) and int(length[1]) <= MOST_BODY:
+        elif (length := _LENGTH.search(data, 0, end + 2)) and int(length[1]) <= self.most_body:
             self.needed += int(length[1])
         return True
 

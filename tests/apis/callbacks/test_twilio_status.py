@@ -115,12 +115,19 @@ def test_what_is_not_ours_is_404(reached: Reached, change: str) -> None:
     assert reached.timeline(verification_id)["receipts"] == []
 
 
-def test_a_body_is_bounded(reached: Reached) -> None:
+def padded(form: webhooks.Form, size: int) -> webhooks.Form:
+    """The form, of this many bytes."""
+    return form | {"x": "y" * (size - len(webhooks.urlencode(form | {"x": ""})))}
+
+
+def test_a_body_may_have_64_kib(reached: Reached) -> None:
+    """And no byte more."""
     _, message = reached.sent()
     path = message.form["StatusCallback"].removeprefix(reached.url)
     form = webhooks.status_form(message.api, "delivered")
-    assert ask(reached, path, form | {"x": "y" * 15_000}).status_code == 204
-    assert ask(reached, path, form | {"x": "y" * 16_384}).status_code == 413
+    answers = [ask(reached, path, padded(form, size)) for size in (65_536, 65_537)]
+    assert [answer.status_code for answer in answers] == [204, 413]
+    assert answers[1].json["error"] == "The body must not be larger than 65536 bytes"
 
 
 def test_without_the_store_it_is_503(reached: Reached, monkeypatch: Any) -> None:
@@ -200,3 +207,16 @@ def test_a_message_that_whatsapp_drops_is_shown_and_logged(server: Any, fake_twi
     assert [each["status"] for each in fake_twilio.callbacks] == [204, 204]
     (line,) = [json.loads(each) for each in running.log().splitlines() if '"Undelivered"' in each]
     assert (line["level"], line["provider_code"], line["to"]) == ("WARNING", 63016, "+1*******671")
+
+
+def test_a_long_receipt_comes_through_gunicorn(server: Any, fake_twilio: Any) -> None:
+    """Its worker waits for 64 KiB of a receipt, and for no more than 16 KiB of anything else."""
+    running = server(start=False, OTP_CHANNELS="sms")
+    running.environment["OTP_PUBLIC_URL"] = running.url
+    running.start()
+    fake_twilio.auto_deliver = False
+    running.post("/send-otp", {"phone_number": "+14155552671"})
+    (message,) = fake_twilio.messages
+    url, form = message.form["StatusCallback"], webhooks.status_form(message.api, "delivered")
+    assert [fake_twilio.post(url, padded(form, size))["status"] for size in (65_536, 65_537)] == [204, 413]
+    assert running.post("/send-otp", b"x" * 17_000).status == 413
