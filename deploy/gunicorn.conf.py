@@ -21,6 +21,7 @@ from otp_app.logs import log, set_up
 from otp_app.settings import keyring
 from otp_app.startup import fallback, listening, reloading, rules
 from otp_app.store import sharing
+from otp_app.web import polling
 from otp_app.web.gunicorn import descriptors
 
 
@@ -48,7 +49,7 @@ _memory = "/dev/shm"  # noqa: S108 - in memory, because a slow disk must not sto
 bind = f"{_host}:{_settings.port}"
 worker_class = "otp_app.web.gunicorn.worker.HttpWorker"  # gthread, whose errors repeat no input
 workers = _settings.web_concurrency
-threads = _settings.otp_threads + 32  # sends, and 32 for everything else
+threads = _settings.otp_threads + polling.MOST + 32  # sends, long polls, and 32 for everything else
 worker_connections = descriptors.connections(descriptors.raise_limit(), threads)
 
 timeout = 30  # gunicorn replaces a worker whose main loop hangs this long; requests have their own deadlines

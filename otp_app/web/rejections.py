@@ -36,6 +36,7 @@ STATUS = {
     "too_many_pending": 429,
     "busy": 429,
     "too_many_requests": 429,
+    "too_many_polls": 429,
     "too_many_wrong_keys": 429,
     "store_unavailable": 503,
     "directory_unavailable": 503,

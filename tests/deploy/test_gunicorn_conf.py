@@ -54,14 +54,14 @@ def test_gunicorn_takes_every_value(conf: Conf) -> None:
 def test_settings_decide_where_and_how_much(conf: Conf) -> None:
     """HOST, PORT, WEB_CONCURRENCY and OTP_THREADS are gunicorn's values too."""
     values = conf(HOST="127.0.0.2", PORT="5055", WEB_CONCURRENCY="3", OTP_THREADS="17", OTP_LOG_LEVEL="WARNING")
-    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.2:5055", 3, 17 + 32)
+    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.2:5055", 3, 17 + 16 + 32)
     assert values["loglevel"] == "warning"
 
 
 def test_defaults_are_one_worker_with_many_threads_on_loopback(conf: Conf) -> None:
     """Without settings: 127.0.0.1:5000, one worker of gunicorn's threaded kind, 256 threads and 32 more."""
     values = conf()
-    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.1:5000", 1, 256 + 32)
+    assert (values["bind"], values["workers"], values["threads"]) == ("127.0.0.1:5000", 1, 256 + 16 + 32)
     assert issubclass(load_class(values["worker_class"]), ThreadWorker)
 
 

@@ -11,6 +11,7 @@ from otp_app.apis.native import jwks, resend, send, verifications, verify
 from otp_app.apis.native.state import Native
 from otp_app.proof import Proofs, parse_proof_keys
 from otp_app.web.api import Api
+from otp_app.web.polling import LongPolls
 from otp_app.wiring import Services
 
 
@@ -23,7 +24,7 @@ class NativeApi(Api):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.state = Native(_proofs(services))
+        self.state = Native(_proofs(services), LongPolls(services.clock))
 
     def blueprints(self) -> tuple[Blueprint, ...]:
         """The public keys of proofs are served where there are any."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from otp_app.proof import Proofs
+from otp_app.web.polling import LongPolls
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +13,4 @@ class Native:
     """`proofs` makes the signed statements about an approval; None where OTP_PROOF_KEYS has no keys for them."""
 
     proofs: Proofs | None
+    polls: LongPolls

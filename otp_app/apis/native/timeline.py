@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
-from flask import Response, jsonify
-
-from otp_app.core.delivery import explain
-from otp_app.core.ledger import Report, Send
+from otp_app.core.delivery import Channel, explain
+from otp_app.core.ledger import Report, Send, Status
 from otp_app.core.results import VerificationView
-from otp_app.web.current import services
 
 
-def answer(view: VerificationView) -> Response:
-    """Return everything that a caller may know of a verification."""
+def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, Any]:
+    """Return everything that a caller may know of a verification: as JSON, and never the code.
+
+    Its `version` is another one as soon as anything else is, but for the seconds that are left.
+    """
+    verification, channels = view.verification, tuple(channels)
+    shown = {
+        "verification_id": verification.id,
+        "status": view.status,
+        "to": view.to,
+        "purpose": verification.purpose,
+        "created_at": _time(verification.begun.wall),
+        "ended_at": _ended_at(view),
+        "attempts": verification.attempts,
+        "attempts_left": view.attempts_left,
+        "sends": [_send(send, channels) for send in verification.sends],
+    }
+    version = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+    return shown | {"expires_in": round(view.expires_in), "version": version}
+
+
+def _ended_at(view: VerificationView) -> str | None:
     verification = view.verification
-    return jsonify(
-        {
-            "verification_id": verification.id,
-            "status": view.status,
-            "to": view.to,
-            "purpose": verification.purpose,
-            "created_at": _time(verification.begun.wall),
-            "expires_in": round(view.expires_in),
-            "attempts_left": view.attempts_left,
-            "sends": [_send(send) for send in verification.sends],
-        }
-    )
+    if view.status == Status.PENDING:
+        return None
+    ended_at = verification.ended_at
+    return _time(verification.begun.wall + verification.life if ended_at is None else ended_at)
 
 
-def _send(send: Send) -> dict[str, object]:
+def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
     """Return what is known of a message: the last that its provider reported, else what it said at once."""
     return {
         "id": send.id,
@@ -38,12 +51,12 @@ def _send(send: Send) -> dict[str, object]:
         "delivery": send.receipts[-1].status if send.receipts else send.state,
         "reason": send.reason or None,
         "provider_id": send.provider_id or None,
-        "receipts": [_receipt(send, report) for report in send.receipts],
+        "receipts": [_receipt(send, report, channels) for report in send.receipts],
     }
 
 
-def _receipt(send: Send, report: Report) -> dict[str, object]:
-    meaning = explain(services().channels, send.channel, report.code)
+def _receipt(send: Send, report: Report, channels: Iterable[Channel]) -> dict[str, object]:
+    meaning = explain(channels, send.channel, report.code)
     return {
         "status": report.status,
         "at": _time(report.at),

@@ -1,10 +1,14 @@
-"""GET and DELETE /verifications/ID: what became of one, and ending it."""
+"""GET and DELETE /verifications/ID: what became of one, now or as soon as there is news, and ending it."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from typing import Any
 
-from otp_app.apis.native.timeline import answer
+from flask import Blueprint, Response, jsonify
+
+from otp_app.apis.native import waiting
+from otp_app.apis.native.timeline import timeline
+from otp_app.core.results import VerificationView
 from otp_app.web.access import requires
 from otp_app.web.current import services
 
@@ -15,11 +19,15 @@ bp = Blueprint("verifications", __name__)
 @requires("verify")
 def show(verification_id: str) -> Response:
     """Return the status and the timeline of messages, with what became of each; never the code."""
-    return answer(services().verifications.status(verification_id))
+    return jsonify(waiting.seen(lambda: _shown(services().verifications.status(verification_id))))
 
 
 @bp.delete("/verifications/<verification_id>")
 @requires("verify")
 def cancel(verification_id: str) -> Response:
     """End a pending verification: its code is no good any more."""
-    return answer(services().verifications.cancel(verification_id))
+    return jsonify(_shown(services().verifications.cancel(verification_id)))
+
+
+def _shown(view: VerificationView) -> dict[str, Any]:
+    return timeline(view, services().channels)

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from otp_app.logs import log
-from otp_app.web import sole_worker
+from otp_app.web import polling, sole_worker
 from otp_app.web.gunicorn.answering import AnsweringWorker, reject
 from otp_app.web.gunicorn.connection import Connection
 
@@ -202,4 +202,7 @@ class HttpWorker(AnsweringWorker):
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
         sole_worker.release()
+        is_first = self.alive  # of several signals; a second one must not come in the middle of `end`
         super().handle_exit(sig, frame)
+        if is_first:
+            polling.end()

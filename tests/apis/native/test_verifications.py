@@ -1,5 +1,7 @@
 """GET and DELETE /verifications/ID."""
 
+from datetime import datetime
+
 import pytest
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
@@ -25,13 +27,16 @@ def test_everything_but_code_and_number_is_reported(site):
         "channel": "sms", "at": "2025-06-15T15:06:40Z", "delivery": "sent", "reason": None, "provider_id": "SM1",
         "receipts": [],
     }  # fmt: skip
+    assert len(body.pop("version")) == 16
     assert body == {
         "verification_id": sent["verification_id"],
         "status": "pending",
         "to": sent["to"],
         "purpose": "login",
         "created_at": "2025-06-15T15:06:40Z",
+        "ended_at": None,
         "expires_in": 240,
+        "attempts": 1,
         "attempts_left": 4,
     }
     shown = answer.get_data(as_text=True)
@@ -40,12 +45,15 @@ def test_everything_but_code_and_number_is_reported(site):
 
 
 def test_the_status_follows_what_happens(site):
-    """pending, then approved, canceled, expired or max_attempts_reached."""
+    """pending, then approved, canceled, expired or max_attempts_reached, with the time of that end."""
     found = []
     for end in ("approve", "cancel", "expire", "attempt"):
         number = site.number()
         verification_id = site.send(number).json["verification_id"]
         found.append(status(site, verification_id).json["status"])
+        assert status(site, verification_id).json["ended_at"] is None
+        began = site.clock.seconds
+        site.clock.advance(7)
         if end == "approve":
             site.verify(number)
         elif end == "cancel":
@@ -55,7 +63,10 @@ def test_the_status_follows_what_happens(site):
         else:
             for _ in range(5):
                 site.verify(number, wrong(site.code()))
-        found.append(status(site, verification_id).json["status"])
+        shown = status(site, verification_id).json
+        found.append(shown["status"])
+        ended_at = datetime.fromisoformat(shown["ended_at"]).timestamp()
+        assert ended_at == began + (300 if end == "expire" else 7)
     assert found[::2] == ["pending"] * 4
     assert found[1::2] == ["approved", "canceled", "expired", "max_attempts_reached"]
 
