@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from otp_app.background.jobs import Handler, JobRunner
 from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
@@ -15,6 +16,7 @@ from otp_app.core.delivery import Channel
 from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
+from otp_app.core.jobs import KeepsJobs
 from otp_app.core.limits import Bulkhead
 from otp_app.core.service import FixedCode, VerificationService
 from otp_app.core.store import Store
@@ -55,10 +57,19 @@ class Services:
     keys: CodeKeys
     clock: Clock
     sweeper: Sweeper
+    jobs: JobRunner | None = None  # None: the store keeps none
+    handlers: dict[str, Handler] = field(default_factory=dict)  # of jobs, by the name that their ids begin with
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
 
+    def do_jobs(self) -> None:
+        """Begin to do what is due, if any part has jobs. Servers of HTTP do; others only put jobs, for them."""
+        if self.jobs and self.handlers:
+            self.jobs.start(self.handlers)
+
     def close(self) -> None:
-        """Give everything back; what was answered is kept."""
+        """Give everything back; what was answered is kept, and jobs at hand are done."""
+        if self.jobs:
+            self.jobs.stop()
         self.sweeper.stop()
         for part in (*self.channels, *self.opened.values()):
             part.close()
@@ -97,6 +108,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         keys=keys,
         clock=clock,
         sweeper=Sweeper(store, idempotent),
+        jobs=JobRunner(store.jobs) if isinstance(store, KeepsJobs) else None,
     )
 
 

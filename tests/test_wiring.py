@@ -97,6 +97,25 @@ def test_close_gives_everything_back(monkeypatch):
     assert not services.sweeper._thread.is_alive()
 
 
+def test_close_ends_the_jobs_before_their_channels(monkeypatch):
+    """A job may be handing over a message."""
+    services, closed = built(), []
+    monkeypatch.setattr(services.jobs, "stop", lambda: closed.append("jobs"))
+    monkeypatch.setattr(services.channels[0], "close", lambda: closed.append("channel"))
+    services.close()
+    assert closed == ["jobs", "channel"]
+
+
+def test_no_thread_does_jobs_where_nothing_has_any():
+    """Of what the settings ask for."""
+    with closing(built()) as services:
+        services.do_jobs()
+        assert "jobs" not in {thread.name for thread in threading.enumerate()}
+        services.handlers["a"] = lambda payload: None
+        services.do_jobs()
+        assert "jobs" in {thread.name for thread in threading.enumerate()}
+
+
 # ---- APIs and their figures
 
 
