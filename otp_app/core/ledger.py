@@ -90,6 +90,7 @@ class Verification(Record, frozen=True):
     end_reported: bool = field(default=False, name="told")  # a check has reported its end; see Policy.report_end_once
     ended_at: float | None = field(default=None, name="over")  # wall clock when it was approved, canceled or exhausted
     sends: tuple[Send, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)  # a caller's own words, see core/tags.py
 
     @property
     def digits(self) -> int:

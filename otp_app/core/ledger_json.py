@@ -47,7 +47,7 @@ def decode(data: bytes) -> Ledger:
 
 def _lighter(ledger: Ledger) -> Ledger:
     """Forget what matters least: the oldest receipts but the last of a send, or else the oldest send that is settled,
-    or else the oldest verification that is over, or else the oldest.
+    or else the oldest verification that is over, or else tags, or else the oldest.
     """  # fmt: skip
     for verification in ledger.verifications:
         if long := next((s for s in verification.sends if len(s.receipts) > 1), None):
@@ -56,7 +56,11 @@ def _lighter(ledger: Ledger) -> Ledger:
         if settled := next((s for s in verification.sends if s.state != "pending"), None):
             sends = tuple(s for s in verification.sends if s is not settled)
             return ledger.with_verification(replace(verification, sends=sends))
-    oldest = next((v for v in ledger.verifications if v.status != Status.PENDING), ledger.verifications[0])
+    over = (v for v in ledger.verifications if v.status != Status.PENDING)
+    if (oldest := next(over, None)) is None:
+        oldest = ledger.verifications[0]
+        if tagged := next((v for v in ledger.verifications if v.tags), None):
+            return ledger.with_verification(replace(tagged, tags={}))
     return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Outcome
@@ -12,6 +13,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.phone import mask
 from otp_app.core.policy import Policy
+from otp_app.core.tags import require_small
 from otp_app.core.texts import LOCALE
 
 PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
@@ -29,6 +31,7 @@ class SendRequest:
     from_directory: bool = False  # the number is from the operator's own directory: it need not be in use
     code: str = ""  # chosen by the caller for a verification that begins; 4 to 10 digits
     replace_code: bool = False  # that code replaces the one of a pending verification too
+    tags: Mapping[str, str] = field(default_factory=dict)  # stay with the verification, in place of earlier ones
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):
@@ -37,6 +40,8 @@ class SendRequest:
             raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
         if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")
+        if self.tags:
+            require_small(self.tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class SendPlan:
     code: str = ""  # chosen by the caller for a verification that begins
     replace_code: bool = False  # that code replaces the one of a pending verification too
     makers: Mapping[str, Maker] = field(default_factory=dict)  # by channel: who makes its codes, if not this server
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the caller; without any, earlier ones stay
 
 
 class Counted(NamedTuple):
@@ -79,7 +80,8 @@ def begin(
     state = Outcome.SENT if plan.test_code else "pending"
     send = Send(plan.send_id, channel, now.wall, state, verification.generation)
     messages = verification.messages + 1
-    verification = replace(verification, sends=(*verification.sends, send), messages=messages)
+    tags = plan.tags or verification.tags
+    verification = replace(verification, sends=(*verification.sends, send), messages=messages, tags=tags)
     code = "" if maker else code_of(verification)
     if plan.test_code:
         return Counted(ledger.with_verification(verification), verification, send, code)

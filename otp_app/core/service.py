@@ -233,6 +233,7 @@ class VerificationService:
             code=request.code,
             replace_code=request.replace_code,
             makers=self._providers.makers,
+            tags=request.tags,
         )
 
     def _phone(self, text: str, from_directory: bool) -> Phone:

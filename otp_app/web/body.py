@@ -190,7 +190,8 @@ class Unfit(Exception):
 
 
 class Fields(Struct, frozen=True, kw_only=True):
-    r"""The base of bodies. A field is a text, or a text or null, with what it must be: `Annotated[str, Meta(…)]`.
+    r"""The base of bodies. A field is an object of texts, or a text, or a text or null, with what it must be:
+    `Annotated[str, Meta(…)]`.
 
     Other fields of a body are ignored. A pattern ends with `\Z` (`$` would take a line break before the end) and has a
     description, which says what to write.
@@ -262,6 +263,9 @@ def _fault(field: FieldInfo, said: Mapping[str, object]) -> Fault | None:
     value = said[field.name]
     if value is None and _may_be_null(field):
         return None
+    if get_origin(field.type) is dict:
+        fits = isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+        return None if fits else Fault(field.name, "dict_type", "Input should be an object of strings")
     if not isinstance(value, str):
         return Fault(field.name, "string_type", "Input should be a valid string")
     wrong = next(filter(None, (_wrong(rule, value) for rule in _rules(field))), None)

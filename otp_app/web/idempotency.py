@@ -26,5 +26,6 @@ def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) ->
     if not _KEY.fullmatch(text):
         raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
     who = caller()
-    asked = json.dumps([request.path, asdict(fields)])
+    said = {name: value for name, value in asdict(fields).items() if value != {}}  # tags, which older versions lack
+    asked = json.dumps([request.path, said])
     return services().idempotent.once(Key(who.scope, text, asked), send)

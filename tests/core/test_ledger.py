@@ -176,6 +176,18 @@ def test_pending_verifications_of_every_purpose_fit() -> None:
     assert [v.id for v in decode(encode(_full(pending))).verifications] == [v.id for v in pending]
 
 
+def test_tags_are_forgotten_before_a_pending_verification() -> None:
+    """Though history, they go after all other history: they are what a caller knows a verification by."""
+    tags = {"n" * 100: '"' * 156}
+    leaving = tuple(replace(send, state="pending") for send in _sends(3))
+    pending = tuple(_named(n, attempts=4, sends=leaving, tags=tags) for n in range(8))
+    kept = decode(encode(_full(pending, sends=100))).verifications
+    assert [v.id for v in kept] == [v.id for v in pending]
+    assert {bool(v.tags) for v in kept} == {False, True}
+    over = tuple(_named(n, status=Status.CANCELED, ended_at=NOW.wall, tags=tags) for n in range(8, 16))
+    assert decode(encode(_full((*over[:7], pending[0]), sends=100))).verifications[-1].tags == tags
+
+
 def test_the_largest_caps_that_settings_allow_leave_room_for_all_pending_verifications() -> None:
     """A day's 100 messages are remembered at most: what a limit counts and all live codes are kept."""
     on_its_way = Send("VL" + "0" * 32, "whatsapp", NOW.wall + 0.123, generation=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from otp_app.core.results import PURPOSE
 from otp_app.core.texts import LOCALE
@@ -29,6 +29,7 @@ class SendFields(NativeFields, frozen=True, kw_only=True):
 
     channel: Annotated[str, Meta(min_length=1, max_length=32)] = ""
     locale: Annotated[str, Meta(pattern=rf"\A{LOCALE.pattern}\Z", description="a language tag, such as pt-BR")] = ""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 class VerifyFields(NativeFields, frozen=True, kw_only=True):

@@ -30,7 +30,8 @@ def send_otp() -> Response:
 
 def send_request(fields: SendFields) -> SendRequest:
     """What the caller chose."""
-    return SendRequest(fields.purpose or DEFAULT_PURPOSE, fields.channel or None, fields.locale, caller().authenticated)
+    purpose, channel = fields.purpose or DEFAULT_PURPOSE, fields.channel or None
+    return SendRequest(purpose, channel, fields.locale, caller().authenticated, tags=fields.tags)
 
 
 def answer(result: SendResult) -> Response:

@@ -28,6 +28,7 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
         "ended_at": _ended_at(view),
         "attempts": verification.attempts,
         "attempts_left": view.attempts_left,
+        "tags": dict(verification.tags),
         "sends": [_send(send, channels) for send in verification.sends],
     }
     version = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]

@@ -38,6 +38,7 @@ def test_everything_but_code_and_number_is_reported(site):
         "expires_in": 240,
         "attempts": 1,
         "attempts_left": 4,
+        "tags": {},
     }
     shown = answer.get_data(as_text=True)
     assert site.code() not in shown
