@@ -29,8 +29,13 @@ _DECIMAL = re.compile(r" *\+[0-9]+\.[0-9]+ *|.*[0-9]{3}\.[0-9]{2} *")
 
 #: Calling code -> how its lines with two international numbers are written, and the number that counts (decision 0029).
 _ONE_NUMBER = {
-    54: (re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549"),  # Argentina: the 9 of mobile phones
-    52: (re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52"),  # Mexico: prefixes that ended in 2019
+    54: [(re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549")],  # Argentina: the 9 of mobile phones
+    52: [(re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52")],  # Mexico: prefixes that ended in 2019
+    220: [  # the Gambia: what each operator's mobile numbers of seven digits got in front in 2026
+        (re.compile(r"\+220(?=(?:[27][0-9]|4[015])[0-9]{5}\Z)"), "+22087"),
+        (re.compile(r"\+220(?=(?:3[0-9]|5[0-489])[0-9]{5}\Z)"), "+22083"),
+        (re.compile(r"\+220(?=(?:6[0-9]|8[4-7])[0-9]{5}\Z)"), "+22086"),
+    ],
 }
 
 # A country's data would otherwise be read with its first number, behind a lock that a read that fails keeps for ever.
@@ -120,8 +125,7 @@ def _parsed(digits: str) -> phonenumbers.PhoneNumber:
         number = phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:
         raise InvalidPhone("phone_number must begin with a country calling code, such as +1 or +44") from None
-    if rule := _ONE_NUMBER.get(number.country_code or 0):
-        written, counts = rule
+    for written, counts in _ONE_NUMBER.get(number.country_code or 0, ()):
         number = phonenumbers.parse(written.sub(counts, _e164(number)), None)
     # Behind two zeros phonenumbers finds a number that it reads as yet another one: each has to lead to itself.
     if (spelled := _e164(number)) != digits and _e164(_parsed(spelled)) != spelled:

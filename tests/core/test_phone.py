@@ -61,10 +61,18 @@ def test_every_spelling_is_one_number(text: str, e164: str) -> None:
         (["+52 55 1234 5678", "+52 1 55 1234 5678", "+52 (1) 55 1234 5678"], "+525512345678"),
         (["+52 01 55 1234 5678", "+52 044 55 1234 5678", "+52 045 55 1234 5678"], "+525512345678"),
         (["+52 00 0000 0000", "+52 1 00 0000 0000"], "+520000000000"),
+        (["+220 712 3456", "+220 87 712 3456"], "+220877123456"),
+        (["+220 201 2345", "+220 87 201 2345"], "+220872012345"),
+        (["+220 401 2345", "+220 87 401 2345"], "+220874012345"),
+        (["+220 301 2345", "+220 83 301 2345"], "+220833012345"),
+        (["+220 531 2345", "+220 83 531 2345"], "+220835312345"),
+        (["+220 601 2345", "+220 86 601 2345"], "+220866012345"),
     ],
 )
 def test_a_line_with_two_numbers_counts_as_one(texts: list[str], e164: str) -> None:
-    """Argentina's mobile 9 and Mexico's old 1 are no second number with codes and limits of its own."""
+    """Argentina's mobile 9, Mexico's old 1 and the seven digits of the Gambia's mobile phones are no second number with
+    codes and limits of its own.
+    """  # fmt: skip
     assert {spelling(text) for text in texts} == {e164}
     assert {parse(text, from_directory=True).e164 for text in texts} == {e164}
 
@@ -78,9 +86,14 @@ def test_a_spelling_leads_to_one_number_and_not_over_it_to_another(text: str) ->
         parse(text, from_directory=True)
 
 
-@pytest.mark.parametrize("text", ["+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"])
+@pytest.mark.parametrize("text", [
+    *("+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"),
+    *("+2204221234", "+2205661234", "+2209012345", "+22071234567", "+220712345"),
+])  # fmt: skip
 def test_only_what_surely_is_the_same_line_is_one_number(text: str) -> None:
-    """A freephone number of Argentina and numbers of another length keep their digits."""
+    """A freephone number of Argentina, fixed lines of the Gambia and mobile phones there that kept seven digits, and
+    numbers of another length keep their digits.
+    """  # fmt: skip
     assert spelling(text) == text
 
 

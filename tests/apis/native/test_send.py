@@ -68,9 +68,10 @@ def test_a_number_has_one_spelling(site):
     ("+54 11 2345 6789", "+54 9 11 2345 6789", "+5491123456789"),
     ("+54 9 11 2345 6789", "+54 11 2345 6789", "+5491123456789"),
     ("+52 1 55 1234 5678", "+52 55 1234 5678", "+525512345678"),
+    ("+220 712 3456", "+220 87 712 3456", "+220877123456"),
 ])  # fmt: skip
 def test_a_line_with_two_numbers_has_one_code_and_one_limit(site, first, second, counts):
-    """Argentina's and Mexico's two ways to write a mobile number are one number before anything is counted."""
+    """Two ways to write a mobile number of Argentina, Mexico or the Gambia are one before anything is counted."""
     sent = site.send(first)
     assert sent.json["to"].endswith(counts[-3:])
     assert (site.channel.messages[-1].to, len(sent.json["to"])) == (counts, len(counts))
