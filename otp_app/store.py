@@ -78,7 +78,8 @@ class OwnStore(Guarded):
     ping: Any
     sweep: Any
     close: Any
-    swap_later = None  # a class that inherits it may have a swap of its own, which it would pass by
+    #: a class that inherits these may have a swap or a scan of its own, which they would pass by
+    swap_later = entries = None
 
     def __init__(self, store: object, name: str) -> None:
         super().__init__(store, name, CONTRACT)

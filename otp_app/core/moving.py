@@ -113,3 +113,12 @@ class Movable(Protocol):
     @abstractmethod
     def hold(self) -> Hold | None:
         """Return how it is frozen and by which copy; None: not."""
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A store that finds entries by how their keys begin, and reads no others for that."""
+
+    @abstractmethod
+    def entries(self, prefix: str) -> Iterator[Item]:
+        """Yield each entry with such a key that lives all the while; one that changes may be missing or come twice."""

@@ -10,7 +10,7 @@ from otp_app.core.codes import LEDGER, LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.ledger_json import decode
-from otp_app.core.moving import Item, Movable
+from otp_app.core.moving import Item, Movable, Searchable
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY
 from otp_app.core.store import Store
@@ -68,7 +68,7 @@ def listing(store: Movable, now: Instant) -> Listing:
     """Return what a scan of the store sees; what changes meanwhile may be missing. Raises StoreUnavailable."""
     found: dict[str, Listed] = {}  # by id, as a scan may bring a record twice
     unreadable: set[str] = set()
-    for key, _, ledger in _records(store.scan()):
+    for key, _, ledger in _records(_entries(store)):
         if ledger is None:
             unreadable.add(key)
         else:
@@ -96,7 +96,7 @@ def owners(store: Movable, ids: LedgerIds) -> Owners:
 
     Nothing finds a record that was named with another index key: its number has its limits and attempts anew.
     """
-    found = _records(islice(store.scan(), MOST_LOOKED_AT))
+    found = _records(islice(_entries(store), MOST_LOOKED_AT))
     own = [ids.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]
     return Owners(sum(own), len(own) - sum(own))
 
@@ -108,12 +108,17 @@ def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     """
     quiet: set[str] = set()
     forgotten = 0
-    for key, value, ledger in _records(store.scan()):
+    for key, value, ledger in _records(_entries(store)):
         if ledger is not None and last_event(ledger) <= since:
             quiet.add(key)
             if not dry_run and store.swap(key, value, None, DAY).won:
                 forgotten += 1
     return Purge(len(quiet), forgotten)
+
+
+def _entries(store: Movable) -> Iterator[Item]:
+    """Return the entries among which the records are: where the store can find them, no others."""
+    return store.entries(LEDGER) if isinstance(store, Searchable) else store.scan()
 
 
 def _records(items: Iterable[Item]) -> Iterator[Record]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,15 @@ def quiet(days):
 def frozen(how):
     with closing(open_store(URL)) as store:
         store.freeze(how)
+
+
+@COMMANDS
+def test_no_file_of_counters_is_made(command, capsys):
+    """Beside a database that was restored without it, root's would keep the server from its start."""
+    fill(quiet(40))
+    Path("otp-counters.db").unlink()
+    assert run(capsys, *command)[0] == 0
+    assert not Path("otp-counters.db").exists()
 
 
 # ---- verifications

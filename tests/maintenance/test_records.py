@@ -58,10 +58,11 @@ NAMES, OTHERS = LedgerIds(b"1" * 32, bytes), LedgerIds(b"2" * 32, bytes)
 
 
 @EVERY_STORE
-def test_records_of_another_index_key_are_noticed(store):
-    """Among records of this one too, and behind entries of other kinds; an empty store has none."""
+def test_records_of_another_index_key_are_noticed(store, monkeypatch):
+    """Among records of this one too, and behind more of other kinds than a start looks at; an empty store has none."""
+    monkeypatch.setattr(records, "MOST_LOOKED_AT", 3)
     assert records.owners(store, NAMES) == (0, 0)
-    store.load([Item(f"i:{n}", b"{}", 3600.0) for n in range(3)])
+    store.load([Item(f"{kind}:{n}", value, 3600.0) for n in range(3) for kind, value in (("i", b"{}"), ("l", 1))])
     own, other = (Ledger(phone, ()) for phone in ("+14155552671", "+14155552672"))
     store.load([Item(NAMES.ledger(own.phone), encode(own), 3600.0)])
     assert records.owners(store, NAMES) == (1, 0)
@@ -122,8 +123,8 @@ def test_a_dry_run_forgets_nothing(store):
 class Busy(SqliteStore):
     """A message goes to each number between the look at its record and what follows."""
 
-    def scan(self):
-        for item in super().scan():
+    def entries(self, prefix):
+        for item in super().entries(prefix):
             self.swap(item.key, item.value, encode(quiet(0)), 3600.0)
             yield item
 
@@ -172,8 +173,8 @@ def test_what_is_listed_of_a_verification(store):
 class Doubling(SqliteStore):
     """Brings every record twice, as Redis may."""
 
-    def scan(self):
-        for item in super().scan():
+    def entries(self, prefix):
+        for item in super().entries(prefix):
             yield from (item, item)
 
 

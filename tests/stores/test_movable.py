@@ -77,6 +77,16 @@ def test_a_scan_of_many_yields_each(place) -> None:
     assert content(place.store) == {"k": b"old", "k#": 3, "fill1#": 7} | {f"fill{n}": b"x" for n in range(1999)}
 
 
+def test_entries_are_found_by_how_their_keys_begin(place) -> None:
+    """Those alone, from more than one look; not the counters, nor what is over."""
+    place.store.load([Item(key, b"other", HOUR) for key in ("a", "filk", "film", "FILL")])
+    place.store.load([Item("fillet", b"over", 50.0), Item("fill1", 7, HOUR)])
+    place.advance(100)
+    place.fill(1999, HOUR)
+    assert {item[:2] for item in place.store.entries("fill")} == {(f"fill{n}", b"x") for n in range(1999)}
+    assert list(place.store.entries("x")) == []
+
+
 def test_any_bytes_and_any_key_come_through(place) -> None:
     """What was scanned and loaded is the same: bytes that are no text, a value that looks like a number, big sums."""
     odd = {"n:%_*[a]\\ ~": b"\0\xff'", "digits": b"12", "big": bytes(8192), "empty": b""}

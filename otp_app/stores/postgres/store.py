@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 from psycopg import sql
 
 from otp_app.connections.postgres import Connection
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
 from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
@@ -86,7 +87,7 @@ def _row(item: Item) -> dict[str, Any]:
     return {"key": VALUE + key, "value": value, "count": None, "ttl": ttl}
 
 
-class PostgresStore(Store, Movable, ServerChecks):
+class PostgresStore(Store, Movable, Searchable, ServerChecks):
     """The store of `postgresql://user:password@host:port/database`, with libpq's options and `pool`, the most
     connections that each process opens (10).
 
@@ -170,16 +171,24 @@ class PostgresStore(Store, Movable, ServerChecks):
 
     def scan(self) -> Iterator[Item]:
         """Yield all entries and counters; see core.moving.Movable."""
-        after = ""
+        for key, value, count, ttl in self._rows():
+            yield Item(key[len(VALUE) :], count if value is None else value, ttl)
+        yield from self.jobs.scan()
+
+    def entries(self, prefix: str) -> Iterator[Item]:
+        """Yield the entries with such keys; see core.moving.Searchable."""
+        for key, value, _, ttl in takewhile(lambda row: row[0].startswith(VALUE + prefix), self._rows(VALUE + prefix)):
+            yield Item(key[len(VALUE) :], value, ttl)
+
+    def _rows(self, after: str = "") -> Iterator[tuple[Any, ...]]:
+        """Yield the rows behind a key, in the order of their keys."""
         while True:
             with self._pool.transaction() as db:
                 rows = db.execute(SCAN, {"after": after, "limit": BATCH}).fetchall()
             if not rows:
-                break
-            for key, value, count, ttl in rows:
-                yield Item(key[len(VALUE) :], count if value is None else value, ttl)
+                return
+            yield from rows
             after = rows[-1][0]
-        yield from self.jobs.scan()
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Store these; see core.moving.Movable."""

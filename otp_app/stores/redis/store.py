@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
 from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
@@ -34,7 +34,7 @@ BATCH = 1000  # keys of one look, when all are read
 SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
 
 
-class RedisStore(Store, Movable, ServerChecks):
+class RedisStore(Store, Movable, Searchable, ServerChecks):
     """The store of `redis://`, `rediss://`, `unix://`, `redis+sentinel://` and `redis+cluster://`; docs/stores.md has
     their forms.
 
@@ -127,15 +127,22 @@ class RedisStore(Store, Movable, ServerChecks):
 
     def scan(self) -> Iterator[Item]:
         """Yield all entries and counters; see core.moving.Movable."""
-        for kind in (VALUE, COUNTER):
-            keys = self._keys(kind)
-            while batch := list(islice(keys, BATCH)):
-                yield from self._items(kind, batch)
+        yield from self.entries("")
+        yield from self._all(COUNTER)
         yield from self.jobs.scan()
 
-    def _keys(self, kind: str) -> Iterator[bytes]:
+    def entries(self, prefix: str) -> Iterator[Item]:
+        """Yield the entries with such keys; see core.moving.Searchable."""
+        return self._all(VALUE, prefix)
+
+    def _all(self, kind: str, prefix: str = "") -> Iterator[Item]:
+        keys = self._keys(kind + prefix)
+        while batch := list(islice(keys, BATCH)):
+            yield from self._items(kind, batch)
+
+    def _keys(self, prefix: str) -> Iterator[bytes]:
         with self._calling() as server:
-            yield from server.scan_iter(match=f"{kind}*", count=BATCH)
+            yield from server.scan_iter(match=f"{prefix}*", count=BATCH)
 
     def _items(self, kind: str, keys: list[bytes]) -> Iterator[Item]:
         with self._calling() as server:

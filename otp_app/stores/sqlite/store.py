@@ -11,11 +11,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Waiting
+from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
 from otp_app.core.store import Store, Swap, SwapsLater
 from otp_app.stores.sqlite import jobs, moving
 from otp_app.stores.sqlite.file import Connection, File, touch
@@ -56,7 +57,7 @@ SWEEP_COUNTERS = """
 """
 
 
-class SqliteStore(Store, SwapsLater, Movable):
+class SqliteStore(Store, SwapsLater, Movable, Searchable):
     """The store of `sqlite:///relative/path` or `sqlite:////absolute/path`; `?synchronous=NORMAL` or `OFF` relaxes it.
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
@@ -143,17 +144,24 @@ class SqliteStore(Store, SwapsLater, Movable):
 
     def scan(self) -> Iterator[Item]:
         """Yield all entries and counters; see core.moving.Movable."""
-        for connection, statement in ((self._reader, moving.SCAN), (self._counters, moving.SCAN_COUNTERS)):
-            after = ""
-            while True:
-                now = self._clock()
-                with connection as db:
-                    rows = db.execute(statement, (now, after, now, moving.BATCH)).fetchall()
-                if not rows:
-                    break
-                yield from map(Item._make, rows)
-                after = rows[-1][0]
+        yield from self._rows(self._reader, moving.SCAN)
+        yield from self._rows(self._counters, moving.SCAN_COUNTERS)
         yield from self.jobs.scan(moving.SCAN_JOBS, moving.BATCH)
+
+    def entries(self, prefix: str) -> Iterator[Item]:
+        """Yield the entries with such keys; see core.moving.Searchable."""
+        return takewhile(lambda item: item.key.startswith(prefix), self._rows(self._reader, moving.SCAN, prefix))
+
+    def _rows(self, connection: Connection, statement: str, after: str = "") -> Iterator[Item]:
+        """Yield the rows behind a key, in the order of their keys."""
+        while True:
+            now = self._clock()
+            with connection as db:
+                rows = db.execute(statement, (now, after, now, moving.BATCH)).fetchall()
+            if not rows:
+                return
+            yield from map(Item._make, rows)
+            after = rows[-1][0]
 
     def load(self, items: Iterable[Item], by: str | None = None) -> None:
         """Store these; see core.moving.Movable."""
