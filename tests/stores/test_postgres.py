@@ -114,6 +114,20 @@ def test_eight_servers_start_at_once_on_an_empty_database(url: str, db: psycopg.
     assert db.execute("SELECT version FROM otp_schema").fetchall() == [(1,), (2,)]
 
 
+@pytest.mark.parametrize("tables", ["otp_entries, otp_schema", "otp_entries, otp_jobs, otp_schema"])
+def test_a_store_that_was_emptied_by_hand_is_used_again(
+    url: str, store: PostgresStore, db: psycopg.Connection, tables: str
+) -> None:
+    """Nothing of it is left, not even a freeze; releases before told to drop two of the tables."""
+    store.jobs.put("job", b"", 0)
+    store.freeze(Freeze.MOVED)
+    db.execute(f"DROP TABLE {tables}".encode())
+    with closing(PostgresStore(url)) as emptied:
+        assert emptied.swap("k", None, b"a", HOUR).won
+        assert emptied.jobs.next_in() is None
+        emptied.jobs.put("job", b"", 0)
+
+
 def test_a_database_of_a_newer_release_is_used(url: str, store: Store, db: psycopg.Connection) -> None:
     """Both releases run side by side while servers are replaced one by one."""
     store.ping()

@@ -195,7 +195,7 @@ def _unavailable(error: psycopg.Error) -> StoreUnavailable:
     if error.sqlstate == FROZEN:
         return StoreUnavailable(Freeze(str(error.diag.message_primary)).message)
     if isinstance(error, psycopg.errors.UndefinedTable):  # an empty one in its place would forget all limits
-        reason = "its table is gone: restore otp_entries, or drop otp_schema too and restart"
+        reason = "a table is gone: restore it, or drop the rest of otp_entries, otp_jobs and otp_schema and restart"
     elif isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         reason = "it is read-only"
     else:

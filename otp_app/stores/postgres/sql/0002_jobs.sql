@@ -1,3 +1,6 @@
+-- One that is there is what was left when somebody emptied the store by dropping the other tables.
+DROP TABLE IF EXISTS otp_jobs;
+
 -- Jobs wait here until they are due; `lease` names the last taking of one, '' where it was put since.
 CREATE TABLE otp_jobs (
     id text COLLATE "C" PRIMARY KEY,
