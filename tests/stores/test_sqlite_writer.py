@@ -244,6 +244,41 @@ def test_a_later_swap_waits_for_the_commit_of_another_change(
     assert statements.count("COMMIT") == 3
 
 
+def test_where_many_later_swaps_are_not_made_yet_the_caller_of_one_more_waits(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_writer, "SOON", 30)  # only who waits wakes the writer
+    made: list[str] = []
+
+    def put_later(key: str) -> None:
+        store.swap_later(key, None, b"a", HOUR, lambda _: made.append(key))
+
+    with writer_held(store):
+        for n in range(sqlite_writer.MOST_LATER):
+            put_later(f"k{n}")
+        one_more = in_thread(lambda: put_later("k"))
+        until(lambda: store._writer.is_later("k"))
+        assert one_more.is_alive()
+    one_more.join(5)
+    assert not one_more.is_alive()
+    until(lambda: len(made) == sqlite_writer.MOST_LATER + 1)
+
+
+def test_the_writer_does_not_wait_for_itself(store: SqliteStore) -> None:
+    """Where many later swaps lose at the same time, and each is made anew by the writer's own thread."""
+    made: list[Swap | None] = []
+
+    def again(n: int, _: Swap | None) -> None:
+        store.swap_later(f"k{n}", None, b"a", HOUR, made.append)
+
+    with writer_held(store):
+        threads = [in_thread(partial(store.swap_later, f"k{n}", b"lost", b"b", HOUR, partial(again, n)))
+                   for n in range(2 * sqlite_writer.MOST_LATER)]
+        until(lambda: len(store._writer._later) == len(threads))
+    until(lambda: len(made) == len(threads))
+    assert all(swap and swap.won for swap in made)
+
+
 def test_close_makes_a_later_swap(path: Path, store: SqliteStore) -> None:
     put(store, "k")
     answers = later(store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 from otp_app.core.errors import StoreUnavailable
@@ -12,6 +12,7 @@ from otp_app.stores.sqlite.file import Connection, File
 
 MOST_WAITING = 1024
 SOON = 0.05  # seconds after which a change is made that no caller waits for, if no other took it along
+MOST_LATER = 8  # such changes; the caller of one more waits, so that bursts of requests do not grow (decision 40)
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Writer:
         return answer
 
     def do_later(self, key: str, work: Callable[[sqlite3.Connection], T], then: Callable[[T | None], None]) -> None:
-        """Do the work within SOON seconds, before all that is given later, and without waiting for it.
+        """Do the work within SOON seconds, before all that is given later; wait for it only where many wait already.
 
         When it is committed, the writer calls `then` with what it returned; None where it failed. Raises
         StoreUnavailable: it will not be done. The process may end before it is done.
@@ -50,8 +51,11 @@ class Writer:
             change = _LaterChange(key, work, then)
             self._accept(change)
             self._later[key] = change
-            if self._asleep:
+            waits = len(self._later) > MOST_LATER and current_thread() is not self._thread  # which calls from `then`
+            if waits or self._asleep:
                 self._ring()
+        if waits:
+            change.done.acquire(timeout=self._write_timeout)
 
     def is_later(self, key: str) -> bool:
         """Whether work of `do_later` for this key is not yet committed."""
