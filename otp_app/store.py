@@ -58,6 +58,11 @@ def sharing(url: str) -> str:
         return store.shared_by
 
 
+def keeps_jobs(url: str) -> bool:
+    """Return whether the store of a URL keeps jobs; one of an operator's class never does. Raises ValueError."""
+    return _target(url) in STORES.values()
+
+
 def _target(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     if separator and scheme in STORES:
@@ -80,6 +85,7 @@ class OwnStore(Guarded):
     close: Any
     #: a class that inherits these may have a swap or a scan of its own, which they would pass by
     swap_later = entries = None
+    jobs = None  # nothing says what they must do here
 
     def __init__(self, store: object, name: str) -> None:
         super().__init__(store, name, CONTRACT)

@@ -11,14 +11,15 @@ from otp_app.background.jobs import Handler, JobRunner
 from otp_app.background.sweeper import Sweeper
 from otp_app.channels import open_channels
 from otp_app.clock import system_clock
-from otp_app.core.codes import CodeKeys, LedgerIds
-from otp_app.core.delivery import Channel
+from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
+from otp_app.core.delivery import Channel, reports_arrival
 from otp_app.core.events import ApprovalListener
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
-from otp_app.core.jobs import KeepsJobs
+from otp_app.core.jobs import Jobs
 from otp_app.core.limits import Bulkhead
-from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.reminders import Reminders
+from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
@@ -83,6 +84,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     keys, index_key = keyring.keys(settings)
     store, channels = _store(settings), open_channels(settings)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
+    kept: Jobs | None = getattr(store, "jobs", None)
+    jobs = JobRunner(kept) if kept else None
     verifications = VerificationService(
         store,
         channels,
@@ -96,6 +99,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
         listeners=[log_event],
         on_approved=_on_approved(settings),
+        routes=_routes(settings, channels),
+        reminders=_reminders(settings, channels, jobs),
     )
     return Services(
         settings,
@@ -108,8 +113,23 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         keys=keys,
         clock=clock,
         sweeper=Sweeper(store, idempotent),
-        jobs=JobRunner(store.jobs) if isinstance(store, KeepsJobs) else None,
+        jobs=jobs,
+        handlers=dict(verifications.handlers),
     )
+
+
+def _routes(settings: Settings, channels: Sequence[Channel]) -> dict[str, list[str]]:
+    """Return the channels of each country by their own names, which a class of an operator chooses itself."""
+    names = dict(zip(settings.otp_channels, (channel.name for channel in channels), strict=False))
+    return {country: [names[given] for given in route] for country, route in settings.otp_routes.items()}
+
+
+def _reminders(settings: Settings, channels: Sequence[Channel], jobs: JobRunner | None) -> Reminders | None:
+    """Return what has another channel follow a message that did not arrive; None where that cannot be known."""
+    if jobs is None or not settings.falls_back:
+        return None
+    reporting = {channel.name for channel in channels if reports_arrival(channel)}
+    return Reminders(jobs.put, after=settings.otp_fallback_after, reporting=reporting)
 
 
 def _on_approved(settings: Settings) -> list[ApprovalListener]:

@@ -166,6 +166,7 @@ class _OwnChannel(Guarded):
         self.name, self.landlines = attribute(channel, "name"), attribute(channel, "landlines")
         if not (isinstance(self.name, str) and self.name and isinstance(self.landlines, bool)):
             raise ValueError("its name must be a text, and its landlines True or False")
+        self.reports_arrival = attribute(channel, "reports_arrival") is True
 
 
 MOST = 10**9  # a provider's error number, and seconds of a wait; Python writes out no number of 4,301 digits

@@ -56,6 +56,14 @@ class CodeKeys:
         return hmac.digest(self.keys[key_id], what.encode(), "sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class FixedCode:
+    """The code of a test number, to which no message is sent."""
+
+    code: str
+    until: float  # wall clock, seconds; later it is a number like any other
+
+
 def matches(attempt: str, code: str) -> bool:
     """Compare in constant time. An attempt of another length is a wrong attempt."""
     return hmac.compare_digest(attempt.encode(), code.encode())

@@ -5,19 +5,22 @@ A channel whose provider makes the codes sends one of its own; the code before i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from otp_app.core import provider_codes, send_transitions
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, Delivery, Message, Outcome
-from otp_app.core.errors import Busy, StoreUnavailable
+from otp_app.core.errors import Busy, CodeNotTaken, Landline, StoreUnavailable, UnknownChannel
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.phone import Phone
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
+from otp_app.core.reminders import Reminders
+from otp_app.core.results import SendRequest
+from otp_app.core.routes import continued
 from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
@@ -51,10 +54,29 @@ class Courier:
         ids: LedgerIds,
         clock: Clock,
         notify: Callable[[Event], None],
+        routes: Mapping[str, Sequence[str]] | None = None,
+        reminders: Reminders | None = None,
     ) -> None:
+        """`routes`: the channels of a country (ISO 3166) in their order, where they are not all in this one."""
         self._channels = {channel.name: channel for channel in channels}
         self._ledgers, self._providers, self._ids = ledgers, providers, ids
         self._clock, self._notify = clock, notify
+        self._routes, self._reminders = routes or {}, reminders
+
+    def channels_for(self, phone: Phone, request: SendRequest) -> list[str]:
+        """Return the channels that a request may use, in their order. Raises UnknownChannel, Landline, CodeNotTaken."""
+        wanted = request.channel
+        names = [wanted] if wanted is not None else self._routes.get(phone.country, self._channels)
+        known = [self._channels[name] for name in names if name in self._channels]
+        if wanted is None:
+            known = [channel for channel in known if channel.name not in self._providers.by_request]
+        if not known:
+            raise UnknownChannel("channel must be one of: " + ", ".join(self._channels))
+        if not (able := [c.name for c in known if c.landlines or not phone.landline]):
+            raise Landline("phone_number is a fixed line, which cannot receive messages here")
+        if request.code and not (able := [name for name in able if name not in self._providers.makers]):
+            raise CodeNotTaken("code: the provider of this channel makes the codes itself")
+        return able
 
     def deliver(self, dispatch: Dispatch) -> tuple[Send, Delivery]:
         """Return the last step and its delivery; every step before it was refused.
@@ -63,6 +85,8 @@ class Courier:
         """
         following: Dispatch | None = dispatch
         while following:
+            if self._reminders:
+                self._reminders.of_silence(following.verification, following.send)
             dispatch, delivery = following, self._hand_over(following)
             rest = dispatch.channels[dispatch.channels.index(dispatch.send.channel) + 1 :]
             if delivery.outcome == Outcome.REFUSED and rest:
@@ -97,7 +121,7 @@ class Courier:
             if ledger is None:
                 return None, None
             channel = send_transitions.next_channel(ledger, now, policy, send.id, rest, makers)
-            following = Send(self._ids.new_send(), channel, now.wall) if channel else None
+            following = continued(send, self._ids.new_send(), channel, now.wall) if channel else None
             maker = makers.get(channel or "")
             settled = send_transitions.settle(ledger, now, send.id, delivery, following, maker)
             return settled, _next_dispatch(dispatch, settled, following)

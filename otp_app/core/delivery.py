@@ -115,6 +115,11 @@ def explain(channels: Iterable[Channel], name: str, provider_code: int) -> Expla
     return channel.explain(provider_code) if channel else None
 
 
+def reports_arrival(channel: Channel) -> bool:
+    """Return whether a channel says of itself (`reports_arrival = True`) that receipts tell what is on the phone."""
+    return getattr(channel, "reports_arrival", False) is True
+
+
 @runtime_checkable
 class CodeMaker(Protocol):
     """A channel that makes codes."""

@@ -17,6 +17,7 @@ from otp_app.core.instant import Instant
 
 FORMAT = 1
 MAX_TOMBSTONES = 8
+LONGEST_PROVIDER_ID = 64  # Twilio's have 34
 
 BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a stamp
 
@@ -56,6 +57,9 @@ class Send(Record, frozen=True):
     provider_id: str = ""
     reason: str = ""
     receipts: tuple[Report, ...] = ()  # each a step forward
+    route: tuple[str, ...] = ()  # channels that may follow it, in their order; what they need is kept beside it only
+    locale: str = ""  # as it was asked for
+    profile: str = ""  # names the texts and figures that made it
 
 
 class Made(NamedTuple):

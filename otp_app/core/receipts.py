@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from otp_app.core.delivery import Outcome
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Report, Send, Verification
-from otp_app.core.send_transitions import LONGEST_PROVIDER_ID
+from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Report, Send, Verification
 
 
 class Status(StrEnum):
@@ -33,6 +32,8 @@ class Status(StrEnum):
 
 #: The provider gave the message up.
 DEAD = frozenset({Status.UNDELIVERED, Status.FAILED, Status.CANCELED})
+#: ... which nobody asked it to.
+GIVEN_UP = DEAD - {Status.CANCELED}
 ARRIVED = frozenset({Status.DELIVERED, Status.READ})
 # A message that was given up may arrive all the same, from a carrier that was late; one that arrived stays there.
 _ORDER = (

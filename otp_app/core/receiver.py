@@ -14,6 +14,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.phone import mask
 from otp_app.core.receipts import Receipt
+from otp_app.core.reminders import Reminders
 from otp_app.core.swapping import Ledgers
 
 
@@ -30,17 +31,39 @@ class Receiver:
     """Takes receipts that are known to be from the provider."""
 
     def __init__(
-        self, channels: Sequence[Channel], ledgers: Ledgers, *, ids: LedgerIds, notify: Callable[[Event], None]
+        self,
+        channels: Sequence[Channel],
+        ledgers: Ledgers,
+        *,
+        ids: LedgerIds,
+        notify: Callable[[Event], None],
+        reminders: Reminders | None = None,
     ) -> None:
         self._channels, self._ledgers, self._ids, self._notify = channels, ledgers, ids, notify
+        self._reminders = reminders
 
     def receive(self, receipt: Receipt) -> bool:
-        """Note a receipt, and return whether its message is known. Raises Busy, StoreUnavailable."""
+        """Note a receipt, and return whether its message is known; another channel may follow one that was given up.
+
+        Raises Busy, StoreUnavailable.
+        """
+        if self._reminders and receipt.status in receipts.GIVEN_UP and self._may_be_followed(receipt):
+            self._reminders.of_death(receipt)
+        return self.note(receipt)
+
+    def note(self, receipt: Receipt) -> bool:
+        """Note a receipt without having the next channel used; else as `receive`."""
         key = self._ids.ledger_of(receipt.verification_id)
         noted = self._ledgers.change(key, partial(_note, receipt)) if key else None
         if noted and noted.is_news and (event := self._event(noted, receipt)):
             self._notify(event)
         return noted is not None
+
+    def _may_be_followed(self, receipt: Receipt) -> bool:
+        key = self._ids.ledger_of(receipt.verification_id)
+        ledger = self._ledgers.find(key) if key else None
+        found = receipts.addressed(ledger, receipt) if ledger else None
+        return bool(found and found[1].route)
 
     def _event(self, noted: _Noted, receipt: Receipt) -> Event | None:
         verification, send = noted.verification, noted.send

@@ -17,21 +17,13 @@ from otp_app.core.codes import code_offset, matches
 from otp_app.core.delivery import Delivery, Maker, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Send, Status, Verification
 from otp_app.core.limits import code_length, refuse_send
 from otp_app.core.policy import Policy
 from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels, with_one_attempt
+from otp_app.core.refusals import ABOUT_THE_NUMBER, release_slot, without
+from otp_app.core.routes import Keeps, living_first, with_route
 from otp_app.core.upkeep import pruned
-
-#: Refusals that are about the number: they keep the gap and are believed for a while, so that asking again
-#: makes no provider calls.
-ABOUT_THE_NUMBER = {Reason.BAD_NUMBER, Reason.BLOCKED, Reason.SUSPICIOUS, Reason.OPTED_OUT}
-#: Refusals that keep the slot in the caps too: causing them should not bring more attempts, and a message that the
-#: provider took and then failed may have cost something.
-SLOT_KEPT = {Reason.SUSPICIOUS, Reason.OPTED_OUT, Reason.FAILED}
-GAP_KEPT = ABOUT_THE_NUMBER | SLOT_KEPT
-
-LONGEST_PROVIDER_ID = 64  # Twilio's have 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +41,7 @@ class SendPlan:
     replace_code: bool = False  # that code replaces the one of a pending verification too
     makers: Mapping[str, Maker] = field(default_factory=dict)  # by channel: who makes its codes, if not this server
     tags: Mapping[str, str] = field(default_factory=dict)  # of the caller; without any, earlier ones stay
+    keeps: Keeps | None = None  # for the channels that may follow; None: none may
 
 
 class Counted(NamedTuple):
@@ -58,6 +51,7 @@ class Counted(NamedTuple):
     verification: Verification
     send: Send
     code: str
+    channels: Sequence[str]  # the one of the send, and those that may take over if it refuses
 
 
 def begin(
@@ -71,23 +65,34 @@ def begin(
     ledger = pruned(ledger, now, policy)
     if not plan.test_code:
         refuse_send(ledger, now, policy, authenticated=plan.authenticated)
-    channel = _untried_channel(ledger, plan.channels)
+    channels = _in_order(ledger, now, plan) if len(plan.channels) > 1 else plan.channels
+    channel = _untried_channel(ledger, channels)
+    channels = channels[channels.index(channel) :]
     maker = None if plan.test_code else plan.makers.get(channel)
     once = maker and refuse_code(ledger, now, policy, plan.purpose, maker, authenticated=plan.authenticated)
     ledger, verification = _to_send_in(ledger, now, policy, plan, code_of, maker)
     if once:
         verification = with_one_attempt(verification)
     state = Outcome.SENT if plan.test_code else "pending"
-    send = Send(plan.send_id, channel, now.wall, state, verification.generation)
-    messages = verification.messages + 1
-    tags = plan.tags or verification.tags
-    verification = replace(verification, sends=(*verification.sends, send), messages=messages, tags=tags)
-    code = "" if maker else code_of(verification)
-    if plan.test_code:
-        return Counted(ledger.with_verification(verification), verification, send, code)
-    sent, streak = (*ledger.sent, now.wall), ledger.streak + 1
-    ledger = ledger.with_verification(verification, sent=sent, last_send=now.wall, streak=streak)
-    return Counted(ledger, verification, send, code)
+    if plan.tags:
+        verification = replace(verification, tags=plan.tags)
+    send = Send(plan.send_id, channel, now.wall, state)
+    if plan.keeps and not maker:
+        send = with_route(send, [c for c in channels[1:] if c not in plan.makers], plan.keeps)
+    code_of = (lambda _: "") if maker else code_of
+    return counted(ledger, now, verification, send, code_of, channels, free=bool(plan.test_code))
+
+
+def counted(
+    ledger: Ledger, now: Instant, verification: Verification, send: Send, code_of: CodeOf, channels: Sequence[str],
+    *, free: bool = False,
+) -> Counted:
+    """Note a message of the present code as about to leave; unless it is free, it counts for the number's limits."""
+    send, messages = replace(send, generation=verification.generation), verification.messages + 1
+    verification = replace(verification, sends=(*verification.sends, send), messages=messages)
+    if not free:
+        ledger = replace(ledger, sent=(*ledger.sent, now.wall), last_send=now.wall, streak=ledger.streak + 1)
+    return Counted(ledger.with_verification(verification), verification, send, code_of(verification), channels)
 
 
 def settle(
@@ -111,7 +116,7 @@ def settle(
         ledger = replace(ledger, refusals=(*ledger.refusals, (send.channel, now.wall, reason)))
     if reason and next_send:
         return _pass_slot_on(ledger, verification, send, next_send, maker)
-    return _release_slot(ledger, now, verification, send, reason) if reason else ledger
+    return release_slot(ledger, now, verification, send, reason) if reason else ledger
 
 
 def next_channel(
@@ -119,15 +124,24 @@ def next_channel(
 ) -> str | None:
     """Return the first of the channels that may send in place of a refused send; None where none should.
 
-    A code of a verification that has ended, or one that a newer code took the place of, must not arrive any more.
+    A code of a verification that has ended, or one that a newer code took the place of, must not arrive any more; and
+    behind a send that is not the last, another one has come already.
     """
     found = ledger.by_send(send_id)
     if found is None or not found[0].is_pending(now) or found[1].generation != found[0].generation:
+        return None
+    if found[0].sends[-1].id != send_id:
         return None
     unfit = {channel for channel, _, _ in ledger.refusals}
     if makers:
         unfit |= unfit_channels(ledger, now, policy, found[0].purpose, makers)
     return next((channel for channel in channels if channel not in unfit), None)
+
+
+def _in_order(ledger: Ledger, now: Instant, plan: SendPlan) -> Sequence[str]:
+    """The channels of a send, with those last that have not brought the messages before."""
+    sends = next((v.sends for v in ledger.pending(now) if v.purpose == plan.purpose), ())
+    return living_first(plan.channels, sends) if sends else plan.channels
 
 
 def _untried_channel(ledger: Ledger, channels: Sequence[str]) -> str:
@@ -161,9 +175,7 @@ def _sent_again(
     if 0 < policy.sends_per_verification <= current.messages and not plan.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
         raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
-    life = max(current.life, min(current.age(now) + policy.ttl, policy.max_life))
-    out = current.out or any(s.state == "pending" for s in current.sends)
-    current = replace(current, life=life, out=out)
+    current = prolonged(current, now, policy)
     if maker:
         again = current.with_provider_id(current.generation, "")  # the provider may begin anew, with another id
         return ledger, again if current.provider == maker.provider else _renewed(current, maker)
@@ -171,6 +183,13 @@ def _sent_again(
     if not (policy.new_code_on_resend or other or current.provider):
         return ledger, current
     return _with_choice(ledger, now, policy, _renewed(current), plan, code_of)
+
+
+def prolonged(verification: Verification, now: Instant, policy: Policy) -> Verification:
+    """Return a verification that is sent again, with the life that a message gives it."""
+    life = max(verification.life, min(verification.age(now) + policy.ttl, policy.max_life))
+    out = verification.out or any(s.state == "pending" for s in verification.sends)
+    return replace(verification, life=life, out=out)
 
 
 def _renewed(verification: Verification, maker: Maker | None = None) -> Verification:
@@ -225,73 +244,4 @@ def _pass_slot_on(
         verification = _renewed(verification, maker)
     next_send = replace(next_send, generation=verification.generation)
     ledger = ledger.with_verification(replace(verification, sends=(*verification.sends, next_send)))
-    return replace(ledger, sent=(*_without(ledger.sent, send.at), next_send.at), last_send=next_send.at)
-
-
-def _without(stamps: tuple[float, ...], stamp: float) -> tuple[float, ...]:
-    at = stamps.index(stamp) if stamp in stamps else len(stamps)
-    return stamps[:at] + stamps[at + 1 :]
-
-
-def _release_slot(ledger: Ledger, now: Instant, verification: Verification, send: Send, reason: Reason) -> Ledger:
-    """Take back what a refused send had counted, and the verification if no message of it can have arrived.
-
-    The provider's answer may be late. A step is taken back only where nothing happened since: a verification that has
-    ended stays as it ended, and a later message keeps its gap. After attempts, slot and gap stay too: a provider's
-    outage must not make sends, and so attempts, free.
-    """
-    verification = replace(verification, messages=verification.messages - 1)
-    ledger = ledger.with_verification(verification)
-    if not verification.attempts:
-        ledger = _counted_less(ledger, verification, send, reason)
-    none_left = not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends)
-    if none_left and verification.status == Status.PENDING:
-        ledger = _restore_previous(ledger, now, verification)
-        return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))
-    return ledger.with_verification(replace(verification, generation=_generation_out(verification)))
-
-
-def _counted_less(ledger: Ledger, verification: Verification, send: Send, reason: Reason) -> Ledger:
-    """Give back the slot of a refused send, and the gap where its reason allows that."""
-    if reason not in SLOT_KEPT:
-        ledger = replace(ledger, sent=_without(ledger.sent, send.at))
-    if reason in GAP_KEPT:
-        return ledger
-    if ledger.last_send == send.at:
-        kept = (at for _, at, _ in ledger.refusals)  # those about the number keep their gap, though not their slot
-        ledger = replace(ledger, last_send=max((*ledger.sent, *kept), default=0.0))
-    since = _first_step(verification, send)
-    if any(v.status == Status.APPROVED and (v.ended_at or 0.0) >= since for v in ledger.verifications):
-        return ledger  # the approval began the streak anew, this send's part of it included
-    return replace(ledger, streak=max(ledger.streak - 1, min(len(ledger.sent), 1)))
-
-
-def _first_step(verification: Verification, send: Send) -> float:
-    """When the first of the refused steps that led to this one began, by the wall clock."""
-    first = send.at
-    place = [step.id for step in verification.sends].index(send.id)
-    for step in reversed(verification.sends[:place]):
-        if step.state != Outcome.REFUSED:
-            break
-        first = min(first, step.at)
-    return first
-
-
-def _generation_out(verification: Verification) -> int:
-    """The newest code that may have left: one that never left must not replace the one that the person has."""
-    possible = (s.generation for s in verification.sends if s.state != Outcome.REFUSED)
-    return max(verification.newest_out, *possible, 0)
-
-
-def _restore_previous(ledger: Ledger, now: Instant, gone: Verification) -> Ledger:
-    """Take back that the send which began `gone` ended the one before it: no message came in its place.
-
-    Only where nothing happened to the purpose since: no attempt, no end, no other verification.
-    """
-    mine = [v for v in ledger.verifications if v.purpose == gone.purpose]
-    before = mine[-2] if len(mine) > 1 and mine[-1].id == gone.id else None
-    if before is None or before.id != gone.replaces or gone.attempts or not gone.is_pending(now):
-        return ledger
-    was_exhausted = ledger.exhaustions and ledger.exhausted_at == before.ended_at
-    exhaustions = ledger.exhaustions - 1 if was_exhausted else ledger.exhaustions
-    return ledger.with_verification(replace(before, status=Status.PENDING, ended_at=None), exhaustions=exhaustions)
+    return replace(ledger, sent=(*without(ledger.sent, send.at), next_send.at), last_send=next_send.at)

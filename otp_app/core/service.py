@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,11 +17,12 @@ from msgspec import structs
 
 from otp_app.core import check_transitions, send_transitions
 from otp_app.core.check_transitions import End, Verdict
-from otp_app.core.codes import CodeKeys, LedgerIds, as_typed, shift_code
+from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds, as_typed, shift_code
 from otp_app.core.courier import Courier, Dispatch
 from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
-from otp_app.core.errors import CodeNotTaken, DeliveryRefused, Landline, UnknownChannel, VerificationNotFound
+from otp_app.core.errors import DeliveryRefused, VerificationNotFound
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
+from otp_app.core.fallback import Fallback, Profile
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
@@ -29,7 +30,9 @@ from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
+from otp_app.core.reminders import Reminders
 from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
+from otp_app.core.routes import Keeps
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
@@ -40,14 +43,6 @@ log = logging.getLogger(__name__)
 
 BeforeDelivery = Callable[[SendResult], None]
 Notification = TypeVar("Notification", Event, Approval)
-
-
-@dataclass(frozen=True, slots=True)
-class FixedCode:
-    """The code of a test number, to which no message is sent."""
-
-    code: str
-    until: float  # wall clock, seconds; later it is a number like any other
 
 
 class VerificationService:
@@ -68,8 +63,10 @@ class VerificationService:
         test_numbers: Mapping[str, FixedCode] | None = None,
         listeners: Sequence[Listener] = (),
         on_approved: Sequence[ApprovalListener] = (),
+        routes: Mapping[str, Sequence[str]] | None = None,
+        reminders: Reminders | None = None,
     ) -> None:
-        self._channels = tuple(channels)
+        """`reminders`: where messages that do not arrive are followed by another channel, which `handlers` do."""
         self._policy, self._texts = policy, texts
         self._keys, self._ids = keys, ids
         self._clock, self._countries = clock, countries
@@ -77,13 +74,28 @@ class VerificationService:
         self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
         self._providers = Providers(channels, self._ledgers, places)
-        self.receive = Receiver(channels, self._ledgers, ids=ids, notify=self._notify).receive
-        self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify)
+        receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
+        self.receive = receiver.receive
+        self._courier = Courier(
+            channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify, routes=routes,
+            reminders=reminders,
+        )
+        self._profile, self._profiles = "" if reminders else None, {"": Profile(policy, texts)}
+        self.handlers = Fallback(
+            channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
+            profiles=self._profiles, code_of=self._code,
+        ).handlers if reminders else {}
 
-    def with_profile(self, policy: Policy, texts: Texts) -> VerificationService:
-        """Return the same service with other figures and texts, over the same ledgers: attempts and caps are shared."""
+    def with_profile(self, policy: Policy, texts: Texts, name: str = "") -> VerificationService:
+        """Return the same service with other figures and texts, over the same ledgers: attempts and caps are shared.
+
+        Its messages are followed by another channel if it has a `name`, under which each server knows these.
+        """
         other = copy(self)
         other._policy, other._texts = policy, texts  # noqa: SLF001 - of this very class
+        other._profile = name if name and self._profile is not None else None  # noqa: SLF001
+        if name:
+            self._profiles[name] = Profile(policy, texts)
         return other
 
     def send(
@@ -96,7 +108,7 @@ class VerificationService:
         LimitReached (nothing changed), DeliveryRefused (certainly not sent), Busy, StoreUnavailable.
         """
         phone = self._phone(phone_number, request.from_directory)
-        channels = self._channels_for(phone, request)
+        channels = self._courier.channels_for(phone, request)
         key, fixed_code = self._ids.ledger(phone.e164), self._fixed_code(phone.e164)
         plan = self._plan(key, channels, request, fixed_code)
         counted = self._ledgers.change(key, partial(self._count, phone.e164, plan))
@@ -105,7 +117,7 @@ class VerificationService:
         send, delivery = counted.send, Delivery(Outcome.SENT)
         if not fixed_code:
             how = self._texts, request.locale, self._policy, self._code
-            send, delivery = self._courier.deliver(Dispatch(phone, key, *counted, channels, *how))
+            send, delivery = self._courier.deliver(Dispatch(phone, key, *counted, *how))
         if delivery.outcome == Outcome.REFUSED:
             reason = delivery.reason or Reason.FAILED
             verification_id = counted.verification.id
@@ -234,23 +246,13 @@ class VerificationService:
             replace_code=request.replace_code,
             makers=self._providers.makers,
             tags=request.tags,
+            keeps=None if self._profile is None or fixed_code else Keeps(request.locale, self._profile),
         )
 
     def _phone(self, text: str, from_directory: bool) -> Phone:
         if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
         return parse(text, self._countries, from_directory=from_directory)
-
-    def _channels_for(self, phone: Phone, request: SendRequest) -> list[str]:
-        wanted, by_request = request.channel, self._providers.by_request
-        known = [c for c in self._channels if c.name == wanted or (wanted is None and c.name not in by_request)]
-        if not known:
-            raise UnknownChannel("channel must be one of: " + ", ".join(c.name for c in self._channels))
-        if not (able := [c.name for c in known if c.landlines or not phone.landline]):
-            raise Landline("phone_number is a fixed line, which cannot receive messages here")
-        if request.code and not (able := [name for name in able if name not in self._providers.makers]):
-            raise CodeNotTaken("code: the provider of this channel makes the codes itself")
-        return able
 
     def _fixed_code(self, phone: str) -> str | None:
         test = self._test_numbers.get(phone)

@@ -64,6 +64,17 @@ class Settings(Model, frozen=True, kw_only=True):
         "`whatsapp` with `TWILIO_WHATSAPP_NUMBER`, `sms` with `TWILIO_PHONE_NUMBER` or a messaging service; `console` "
         "without any", read=types.channels,
     )] = ("console",)
+    otp_routes: Annotated[dict[str, tuple[str, ...]], Setting(
+        "[Channels](delivery.md#when-a-code-does-not-arrive) of countries that have an order of their own; "
+        "`OTP_CHANNELS` is that of all others.",
+        form="`IN:whatsapp,sms;US:sms`: ISO 3166 codes and channels of `OTP_CHANNELS`", default="not set: one order",
+        read=types.routes,
+    )] = field(default_factory=dict)
+    otp_fallback_after: Annotated[float, Setting(
+        "Seconds after which the next channel sends the same code, if Twilio has not reported the message as delivered "
+        "([fallback](delivery.md#when-a-code-does-not-arrive)). 0: never.", form="0, or a number from 5 to 300",
+        read=types.fallback_after,
+    )] = 0
     otp_app_name: Annotated[str, Meta(max_length=40), Setting("The value of `{app}` in texts.")] = ""
     otp_message: Annotated[str, Meta(max_length=300), Setting(
         "Text of a message. It may have `{app}` and `{minutes}`: what is left of the code's life, rounded down, with "
@@ -209,6 +220,11 @@ class Settings(Model, frozen=True, kw_only=True):
 
     apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
     providers: tuple[Model, ...] = ()  # the settings of each provider that channels have some of
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether a message that did not arrive is followed by another channel."""
+        return bool(self.otp_public_url) and len(self.otp_channels) > 1
 
     def of(self, model: type[AnyModel]) -> AnyModel:
         """Return the settings of an API or of a provider; those that were not read are its defaults."""

@@ -197,6 +197,37 @@ def _counted_as(code: str) -> str:
     return (number and phonenumbers.region_code_for_number(number)) or code
 
 
+ROUTE = "write IN:whatsapp,sms;US:sms: each country once, with its channels of OTP_CHANNELS in their order, each once"
+
+
+def routes(text: str) -> dict[str, tuple[str, ...]]:
+    """Read the channels of countries, `IN:whatsapp,sms;US:sms`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        country, _, order = part.partition(":")
+        channels = names(order)
+        if not channels or len(set(channels)) < len(channels) or not re.fullmatch("[A-Za-z]{2}", country.strip()):
+            raise ValueError(ROUTE)
+        (code,) = countries(country.strip())
+        if code in found:
+            raise ValueError(ROUTE)
+        found[code] = channels
+    if text.strip() and not found:
+        raise ValueError(ROUTE)
+    return found
+
+
+def fallback_after(text: str) -> float:
+    """Read 0, or a time in which a message can have arrived and after which its code still lives."""
+    try:
+        found = number(text)
+    except ValueError:
+        found = -1.0
+    if found and not 5 <= found <= 300:
+        raise ValueError("write 0, or a number of seconds from 5 to 300")
+    return found
+
+
 def rate_limits(text: str) -> str:
     """Read limits in flask-limiter's notation, such as 20/hour;60/day; empty: none."""
     try:

@@ -15,7 +15,7 @@ from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings, keyring, weak_secrets
 from otp_app.settings.exposure import callers_variable, is_loopback, is_open
 from otp_app.settings.model import Field, Model, fields_of
-from otp_app.store import sharing
+from otp_app.store import keeps_jobs, sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,31 @@ def _sharing(settings: Settings) -> str:
         return "unknown"
 
 
+def _routes(settings: Settings) -> str | None:
+    unknown = {name for route in settings.otp_routes.values() for name in route} - set(settings.otp_channels)
+    return "OTP_ROUTES: a channel is not one of OTP_CHANNELS: add it there, or omit it here" if unknown else None
+
+
+def _jobs(settings: Settings) -> str | None:
+    if not settings.falls_back or _sharing(settings) == "unknown" or keeps_jobs(settings.otp_store_url):
+        return None
+    return (
+        "OTP_STORE_URL: this store keeps no jobs, which the next channel needs after a message that did not arrive: "
+        "use sqlite:///, redis:// or postgresql://, set one channel in OTP_CHANNELS, or leave OTP_PUBLIC_URL empty"
+    )
+
+
+def _fallback_after(settings: Settings) -> str | None:
+    after = settings.otp_fallback_after
+    if after and not settings.otp_public_url:
+        return "OTP_FALLBACK_AFTER: only receipts tell what was delivered: set OTP_PUBLIC_URL, or leave this at 0"
+    if after and len(settings.otp_channels) < 2:
+        return "OTP_FALLBACK_AFTER: no channel can follow: set two in OTP_CHANNELS, or leave this at 0"
+    if after >= settings.otp_ttl:
+        return "OTP_FALLBACK_AFTER: the code has expired by then: set less than OTP_TTL"
+    return None
+
+
 def _amqp(settings: Settings) -> str | None:
     if not settings.otp_amqp_url:
         return None
@@ -228,6 +253,9 @@ RULES = (
     Rule(("OTP_STORE_URL",), _store),
     Rule(("OTP_STORE_FALLBACK", "WEB_CONCURRENCY"), _fallback),
     Rule(("WEB_CONCURRENCY", "OTP_STORE_URL"), _workers),
+    Rule(("OTP_ROUTES", "OTP_CHANNELS"), _routes),
+    Rule(("OTP_STORE_URL", "OTP_CHANNELS", "OTP_PUBLIC_URL"), _jobs),
+    Rule(("OTP_FALLBACK_AFTER", "OTP_CHANNELS", "OTP_PUBLIC_URL", "OTP_TTL"), _fallback_after),
     Rule(("OTP_AMQP_URL",), _amqp),
     Rule(("OTP_AMQP_URL", "OTP_STORE_URL", "OTP_STORE_FALLBACK"), _amqp_store),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),

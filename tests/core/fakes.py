@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from otp_app.core.codes import CodeKeys, LedgerIds
+from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
@@ -15,8 +15,9 @@ from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode
 from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import Policy
+from otp_app.core.reminders import Reminders
 from otp_app.core.results import SendRequest, SendResult
-from otp_app.core.service import FixedCode, VerificationService
+from otp_app.core.service import VerificationService
 from otp_app.core.store import Swap
 from otp_app.core.texts import Texts
 
@@ -189,6 +190,8 @@ class World:
     random: random.Random = field(default_factory=lambda: random.Random(7))
     events: list[Event] = field(default_factory=list)
     stores: type[DictStore] = DictStore
+    routes: dict[str, list[str]] = field(default_factory=dict)
+    reminders: Reminders | None = None
 
     def __post_init__(self) -> None:
         self.store = self.stores(self.clock, forgets=self.forgetful)
@@ -212,6 +215,8 @@ class World:
             test_numbers=self.test_numbers,
             listeners=self.listeners,
             on_approved=self.on_approved,
+            routes=self.routes,
+            reminders=self.reminders,
         )
 
     @property

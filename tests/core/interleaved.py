@@ -23,7 +23,8 @@ from otp_app.core.limits import risk_at_stake, risk_spent
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.receipts import DEAD, Receipt, receive
 from otp_app.core.receipts import Status as ReceiptStatus
-from otp_app.core.send_transitions import GAP_KEPT, SLOT_KEPT, SendPlan, begin, next_channel, settle
+from otp_app.core.refusals import GAP_KEPT, SLOT_KEPT
+from otp_app.core.send_transitions import SendPlan, begin, next_channel, settle
 from otp_app.core.upkeep import corrected
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeClock, refused, wrong
 
@@ -121,7 +122,7 @@ class Interleaved:
         channels, ids = ("a", "b"), ("VE" + n, "VL" + n)
         plan = SendPlan(purpose, channels, authenticated, *ids, "k1", code=code, replace_code=replace_code)
         try:
-            ledger, verification, send, _ = begin(self.ledger, now, POLICIES[policy], plan, code_of)
+            ledger, verification, send, *_ = begin(self.ledger, now, POLICIES[policy], plan, code_of)
         except OtpError:
             return
         self._gap_and_caps_held(POLICIES[policy], authenticated)

@@ -39,7 +39,7 @@ class Number:
         """Count a message, as a send does before it leaves."""
         n = next(self._ids)
         plan = SendPlan(purpose, channels, authenticated, f"VE{n:032x}", f"VL{n:032x}", "k1", test_code or None)
-        self.ledger, verification, send, _ = begin(self.ledger, self.now, self.policy, plan, lambda v: CODE)
+        self.ledger, verification, send, *_ = begin(self.ledger, self.now, self.policy, plan, lambda v: CODE)
         return verification, send
 
     def send(self, **plan: Any) -> Verification:

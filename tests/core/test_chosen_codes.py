@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from otp_app.core.codes import code_offset, shift_code
+from otp_app.core.codes import FixedCode, code_offset, shift_code
 from otp_app.core.delivery import Message
 from otp_app.core.errors import DeliveryRefused, InvalidInput
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.limits import risk_spent
 from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest
-from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, World, refused
 
 

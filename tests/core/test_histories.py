@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from otp_app.core.codes import FixedCode
 from otp_app.core.delivery import Delivery, Reason
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.ledger import Status
 from otp_app.core.ledger_json import MAX_BYTES, decode
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import SendRequest, SendResult
-from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, SENT, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong
 from tests.core.witness import Witness
 from tests.rounds import rounds

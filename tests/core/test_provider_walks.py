@@ -65,7 +65,7 @@ class Walk:
         plan = SendPlan(purpose, channels, True, "VE" + n, "VL" + n, "k1", makers=MAKERS)
         before = self.risk()
         try:
-            ledger, target, send, _ = begin(self.ledger, self.clock(), self.policy, plan, code_of)
+            ledger, target, send, *_ = begin(self.ledger, self.clock(), self.policy, plan, code_of)
         except OtpError:
             return
         assert send.channel == "own" or before < SLOW or target.attempts_allowed == 1
@@ -182,7 +182,7 @@ def test_a_year_of_guessing_stays_below_one_in_a_thousand(pause: int, least: flo
         rest -= 1
         plan = SendPlan("login", ["sms"], True, f"VE{hour:032x}", f"VL{hour:032x}", "k1", makers=MAKERS)
         try:
-            ledger, target, send, _ = begin(ledger, clock(), policy, plan, code_of) if rest < 0 else _none()
+            ledger, target, send, *_ = begin(ledger, clock(), policy, plan, code_of) if rest < 0 else _none()
         except LimitReached as limit:
             rest = pause if limit.quota == 1 and rest < 0 else rest
             continue

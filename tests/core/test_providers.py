@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from otp_app.core.codes import FixedCode
 from otp_app.core.delivery import Finding, Reason
 from otp_app.core.errors import CodeNotTaken, DeliveryRefused, StoreUnavailable, TooManyPending, TooManySends, Unchecked
 from otp_app.core.events import Checked
 from otp_app.core.ledger import Status
 from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import DAY, Policy
-from otp_app.core.service import FixedCode
 from tests.core.fakes import PHONE, UNKNOWN, FakeChannel, FakeClock, World, refused, wrong, wrongs
 from tests.core.test_service_races import _in_parallel
 from tests.core.upstream import FakeChecker

@@ -44,7 +44,7 @@ class Siege:
         number = f"{self.sends:032x}"
         plan = SendPlan(purpose, ("sms",), self.authenticated, "VE" + number, "VL" + number, "k1")
         try:
-            self.ledger, verification, send, _ = begin(self.ledger, self.clock(), POLICY, plan, lambda v: "012345")
+            self.ledger, verification, send, *_ = begin(self.ledger, self.clock(), POLICY, plan, lambda v: "012345")
         except LimitReached:
             return None
         self.ledger = settle(self.ledger, self.clock(), send.id, SENT)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from otp_app.core.codes import CodeKeys
+from otp_app.core.codes import CodeKeys, FixedCode
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import InvalidPhone, UnknownKey
 from otp_app.core.policy import DAY
 from otp_app.core.results import SendRequest, SendResult
-from otp_app.core.service import FixedCode
 from tests.core.fakes import K1, K2, PHONE, World, wrong
 
 

@@ -12,7 +12,8 @@ from otp_app.core.errors import DeliveryRefused, TooSoon
 from otp_app.core.ledger import Send
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.send_transitions import GAP_KEPT, settle
+from otp_app.core.refusals import GAP_KEPT
+from otp_app.core.send_transitions import settle
 from tests.core.fakes import SENT, UNKNOWN, refused
 from tests.core.number import Number
 

@@ -54,7 +54,7 @@ def ledgers(codes: dict[str, str]) -> Iterator[Item]:
         key, ledger = ids.ledger(phone), Ledger(phone)
         for purpose in ("login", "order")[: 1 + (n % 10 == 0)]:
             plan = SendPlan(purpose, ("sms",), False, ids.new_verification(key), ids.new_send(), "k1")
-            ledger, verification, send, _ = begin(ledger, now, Policy(gaps=()), plan, lambda v: "")
+            ledger, verification, send, *_ = begin(ledger, now, Policy(gaps=()), plan, lambda v: "")
             ledger = settle(ledger, now, send.id, Delivery(Outcome.SENT, "SM" + f"{n:032x}"))
             if purpose == "login":
                 codes[phone] = KEYS.derive("k1", verification_id=verification.id, phone=phone, purpose=purpose,

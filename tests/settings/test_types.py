@@ -16,6 +16,38 @@ def test_a_list_has_commas(text, found):
     assert types.names(text) == found
 
 
+@pytest.mark.parametrize(("text", "found"), [
+    ("", {}), ("US:sms", {"US": ("sms",)}),
+    (" in: whatsapp , sms ;US:sms; ", {"IN": ("whatsapp", "sms"), "US": ("sms",)}),
+    ("US:a.b:C,sms", {"US": ("a.b:C", "sms")}),
+])  # fmt: skip
+def test_a_route_has_countries_and_channels(text, found):
+    """A class of an operator is named as in OTP_CHANNELS."""
+    assert types.routes(text) == found
+
+
+@pytest.mark.parametrize("text", [
+    "US", "US:", ":sms", "US:sms,sms", "US:sms;us:whatsapp", "US,IN:sms", "all:sms", "XX:sms", "IM:sms", ";", "US=sms",
+])  # fmt: skip
+def test_what_is_no_route_is_refused(text):
+    """Unknown countries, those that count as a neighbour, and anything twice."""
+    with pytest.raises(ValueError, match="write"):
+        types.routes(text)
+
+
+@pytest.mark.parametrize(("text", "found"), [("0", 0), ("5", 5), ("300", 300), ("7.5", 7.5)])
+def test_a_time_of_silence(text, found):
+    """Within which a message can have arrived."""
+    assert types.fallback_after(text) == found
+
+
+@pytest.mark.parametrize("text", ["4.9", "301", "-1", "nan", "soon", ""])
+def test_what_is_no_time_of_silence_is_refused(text):
+    """The fault says the range."""
+    with pytest.raises(ValueError, match="from 5 to 300"):
+        types.fallback_after(text)
+
+
 def test_a_key_has_name_scopes_and_digest():
     """As `keys new` prints it; several with commas."""
     found = types.api_keys(f"shop:send+verify:{DIGEST}, cron_1.a-b:metrics:{'f' * 64}")

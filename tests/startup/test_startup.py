@@ -28,6 +28,8 @@ SMS = {
     "TWILIO_PHONE_NUMBER": "+15005550006",
 }  # fmt: skip
 SECRET = new_secret()
+BOTH = SMS | {"OTP_CHANNELS": "whatsapp,sms", "TWILIO_WHATSAPP_NUMBER": "+14155238886"}
+PUBLIC = {"OTP_PUBLIC_URL": "https://otp.example.com"}
 KEYS = {"OTP_SECRET_KEYS": f"k1:{SECRET}", "OTP_INDEX_KEY": new_secret()}
 ACCOUNT = f"AC{'0' * 32}:{'0' * 64}"
 SHOP = {"MESSAGE": "{app} {security_code}", "APP_NAME": "Shop"}
@@ -133,6 +135,24 @@ REFUSALS = {
     "the index key alone": ({"OTP_INDEX_KEY": SECRET}, "OTP_SECRET_KEYS", "set both or neither"),
     "a raised length below the usual one": ({"OTP_CODE_LENGTH": "9"}, "OTP_CODE_LENGTH_RAISED", "at least as long"),
     "risk never lowered": ({"OTP_RISK_LOWER": "0.0005"}, "OTP_RISK_LOWER", "OTP_RISK_RAISE"),
+    "silence without receipts": (
+        BOTH | {"OTP_FALLBACK_AFTER": "30"}, "OTP_FALLBACK_AFTER", "set OTP_PUBLIC_URL",
+    ),
+    "silence with one channel": (
+        SMS | {"OTP_FALLBACK_AFTER": "30", **PUBLIC}, "OTP_FALLBACK_AFTER", "set two in OTP_CHANNELS",
+    ),
+    "silence for longer than a code lives": (
+        BOTH | {"OTP_FALLBACK_AFTER": "60", "OTP_TTL": "60", **PUBLIC}, "OTP_FALLBACK_AFTER", "less than OTP_TTL",
+    ),
+    "silence of no length": (BOTH | {"OTP_FALLBACK_AFTER": "4", **PUBLIC}, "OTP_FALLBACK_AFTER", "from 5 to 300"),
+    "a route by a channel that is not there": (
+        SMS | {"OTP_ROUTES": "US:sms,whatsapp"}, "OTP_ROUTES", "add it there",
+    ),
+    "a route of no country": (SMS | {"OTP_ROUTES": "XX:sms"}, "OTP_ROUTES", "codes of two letters"),
+    "a route that is none": (SMS | {"OTP_ROUTES": "US"}, "OTP_ROUTES", "write IN:whatsapp,sms;US:sms"),
+    "a store without jobs, where a channel may follow": (
+        BOTH | PUBLIC | KEYS | {"OTP_STORE_URL": "tests.shared_store:NetworkStore"}, "OTP_STORE_URL", "keeps no jobs",
+    ),
     "a test number for long": (
         {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(31)}"}, "OTP_TEST_NUMBERS", "within 30 days",
     ),

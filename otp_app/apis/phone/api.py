@@ -37,7 +37,7 @@ class PhoneApi(Api):
         super().__init__(services)
         chosen, keys = services.settings.of(PhoneSettings).phone_verification, services.keys
         self.state = Phone(
-            services.verifications.with_profile(*profile(services.settings)),
+            services.verifications.with_profile(*profile(services.settings), name="phone"),
             SessionTokens(keys.for_use("session token"), keys.current, secrets.token_bytes),
             _new_code(chosen, services.channels),
             chosen,

@@ -33,7 +33,7 @@ class UsersApi(Api):
         settings, usual = services.settings, services.verifications
         own = replace(policy.numbers(settings), api_attempts=3, report_end_once=True)
         directory = services.opened["directory"] = open_directory(settings.of(UsersSettings).otp_directory_url)
-        verifications = usual.with_profile(own, policy.texts(settings, default=TEXT))
+        verifications = usual.with_profile(own, policy.texts(settings, default=TEXT), "users")
         self.state = Users(verifications, directory, settings.of(UsersSettings).otp_users_expose_phone)
 
     @classmethod

@@ -24,6 +24,7 @@ class SmsChannel(ChannelClass, Explains):
     """Sends from a messaging service, which chooses the sender, or where there is none from one number."""
 
     name = "sms"
+    reports_arrival = True
     landlines = False
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str) -> None:

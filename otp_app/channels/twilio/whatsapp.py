@@ -30,6 +30,7 @@ class WhatsAppChannel(ChannelClass, Explains):
     """
 
     name = "whatsapp"
+    reports_arrival = True
     landlines = True
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str, template: str) -> None:
