@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.codes import CODE
-from otp_app.core.delivery import Channel, Delivery, ErrorClass, Explanation, Outcome, Reason
+from otp_app.core.delivery import Channel, Delivery, ErrorClass, Explains, Explanation, Outcome, Reason
 from otp_app.core.errors import ChannelDown
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
@@ -55,6 +55,12 @@ def open_channels(settings: Settings) -> tuple[Channel, ...]:
     names = {channel.name for channel in channels}
     more = (channel for found in classes for channel in found.by_name(parts))
     return (*channels, *(channel for channel in more if channel.name not in names))
+
+
+def explaining() -> tuple[Any, ...]:
+    """Return what explains the error numbers of providers, for core.delivery.explain. No channel is opened."""
+    classes: list[Any] = [load_object(entry.channel, "channel") for entry in CHANNELS.values()]
+    return tuple(found for found in classes if isinstance(found, Explains))
 
 
 def unopened(settings: Settings) -> list[str]:

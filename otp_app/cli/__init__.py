@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     accounts.describe(commands.add_parser("accounts", help="take over the users of another server"))
     keys.describe(commands.add_parser("keys", help="create API keys, accounts and secret keys"))
-    records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store"))
+    records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store, show one"))
     records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))
     store.describe(commands.add_parser("store", help="move all records to another store"))
     serve.add(commands)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from otp_app.core.errors import StoreUnavailable
@@ -16,6 +16,9 @@ from otp_app.settings import Settings, keyring
 from otp_app.settings.environment import TO_SEPARATE
 from otp_app.startup.reader import read
 from otp_app.store import open_store
+
+#: the settings that select the store: with a fault here, the command might open the wrong one
+NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
 
 
 class CannotDo(Exception):
@@ -50,6 +53,26 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
         except StoreUnavailable as error:
             raise CannotDo(f"{name}: {error}") from error
         yield store
+
+
+@contextmanager
+def store_in_use() -> Iterator[WholeStore]:
+    """Open the store that the settings name. Raises CannotDo."""
+    settings = settings_of(NAMING)
+    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
+        yield store
+
+
+def require_records(store: WholeStore) -> None:
+    """Raise StoreUnavailable if the records have moved to another store, or are not all here yet."""
+    if (frozen := store.frozen()) and not frozen.holds:
+        raise StoreUnavailable(frozen.message)
+
+
+def show_lines(lines: Sequence[str]) -> None:
+    """Print lines for people or programs, as far as somebody reads them."""
+    with suppress(BrokenPipeError):  # the reader, such as `head`, has closed the pipe
+        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
 
 
 def settings_of(names: Collection[str]) -> Settings:

@@ -6,17 +6,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from otp_app.cli.open_store import existing, exit_status, settings_of, whole
+from otp_app.cli import showing
+from otp_app.cli.open_store import exit_status, require_records, show_lines, store_in_use
 from otp_app.clock import system_clock
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
-from otp_app.maintenance.records import Listed, WholeStore
+from otp_app.maintenance.records import Listed
 
 LISTING = """\
 List the verifications in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list
@@ -26,8 +26,6 @@ Delete the records of numbers in the store of OTP_STORE_URL that were not used f
 retention rule requires it: records expire by themselves, a day after the last message or 31 days after a wrong code.
 Deleting them earlier deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used
 meanwhile, idempotency keys and counters are kept. Servers may run."""
-#: the settings that select the store: with a fault here, the command might open the wrong one
-NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 
 
@@ -36,6 +34,7 @@ def describe_listing(parser: argparse.ArgumentParser) -> None:
     parser.description = LISTING
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=_list)
+    showing.describe(parser.add_subparsers().add_parser("show", help="show what became of a verification, or a number"))
 
 
 def describe_purge(parser: argparse.ArgumentParser) -> None:
@@ -54,11 +53,10 @@ def _days(text: str) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _store_in_use() as store:
-            if (frozen := store.frozen()) and not frozen.holds:
-                raise StoreUnavailable(frozen.message)
+        with store_in_use() as store:
+            require_records(store)
             found, unreadable = records.listing(store, system_clock()())
-        _show([json.dumps(_plain(v)) for v in found] if args.json else _table([HEAD, *map(_cells, found)]))
+        show_lines([json.dumps(_plain(v)) for v in found] if args.json else _table([HEAD, *map(_cells, found)]))
         pending = sum(v.status == Status.PENDING for v in found)
         print(f"Verifications: {len(found)}. Pending: {pending}.", file=sys.stderr)
         if unreadable:
@@ -69,7 +67,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _purge(args: argparse.Namespace) -> int:
     def work() -> None:
-        with _store_in_use() as store:
+        with store_in_use() as store:
             if frozen := store.frozen():
                 raise StoreUnavailable(frozen.message)
             quiet, forgotten = records.purge(store, time.time() - args.days * DAY, dry_run=args.dry_run)
@@ -79,19 +77,6 @@ def _purge(args: argparse.Namespace) -> int:
             print(f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}.")
 
     return exit_status(work)
-
-
-@contextmanager
-def _store_in_use() -> Iterator[WholeStore]:
-    """Open the store that the settings name."""
-    settings = settings_of(NAMING)
-    with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
-        yield store
-
-
-def _show(lines: Sequence[str]) -> None:
-    with suppress(BrokenPipeError):  # the reader, such as `head`, has closed the pipe
-        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
 
 
 def _plain(listed: Listed) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -75,6 +75,13 @@ def listing(store: Movable, now: Instant) -> Listing:
             found |= {v.id: _listed(ledger, v, now) for v in ledger.verifications}
     order = sorted(found.values(), key=lambda listed: (listed.status != Status.PENDING, -listed.begun))
     return Listing(order, len(unreadable))
+
+
+def find(store: Movable, is_wanted: Callable[[Ledger, Verification], bool]) -> list[tuple[Ledger, Verification]]:
+    """Return the verifications that are wanted, each with its ledger, the newest first. Raises StoreUnavailable."""
+    ledgers = (ledger for _, _, ledger in _records(store.scan()) if ledger)
+    found = {v.id: (ledger, v) for ledger in ledgers for v in ledger.verifications if is_wanted(ledger, v)}
+    return sorted(found.values(), key=lambda pair: -pair[1].begun.wall)
 
 
 def last_event(ledger: Ledger) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.native import waiting
-from otp_app.apis.native.timeline import timeline
 from otp_app.core.results import VerificationView
+from otp_app.timeline import timeline
 from otp_app.web.access import requires
 from otp_app.web.current import services
 

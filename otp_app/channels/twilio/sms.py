@@ -54,7 +54,8 @@ class SmsChannel(ChannelClass, Explains):
         """Hand the message to Twilio."""
         return self._twilio.send(message, to=message.to, body=message.text, **self._sender)
 
-    def explain(self, provider_code: int) -> Explanation:
+    @staticmethod
+    def explain(provider_code: int) -> Explanation:
         """Return what an error number of Twilio means."""
         return errors.meaning(provider_code)
 

@@ -75,7 +75,8 @@ class WhatsAppChannel(ChannelClass, Explains):
             content = {"content_sid": self._template, "content_variables": json.dumps({"1": message.code})}
         return self._twilio.send(message, to=_address(message.to), **content, **self._sender)
 
-    def explain(self, provider_code: int) -> Explanation:
+    @staticmethod
+    def explain(provider_code: int) -> Explanation:
         """Return what an error number of Twilio means."""
         return errors.meaning(provider_code)
 

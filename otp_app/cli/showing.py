@@ -1,0 +1,115 @@
+"""`verifications show`: what became of one verification, or of all of a number."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from otp_app import channels
+from otp_app.cli.open_store import NAMING, CannotDo, exit_status, require_records, settings_of, show_lines, store_in_use
+from otp_app.clock import system_clock
+from otp_app.core.errors import InvalidPhone
+from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.phone import spelling
+from otp_app.core.results import VerificationView
+from otp_app.maintenance import records
+from otp_app.settings import Settings, policy
+from otp_app.timeline import timeline
+
+SHOWING = """\
+Show what became of a verification, or of all verifications of a number that are in the store of OTP_STORE_URL, the
+newest first: its state, its messages, what the provider reported of each and what that means. Neither codes nor whole
+numbers are shown, and nothing is changed. Servers may run; the whole store is read."""
+FIRST = "Give the id of a verification, or --number +14155552671"
+#: what `delivery` means, in words
+WORDS = {
+    "pending": "being sent, or the server crashed meanwhile",
+    "sent": "the provider took it; without receipts nothing more is known",
+    "unknown": "the provider gave no clear answer",
+    "refused": "the provider did not take it",
+    "delivered": "it is on the phone",
+    "read": "the user opened it",
+    "undelivered": "it will not arrive",
+    "failed": "it will not arrive",
+    "canceled": "it will not arrive",
+}
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add what `verifications show` takes."""
+    parser.description = SHOWING
+    parser.add_argument("id", nargs="?", metavar="ID", help="the id that the send returned: VE and 32 hex digits")
+    parser.add_argument("--number", metavar="+…", help="a phone number instead, in international form")
+    parser.add_argument("--json", action="store_true", help="print a JSON object a line, as GET /verifications/ID does")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    def work() -> None:
+        is_wanted = _wanted(args.id, args.number)
+        settings = settings_of(NAMING)
+        print(f"Store: {_without_secrets(settings.otp_store_url)}", file=sys.stderr)
+        with store_in_use() as store:
+            require_records(store)
+            found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
+        if not found:
+            raise CannotDo("Nothing is stored of it. The server forgets a verification an hour after its end, or later")
+        show_lines([line for each in found for line in ([json.dumps(each)] if args.json else _lines(each))])
+
+    return exit_status(work)
+
+
+def _wanted(verification_id: str | None, number: str | None) -> Callable[[Ledger, Verification], bool]:
+    if (verification_id is None) == (number is None):
+        raise CannotDo(FIRST)
+    if number is None:
+        return lambda _, verification: verification.id == verification_id
+    try:
+        phone = spelling(number)
+    except InvalidPhone as error:
+        raise CannotDo(f"--number: {error}") from None
+    return lambda ledger, _: ledger.phone == phone
+
+
+def _timeline(settings: Settings, ledger: Ledger, verification: Verification) -> dict[str, Any]:
+    view = VerificationView(verification, ledger.phone, system_clock()(), policy.numbers(settings))
+    return timeline(view, channels.explaining())
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL without the name, the password and the options in it."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2] if scheme != 'sqlite' else rest}"
+
+
+def _lines(shown: dict[str, Any]) -> Iterator[str]:
+    yield f"{shown['verification_id']}: {shown['status']}, for {shown['to']}, {shown['purpose']}"
+    yield f"  {shown['created_at']}  begun"
+    for send in shown["sends"]:
+        yield from map(_printable, _message(send))
+    if shown["ended_at"]:
+        yield f"  {shown['ended_at']}  {shown['status']}"
+    wrong, left, seconds = shown["attempts"], shown["attempts_left"], shown["expires_in"]
+    yield f"  Wrong codes: {wrong}, {left} more allowed. Seconds left: {seconds}."
+    if shown["tags"]:
+        yield _printable(f"  Tags: {json.dumps(shown['tags'], ensure_ascii=False)}")
+
+
+def _message(send: dict[str, Any]) -> Iterator[str]:
+    state, reason = send["delivery"], f" ({send['reason']})" if send["reason"] else ""
+    means = f": {WORDS[state]}" if state in WORDS else ""
+    provider_id = f", {send['provider_id']}" if send["provider_id"] else ""
+    yield f"  {send['at']}  message by {send['channel']}{provider_id}: {state}{reason}{means}"
+    for receipt in send["receipts"]:
+        yield f"    {receipt['at']}  {receipt['status']}"
+        if receipt["error_code"]:
+            sentence = receipt["explanation"] or "the channel does not explain this number"
+            yield f"      Error {receipt['error_code']} ({receipt['error_class'] or 'unknown'}): {sentence}"
+
+
+def _printable(line: str) -> str:
+    """Return a line without what a terminal would take for commands: parts of it come from elsewhere."""
+    return "".join(char if char.isprintable() else "?" for char in line)

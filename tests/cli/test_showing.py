@@ -1,0 +1,130 @@
+"""The command line: what became of a verification."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otp_app.channels import explaining
+from otp_app.channels.twilio import errors
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Report, Send, Status, Verification
+from otp_app.core.ledger_json import encode
+from otp_app.core.moving import Freeze, Item
+from otp_app.store import open_store
+from tests.command import run
+from tests.provider import Provider
+from tests.running import RunningServer
+
+URL, PHONE, OTHER = "sqlite:///otp.db", "+14155552671", "+14155552672"
+AT = 1_750_000_000.0
+OLD, NEW, ELSE = (f"VE{n:032x}" for n in (1, 2, 3))
+
+
+def verification(id_: str, *sends: Send, begun: float = AT, **more: Any) -> Verification:
+    return Verification(id_, "login", "k1", 6, Instant(begun, "", 0.0), 300.0, sends=sends, **more)
+
+
+DROPPED = Send("VL1", "whatsapp", AT + 1, "sent", provider_id="SM\x1b[2J1", receipts=(
+    Report("sent", AT + 2), Report("undelivered", AT + 3, 63016),
+))  # fmt: skip
+REFUSED, ARRIVED = Send("VL2", "sms", AT + 4, "refused", reason="throttled"), Send("VL3", "own", AT + 5, "unknown")
+
+
+@pytest.fixture(autouse=True)
+def _store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two numbers, one of which has two verifications."""
+    monkeypatch.setenv("OTP_STORE_URL", URL)
+    ledgers = (
+        Ledger(PHONE, (
+            verification(OLD, status=Status.CANCELED, ended_at=AT - 50, begun=AT - 100),
+            verification(NEW, DROPPED, REFUSED, ARRIVED, attempts=2, tags={"order": "A-1"}),
+        )), Ledger(OTHER, (verification(ELSE),)),
+    )  # fmt: skip
+    with closing(open_store(URL)) as store:
+        store.load([Item(f"n:{n}", encode(ledger), 3600.0) for n, ledger in enumerate(ledgers)])  # type: ignore[attr-defined]
+
+
+def test_a_verification_is_told_in_plain_words(capsys: Any) -> None:
+    """Each message with time, channel, provider's id and receipts, and what an error means; the number is masked."""
+    status, printed, error = run(capsys, "verifications", "show", NEW)
+    assert (status, error) == (0, f"Store: {URL}\n")
+    assert printed.splitlines() == [
+        f"{NEW}: expired, for +1*******671, login",
+        "  2025-06-15T15:06:40Z  begun",
+        "  2025-06-15T15:06:41Z  message by whatsapp, SM?[2J1: undelivered: it will not arrive",
+        "    2025-06-15T15:06:42Z  sent",
+        "    2025-06-15T15:06:43Z  undelivered",
+        f"      Error 63016 (template): {errors.meaning(63016).sentence}",
+        "  2025-06-15T15:06:44Z  message by sms: refused (throttled): the provider did not take it",
+        "  2025-06-15T15:06:45Z  message by own: unknown: the provider gave no clear answer",
+        "  2025-06-15T15:11:40Z  expired",
+        "  Wrong codes: 2, 3 more allowed. Seconds left: 0.",
+        '  Tags: {"order": "A-1"}',
+    ]
+
+
+@pytest.mark.parametrize("number", [PHONE, "+1 (415) 555-2671"])
+def test_a_number_has_all_of_its_verifications(capsys: Any, number: str) -> None:
+    """The newest first, also for programs."""
+    status, printed, _ = run(capsys, "verifications", "show", "--number", number, "--json")
+    assert status == 0
+    assert [json.loads(line)["verification_id"] for line in printed.splitlines()] == [NEW, OLD]
+
+
+def test_programs_read_what_the_api_answers(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, server: Callable[..., RunningServer], fake_twilio: Provider
+) -> None:
+    """The same fields and texts, with nothing but the store's URL in the settings; nothing is made in its folder."""
+    for file in Path().glob("otp*"):
+        file.unlink()
+    running = server()
+    sent = running.post("/send-otp", {"phone_number": "+14155552679"}).json
+    answer = running.call("GET", f"/verifications/{sent['verification_id']}").json
+    code = fake_twilio.code("+14155552679")
+    monkeypatch.setenv("OTP_STORE_URL", running.environment["OTP_STORE_URL"])
+    monkeypatch.chdir(running.folder)
+    before = {each.name for each in Path().iterdir()}
+    shown = json.loads(run(capsys, "verifications", "show", sent["verification_id"], "--json").output)
+    assert shown | {"expires_in": 0} == answer | {"expires_in": 0}
+    assert code not in json.dumps(shown | {"verification_id": "", "version": "", "sends": []})
+    assert {each.name for each in Path().iterdir()} == before
+
+
+def test_every_error_of_twilio_is_explained_without_an_account() -> None:
+    assert {channel.name for channel in explaining()} == {"sms", "whatsapp"}
+
+
+@pytest.mark.parametrize(("arguments", "line"), [
+    ((), "Give the id of a verification, or --number +14155552671\n"),
+    ((NEW, "--number", PHONE), "Give the id of a verification, or --number +14155552671\n"),
+    (("--number", "hello"), "--number: phone_number must be in E.164 form, such as +14155552671\n"),
+])  # fmt: skip
+def test_a_mistake_is_a_line(capsys: Any, arguments: tuple[str, ...], line: str) -> None:
+    assert run(capsys, "verifications", "show", *arguments) == (1, "", line)
+
+
+@pytest.mark.parametrize("arguments", [("VE" + "9" * 32,), ("x\x1b",), ("--number", "+14155552673")])
+def test_what_is_not_stored_is_a_line(capsys: Any, arguments: tuple[str, ...]) -> None:
+    status, printed, error = run(capsys, "verifications", "show", *arguments)
+    assert (status, printed, error.splitlines()[1][:24]) == (1, "", "Nothing is stored of it.")
+
+
+def test_the_name_of_a_store_has_no_secrets(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTP_STORE_URL", "redis://me:hunter2@127.0.0.1:1/0?password=hunter3")
+    status, printed, error = run(capsys, "verifications", "show", NEW)
+    assert (status, printed, error.splitlines()[0]) == (1, "", "Store: redis://127.0.0.1:1/0")
+    assert "hunter" not in error
+
+
+def test_a_store_that_was_moved_is_not_shown(capsys: Any) -> None:
+    with closing(open_store(URL)) as store:
+        store.freeze(Freeze.MOVED)  # type: ignore[attr-defined]
+    status, printed, error = run(capsys, "verifications", "show", NEW)
+    assert (status, printed, error) == (1, "", f"Store: {URL}{os.linesep}{Freeze.MOVED.message}\n")
