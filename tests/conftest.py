@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 
 from otp_app.apis import APIS
-from tests.forking import Forking
+from tests.forking import Forking, shared
 from tests.provider import Provider
 from tests.rabbit import Rabbit, is_here
 from tests.running import RunningServer
@@ -61,11 +61,10 @@ def postgres_server() -> Iterator[Postgres]:
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def forking() -> Iterator[Forking]:
+@pytest.fixture
+def forking() -> Forking:
     """What runs commands that end by themselves."""
-    with closing(Forking()) as forking:
-        yield forking
+    return shared()
 
 
 @contextmanager

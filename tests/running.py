@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from tests.forking import ROOT, ForkedProcess, shared
+
 KEY = base64.b64encode(hashlib.sha256(b"code").digest()).decode()
 #: What servers on a shared store need; those on a file of their own make their own.
 INDEX_KEY = base64.b64encode(hashlib.sha256(b"index").digest()).decode()
@@ -110,7 +111,7 @@ class RunningServer:
         self, folder: Path, provider: str, *, workers: int = 1, store: str = "", patient: bool = False, **settings: str
     ) -> None:
         self.folder, self.port = folder, free_port()
-        self._program = PATIENT if patient else GUNICORN
+        self._patient = patient
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "otp.db"
         self.environment = {
@@ -121,7 +122,7 @@ class RunningServer:
             "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken",
             "TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_API_BASE_URL": provider,
         } | (KEYS if store.startswith(("redis", "postgres")) else {}) | settings  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -134,13 +135,19 @@ class RunningServer:
         """Where everything that it writes to stdout and stderr goes, over all its starts."""
         return self.folder / "server.log"
 
-    def start(self, **popen: Any) -> RunningServer:
-        """Start it and wait until it is healthy. Raises DidNotStartError. `popen`: such as user=65534."""
-        command = [sys.executable, *self._program, "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
+    def start(self, executed: bool = False, **popen: Any) -> RunningServer:
+        """Start it and wait until it is healthy. Raises DidNotStartError. `popen`: such as user=65534.
+
+        It is forked from a process that has loaded the package (see tests/forking.py), unless `executed` or another
+        PYTHONPATH asks for one that begins with nothing, or `popen` says how to make it.
+        """
         with self.log_file.open("ab") as log:
             said = log.tell()
-            self._process = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=log, start_new_session=True, **popen)
+            if executed or popen or self.environment.get("PYTHONPATH") != str(ROOT):
+                self._process = self._executed(log, popen)
+            else:
+                command = "patient" if self._patient else "gunicorn"
+                self._process = shared().start(self.folder, self.environment, command, said=log.fileno())
         end = time.monotonic() + START_TIMEOUT
         while not self.healthy():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -148,6 +155,12 @@ class RunningServer:
                 raise DidNotStartError(self.log()[said:])
             time.sleep(0.02)
         return self
+
+    def _executed(self, log: BinaryIO, popen: dict[str, Any]) -> subprocess.Popen[bytes]:
+        program = PATIENT if self._patient else GUNICORN
+        command = [sys.executable, *program, "-c", str(ROOT / "deploy/gunicorn.conf.py"), "wsgi:app"]
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=log, stderr=log, start_new_session=True, **popen)
 
     def stop(self) -> int:
         """End it, by force where it does not end by itself, with all its workers. Returns the exit status."""

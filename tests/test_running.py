@@ -48,12 +48,13 @@ def test_a_stopped_server_leaves_nothing(server: Callable[..., RunningServer]) -
         os.killpg(running.pid, 0)
 
 
+@pytest.mark.parametrize("executed", [False, True])
 def test_a_server_sees_nothing_of_our_environment(
-    server: Callable[..., RunningServer], monkeypatch: pytest.MonkeyPatch
+    server: Callable[..., RunningServer], monkeypatch: pytest.MonkeyPatch, executed: bool
 ) -> None:
     """Variables and .env files of whoever runs the tests do not change them."""
     monkeypatch.setenv("OTP_LOG_LEVEL", "nonsense")
-    running = server()
+    running = server(start=False).start(executed)
     seen = Path(f"/proc/{running.pid}/environ").read_bytes()
     assert b"OTP_LOG_LEVEL" not in seen
     assert Path(f"/proc/{running.pid}/cwd").resolve() == running.folder.resolve()
