@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -191,6 +192,23 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[Site]:
 
 #: What asks for one of these starts other processes.
 STARTS = {"forking", "server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store"}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fast_tests_start_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What `script/test --fast` runs starts no process but git: a new one is seconds, so its test is to be marked."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.option.markexpr == "not slow":
+            patch.setattr(subprocess.Popen, "_execute_child", _only_git(subprocess.Popen._execute_child))
+        yield
+
+
+def _only_git(execute: Callable[..., None]) -> Callable[..., None]:
+    def checked(popen: Any, args: Any, *others: Any) -> None:
+        assert Path(args[0]).name == "git", "a test that starts a process needs @pytest.mark.slow"
+        execute(popen, args, *others)
+
+    return checked
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

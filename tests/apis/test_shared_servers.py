@@ -10,6 +10,8 @@ from tests.apis.grpc.running import RunningGrpc
 from tests.apis.test_shared_codes import APIS, Site
 from tests.apis.users.conftest import User, serving_users
 
+pytestmark = pytest.mark.slow
+
 OWN = ("grpc", "connect")
 PAIRS = [pair for pair in product((*APIS, *OWN), repeat=2) if set(pair) & set(OWN)]
 

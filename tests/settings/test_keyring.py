@@ -96,6 +96,7 @@ for n in range(30):
 """
 
 
+@pytest.mark.slow
 def test_two_starts_at_once_have_one_file(tmp_path):
     """Both processes read the same keys, each time, and no draft is left."""
     command = [sys.executable, "-c", RACE, str(tmp_path)]

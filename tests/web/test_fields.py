@@ -96,6 +96,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.slow
 def test_the_first_requests_of_a_worker_may_come_at_once():
     """Else msgspec ends the process, with all requests in it, where threads meet a Struct that it does not know."""
     assert subprocess.run([sys.executable, "-c", FIRST_REQUESTS], timeout=60, check=False).returncode == 0

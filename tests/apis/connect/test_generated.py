@@ -14,6 +14,7 @@ FOLDER = PACKAGE / "apis" / "connect"
 PROTOS = sorted(path.name for path in FOLDER.glob("*.proto"))
 
 
+@pytest.mark.slow
 def test_the_generated_code_is_of_these_protos(tmp_path):
     """script/protos was run after the last change of one."""
     plugins = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -18,6 +18,8 @@ from tests.conftest import require
 from tests.serving import Seed, serving
 from tests.web.site import wrong
 
+pytestmark = pytest.mark.slow
+
 TOKEN = re.compile(r"ses_[A-Za-z0-9_-]{43}")
 
 

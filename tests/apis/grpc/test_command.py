@@ -137,6 +137,7 @@ import otp_app.apis.grpc.server
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "loaded"), [(HTTP, "['flask']"), (COMMAND, "['grpc', 'google.protobuf']")], ids=["http", "grpc"]
 )

@@ -352,6 +352,7 @@ def asked(readme, port, **values):
         yield path, call(port, "POST" if body else "GET", path, body or None, headers)
 
 
+@pytest.mark.slow
 def test_it_runs_as_its_readme_says(tmp_path):
     """Its commands start it, and its requests work in their order, with what the screen and the answers say."""
     readme = (EXAMPLE / "README.md").read_text(encoding="utf-8")

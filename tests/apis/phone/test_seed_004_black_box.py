@@ -19,6 +19,8 @@ from tests.apis.phone.words_004 import EXPIRED, NOT_VALID, REQUIRED, USED, VERIF
 from tests.phone_verification import DJANGO
 from tests.running import Answer, call
 
+pytestmark = pytest.mark.slow
+
 REGISTER, VERIFY = "/api/phone/register", "/api/phone/verify"
 SANDBOX_CODE = "123456"
 #: As Django's test client has it: its json type, and its multipart, which it sends where nothing else is asked for.

@@ -81,6 +81,7 @@ def test_a_repeated_request_whose_first_call_died():
 # ---- what settings change
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_original(tmp_path):
     """Its text, its name, its length of codes and its number of tries."""
     chosen = django(TOKEN_LENGTH=8, MAX_FAILED_ATTEMPTS=2, SECURITY_CODE_EXPIRATION_SECONDS=60)
@@ -180,6 +181,7 @@ def test_another_host(path):
         assert (answer.status_code, list(answer.json)) == (400, ["detail"])
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away(tmp_path):
     """503 with `detail`, and when to come back."""
     redis = Redis(tmp_path)
@@ -217,6 +219,7 @@ def test_without_this_api(path):
 # ---- the lines of its page
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_page(tmp_path):
     """Pasted one after the other, they answer as printed."""
     page = (ROOT / "docs/phone-verify.md").read_text(encoding="utf-8")

@@ -226,6 +226,7 @@ VERIFY = """curl -X POST "http://localhost:8000/verify-code" \\
 """
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_readme(tmp_path):
     """With the answers as printed, the whole number among them: OTP_USERS_EXPOSE_PHONE=1."""
     with serving_users(tmp_path, OTP_USERS_EXPOSE_PHONE="1") as users:

@@ -11,6 +11,8 @@ from tests.apis.users.conftest import serving_users
 from tests.apis.users.words_001 import expired, invalid, nothing, said
 from tests.web.site import api_key, wrong
 
+pytestmark = pytest.mark.slow
+
 PATHS = pytest.mark.parametrize("path", ["/send-code", "/verify-code"])
 BODY = {"user_id": "abc", "passcode": "123456"}
 

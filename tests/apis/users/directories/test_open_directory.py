@@ -65,6 +65,7 @@ def test_the_example_of_the_documents(tmp_path, monkeypatch):
     directory.close()
 
 
+@pytest.mark.slow
 def test_a_directory_loads_no_other():
     """psycopg and urllib3 are imported by those who need them."""
     code = (

@@ -125,6 +125,7 @@ def own_server():
         server.stop()
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_stops_and_comes_back(own_server):
     """A call meanwhile fails within 3 s, of 64 all; afterwards everything is as before, without a fault."""
     name = own_server.new_url().rpartition("/")[2]
@@ -159,6 +160,7 @@ def until_found(users):
             assert time.monotonic() < end
 
 
+@pytest.mark.slow
 def test_a_restart_is_not_noticed(own_server):
     """Connections that the server closed meanwhile are not used."""
     name = own_server.new_url().rpartition("/")[2]

@@ -8,9 +8,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conftest import require
 from tests.running import ROOT, RunningServer
 from tests.test_readme import BLOCK
+
+pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "verify-v2.md").read_text(encoding="utf-8")
 BLOCKS = BLOCK.findall(PAGE)

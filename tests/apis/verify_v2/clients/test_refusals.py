@@ -6,6 +6,8 @@ from twilio.base.exceptions import TwilioRestException
 from tests.apis.verify_v2.clients.conftest import SERVICE
 from tests.apis.verify_v2.clients.dropin_check import refused
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "+14155550199"
 
 

@@ -12,6 +12,8 @@ from tests.apis.verify_v2.clients.conftest import ACCOUNT, TOKEN
 from tests.rounds import rounds
 from tests.running import ROOT
 
+pytestmark = pytest.mark.slow
+
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
     "ignored_auth",
