@@ -13,6 +13,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from werkzeug.routing import Rule
 
 from otp_app.apis import APIS
 from tests.forking import Forking, shared
@@ -28,6 +29,11 @@ from tests.web.site import Site
 TOO_SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=TOO_SLOW)
 hypothesis.settings.load_profile("any machine")
+
+
+# A server never makes the address of a view, and to compile what would is a fifth of opening one in a test.
+COMPILE = Rule._compile_builder
+Rule._compile_builder = lambda *how: lambda *values, **named: COMPILE(*how)(*values, **named)
 
 
 def absent(what: str) -> None:
