@@ -40,7 +40,8 @@ def test_a_killed_server_takes_only_its_own_requests_with_it(clients: FleetClien
     victim.kill_all()
     sending.join()
     assert sorted(event.status or 0 for event in answers) == [0, 0, 200, 200, 200, 200]
-    assert nginx.served() == {(server.port, 502 if server is victim else 200): 2 for server in clients.fleet.servers}
+    each = {(server.port, 502 if server is victim else 200): 2 for server in clients.fleet.servers}
+    wait_until(lambda: nginx.served() == each, f"{each} in nginx's log, a line after each answer")
     assert clients.faults() == []
 
 
