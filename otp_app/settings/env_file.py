@@ -16,6 +16,8 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
+from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind
+
 LARGEST = 1_000_000  # bytes
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -99,20 +101,30 @@ def _is_there(path: Path) -> bool:
 
 
 def _content(path: Path) -> str:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make it wait
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise FileFault("the file cannot be read")
-            content = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        raise FileFault("the file cannot be read") from error
+    content, left_behind = _read(path)
+    if left_behind:  # or another file has taken its place in between
+        content, left_behind = _read(path)
+    if left_behind:
+        raise FileFault(LEFT_BEHIND)
     if len(content) > LARGEST:
         raise FileFault(f"the file is longer than {LARGEST} bytes")
     try:
         return content.decode()
     except UnicodeDecodeError:
         raise FileFault("the file cannot be read as text") from None
+
+
+def _read(path: Path) -> tuple[bytes, bool]:
+    """Return what is in a file, and whether it is only there for its mount. Raises FileFault."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make it wait
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise FileFault("the file cannot be read")
+            return file.read(LARGEST + 1), is_left_behind(status)
+    except (OSError, ValueError) as error:
+        raise FileFault("the file cannot be read") from error
 
 
 def _explain(strange: str) -> str:

@@ -1,6 +1,7 @@
 """Files of settings are read strictly: no line is dropped, and none becomes another setting, without a fault."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +119,30 @@ def test_a_file_that_is_no_text_is_a_fault(kind, how, tmp_path):
         startup.load(given, tmp_path)
     (line,) = error.value.faults
     assert line.startswith(("OTP_API_KEYS_FILE: the file ", ".env: the file "))
+
+
+def test_a_file_that_only_its_mount_keeps_is_a_fault(tmp_path):
+    """As in a container after `sed -i` outside: a reload would read the keys of before, and revoke none."""
+    with (file := tmp_path / "keys").open("w+") as mount:
+        file.unlink()
+        with pytest.raises(FileFault, match="restart the container"):
+            read_text(Path(f"/proc/self/fd/{mount.fileno()}"))
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_read_anew(tmp_path, monkeypatch):
+    """What had its name before has none then either."""
+    (file := tmp_path / "keys").write_text("old")
+    (new := tmp_path / "keys.new").write_text("new")
+    opened = os.open
+
+    def open_late(path, *options):
+        handle = opened(path, *options)
+        if new.exists():
+            new.replace(file)
+        return handle
+
+    monkeypatch.setattr(os, "open", open_late)
+    assert read_text(file) == "new"
 
 
 def test_a_file_that_may_not_be_looked_for_is_a_fault(tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from otp_app.apis.users.directories import table
 from otp_app.core.errors import DirectoryUnavailable
+from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind
 
 TIMEOUT = 1.0  # seconds for a lock, and for the whole look-up
 STEPS = 10_000  # of SQLite's machine, between two looks at the clock
@@ -28,7 +29,8 @@ class SqliteDirectory:
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         place, names = table.split(url)
-        self._address, self._timeout = _parse(place), timeout
+        self._path, self._timeout = _parse(place), timeout
+        self._address = f"{self._path.as_uri()}?mode=ro"
         self._look_up = LOOK_UP.format(**names._asdict())
 
     def phone(self, user_id: str) -> str | None:
@@ -52,12 +54,15 @@ class SqliteDirectory:
 
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
         end = time.monotonic() + self._timeout
+        with suppress(OSError):  # SQLite says what is wrong with the file
+            if is_left_behind(self._path.stat()):
+                raise ValueError(LEFT_BEHIND)
         with closing(sqlite3.connect(self._address, timeout=self._timeout, isolation_level=None, uri=True)) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             return db.execute(self._look_up, table.spellings(user_id)).fetchall()
 
 
-def _parse(place: str) -> str:
+def _parse(place: str) -> Path:
     parts = urlsplit(place)
     name = unquote(parts.path).removeprefix("/")
     if not place.startswith("sqlite:///") or not name or "\0" in name or parts.query or parts.fragment:
@@ -65,4 +70,4 @@ def _parse(place: str) -> str:
             "write sqlite:///relative/path.db or, with four slashes, sqlite:////absolute/path.db, then "
             "?table=users&id=user_id&phone=phone_number"
         )
-    return f"{Path(name).absolute().as_uri()}?mode=ro"
+    return Path(name).absolute()

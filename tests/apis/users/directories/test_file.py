@@ -225,6 +225,20 @@ def test_what_is_no_file(tmp_path):
         FileDirectory(f"file:///{tmp_path}/users.csv").phone("ann")
 
 
+def test_a_file_that_only_its_mount_keeps(tmp_path, caplog):
+    """As in a container after a rename outside, which does not reach it: the numbers there are those of before."""
+    (source := tmp_path / "source").write_text(CSV)
+    with source.open() as mount:
+        (path := tmp_path / "users.csv").symlink_to(f"/proc/self/fd/{mount.fileno()}")
+        users = FileDirectory(f"file:///{path}")
+        assert users.phone("ann") == ANN
+        source.unlink()
+        assert users.phone("ann") == ANN
+        with pytest.raises(DirectoryUnavailable, match="restart the container"):
+            FileDirectory(f"file:///{path}").ping()
+    assert "its mount keeps the old file" in caplog.records[0].getMessage()
+
+
 def test_a_file_has_a_greatest_size(write):
     users = write("users.csv", CSV)
     assert FileDirectory(f"file:///{users._path}", max_size=len(CSV)).phone("ann") == ANN

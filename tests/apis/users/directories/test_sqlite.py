@@ -36,6 +36,17 @@ def test_what_a_table_says(path):
     assert found == [ANN, "", "14155552672", *[None] * 5]
 
 
+def test_a_file_that_only_its_mount_keeps(path, tmp_path):
+    """As in a container after a rename outside: the numbers there are those of before."""
+    with path.open() as mount:
+        (name := tmp_path / "mounted.db").symlink_to(f"/proc/self/fd/{mount.fileno()}")
+        users = SqliteDirectory(f"sqlite:///{name}")
+        assert users.phone("ann") == ANN
+        path.unlink()
+        with pytest.raises(DirectoryUnavailable, match="its mount keeps the old file"):
+            users.phone("ann")
+
+
 def test_an_id_matches_composed_and_decomposed(path):
     """Request and database may write one letter in two ways."""
     with closing(sqlite3.connect(path)) as db:
