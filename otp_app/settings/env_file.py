@@ -36,6 +36,9 @@ _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|
 _FURTHER = re.compile(r"\s*(export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=", re.ASCII)
 #: another setting in a value whose quotes are gone already
 _ASSIGNS = re.compile(rf"{_OURS}\s*=", re.ASCII)
+#: a setting at the end of a value of others: systemd joins the line behind a backslash without a line break. Behind
+#: an option it is meant to be there, as `-e OTP_TTL=60` in GUNICORN_CMD_ARGS.
+_JOINED = re.compile(rf"(?<!-e)(?<!-e[ =])(?<!--env[ =])(?P<name>{_OURS})=(?=\S*\Z)", re.ASCII)
 
 
 class FileFault(ValueError):
@@ -81,8 +84,9 @@ def holds_another(value: str) -> bool:
 
 
 def further_names(value: str) -> list[str]:
-    """Return the names that the further lines of a value of the environment begin with and assign to."""
-    return [found["name"] for line in value.splitlines()[1:] if (found := _FURTHER.match(line))]
+    """Return the names that a value of the environment assigns to on its further lines, or joined to its end."""
+    found = [*map(_FURTHER.match, value.splitlines()[1:]), *_JOINED.finditer(value)]
+    return [match["name"] for match in found if match]
 
 
 def _is_open(written: str) -> bool:

@@ -82,7 +82,7 @@ class Reader:
         for implied in self._implied:
             more, wrong = implied(texts)
             texts, faults = more | texts, faults | wrong
-        return texts, faults | self._lost(environ, lines)
+        return texts, self._lost(environ, lines) | faults
 
     def sets_something(self, folder: Path | None = None) -> bool:
         """Return whether there is a `.env` with a setting in it."""
@@ -99,7 +99,7 @@ class Reader:
 
     def _lost(self, environ: Mapping[str, str], lines: Mapping[str, str]) -> dict[str, str]:
         """Return a fault for each variable of others that holds a line with a setting, unless that is set elsewhere."""
-        others = ((name, text) for name, text in environ.items() if "\n" in text and name.isidentifier())
+        others = ((name, text) for name, text in environ.items() if name.isidentifier())
         found = {name: set(further_names(text)) & self._known - {*environ, *lines} for name, text in others}
         return {name: f"it holds {', '.join(sorted(lost))}: {TO_SEPARATE}" for name, lost in found.items() if lost}
 

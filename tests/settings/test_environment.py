@@ -85,3 +85,12 @@ def test_a_setting_within_a_variable_of_others_is_a_fault(tmp_path):
     assert fault == ("CERT", "it holds OTP_DESK_NUMBER: " + TO_SEPARATE)
     assert reader.texts(lost | {"OTP_DESK_NUMBER": "2"}, tmp_path)[1] == {}  # a copy of what is set is nobody's loss
     assert reader.texts({"BASH_FUNC_f%%": "() {\nOTP_DESK_NUMBER=2\n}", "A": "-e OTP_SHOP_KEY=1"}, tmp_path)[1] == {}
+
+
+@pytest.mark.parametrize("value", ["/etc/sslOTP_DESK_NUMBER=2", "-a -b OTP_DESK_NUMBER=2", "OTP_DESK_NUMBER=2"])
+def test_a_setting_that_was_joined_to_a_variable_of_others_is_a_fault(value, tmp_path):
+    """By a backslash at the end of its line, which systemd takes away together with the line break."""
+    reader = Reader((Shop, Desk))
+    assert reader.texts({"CERT": value}, tmp_path)[1] == {"CERT": "it holds OTP_DESK_NUMBER: " + TO_SEPARATE}
+    assert reader.texts({"CERT": f"{value} and more"}, tmp_path)[1] == {}  # words about it, or a command
+    assert reader.texts({"ARGS": "--env=OTP_DESK_NUMBER=2"}, tmp_path)[1] == {}
