@@ -12,11 +12,13 @@ from itertools import combinations, pairwise
 
 #: 32 random bytes have some 30 different ones, hexadecimal digits as text 16
 LEAST_DIFFERENT = 10
+#: a token that docs/verify-v2.md had as an example, together with the line of settings for it
+PUBLISHED = "49675363c271fcef777bdc02b7d5620a"
 #: SHA-256 of what people write where a secret is to be made: nothing, as of a variable without a value, and the words
 #: of documents, also with the line break that `echo` adds
 DIGESTS_OF_NONE = {
     hashlib.sha256(f"{text}{end}".encode()).hexdigest()
-    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password")
+    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password", PUBLISHED)
     for end in ("", "\n")
 }
 #: placeholders that documents use for a secret

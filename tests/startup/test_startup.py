@@ -185,6 +185,11 @@ REFUSALS = {
     "the digest of a document's secret": (
         {"OTP_VERIFY_ACCOUNTS": f"AC{'0' * 32}:{digest('your-secret')}"}, "OTP_VERIFY_ACCOUNTS", "a placeholder",
     ),
+    "an account of a document": (
+        {"OTP_VERIFY_ACCOUNTS": "AC2938b0a036b288236a2212c30f6a0495:"
+                                "7840afe63714600710075eda102790432689e8df1719d750327732dff347500a"},
+        "OTP_VERIFY_ACCOUNTS", "a placeholder",
+    ),
     "a token of a document": (SMS | {"TWILIO_AUTH_TOKEN": "your_auth_token"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "a token that nothing was put in": (SMS | {"TWILIO_AUTH_TOKEN": "${TOKEN}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "half of Twilio, and no channel": ({"TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32},
