@@ -24,6 +24,9 @@ class HttpLog(Logger):  # type: ignore[misc]
             handler.setFormatter(JsonLines())
 
     def debug(self, msg: str, *_: Any, **kwargs: Any) -> None:
-        """Write what gunicorn says at DEBUG without its arguments: those are parts of requests."""
-        if words := msg.replace("%s", "").strip(" .:"):
+        """Write what gunicorn says at DEBUG without its arguments: those are parts of requests.
+
+        Further lines are its whole configuration, with what -e NAME=VALUE sets.
+        """
+        if words := msg.partition("\n")[0].replace("%s", "").strip(" .:"):
             super().debug(words, **kwargs)

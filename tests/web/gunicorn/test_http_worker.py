@@ -108,3 +108,12 @@ def test_the_master_waits_for_no_reader_of_its_log() -> None:
         assert isinstance(handler.formatter, JsonLines)
     finally:
         messages.error_log.handlers.clear()
+
+
+def test_the_configuration_of_gunicorn_is_not_logged() -> None:
+    """At DEBUG it would be, and the option -e NAME=VALUE in it may set a secret."""
+    written: list[str] = []
+    messages: Any = HttpLog.__new__(HttpLog)
+    messages.error_log = SimpleNamespace(debug=lambda text, **_: written.append(text))
+    messages.debug("Current configuration:\n  raw_env: ['OTP_INDEX_KEY=s3cret']")
+    assert written == ["Current configuration"]
