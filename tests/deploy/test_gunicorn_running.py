@@ -148,6 +148,16 @@ def test_bad_settings_do_not_end_a_server_that_runs(server: Start) -> None:
     assert running.post("/send-otp", {"phone_number": "+919812345678"}).json["expires_in"] == 120
 
 
+def test_a_worker_leaves_the_signals_of_a_reload_to_the_master(server: Start) -> None:
+    """`pkill -HUP gunicorn` and `systemctl kill -s HUP` send them to every process, and no request ends by them."""
+    running = server()
+    (worker,) = running.worker_pids()
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        os.kill(worker, number)
+    assert running.healthy()
+    assert running.worker_pids() == [worker]
+
+
 @pytest.mark.parametrize("line", ["HOST=192.0.2.7", "PORT={taken}"])
 def test_a_reload_does_not_move_a_server_that_runs(server: Start, line: str) -> None:
     """gunicorn closes its sockets before it opens others, and ends where it cannot: another address takes a restart."""

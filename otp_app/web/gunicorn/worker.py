@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import selectors
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -198,6 +199,15 @@ class HttpWorker(AnsweringWorker):
         if now >= self._warn_again:
             self._warn_again = now + WARN_EVERY
             log.warning("no new connections for a moment: %s", error.strerror)
+
+    def init_signals(self) -> None:
+        """Leave the signals of a reload to the master, as where `pkill -HUP gunicorn` sends them to every process.
+
+        gunicorn's own workers end by them at once, with all their requests.
+        """
+        super().init_signals()
+        for own in (signal.SIGHUP, signal.SIGUSR2):
+            signal.signal(own, signal.SIG_IGN)
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
