@@ -51,17 +51,21 @@ def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
         "at": _time(send.at),
         "delivery": send.receipts[-1].status if send.receipts else send.state,
         "reason": send.reason or None,
+        **_error(send, send.error, channels),
         "provider_id": send.provider_id or None,
         "receipts": [_receipt(send, report, channels) for report in send.receipts],
     }
 
 
 def _receipt(send: Send, report: Report, channels: Iterable[Channel]) -> dict[str, object]:
-    meaning = explain(channels, send.channel, report.code)
+    return {"status": report.status, "at": _time(report.at), **_error(send, report.code, channels)}
+
+
+def _error(send: Send, number: int, channels: Iterable[Channel]) -> dict[str, object]:
+    """Return the provider's number of an error, 0 for none, and what it means."""
+    meaning = explain(channels, send.channel, number)
     return {
-        "status": report.status,
-        "at": _time(report.at),
-        "error_code": report.code or None,
+        "error_code": number or None,
         "error_class": meaning.error_class if meaning else None,
         "explanation": meaning.sentence if meaning else None,
     }

@@ -103,11 +103,16 @@ def _message(send: dict[str, Any]) -> Iterator[str]:
     means = f": {WORDS[state]}" if state in WORDS else ""
     provider_id = f", {send['provider_id']}" if send["provider_id"] else ""
     yield f"  {send['at']}  message by {send['channel']}{provider_id}: {state}{reason}{means}"
+    yield from _error(send)
     for receipt in send["receipts"]:
         yield f"    {receipt['at']}  {receipt['status']}"
-        if receipt["error_code"]:
-            sentence = receipt["explanation"] or "the channel does not explain this number"
-            yield f"      Error {receipt['error_code']} ({receipt['error_class'] or 'unknown'}): {sentence}"
+        yield from _error(receipt)
+
+
+def _error(shown: dict[str, Any]) -> Iterator[str]:
+    if number := shown["error_code"]:
+        sentence = shown["explanation"] or "the channel does not explain this number"
+        yield f"      Error {number} ({shown['error_class'] or 'unknown'}): {sentence}"
 
 
 def _printable(line: str) -> str:

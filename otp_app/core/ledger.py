@@ -56,6 +56,7 @@ class Send(Record, frozen=True):
     generation: int = 0  # of the code in it
     provider_id: str = ""
     reason: str = ""
+    error: int = 0  # the provider's number, where it answered with one
     receipts: tuple[Report, ...] = ()  # each a step forward
     route: tuple[str, ...] = ()  # channels that may follow it, in their order; what they need is kept beside it only
     locale: str = ""  # as it was asked for

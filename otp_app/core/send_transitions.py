@@ -109,7 +109,8 @@ def settle(
     verification, send = found
     reason = (delivery.reason or Reason.FAILED) if delivery.outcome == Outcome.REFUSED else None
     provider_id = delivery.provider_id[:LONGEST_PROVIDER_ID] or send.provider_id  # a receipt may have told it
-    settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "")
+    error = delivery.provider_code or 0
+    settled = replace(send, state=delivery.outcome, provider_id=provider_id, reason=reason or "", error=error)
     verification = verification.with_send(settled) if reason else verification.with_message_out(settled)
     ledger = ledger.with_verification(verification)
     if reason in ABOUT_THE_NUMBER:

@@ -34,7 +34,8 @@ def verification(id_: str, *sends: Send, begun: float = AT, **more: Any) -> Veri
 DROPPED = Send("VL1", "whatsapp", AT + 1, "sent", provider_id="SM\x1b[2J1", receipts=(
     Report("sent", AT + 2), Report("undelivered", AT + 3, 63016),
 ))  # fmt: skip
-REFUSED, ARRIVED = Send("VL2", "sms", AT + 4, "refused", reason="throttled"), Send("VL3", "own", AT + 5, "unknown")
+REFUSED = Send("VL2", "sms", AT + 4, "refused", reason="throttled", error=20429)
+ARRIVED = Send("VL3", "own", AT + 5, "unknown")
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,7 @@ def test_a_verification_is_told_in_plain_words(capsys: Any) -> None:
         "    2025-06-15T15:06:43Z  undelivered",
         f"      Error 63016 (template): {errors.meaning(63016).sentence}",
         "  2025-06-15T15:06:44Z  message by sms: refused (throttled): the provider did not take it",
+        f"      Error 20429 (rate): {errors.meaning(20429).sentence}",
         "  2025-06-15T15:06:45Z  message by own: unknown: the provider gave no clear answer",
         "  2025-06-15T15:11:40Z  expired",
         "  Wrong codes: 2, 3 more allowed. Seconds left: 0.",

@@ -14,6 +14,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.web.openapi import resolve
 from tests.apis.callbacks.conftest import ACCOUNT, Reached
 from tests.twilio import webhooks
+from tests.twilio.twilio_model import ERRORS
 from tests.web.site import api_key
 
 ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
@@ -40,6 +41,24 @@ def test_each_error_is_explained_in_the_timeline(reached: Reached, code: int, ca
         "Undelivered", code, meaning.error_class,
     )  # fmt: skip
     assert message.api["to"][-10:] not in str(line.fields)
+
+
+#: what refuses a message: not of Verify, not asked again by itself (429), and without a pause of the channel (401)
+AT_ONCE = [int(code) for code, known in ERRORS.items()
+           if known["when"] != "delivery" and known["http"] in (400, 403, 404, 405) and not code.startswith("60")]
+
+
+@pytest.mark.parametrize("code", AT_ONCE)
+def test_each_refusal_is_explained_in_the_timeline(reached: Reached, code: int) -> None:
+    """Where Twilio refuses WhatsApp's message at once, the timeline of the SMS in its place says why."""
+    reached.twilio.fail(code, operation="CreateMessage")
+    verification_id = reached.site.send().json["verification_id"]
+    refused, sent = reached.site.call("GET", f"/verifications/{verification_id}").json["sends"]
+    meaning = errors.meaning(code)
+    assert (refused["delivery"], refused["error_code"], refused["error_class"], refused["explanation"]) == (
+        "refused", code, meaning.error_class, meaning.sentence,
+    )  # fmt: skip
+    assert (sent["channel"], sent["error_code"], sent["explanation"]) == ("sms", None, None)
 
 
 def test_read_and_delivered_are_told_apart(reached: Reached) -> None:

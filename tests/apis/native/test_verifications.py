@@ -25,6 +25,7 @@ def test_everything_but_code_and_number_is_reported(site):
     assert message.pop("id") == site.channel.messages[0].send_id
     assert message == {
         "channel": "sms", "at": "2025-06-15T15:06:40Z", "delivery": "sent", "reason": None, "provider_id": "SM1",
+        "error_code": None, "error_class": None, "explanation": None,
         "receipts": [],
     }  # fmt: skip
     assert len(body.pop("version")) == 16
