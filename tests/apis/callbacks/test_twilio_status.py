@@ -211,7 +211,7 @@ def test_without_a_token_nothing_is_signed(open_site: Any) -> None:
 
 def test_a_message_that_whatsapp_drops_is_shown_and_logged(server: Any, fake_twilio: Any) -> None:
     """Twilio takes it, and says a moment later that there is no template."""
-    running = server(start=False, OTP_CHANNELS="whatsapp,sms", TWILIO_WHATSAPP_NUMBER="+14155238886")
+    running = server(start=False, OTP_CHANNELS="whatsapp", TWILIO_WHATSAPP_NUMBER="+14155238886")
     running.environment["OTP_PUBLIC_URL"] = running.url
     running.start()
     fake_twilio.script("whatsapp:+14155552671", "sent", "undelivered:63016")
