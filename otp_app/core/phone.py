@@ -100,6 +100,11 @@ def spelling(text: str) -> str:
     return _e164(_read(text))
 
 
+def is_e164(text: str) -> bool:
+    """Whether a text has the form of E.164; there may be no such number, and its one spelling may be another."""
+    return _E164.fullmatch(text) is not None
+
+
 def is_number(text: str) -> bool:
     """Whether a text is written as a number in international form; whether there is such a number is not checked."""
     return bool(_E164.fullmatch(text) or _E164.fullmatch(_ungrouped(text)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
-from otp_app.core.phone import spelling
+from otp_app.core.phone import is_e164, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.results import DEFAULT_PURPOSE
 
@@ -21,9 +22,18 @@ class Selector:
     purpose: str | None  # None: that of the id, or else login
 
     @classmethod
-    def of(cls, verification_id: str | None, phone_number: str | None, purpose: str | None) -> Selector:
-        """Return the selector of what a caller has given. Raises InvalidPhone."""
-        return cls(verification_id, spelling(phone_number) if phone_number is not None else None, purpose)
+    def of(
+        cls, verification_id: str | None, phone_number: str | None, purpose: str | None, *,
+        has_ledger: Callable[[str], bool],
+    ) -> Selector:
+        """Return the selector of what a caller has given. Raises InvalidPhone.
+
+        `has_ledger` says whether a number is known to have one. Only a number in its one spelling has, so such a one is
+        not parsed, which would be a tenth of a check.
+        """
+        if phone_number is not None and not (is_e164(phone_number) and has_ledger(phone_number)):
+            phone_number = spelling(phone_number)
+        return cls(verification_id, phone_number, purpose)
 
     def key(self, ids: LedgerIds) -> str | None:
         """Return the store's key of its ledger; None where neither id nor number was given."""

@@ -69,10 +69,10 @@ class VerificationService:
         """`reminders`: where messages that do not arrive are followed by another channel, which `handlers` do."""
         self._policy, self._texts = policy, texts
         self._keys, self._ids = keys, ids
-        self._clock, self._countries = clock, countries
+        self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
         self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
-        self._test_numbers = dict(test_numbers or {})
         self._ledgers = Ledgers(store, clock, policy)
+        self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
         self.receive = receiver.receive
@@ -151,7 +151,7 @@ class VerificationService:
         What cannot be a code or an id gets the verdict of nothing found, and spends nothing. Raises InvalidPhone,
         UnknownKey (no attempt spent), Unchecked, Busy, StoreUnavailable.
         """
-        selector = Selector.of(verification_id, phone_number, purpose)
+        selector = self._select(verification_id, phone_number, purpose)
         key, code = selector.key(self._ids), as_typed(attempt)
         if key is None or not code:
             return Verdict()
@@ -172,7 +172,7 @@ class VerificationService:
 
         Raises VerificationNotFound, NotPending, InvalidPhone, Busy, StoreUnavailable.
         """
-        view = self._end(Selector.of(verification_id, phone_number, purpose), check_transitions.cancel)
+        view = self._end(self._select(verification_id, phone_number, purpose), check_transitions.cancel)
         self._providers.end_of(view)
         self._notify(Canceled(view.verification.id, view.to, view.verification.purpose))
         return view
@@ -181,7 +181,7 @@ class VerificationService:
         self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
     ) -> VerificationView:
         """Approve a pending verification because its caller says so. Raises what cancel does."""
-        view = self._end(Selector.of(verification_id, phone_number, purpose), check_transitions.approve)
+        view = self._end(self._select(verification_id, phone_number, purpose), check_transitions.approve)
         ended = view.verification
         self._providers.end_of(view)
         self._notify(Checked(ended.id, view.to, ended.purpose, view.status))
@@ -195,7 +195,7 @@ class VerificationService:
 
         It is remembered for an hour after it ended. Raises VerificationNotFound, InvalidPhone.
         """
-        selector = Selector.of(verification_id, phone_number, purpose)
+        selector = self._select(verification_id, phone_number, purpose)
         key, now = selector.key(self._ids), self._clock()
         ledger = self._ledgers.find(key) if key else None
         verification = selector.find(ledger, now, self._policy)

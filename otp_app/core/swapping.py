@@ -111,6 +111,10 @@ class Ledgers:
         found = _read(self._store.get(key))
         return corrected(found, self._clock()) if found else None
 
+    def has_seen(self, key: str) -> bool:
+        """Whether this process remembers that it changed the ledger under a key, which may have ended since."""
+        return key in self._recent
+
     def change(self, key: str, transition: Transition[Answer]) -> Answer:
         """Apply a transition in one atomic step and return its answer.
 

@@ -25,6 +25,20 @@ def test_the_right_code_is_accepted_once(world: World) -> None:
     assert not world.service().check(code, phone_number=PHONE).approved
 
 
+def test_the_number_of_a_code_is_not_parsed_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = world.service()
+    service.send(PHONE, SendRequest())
+    monkeypatch.setattr("otp_app.core.selector.spelling", lambda _: pytest.fail("it was parsed"))
+    assert service.check(world.code(), phone_number=PHONE).approved
+
+
+@pytest.mark.parametrize("given", ["+541123456789", "+54 9 11 2345-6789"])
+def test_a_code_is_checked_by_any_spelling_of_its_number(world: World, given: str) -> None:
+    service = world.service()
+    service.send("+5491123456789", SendRequest())
+    assert service.check(world.code(), phone_number=given).approved
+
+
 def test_a_code_is_checked_by_its_id(world: World) -> None:
     sending = world.send()
     assert world.service().check(world.code(), verification_id=sending.verification_id).approved
