@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind
+from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind, is_renamed
 
 LARGEST = 1_000_000  # bytes
 
@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[bytes, bool]:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise FileFault("the file cannot be read")
-            return file.read(LARGEST + 1), is_left_behind(status)
+            return file.read(LARGEST + 1), is_left_behind(status) or is_renamed(path)
     except (OSError, ValueError) as error:
         raise FileFault("the file cannot be read") from error
 

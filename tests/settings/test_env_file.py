@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from otp_app import startup
+from otp_app.settings import mounts
 from otp_app.settings.env_file import LARGEST, FileFault, read_lines, read_text
 
 
@@ -127,6 +128,19 @@ def test_a_file_that_only_its_mount_keeps_is_a_fault(tmp_path):
         file.unlink()
         with pytest.raises(FileFault, match="restart the container"):
             read_text(Path(f"/proc/self/fd/{mount.fileno()}"))
+
+
+def test_a_mounted_file_that_is_renamed_outside_is_a_fault(tmp_path, monkeypatch):
+    """As Emacs and `sed -i.bak` do: the old file is the backup, and still what the mount shows."""
+    (file := tmp_path / "keys of all").write_text("old")
+    monkeypatch.setattr(mounts, "MOUNTS", listed := tmp_path / "mountinfo")
+    at = str(file).replace(" ", "\\040")
+    line = f"65 44 254:0 /secrets/keys{{}} {at} rw - ext4 /dev/vda rw\n66 44 254:0 / /run rw - tmpfs tmpfs rw\n"
+    listed.write_text(line.format(""))
+    assert [read_text(file), read_text(file)] == ["old", "old"]
+    listed.write_text(line.format("~"))
+    with pytest.raises(FileFault, match="its mount keeps the old file"):
+        read_text(file)
 
 
 def test_a_file_that_is_replaced_while_it_is_opened_is_read_anew(tmp_path, monkeypatch):

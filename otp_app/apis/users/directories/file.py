@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from otp_app.apis.users.directories.formats import FORMATS, Users
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind
+from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind, is_renamed
 
 MAX_SIZE = 50 * 1024 * 1024  # bytes
 WRITE = (
@@ -78,7 +78,7 @@ class FileDirectory:
     def _content(self, state: os.stat_result) -> bytes:
         if not stat.S_ISREG(state.st_mode):
             raise ValueError("it is no file")
-        if is_left_behind(state):
+        if is_left_behind(state) or is_renamed(self._path):
             raise ValueError(LEFT_BEHIND)
         with self._path.open("rb") as file:
             content = file.read(self._max_size + 1)
