@@ -97,8 +97,12 @@ def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engin
 
     def connect() -> sqlite3.Connection:
         db = sqlite3.connect(address, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True)
-        if is_ours:
-            db.executescript(OWN)
+        try:
+            if is_ours:
+                db.executescript(OWN)
+        except BaseException:  # no database, or a locked one
+            db.close()
+            raise
         return db
 
     found = create_engine(

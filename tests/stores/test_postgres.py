@@ -34,6 +34,7 @@ store = open_store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 print(store.add("c", 1, 3600))
+store.close()
 """
 
 
@@ -317,6 +318,7 @@ for _ in range(3):
     children.append(pid)
 assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
 print(store.add("c", 1, 3600))
+store.close()
 """
 
 
