@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from otp_app.apis.users.directories import table
 from otp_app.core.errors import DirectoryUnavailable
-from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind
+from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind, is_renamed
 
 TIMEOUT = 1.0  # seconds for a lock, and for the whole look-up
 STEPS = 10_000  # of SQLite's machine, between two looks at the clock
@@ -55,7 +55,7 @@ class SqliteDirectory:
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
         end = time.monotonic() + self._timeout
         with suppress(OSError):  # SQLite says what is wrong with the file
-            if is_left_behind(self._path.stat()):
+            if is_left_behind(self._path.stat()) or is_renamed(self._path):
                 raise ValueError(LEFT_BEHIND)
         with closing(sqlite3.connect(self._address, timeout=self._timeout, isolation_level=None, uri=True)) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)

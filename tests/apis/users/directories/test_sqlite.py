@@ -8,6 +8,7 @@ import pytest
 
 from otp_app.apis.users.directories.sqlite import SqliteDirectory
 from otp_app.core.errors import DirectoryUnavailable
+from otp_app.settings import mounts
 
 ANN, BOB = "+14155552671", "+14155552672"
 SLOW = """
@@ -45,6 +46,17 @@ def test_a_file_that_only_its_mount_keeps(path, tmp_path):
         path.unlink()
         with pytest.raises(DirectoryUnavailable, match="its mount keeps the old file"):
             users.phone("ann")
+
+
+def test_a_mounted_file_that_is_renamed_outside(path, tmp_path, monkeypatch):
+    """The mount goes on to show it, under whatever name it is kept."""
+    monkeypatch.setattr(mounts, "MOUNTS", listed := tmp_path / "mountinfo")
+    listed.write_text(f"65 44 254:0 /lists/users.db {path} rw - ext4 /dev/vda rw\n")
+    users = SqliteDirectory(f"sqlite:///{path}")
+    assert users.phone("ann") == ANN
+    listed.write_text(listed.read_text().replace("users.db ", "users.old ", 1))
+    with pytest.raises(DirectoryUnavailable, match="its mount keeps the old file"):
+        users.phone("ann")
 
 
 def test_an_id_matches_composed_and_decomposed(path):
