@@ -2,7 +2,9 @@
 
 Numbers and meanings are those of https://www.twilio.com/docs/api/errors (21265, 21266 and 21635 are new since 10 July
 2024, 63049 since 1 April 2025). Only 63041, 63042 and 63051 are taken from second hand: they stand for what WhatsApp
-itself calls 132015 (template paused), 132016 (template disabled) and 131031 (account locked). A sentence is for the operator, says what helps, and has no number of a recipient.
+itself calls 132015 (template paused), 132016 (template disabled) and 131031 (account locked).
+
+A sentence is for the operator, says what helps, and has no number of a recipient.
 """
 
 from __future__ import annotations
