@@ -62,7 +62,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 def postgres_server() -> Iterator[Postgres]:
     """A PostgreSQL that tests share: each takes a database of its own with `new_url()`."""
     with postgres_folder() as folder:
-        server = Postgres(folder, require_postgres(), fsync="off")  # nobody kills it
+        server = Postgres(folder, require_postgres())
         server.start()
         yield server
         server.stop()
