@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,16 +23,20 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): tree for path, tree in TREES.items()}
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+@functools.cache
+def imports(tree: ast.AST) -> tuple[str, ...]:
     """Every module that is imported, late and for types only as well. `from package import module` is that module."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"line {node.lineno}: an import with dots is not looked at here"
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else str(node.module)
+    return tuple(name for node in ast.walk(tree) for name in _imported(node))
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert not node.level, f"line {node.lineno}: an import with dots is not looked at here"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in MODULES else str(node.module)
 
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
