@@ -156,6 +156,7 @@ def test_nothing_follows_once_somebody_has_acted(
 def test_nothing_follows_where_no_other_channel_helps(falling: Falling, status: str, code: int) -> None:
     falling.world.send()
     falling.report(status, code)
+    assert code or falling.jobs.next_in() == AFTER  # no job for what is no failure
     falling.work()
     assert channels(falling) == ["whatsapp"]
 

@@ -15,14 +15,19 @@ from tests.running import free_port, wait_until
 from tests.twilio.fake_twilio import FakeTwilio
 from tests.web.site import Site
 
+ANN, BEN = "+919876543210", "+919876543211"
+
 
 @pytest.fixture(scope="module")
 def falling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
     """One for all tests of a module. The stand-in reports by itself, at once."""
     port = free_port()
-    url, store = f"http://127.0.0.1:{port}", f"sqlite:///{tmp_path_factory.mktemp('store')}/otp.db"
+    folder = tmp_path_factory.mktemp("store")
+    (folder / "users.csv").write_text(f"user_id,phone_number\nann,{ANN}\n", encoding="utf-8")
+    url, store = f"http://127.0.0.1:{port}", f"sqlite:///{folder}/otp.db"
+    apis = {"otp_apis": ("native", "users", "phone"), "otp_directory_url": f"file://{folder}/users.csv"}
     with FakeTwilio() as twilio:
-        given = ACCOUNT | {"twilio_api_base_url": twilio.url, "otp_public_url": url, "otp_store_url": store}
+        given = ACCOUNT | {"twilio_api_base_url": twilio.url, "otp_public_url": url, "otp_store_url": store} | apis
         with closing(Site(**given)) as site:
             server = make_server("127.0.0.1", port, site.app, threaded=True)
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -81,3 +86,17 @@ def test_a_resend_says_which_channel_it_used(falling: Reached) -> None:
     falling.site.clock.advance(61)
     answer = falling.site.post("/resend-otp", {"verification_id": sent["verification_id"]}).json
     assert (sent["channel"], answer["channel"]) == ("whatsapp", "sms")
+
+
+@pytest.mark.parametrize(("path", "body", "number", "words"), [
+    ("/send-code", {"user_id": "ann"}, ANN, "Your verification code is: "),
+    ("/api/phone/register", {"phone_number": BEN}, BEN, "Your OTP is: "),
+])  # fmt: skip
+def test_messages_of_other_apis_are_followed_in_their_own_words(
+    falling: Reached, path: str, body: dict[str, str], number: str, words: str
+) -> None:
+    falling.twilio.script(f"whatsapp:{number}", "sent", "undelivered:63024")
+    assert falling.site.post(path, body).status_code == 200
+    wait_until(lambda: len(messages(falling, number)) == 2, "the SMS", 10)
+    (text,) = (message.text for message in falling.twilio.messages if message.api["to"] == number)
+    assert text.startswith(words)
