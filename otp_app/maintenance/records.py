@@ -79,7 +79,7 @@ def listing(store: Movable, now: Instant) -> Listing:
 
 def find(store: Movable, is_wanted: Callable[[Ledger, Verification], bool]) -> list[tuple[Ledger, Verification]]:
     """Return the verifications that are wanted, each with its ledger, the newest first. Raises StoreUnavailable."""
-    ledgers = (ledger for _, _, ledger in _records(store.scan()) if ledger)
+    ledgers = (ledger for _, _, ledger in _records(_entries(store)) if ledger)
     found = {v.id: (ledger, v) for ledger in ledgers for v in ledger.verifications if is_wanted(ledger, v)}
     return sorted(found.values(), key=lambda pair: -pair[1].begun.wall)
 

@@ -103,6 +103,15 @@ def test_every_error_of_twilio_is_explained_without_an_account() -> None:
     assert {channel.name for channel in explaining()} == {"sms", "whatsapp"}
 
 
+@pytest.mark.parametrize("command", [("show", NEW), ("show", "--number", PHONE), ()])
+def test_a_command_that_looks_makes_nothing(capsys: Any, command: tuple[str, ...]) -> None:
+    """A file that it made would be its caller's, and the server's user could not write it."""
+    for file in {*Path().glob("otp*")} - {Path("otp.db")}:
+        file.unlink()
+    assert run(capsys, "verifications", *command).status == 0
+    assert [*Path().glob("otp*")] == [Path("otp.db")]
+
+
 @pytest.mark.parametrize(("arguments", "line"), [
     ((), "Give the id of a verification, or --number +14155552671\n"),
     ((NEW, "--number", PHONE), "Give the id of a verification, or --number +14155552671\n"),
