@@ -13,7 +13,7 @@ from loop import Loop
 
 Answer = tuple[int, bytes]  # status and body
 Turn = Generator[bytes, Answer, str]  # yields requests, is sent their answers, returns what was wrong ("": nothing)
-Clocks = Callable[[], tuple[float, float]]  # CPU seconds so far: of the server, of the whole machine
+Clocks = Callable[[], tuple[float, float, float]]  # so far: CPU seconds of the server, of the machine; its switches
 
 WARM = 1.0  # seconds of load before anything is counted
 OVERDUE = 30.0  # seconds that the last answers may take
@@ -27,6 +27,7 @@ class Figures:
     p50: float  # milliseconds
     p99: float
     server_cpu: float  # microseconds of CPU that the server spent on a turn
+    switches: float  # how often a thread of the server gave up its CPU by itself, for a turn
     load_cpu: float  # share of one CPU that the load and the stand-in took
     other_cpu: float  # CPUs that everything else on the machine took
     turns: int  # all of them, warm-up and the last ones in flight included
@@ -97,11 +98,13 @@ class Load:
 
     def _figures(self) -> Figures:
         wall = self._end - self._begin
-        server, machine, load = (after - before for before, after in zip(self._before, self._after, strict=True))
+        spent = (after - before for before, after in zip(self._before, self._after, strict=True))
+        server, machine, switches, load = spent
+        others = max(0.0, (machine - server - load) / wall)
         ranked = sorted(self._latencies)
         count = len(ranked)
         return Figures(count / wall, 1e3 * ranked[count // 2], 1e3 * ranked[count * 99 // 100], 1e6 * server / count,
-                       load / wall, max(0.0, (machine - server - load) / wall), self._turns, dict(self._problems))
+                       switches / count, load / wall, others, self._turns, dict(self._problems))
 
 
 class Connection:

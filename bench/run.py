@@ -31,6 +31,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="bare Flask and ours in turn; medians are shown")
     parser.add_argument("--json", type=Path, help="write every figure of every round there")
     parser.add_argument("--synchronous", choices=["FULL", "NORMAL"], default="FULL", help="of SQLite")
+    parser.add_argument("--against", type=server, action="append", default=[], metavar="NAME=COMMAND",
+                        help="measure this server too, in turn with the others; {port} in COMMAND is its port")
     parser.add_argument("--store", help="OTP_STORE_URL to measure with: an empty store")
     parser.add_argument("--scale", action="store_true", help="S7 too: a thousand and a million live numbers, slow")
     return parser.parse_args()
@@ -42,6 +44,14 @@ def scenarios(text: str) -> set[str]:
     if not chosen:
         raise argparse.ArgumentTypeError(f"choose from {', '.join(SCENARIOS)}")
     return chosen
+
+
+def server(text: str) -> tuple[str, str]:
+    """Return name and command of a server that is given as NAME=COMMAND."""
+    name, equals, command = text.partition("=")
+    if not (name and equals and command) or name in ("bare", "ours"):
+        raise argparse.ArgumentTypeError("write NAME=COMMAND, with a name other than bare and ours")
+    return name, command
 
 
 def headline(bench: Bench) -> str:
@@ -76,7 +86,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="otp-bench-") as name:
         bench = Bench(chosen, Path(name))
         rounds = [bench.round() for _ in range(chosen.rounds)]
-        print(headline(bench), table(rounds), *notes(bench), sep="\n\n")
+        tables = [table(rounds, other) for other in ("bare", *bench.commands)]
+        print(headline(bench), *tables, *notes(bench), sep="\n\n")
     if chosen.json:
         chosen.json.write_text(json.dumps(rounds, default=asdict, indent=1))
     return complain(bench)

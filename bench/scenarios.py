@@ -42,7 +42,8 @@ class Bench:
         self.faults: Counter[str] = Counter()
         self.notes: list[str] = []  # what a reader of the figures must know
         self.disturbed: list[str] = []
-        self._loads: dict[str, Callable[[Server, Server], Iterable[Figures]]] = {
+        self.commands = dict(options.against)
+        self._loads: dict[str, Callable[..., Iterable[Figures]]] = {
             "s1": self._wrong_codes,
             "s2": self._sends,
             "s4": self._flows,
@@ -50,8 +51,8 @@ class Bench:
         }
 
     def round(self) -> dict[str, Measured]:
-        """Measure both servers, scenario by scenario, so that a busy spell of the machine hits both."""
-        measured: dict[str, Measured] = {"bare": {}, "ours": {}}
+        """Measure all servers, scenario by scenario, so that a busy spell of the machine hits all of them."""
+        measured: dict[str, Measured] = {name: {} for name in ("bare", *self.commands, "ours")}
         with ExitStack() as stack:
             servers = {name: stack.enter_context(self._server(name)) for name in measured}
             for name, server in servers.items():
@@ -62,9 +63,9 @@ class Bench:
                 for name, figures in zip(measured, self._loads[key](*servers.values()), strict=True):
                     measured[name][key] = figures
             if "s5" in self.options.only:
-                measured["bare"]["s5-loaded"] = servers["bare"].memory()
-                servers["bare"].stop()  # it would take its share of the pages that both use
-                measured["ours"]["s5-loaded"] = servers["ours"].memory()
+                for name, server in servers.items():
+                    measured[name]["s5-loaded"] = server.memory()
+                    server.stop()  # it would take its share of the pages that the next one uses too
         for live in SCALES if self.options.scale else ():
             measured["ours"] |= self._at_scale(live)
         return measured
@@ -73,7 +74,7 @@ class Bench:
     def _server(self, name: str) -> Iterator[Server]:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         store = self.options.store or f"sqlite:///{folder}/otp.db?synchronous={self.options.synchronous}"
-        server = Server(name, folder, self.standin, store)
+        server = Server(name, folder, self.standin, store, self.commands.get(name, ""))
         try:
             yield server
         finally:
@@ -83,7 +84,7 @@ class Bench:
     def load(self, server: Server, what: str, asked: Iterator[Turn], connections: int) -> Figures:
         """Put load on a server and keep count of every wrong answer."""
         figures = Load(self.loop, server.port, asked, connections, self.options.seconds,
-                       lambda: (server.cpu_seconds(), machine_seconds())).run()
+                       lambda: (server.cpu_seconds(), machine_seconds(), float(server.switches()))).run()
         what = f"{what} {server.name}"
         self._book(what, figures.problems)
         if figures.other_cpu > BUSY:
@@ -105,20 +106,22 @@ class Bench:
             measured["s6"] = median(starts)
         return {key: figure for key, figure in measured.items() if key[:2] in self.options.only}
 
-    def _wrong_codes(self, bare: Server, ours: Server) -> Iterator[Figures]:
+    def _wrong_codes(self, *servers: Server) -> Iterator[Figures]:
         live = max(LIVE, int((WARM + self.options.seconds) * FASTEST / GUESSES))
-        codes = self._live_codes(ours, live)
-        yield self.load(bare, "S1", turns.guesses(codes, refused=False), 16)
-        figures = self.load(ours, "S1", turns.guesses(codes, refused=True), 16)
-        spent = f"{figures.turns / live:.1f} guesses at each of {live:,} live codes"
-        self.notes.append(f"S1: {spent}; from the sixth on a guess is not looked at.")
-        yield figures
+        for server in servers:
+            looks = server.name != "bare"
+            codes = self._live_codes(server, live) if looks else {turns.number(n): "000000" for n in range(live)}
+            figures = self.load(server, "S1", turns.guesses(codes, refused=looks), 16)
+            if looks:
+                spent = f"{figures.turns / live:.1f} guesses at each of {live:,} live codes"
+                self.notes.append(f"S1 {server.name}: {spent}; from the sixth on a guess is not looked at.")
+            yield figures
 
     def _live_codes(self, server: Server, count: int) -> dict[str, str]:
         """Send to `count` new numbers and return their codes."""
         self.standin.codes.clear()
         asked = turns.sends(itertools.islice(self.numbers, count))
-        load = Load(self.loop, server.port, asked, 16, 3600, lambda: (0.0, 0.0))
+        load = Load(self.loop, server.port, asked, 16, 3600, lambda: (0.0, 0.0, 0.0))
         self._book(f"codes for S1 {server.name}", load.drive())
         return dict(self.standin.codes)
 

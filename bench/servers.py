@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -34,10 +35,13 @@ ARGUMENTS = {
 class Server:
     """One server in a session of its own, on a CPU of its own where there are two."""
 
-    def __init__(self, name: str, folder: Path, standin: StandIn, store: str) -> None:
+    def __init__(self, name: str, folder: Path, standin: StandIn, store: str, command: str = "") -> None:
         self.name, self.folder, self.port = name, folder, free_port()
         self.environment = environment(self.port, standin, store)
-        self._command = [sys.executable, "-m", "gunicorn", *(a.format(port=self.port) for a in ARGUMENTS[name])]
+        self._command = [sys.executable, "-m", "gunicorn", *(a.format(port=self.port) for a in ARGUMENTS.get(name, []))]
+        if command:
+            del self.environment["PYTHONPATH"]  # of this checkout
+            self._command = [part.replace("{port}", str(self.port)) for part in shlex.split(command)]
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +69,12 @@ class Server:
     def cpu_seconds(self) -> float:
         """CPU time that the server's processes have used so far."""
         return sum(sum(map(int, fields[11:15])) for _, fields in self._processes()) / TICK
+
+    def switches(self) -> int:
+        """How often the server's threads have given up their CPU so far, to wait for something."""
+        files = (file for pid, _ in self._processes() for file in Path(f"/proc/{pid}/task").glob("*/status"))
+        lines = (line for file in files for line in read(file).splitlines())
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
     def memory(self) -> float:
         """Proportional set size of the server's processes in MiB: shared pages are shared out between their users."""
@@ -127,12 +137,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def read(file: Path) -> str:
+    """The text of a file of /proc; none when its process or thread is gone."""
+    try:
+        return file.read_text()
+    except OSError:
+        return ""
+
+
 def stat_fields(process: Path) -> list[str]:
     """The fields of /proc/PID/stat after the command's name; none when the process is gone."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    return read(process / "stat").rpartition(")")[2].split()
 
 
 def machine_seconds() -> float:
