@@ -59,7 +59,7 @@ def follow(
 
 def _has_room(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> bool:
     """Return whether a message may be sent, and its code would be compared once it is there."""
-    if not verification.is_pending(now) or verification.provider:
+    if verification.provider:
         return False
     if policy.max_life - verification.age(now) < policy.min_life:
         return False

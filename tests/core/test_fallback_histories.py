@@ -153,16 +153,15 @@ class History:
     def look(self) -> None:
         messages = self.world.messages()
         assert len({message.send_id for message in messages}) == len(messages), "a message left twice"
-        ledger_sends = {send.id: v for v in self._verifications() for send in v.sends}
-        assert all(message.send_id in ledger_sends for message in messages), "a message was not counted"
         by_verification: dict[str, set[str]] = {}
         for message in messages:
             by_verification.setdefault(message.verification_id, set()).add(message.code)
         assert all(len(codes) == 1 for codes in by_verification.values()), "two codes"
         answered = [pair for c in self.world.channels for pair in zip(c.messages, c.answers, strict=True)]
-        taken = [self.times[m.send_id] for m, answer in answered if answer.outcome != Outcome.REFUSED]
+        taken = {message.send_id for message, answer in answered if answer.outcome != Outcome.REFUSED}
+        assert taken <= {send.id for v in self._verifications() for send in v.sends}, "a message was not counted"
         now = self.world.clock.wall
-        assert sum(now - at < HOUR for at in taken) <= 5, "the cap was not kept"
+        assert sum(now - self.times[send_id] < HOUR for send_id in taken) <= 5, "the cap was not kept"
 
     def nothing_is_lost(self) -> None:
         """What could still be followed has been."""
