@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.web.gunicorn import descriptors
+from tests.conftest import require
 from tests.deploy import slow
 from tests.deploy.test_nginx import Site, Upstream
 from tests.running import ROOT, wait_until
@@ -50,6 +51,7 @@ def patient_site(folder: Path, port: int) -> Site:
 @pytest.mark.parametrize(("count", "kinds"), [(300, SLOW), (1000, HELD)], ids=["300", "1000"])
 def test_slow_clients_end_at_nginx(tmp_path: Path, count: int, kinds: dict[str, bytes | None]) -> None:
     """The server sees whole requests only, and others are served at once, while all of them wait."""
+    require("nginx")  # before a thread begins that only the end of the test ends
     descriptors.raise_limit()
     upstream = Upstream(answer=b"x" * 50_000)
     site = patient_site(tmp_path, upstream.port)
