@@ -17,6 +17,7 @@ from otp_app.bus.letters import Letter, Route
 from otp_app.bus.publisher import Publisher
 from otp_app.bus.sign_ups import SignUps
 from otp_app.core.results import SendRequest
+from tests.forking import ForkedProcess, shared
 from tests.history import History
 from tests.rabbit import Rabbit
 from tests.running import Answer, wait_until
@@ -37,13 +38,12 @@ class Worker:
     """
 
     def __init__(self, folder: Path, environment: dict[str, str], kind: str = "otp", heartbeat: int = 0) -> None:
-        program = ["-c", HASTY.format(heartbeat)] if heartbeat else ["-m", "otp_app"]
         self.log_file = folder / f"worker-{kind}-{os.urandom(4).hex()}.log"
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *program, "worker", kind], cwd=folder, env=environment,
+            self._process: subprocess.Popen[bytes] | ForkedProcess = subprocess.Popen(
+                [sys.executable, "-c", HASTY.format(heartbeat), "worker", kind], cwd=folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            ) if heartbeat else shared().start(folder, environment, "worker", kind, said=log.fileno())  # fmt: skip
         wait_until(lambda: "receiving" in self.log() or self._process.poll() is not None, "a worker", 60)
         assert self._process.poll() is None, self.log()
 
