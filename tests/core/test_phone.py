@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
 import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone, OtpError
-from otp_app.core.phone import mask, parse, spelling
+from otp_app.core.phone import _plain, is_e164, mask, parse, spelling
 
 US = "+14155552671"
 
@@ -266,3 +267,24 @@ def test_the_spelling_of_a_number_in_use_is_its_own_spelling() -> None:
         assert parse(phone.e164) == phone
         assert phone.masked.endswith(phone.e164[-3:])
         assert len(phone.masked) == len(phone.e164)
+
+
+def test_a_plain_number_is_read_as_phonenumbers_reads_it() -> None:
+    """Numbers of each country and kind, with each digit in the place of each of their first ones, and before it."""
+    read = 0
+    for example in examples():
+        at = len(f"+{example.country_code}")
+        whole = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+        for place, digit, rest in product(range(at, at + 3), "0123456789", (0, 1)):
+            text = whole[:place] + digit + whole[place + rest :]
+            if is_e164(text) and (found := _plain(text)):
+                read += 1
+                assert found == phonenumbers.parse(text, None), text
+    assert read > 10_000
+
+
+def examples() -> Iterator[phonenumbers.PhoneNumber]:
+    kinds = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+    found = (phonenumbers.example_number_for_type(region, kind)
+             for region in sorted(phonenumbers.SUPPORTED_REGIONS) for kind in kinds)
+    return filter(None, found)
