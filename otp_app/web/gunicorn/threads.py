@@ -21,13 +21,15 @@ class Threads(Generic[Job]):
     def __init__(self, most: int, work: Callable[[Job], object]) -> None:
         self._most, self._work = most, work
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._free = threading.Semaphore(0)
+        # Counted are jobs, not free threads: a job that found no thread does not leave one more of them free.
+        self._submitted, self._done, self._counting = 0, 0, threading.Lock()
         self._threads: list[threading.Thread] = []
 
     def submit(self, job: Job) -> None:
         """Have a job done. Only one thread may submit."""
-        if not self._free.acquire(blocking=False) and len(self._threads) < self._most:
+        if self._submitted - self._done >= len(self._threads) < self._most:
             self._start()
+        self._submitted += 1
         self._jobs.put(job)
 
     def has_waiting(self) -> bool:
@@ -56,4 +58,5 @@ class Threads(Generic[Job]):
                 self._work(job)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this job only
                 log.error("request failed", exc_info=error)
-            self._free.release()
+            with self._counting:
+                self._done += 1

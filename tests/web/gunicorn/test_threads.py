@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from otp_app.web.gunicorn.threads import Threads
+from tests.running import wait_until
 
 
 def test_a_thread_starts_when_none_is_free() -> None:
@@ -22,8 +23,7 @@ def test_a_thread_starts_when_none_is_free() -> None:
     for _ in range(3):
         threads.submit(False)
         assert done.acquire(timeout=10)
-        assert threads._free.acquire(timeout=10)  # it is free again
-        threads._free.release()
+        wait_until(lambda: threads._done == threads._submitted, "a free thread")
     assert len(threads._threads) == 1
     for _ in range(3):
         threads.submit(True)
@@ -69,3 +69,26 @@ def test_a_job_waits_where_the_system_has_no_further_thread(
     threads.shutdown()
     assert done == [1, 2]
     assert [record.getMessage() for record in caplog.records] == ["can't start new thread"]
+
+
+def test_threads_start_again_once_the_system_has_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that found none and waited for the one that runs leave no further thread free."""
+    go_on = threading.Event()
+    threads: Threads[int] = Threads(3, lambda _: go_on.wait(10))
+    threads.submit(1)
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        threads.submit(2)
+        threads.submit(3)
+    go_on.set()
+    wait_until(lambda: threads._done == 3, "the end of the jobs")
+    go_on.clear()
+    for job in (4, 5, 6):
+        threads.submit(job)
+    go_on.set()
+    threads.shutdown()
+    assert len(threads._threads) == 3
