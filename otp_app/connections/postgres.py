@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name wh
     "QueryCanceled": "it took too long",
     "LockNotAvailable": "its table is locked",
     "InsufficientPrivilege": "its user may not make or use our tables",
+    "NoThread": "no thread can be started",
 }
 OF_THE_STATEMENT = (
     psycopg.IntegrityError, psycopg.DataError, psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled
@@ -47,6 +49,10 @@ _pool_log.addFilter(RateLimitedFilter())
 
 class NoAnswer(psycopg.OperationalError):
     """The server did not answer in time."""
+
+
+class NoThread(psycopg.OperationalError):
+    """The system had no thread for a pool."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -81,6 +87,37 @@ def make_pool(
         reconnect_timeout=TIMEOUT,  # the next caller tries again
         name=name,
     )
+
+
+class LazyPool:
+    """A pool whose threads begin with its first use: all of them, or none where the system has not enough.
+
+    A pool that had begun with a part of them would have nobody who opens connections, for ever.
+    """
+
+    def __init__(self, make: Callable[[], ConnectionPool[Connection]]) -> None:
+        self._make, self._pool = make, make()
+        self._opening, self._is_open = Lock(), False
+
+    def get(self) -> ConnectionPool[Connection]:
+        """Return the pool, open. Raises NoThread."""
+        if not self._is_open:
+            with self._opening:
+                self._open()
+        return self._pool
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _open(self) -> None:
+        try:
+            self._pool.open()  # only the first does something
+        except RuntimeError as error:
+            self._pool.close()
+            self._pool = self._make()  # one that was closed cannot be opened
+            raise NoThread("no thread can be started") from error
+        self._is_open = True
 
 
 def public_reason(error: psycopg.Error) -> str:

@@ -415,3 +415,25 @@ def test_a_server_starts_beside_a_host_that_does_not_answer(url: str, postgres_s
         assert own in url
         status, lines = check(url.replace(own, f"127.0.0.1:{silent.getsockname()[1]},{own}"))
     assert (status, [line for line in lines if "OTP_STORE_URL" in line]) == (0, []), lines
+
+
+@pytest.mark.parametrize("had", [0, 1, 2])
+def test_a_system_without_threads_for_the_connections_fails_requests_until_it_has_some(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, had: int
+) -> None:
+    """With a part of its threads a pool would open no connection, for ever."""
+    started = []
+
+    def start_some(thread: threading.Thread) -> None:
+        if len(started) == had:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    start = threading.Thread.start
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_some)
+        with pytest.raises(StoreUnavailable, match="no thread can be started"):
+            store.get("a")
+    assert store.get("a") is None
+    assert not any(thread.is_alive() for thread in started)

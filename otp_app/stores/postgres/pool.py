@@ -16,6 +16,7 @@ from otp_app.connections.postgres import (
     STATEMENT,
     TIMEOUT,
     Connection,
+    LazyPool,
     NoAnswer,
     check,
     make_pool,
@@ -46,7 +47,7 @@ class Pool:
     def __init__(self, url: str) -> None:
         conninfo, most = _parse(url)
         self._conninfo = conninfo
-        self._pool = make_pool(conninfo, "otp", most, _configure, least=1)
+        self._pool = LazyPool(lambda: make_pool(conninfo, "otp", most, _configure, least=1))
         # A rejected or abandoned statement, or a lost connection, says nothing about the next one.
         self._breaker = Breaker((PoolTimeout, NoAnswer))
         self._opening, self._ready = Lock(), False
@@ -90,7 +91,6 @@ class Pool:
             raise StoreUnavailable
         try:
             if not self._ready:
-                self._pool.open()
                 with self._lent() as db:
                     migrate(db)
                 self._ready = True
@@ -110,7 +110,7 @@ class Pool:
                     self._ill_at = time.monotonic()
             raise
         finally:
-            self._pool.putconn(db)  # one that broke is replaced
+            self._pool.get().putconn(db)  # one that broke is replaced
 
     def _take(self) -> Connection:
         """Return a connection that the server has not closed, and that is newer than its last fault."""
@@ -120,12 +120,12 @@ class Pool:
             if db.opened > self._ill_at and not _has_news(db):
                 return db
             db.close()
-            self._pool.putconn(db)
+            self._pool.get().putconn(db)
 
     def _next(self, begun: float) -> Connection:
         """Return a connection. Where others had them all, the server is not down, and the breaker must stay closed."""
         try:
-            return self._pool.getconn(timeout=begun + TIMEOUT - time.monotonic())
+            return self._pool.get().getconn(timeout=begun + TIMEOUT - time.monotonic())
         except PoolTimeout as error:
             if self._answered > begun:
                 raise StoreUnavailable("The store is not available (too many wait for it)") from error

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from otp_app.apis.users.directories import table
-from otp_app.connections.postgres import Connection, check, make_pool, may_outlast, public_reason
+from otp_app.connections.postgres import Connection, LazyPool, check, make_pool, may_outlast, public_reason
 from otp_app.core.errors import DirectoryUnavailable
 
 CONNECTIONS = 4  # a look-up takes less than a millisecond
@@ -29,7 +29,7 @@ class PostgresDirectory:
         check(conninfo)
         self._look_up = LOOK_UP.format(**{part: sql.Identifier(name) for part, name in names._asdict().items()})
         # Each connection is checked before use: the server may have been restarted.
-        self._pool = make_pool(conninfo, "otp-directory", CONNECTIONS, _configure, check=True)
+        self._pool = LazyPool(lambda: make_pool(conninfo, "otp-directory", CONNECTIONS, _configure, check=True))
 
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user; see Directory."""
@@ -51,8 +51,7 @@ class PostgresDirectory:
         self._pool.close()
 
     def _rows(self, user_id: str) -> list[tuple[str | None]]:
-        self._pool.open()  # only the first does something
-        with self._pool.connection() as db:
+        with self._pool.get().connection() as db:
             try:
                 return db.execute(self._look_up, table.spellings(user_id)).fetchall()
             except psycopg.Error as error:
