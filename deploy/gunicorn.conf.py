@@ -22,7 +22,7 @@ from otp_app.settings import keyring
 from otp_app.startup import fallback, listening, reloading, rules
 from otp_app.store import sharing
 from otp_app.web import polling
-from otp_app.web.gunicorn import descriptors
+from otp_app.web.gunicorn import descriptors, respawning
 
 
 def _refuse(faults, status=os.EX_CONFIG):
@@ -88,6 +88,7 @@ def on_starting(server):
     reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.halt = partial(_halt, server, server.halt)
+    server.spawn_workers = partial(respawning.spawn, server, server.spawn_workers)
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
     server.handle_usr2 = partial(_replace, server, server.handle_usr2)

@@ -60,11 +60,11 @@ class Kept:
 
 
 @contextmanager
-def no_descriptor_left(pid: int) -> Iterator[None]:
-    """Another process gets EMFILE."""
+def no_descriptor_left(pid: int, *, not_even_its_own: bool = False) -> Iterator[None]:
+    """Another process gets EMFILE; `not_even_its_own`: in the place of one that it closes too."""
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     held = {int(descriptor.name) for descriptor in Path(f"/proc/{pid}/fd").iterdir()}
-    lowest = next(number for number in range(len(held) + 1) if number not in held)
+    lowest = 0 if not_even_its_own else next(number for number in range(len(held) + 1) if number not in held)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
     try:
         yield
@@ -107,3 +107,17 @@ def test_requests_without_descriptors_get_503(
         assert {status for status, _ in kept.ask_everything() if status >= 500} == set()
         assert running.post("/verify-otp", right).status == 200
         assert running.worker_pids() == [worker]
+
+
+def test_a_worker_that_ended_is_replaced_as_soon_as_the_system_lets_it(tmp_path: Path, fake_twilio: Provider) -> None:
+    """Meanwhile the others go on."""
+    with RunningServer(tmp_path, fake_twilio.url, workers=2) as running:
+        wait_until(lambda: len(running.worker_pids()) == 2, "both workers")
+        with no_descriptor_left(running.pid, not_even_its_own=True):
+            running.kill_worker()
+            wait_until(lambda: "no worker can be started" in running.log(), "an attempt to replace it")
+            (other,) = running.worker_pids()
+            assert running.healthy()
+        wait_until(lambda: len(running.worker_pids()) == 2, "its successor")
+        assert other in running.worker_pids()
+        assert '"exception"' not in running.log()
