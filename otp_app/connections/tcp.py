@@ -9,15 +9,17 @@ import time
 def dial(host: str, port: int, timeout: float) -> socket.socket:
     """Open a TCP connection to the first of a host's addresses that answers within `timeout` seconds for them all.
 
-    Raises OSError.
+    One that does not answer takes half of the time that is left, so that the next ones have the rest. Raises OSError.
     """
     end = time.monotonic() + timeout
     failure: OSError = OSError("no address")
-    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for following, address in enumerate(addresses, start=1):
         if (left := end - time.monotonic()) <= 0:
             raise TimeoutError("no address answered in time")
         try:
-            sock = socket.create_connection((str(address[0]), port), timeout=left)
+            share = left / 2 if following < len(addresses) else left
+            sock = socket.create_connection((address, port), timeout=share)
         except OSError as error:
             failure = error
         else:
