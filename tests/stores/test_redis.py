@@ -155,6 +155,16 @@ def test_connections_that_redis_closed_cost_no_call(own_redis) -> None:
         assert [store.add(f"c{number}", 0, HOUR) for number in range(4)] == [5] * 4
 
 
+def test_idle_connections_show_the_network_that_they_are_in_use(redis_server: Redis) -> None:
+    """Those of clouds forget others after four minutes; then each would cost a call."""
+    with opened(redis_server.new_url()) as store:
+        store.ping()
+        connection = store._made.connection_pool.get_connection()
+        options = socket.SO_KEEPALIVE, socket.TCP_KEEPIDLE
+        levels = socket.SOL_SOCKET, socket.IPPROTO_TCP
+        assert list(map(connection._sock.getsockopt, levels, options)) == [1, 60]
+
+
 def test_calls_do_not_queue_for_the_client_that_is_there(redis_server: Redis) -> None:
     """Three hundred threads that wait for one lock take longer than a call may, though Redis answers at once."""
     with opened(redis_server.new_url()) as store:

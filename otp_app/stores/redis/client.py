@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
@@ -25,7 +26,9 @@ OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": TIMEOUT,
     "retry": Retry(NoBackoff(), 0),
 }
-TCP_OPTIONS = OPTIONS | {"socket_keepalive": True}
+#: Networks of clouds and containers forget connections that are idle for minutes, and tell neither end.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+TCP_OPTIONS = OPTIONS | {"socket_keepalive": True, "socket_keepalive_options": KEEPALIVE}
 QUERIES = {
     "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"},
     "unix": {"db"},
