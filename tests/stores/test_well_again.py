@@ -78,12 +78,12 @@ KINDS: dict[str, tuple[list[str], str, list[str]]] = {
     ),
     "a renamed table": (
         ["ALTER TABLE otp_entries RENAME TO away"],
-        "restore otp_entries",
+        "a table is gone: restore it",
         ["ALTER TABLE away RENAME TO otp_entries"],
     ),
     "a dropped table": (
         ["CREATE TABLE saved (LIKE otp_entries INCLUDING ALL)", "DROP TABLE otp_entries"],
-        "restore otp_entries",
+        "a table is gone: restore it",
         ["ALTER TABLE saved RENAME TO otp_entries"],
     ),
     "statements planned for another table": (
