@@ -43,12 +43,6 @@ class CodeNotTaken(InvalidInput):
     code = "code_not_taken"
 
 
-class BadTags(InvalidInput):
-    """The caller's tags are too many or too long, or are no words."""
-
-    code = "bad_request"
-
-
 class UnknownChannel(InvalidInput):
     """Not a channel of this server."""
 

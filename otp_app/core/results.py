@@ -13,7 +13,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Status, Verification
 from otp_app.core.phone import mask
 from otp_app.core.policy import Policy
-from otp_app.core.tags import require_small
+from otp_app.core.tags import fault_of
 from otp_app.core.texts import LOCALE
 
 PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
@@ -40,8 +40,8 @@ class SendRequest:
             raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
         if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")
-        if self.tags:
-            require_small(self.tags)
+        if self.tags and (fault := fault_of(self.tags)):
+            raise InvalidInput(fault)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 from otp_app.apis.native.fields import SendFields, read
 from otp_app.core.delivery import Outcome
 from otp_app.core.results import DEFAULT_PURPOSE, SendRequest, SendResult
+from otp_app.core.tags import fault_of
 from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
 from otp_app.web.current import caller, services
@@ -29,7 +30,9 @@ def send_otp() -> Response:
 
 
 def send_request(fields: SendFields) -> SendRequest:
-    """What the caller chose."""
+    """What the caller chose. Raises BadRequest."""
+    if fields.tags and (fault := fault_of(fields.tags)):
+        raise BadRequest(fault)
     purpose, channel = fields.purpose or DEFAULT_PURPOSE, fields.channel or None
     return SendRequest(purpose, channel, fields.locale, caller().authenticated, tags=fields.tags)
 
