@@ -44,10 +44,12 @@ def corpus_service(
 def sequence_services(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
 ) -> Iterator[dict[str, Service]]:
-    """The servers for sequences: one with the usual gaps between sends, one without, one behind a proxy."""
+    """The servers for sequences: one with gaps between sends that outlast a slow restart, one without, one behind a
+    proxy.
+    """
     kind, workers, folder = request.param.split(",")[0], WORKERS[request.param], tmp_path_factory.mktemp
     with (
-        service(folder("gaps"), workers=workers, store=new_store(kind)) as with_gaps,
+        service(folder("gaps"), workers=workers, store=new_store(kind), OTP_RESEND_GAPS="300") as with_gaps,
         service(folder("no-gaps"), workers=workers, store=new_store(kind), OTP_RESEND_GAPS="") as without_gaps,
         service(
             folder("proxy"), workers=workers, store=new_store(kind), OTP_PUBLIC="1", OTP_TRUSTED_PROXIES="127.0.0.1"
