@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import closing, suppress
@@ -14,6 +15,8 @@ from otp_app.settings.mounts import LEFT_BEHIND, is_left_behind, is_renamed
 
 TIMEOUT = 1.0  # seconds for a lock, and for the whole look-up
 STEPS = 10_000  # of SQLite's machine, between two looks at the clock
+WAL = b"\2\2"  # bytes 18 and 19 of a file in WAL mode (https://sqlite.org/fileformat2.html)
+State = tuple[int, ...]
 
 # A name in quotes that is no column is a text to SQLite, unless the table stands before it.
 LOOK_UP = """
@@ -32,6 +35,7 @@ class SqliteDirectory:
         self._path, self._timeout = _parse(place), timeout
         self._address = f"{self._path.as_uri()}?mode=ro"
         self._look_up = LOOK_UP.format(**names._asdict())
+        self._mode: tuple[State, bool] = (), False  # a file, by device and inode, and whether it is in WAL mode
 
     def phone(self, user_id: str) -> str | None:
         """Return the number of a user; see Directory."""
@@ -57,9 +61,34 @@ class SqliteDirectory:
         with suppress(OSError):  # SQLite says what is wrong with the file
             if is_left_behind(self._path.stat()) or is_renamed(self._path):
                 raise ValueError(LEFT_BEHIND)
-        with closing(sqlite3.connect(self._address, timeout=self._timeout, isolation_level=None, uri=True)) as db:
+        while (at_rest := self._at_rest()) and time.monotonic() < end:
+            # SQLite would make a log and its index, and the file's own programs could not write those of this user.
+            rows = self._asked(f"{self._address}&immutable=1", user_id, end)
+            if self._at_rest() == at_rest:
+                return rows
+        return self._asked(self._address, user_id, end)
+
+    def _asked(self, address: str, user_id: str, end: float) -> list[tuple[str | None]]:
+        with closing(sqlite3.connect(address, timeout=self._timeout, isolation_level=None, uri=True)) as db:
             db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             return db.execute(self._look_up, table.spellings(user_id)).fetchall()
+
+    def _at_rest(self) -> State | None:
+        """Return the state of a file in WAL mode that no program has open, None for every other file."""
+        with suppress(OSError):
+            status, file = self._path.stat(), self._path.resolve()
+            is_closed = not any(file.with_name(f"{file.name}{end}").exists() for end in ("-wal", "-journal"))
+            if is_closed and self._has_log(status):
+                return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        return None
+
+    def _has_log(self, status: os.stat_result) -> bool:
+        """Return whether a file is in WAL mode. It is read once: to close it ends all locks of this process at it."""
+        file = status.st_dev, status.st_ino
+        if self._mode[0] != file:
+            with self._path.open("rb") as opened:
+                self._mode = file, opened.read(20)[18:] == WAL
+        return self._mode[1]
 
 
 def _parse(place: str) -> Path:

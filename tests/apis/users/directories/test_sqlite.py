@@ -143,3 +143,46 @@ def test_from_the_folder_of_the_start(path, monkeypatch):
     users = SqliteDirectory("sqlite:///users.db")
     monkeypatch.chdir("/")
     assert users.phone("ann") == ANN
+
+
+@pytest.fixture
+def logged(path):
+    """A file in WAL mode that no program has open."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    return path
+
+
+def test_a_look_up_makes_no_file(logged):
+    """A log or its index would belong to the server's user, and the program whose file it is could not write it."""
+    users = SqliteDirectory(f"sqlite:///{logged}")
+    assert [users.phone("ann"), users.phone("nobody")] == [ANN, None]
+    assert list(logged.parent.iterdir()) == [logged]
+
+
+def test_what_a_program_has_written_to_the_log(logged):
+    users = SqliteDirectory(f"sqlite:///{logged}")
+    assert users.phone("ann") == ANN
+    with closing(sqlite3.connect(logged)) as db:
+        db.execute("UPDATE users SET phone_number = ? WHERE user_id = 'Ann'", (BOB,))
+        db.commit()
+        assert users.phone("ann") == BOB
+    assert users.phone("ann") == BOB
+
+
+def test_a_change_during_a_look_up(logged, monkeypatch):
+    """Without locks a look-up may see half of it, so it is made again."""
+    users, asked = SqliteDirectory(f"sqlite:///{logged}"), []
+
+    def write(address, *arguments):
+        asked.append(address)
+        if len(asked) == 1:
+            with closing(sqlite3.connect(logged)) as db:
+                db.execute("UPDATE users SET phone_number = ? WHERE user_id = 'Ann'", (BOB,))
+                db.commit()
+            return [("half",)]
+        return SqliteDirectory._asked(users, address, *arguments)
+
+    monkeypatch.setattr(users, "_asked", write)
+    assert users.phone("ann") == BOB
+    assert list(logged.parent.iterdir()) == [logged]
