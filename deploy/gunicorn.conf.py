@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -228,15 +228,14 @@ def _is_here(folder):
 
 @contextmanager
 def _in(folder):
-    """Read what is in the folder of this name by now, if there is one."""
-    here = os.open(".", os.O_RDONLY)
-    try:
+    """Read what is in the folder of this name by now, if there is one and there is a way back."""
+    with ExitStack() as back:
         with suppress(OSError):
+            here = os.open(".", os.O_PATH)  # one that this user may enter and not list
+            back.callback(os.close, here)
             os.chdir(folder)
+            back.callback(os.fchdir, here)
         yield
-    finally:
-        os.fchdir(here)
-        os.close(here)
 
 
 class _ReadNoMore(Exception):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,6 +148,24 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
     assert said == ["Not reloaded: an unexpected error (RecursionError)", "Not accepted any more: shop"]
     assert spawned == [1]
     assert [key.digest for key in reloading.accepted().otp_api_keys] == [""]
+
+
+@pytest.mark.parametrize("mode", [0o111, 0o000])
+def test_a_folder_that_is_closed_to_its_server_ends_no_rejected_reload(
+    conf: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    """A folder that cannot be listed, or not be entered any more."""
+    within = conf()["_in"]
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(mode)
+    os.seteuid(os.geteuid() or 65534)  # mode bits do not bind root
+    try:
+        with within(str(tmp_path)):
+            pass
+    finally:
+        os.seteuid(os.getuid())
+        tmp_path.chmod(0o700)
+    assert Path().samefile(tmp_path)
 
 
 def test_ctrl_c_ends_a_worker_as_term_does(conf: Conf) -> None:
