@@ -14,6 +14,7 @@ import os
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from otp_app.core.errors import StoreUnavailable
@@ -69,7 +70,8 @@ def listening() -> list[int]:
 
 def release() -> None:
     """Give the claim back before the process ends: it accepts nothing more."""
-    _unlock(listening())
+    with suppress(OSError):  # without a descriptor to look with, the kernel gives it back at the end
+        _unlock(listening())
 
 
 def _listens(fd: int) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.web.sole_worker import Claim, listening
+from otp_app.web.sole_worker import Claim, listening, release
 
 pytestmark = pytest.mark.slow
 
@@ -57,3 +59,12 @@ def test_of_processes_that_load_before_they_listen_one_serves(open_socket):
         for worker in workers:
             worker.join(20)
     assert answers == ["refused"] * 4 + ["served"] * 2
+
+
+def test_a_worker_without_descriptors_leaves_as_others_do(monkeypatch):
+    """It cannot look for what it claimed, and its requests must be answered all the same."""
+    def closed(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    release()
