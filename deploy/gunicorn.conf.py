@@ -73,6 +73,9 @@ def on_starting(server):
     settings, faults, status = _checked(server.cfg.address)
     if server.cfg.preload_app:
         faults.append("--preload: workers would keep the first settings and revoked keys; remove this option")
+    file = keyring.database(settings.otp_store_url) if settings else None
+    if file and server.cfg.uid not in (os.geteuid(), file.stat().st_uid):
+        faults.append(f"--user: {file} has another owner, so workers could not use it: make that user its owner")
     if settings and _read_here(settings) != _read_here(_settings):
         faults.append(_too_late)
     if faults:

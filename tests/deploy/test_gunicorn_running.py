@@ -84,6 +84,8 @@ def test_an_application_that_is_loaded_before_the_fork_is_refused(refused: Refus
     """Its workers would have the first settings for ever: a reload would revoke no key, and say that it did."""
     (line,) = refused("--preload", PORT=str(free_port()))
     assert line.startswith("--preload: ")
+    (line,) = refused("--user", "65534", PORT=str(free_port()))
+    assert line.startswith("--user: ")
 
 
 @pytest.mark.parametrize("arguments", [("-e", "PORT={port}"), ("--chdir", "there")])
