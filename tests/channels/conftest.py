@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otp_app.channels import open_channels
-from otp_app.channels.twilio.client import TwilioClient, connect_sdk
+from otp_app.channels.twilio.client import TwilioClient
 from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.channels.twilio.transport import Transport
 from otp_app.settings import Settings
@@ -40,8 +40,7 @@ def open_client(settings_for: Callable[..., Settings]) -> Iterator[Callable[...,
 
     def make(url: str, timeout: float = 5.0, pool_size: int = 8, **parts: Any) -> TwilioClient:
         transport = Transport(timeout, pool_size, **parts)
-        sdk = connect_sdk(settings_for(url).of(TwilioSettings), transport)
-        client = TwilioClient(sdk, transport, **_only_clock(parts))
+        client = TwilioClient(settings_for(url).of(TwilioSettings), transport, **_only_clock(parts))
         clients.append(client)
         return client
 

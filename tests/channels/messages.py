@@ -24,7 +24,7 @@ def message(to: str = RECIPIENT, ttl: float = 300.0) -> Message:
 
 
 def send(client: TwilioClient, **fields: Any) -> Delivery:
-    return client.send(message(), **{"to": RECIPIENT, "from_": NUMBER, "body": f"Your OTP is: {CODE}", **fields})
+    return client.send(message(), {"To": RECIPIENT, "From": NUMBER, "Body": f"Your OTP is: {CODE}", **fields})
 
 
 def sent(delivery: Delivery) -> bool:

@@ -168,11 +168,20 @@ def test_without_receipts_nobody_learns_what_did_not_arrive():
 
 
 def test_a_console_server_never_loads_twilio():
-    """Twilio's SDK costs 13 MiB; who does not send through it does not pay for it."""
+    """Who does not send through Twilio does not pay for what that takes."""
     program = (
         "import sys; from types import SimpleNamespace; from otp_app import channels;"
         "s = SimpleNamespace(otp_channels=('console',), apis={});"
         "channels.faults(s), channels.advice(s), channels.open_channels(s);"
         "sys.exit('twilio' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_messages_do_not_load_twilios_sdk():
+    """Its resources, and the package requests under them, take 12 MiB; only Twilio Verify needs them."""
+    program = (
+        "import sys; from otp_app.channels.twilio import sms, whatsapp, receipts;"
+        "sys.exit(bool({'twilio.rest', 'twilio.http', 'requests'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

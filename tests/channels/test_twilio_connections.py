@@ -79,7 +79,7 @@ def test_eight_threads(broken, open_client):
     """Each message is sent once, on no more connections than threads."""
     client = open_client(broken.url)
     with ThreadPoolExecutor(8) as threads:
-        deliveries = list(threads.map(lambda n: send(client, body=f"Your OTP is: {n:06}"), range(80)))
+        deliveries = list(threads.map(lambda n: send(client, Body=f"Your OTP is: {n:06}"), range(80)))
     assert len({delivery.provider_id for delivery in deliveries}) == 80
     assert sorted(post.form["Body"][-6:] for post in broken.posts) == [f"{n:06}" for n in range(80)]
     assert broken.connections <= 8

@@ -1,7 +1,5 @@
 """What each answer of Twilio means: the one table, and what is in no table."""
 
-from types import SimpleNamespace
-
 import pytest
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
@@ -39,7 +37,7 @@ UNCERTAIN = {20500, 20503}
 
 
 def resource(sid=SID, status="queued", error_code=None):
-    return SimpleNamespace(sid=sid, status=status, error_code=error_code)
+    return {"sid": sid, "status": status, "error_code": error_code}
 
 
 def rest(status, code):
@@ -130,7 +128,7 @@ def test_without_an_id_nobody_knows(sid, status):
 @pytest.mark.parametrize("status", ["failed", "undelivered", "canceled"])
 @pytest.mark.parametrize(("code", "known", "reason"), [
     (30034, 30034, Reason.ACCOUNT), (21610, 21610, Reason.OPTED_OUT), (30007, 30007, Reason.FAILED),
-    (None, None, Reason.FAILED), ("x", None, Reason.FAILED),
+    (None, None, Reason.FAILED), ("x", None, Reason.FAILED), ("30007", 30007, Reason.FAILED),
 ])  # fmt: skip
 def test_taken_and_dead_at_once(status, code, known, reason):
     """A message that has failed before the answer was written is refused, under the id that Twilio gave."""

@@ -1,18 +1,17 @@
-"""The Twilio client that all channels through Twilio share: the official SDK on our transport."""
+"""The Twilio client that all channels through Twilio share."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from twilio.rest import Client  # type: ignore[import-untyped]
-
 from otp_app.channels.twilio import outcomes
 from otp_app.channels.twilio.answers import TransportError
+from otp_app.channels.twilio.messages import Messages
 from otp_app.channels.twilio.settings import STATUS_PATH, TwilioSettings
 from otp_app.channels.twilio.transport import Transport
 from otp_app.connections import tls
@@ -36,9 +35,13 @@ class TwilioClient:
     """
 
     def __init__(
-        self, client: Client, transport: Transport, clock: Callable[[], float] = time.monotonic, public_url: str = ""
+        self,
+        own: TwilioSettings,
+        transport: Transport,
+        clock: Callable[[], float] = time.monotonic,
+        public_url: str = "",
     ) -> None:
-        self._sdk, self._messages = client, client.messages
+        self._own, self.messages = own, Messages(own, transport)
         self._callback = f"{public_url}{STATUS_PATH}" if public_url else ""
         self._transport, self._clock = transport, clock
         self._paused_until = clock()
@@ -48,32 +51,32 @@ class TwilioClient:
         """Return a client for the account of the settings. It connects when the first message is sent."""
         own = settings.of(TwilioSettings)
         transport = Transport(own.twilio_timeout, settings.otp_threads)
-        return cls(connect_sdk(own, transport), transport, public_url=settings.otp_public_url)
+        return cls(own, transport, public_url=settings.otp_public_url)
 
-    def send(self, message: Message, **fields: str) -> Delivery:
+    def send(self, message: Message, fields: Mapping[str, object]) -> Delivery:
         """Hand one message over, which Twilio drops at the end of its life and reports on where that is set up.
 
-        Never raises.
+        `fields` are its other parameters, as Twilio names them. Never raises.
         """
-        validity = min(max(int(message.ttl), 1), MAX_VALIDITY)
+        form = {**fields, "ValidityPeriod": min(max(int(message.ttl), 1), MAX_VALIDITY)}
         if self._callback:
-            fields["status_callback"] = f"{self._callback}/{message.verification_id}/{message.send_id}"
-        return self.deliver(lambda: outcomes.of_message(self._messages.create(validity_period=validity, **fields)))
+            form["StatusCallback"] = f"{self._callback}/{message.verification_id}/{message.send_id}"
+        return self.deliver(lambda: self.messages.create(form))
 
     def deliver(self, create: Callable[[], Delivery]) -> Delivery:
-        """Return the delivery that a call of the SDK makes; never raises."""
+        """Return the delivery that a request makes; never raises."""
         if pause := self._pause():
             return Delivery(Outcome.REFUSED, reason=Reason.AUTH, retry_after=pause)
         try:
             delivery = create()
-        except Exception as error:  # noqa: BLE001  the SDK raises nearly anything for an answer it cannot read
+        except Exception as error:  # noqa: BLE001  an answer that cannot be read may raise nearly anything
             return self._failed(error, "a message")
         if delivery.reason is Reason.ACCOUNT:
             _log.warning("Twilio refused a message: %s", outcomes.explain(delivery.provider_code))
         return delivery
 
     def ask(self, question: Callable[[], Finding]) -> Finding:
-        """Return what a call of the SDK finds of a verification; never raises."""
+        """Return what a request finds of a verification; never raises."""
         if self._pause():
             return Finding.NOT_ASKED
         try:
@@ -85,8 +88,10 @@ class TwilioClient:
             return finding
 
     def verify_service(self, sid: str, base_url: str) -> Any:
-        """Return the SDK's resource of a Verify service. That part of the SDK is loaded only by this."""
-        verify = self._sdk.verify
+        """Return the SDK's resource of a Verify service. The SDK is loaded only by this."""
+        from otp_app.channels.twilio.sdk import connect_sdk
+
+        verify = connect_sdk(self._own, self._transport).verify
         verify.base_url = base_url or verify.base_url
         return verify.v2.services(sid)
 
@@ -115,21 +120,6 @@ class TwilioClient:
         elif delivery.reason in (Reason.AUTH, Reason.ACCOUNT):
             _log.warning("Twilio refused %s: %s", what, outcomes.explain(delivery.provider_code))
         return delivery
-
-
-def connect_sdk(own: TwilioSettings, transport: Transport) -> Client:
-    """Return Twilio's SDK on a transport, with an API key where there is one.
-
-    TWILIO_REGION and TWILIO_EDGE of the environment have no effect: TWILIO_API_BASE_URL names the host.
-    """
-    user, secret = own.twilio_api_key_sid, own.twilio_api_key_secret
-    if not (user and secret):
-        user, secret = own.twilio_account_sid, own.twilio_auth_token
-    environment = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
-    client = Client(user, secret, own.twilio_account_sid, http_client=transport, environment=environment)
-    if own.twilio_api_base_url:
-        client.api.base_url = own.twilio_api_base_url
-    return client
 
 
 def credential_faults(own: TwilioSettings) -> list[str]:

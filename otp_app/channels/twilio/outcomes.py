@@ -21,6 +21,7 @@ from otp_app.channels.twilio.transport import NotSent, Throttled
 from otp_app.core.delivery import Delivery, Finding, Outcome, Reason
 
 _SID = re.compile(r"\A(?:SM|MM)[0-9a-f]{32}\Z")
+_DIGITS = re.compile(r"\A[0-9]{1,9}\Z")
 _VERIFICATION = re.compile(r"\AVE[0-9a-f]{32}\Z")
 _DEAD = ("failed", "undelivered", "canceled")
 _BY_STATUS = {401: Reason.AUTH, 429: Reason.THROTTLED}
@@ -35,13 +36,14 @@ _FINDINGS = {
 
 
 def of_message(message: Any) -> Delivery:
-    """Return the delivery of a message resource, with which Twilio answered."""
-    if not isinstance(message.sid, str) or not _SID.match(message.sid):
+    """Return the delivery of a message, with which Twilio answered; raises AttributeError for other JSON."""
+    sid, code = message.get("sid"), message.get("error_code")
+    if not isinstance(sid, str) or not _SID.match(sid):
         return _UNKNOWN
-    if message.status in _DEAD:
-        code = _number(message.error_code)
-        return Delivery(Outcome.REFUSED, message.sid, errors.reason(code) or Reason.FAILED, code)
-    return Delivery(Outcome.SENT, message.sid)
+    if message.get("status") in _DEAD:
+        code = int(code) if isinstance(code, str) and _DIGITS.match(code) else _number(code)
+        return Delivery(Outcome.REFUSED, sid, errors.reason(code) or Reason.FAILED, code)
+    return Delivery(Outcome.SENT, sid)
 
 
 def of_verification(verification: Any) -> Delivery:
@@ -67,7 +69,7 @@ def of_failed_check(error: Exception) -> Finding:
 
 
 def of_error(error: Exception) -> Delivery:
-    """Return the delivery of an exception of the SDK or the transport."""
+    """Return the delivery of an exception of the SDK, of messages.py or of the transport."""
     match error:
         case NotSent():
             return Delivery(Outcome.REFUSED, reason=Reason.UNREACHABLE)

@@ -71,6 +71,13 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
     )] = 8
 
     @property
+    def credentials(self) -> tuple[str, str]:
+        """User and password of requests: the API key where there is one, else account and token."""
+        if self.twilio_api_key_sid and self.twilio_api_key_secret:
+            return self.twilio_api_key_sid, self.twilio_api_key_secret
+        return self.twilio_account_sid, self.twilio_auth_token
+
+    @property
     def webhook_keys(self) -> dict[str, str]:
         """The secrets of shared keys, by their ids."""
         keys = (key.partition(":") for key in self.twilio_webhook_keys.split(",") if key)

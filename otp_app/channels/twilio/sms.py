@@ -29,7 +29,7 @@ class SmsChannel(ChannelClass, Explains):
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str) -> None:
         self._twilio = twilio
-        self._sender = {"messaging_service_sid": messaging_service} if messaging_service else {"from_": number}
+        self._sender = {"MessagingServiceSid": messaging_service} if messaging_service else {"From": number}
 
     @classmethod
     def open(cls, parts: Parts) -> SmsChannel:
@@ -52,7 +52,7 @@ class SmsChannel(ChannelClass, Explains):
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""
-        return self._twilio.send(message, to=message.to, body=message.text, **self._sender)
+        return self._twilio.send(message, {"To": message.to, "Body": message.text, **self._sender})
 
     @staticmethod
     def explain(provider_code: int) -> Explanation:

@@ -1,8 +1,7 @@
-"""HTTP for Twilio's SDK: connections stay open, one deadline for a whole request, no copy of it is kept."""
+"""HTTP for Twilio: connections stay open, one deadline for a whole request, no copy of it is kept."""
 
 from __future__ import annotations
 
-import logging
 import re
 import select
 import socket
@@ -12,9 +11,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from urllib.parse import SplitResult, urlencode, urlsplit
-
-from twilio.http import HttpClient  # type: ignore[import-untyped]
-from twilio.http.response import Response  # type: ignore[import-untyped]
 
 from otp_app.channels.twilio.answers import Answer, TransportError, Unanswered, read_answer
 from otp_app.connections import tls
@@ -65,8 +61,8 @@ class Connection:
         self._sock.close()
 
 
-class Transport(HttpClient):  # type: ignore[misc]
-    """An HTTP client for Twilio's SDK, for any number of threads.
+class Transport:
+    """An HTTP client for Twilio, for any number of threads.
 
     Each request ends within `timeout` seconds, including waits and retries; only the system's resolver has other
     limits. A request is sent again only where it certainly was not processed: once when there was no connection,
@@ -81,8 +77,7 @@ class Transport(HttpClient):  # type: ignore[misc]
         sleep: Callable[[float], None] = time.sleep,
         connect: Connect | None = None,
     ) -> None:
-        super().__init__(logging.getLogger("twilio.http_client"), is_async=False, timeout=timeout)
-        self._pool_size, self._clock, self._sleep = pool_size, clock, sleep
+        self._timeout, self._pool_size, self._clock, self._sleep = timeout, pool_size, clock, sleep
         self._connect = connect or dial
         self._tls = tls.client_context()
         self._idle: dict[tuple[str, str], deque[Connection]] = {}
@@ -95,11 +90,9 @@ class Transport(HttpClient):  # type: ignore[misc]
         data: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,  # noqa: ARG002  the SDK never asks for it
-    ) -> Response:
+    ) -> Answer:
         """Return an answer of 2xx or 4xx. After NotSent and Throttled nothing was sent; else it may have been."""
-        deadline = Deadline(timeout or self.timeout, self._clock)
+        deadline = Deadline(self._timeout, self._clock)
         origin = urlsplit(url)
         request = _encode(method, origin, params, data, headers or {}, auth)
         for retries in reversed(range(THROTTLE_RETRIES + 1)):
@@ -109,7 +102,7 @@ class Transport(HttpClient):  # type: ignore[misc]
             self._pause(answer, deadline, retries)
         if answer.status // 100 not in (2, 4):  # not left to the SDK, which takes an error body's word for the status
             raise Unanswered(f"Twilio answered HTTP {answer.status}")
-        return Response(answer.status, answer.text)
+        return answer
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -35,7 +35,7 @@ class WhatsAppChannel(ChannelClass, Explains):
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str, template: str) -> None:
         self._twilio, self._template = twilio, template
-        self._sender = {"from_": _address(number)} if number else {"messaging_service_sid": messaging_service}
+        self._sender = {"From": _address(number)} if number else {"MessagingServiceSid": messaging_service}
 
     @classmethod
     def open(cls, parts: Parts) -> WhatsAppChannel:
@@ -70,10 +70,10 @@ class WhatsAppChannel(ChannelClass, Explains):
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""
-        content = {"body": message.text}
+        content = {"Body": message.text}
         if self._template:
-            content = {"content_sid": self._template, "content_variables": json.dumps({"1": message.code})}
-        return self._twilio.send(message, to=_address(message.to), **content, **self._sender)
+            content = {"ContentSid": self._template, "ContentVariables": json.dumps({"1": message.code})}
+        return self._twilio.send(message, {"To": _address(message.to), **content, **self._sender})
 
     @staticmethod
     def explain(provider_code: int) -> Explanation:
