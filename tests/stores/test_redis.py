@@ -352,6 +352,7 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     [
         ("MISCONF Redis is configured to save RDB snapshots", "cannot write to its disk"),
         ("BUSY Redis is busy running a script", "SCRIPT KILL"),
+        ("NOREPLICAS Not enough good replicas to write.", "replicas"),
         ("LOADING Redis is loading the dataset in memory", "loading its data"),
         ("OOM command not allowed", "is full"),
         ("READONLY You can't write against a read only replica.", "a replica"),

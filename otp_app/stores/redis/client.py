@@ -59,6 +59,7 @@ REPLIES = {  # of a ResponseError, by its first word
     "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
     "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
     "LOADING": "Redis is loading its data",
+    "NOREPLICAS": "fewer replicas are connected to Redis than its min-replicas-to-write",
     "OOM": "Redis is full",
     "READONLY": "this Redis is a replica",
 }
