@@ -86,5 +86,6 @@ def from_another_site(environ: WSGIEnvironment) -> bool:
     names the origin of the page (https://html.spec.whatwg.org/#origin), "null" for a hidden one.
     """
     origin = environ.get("HTTP_ORIGIN")
-    own = environ.get("HTTP_HOST", "").lower()
-    return origin is not None and origin.lower() not in (f"http://{own}", f"https://{own}")
+    own = environ.get("HTTP_HOST", "").lower()  # a proxy may write the usual port, which an origin does not have
+    ours = f"http://{own.removesuffix(':80')}", f"https://{own.removesuffix(':443')}"
+    return origin is not None and origin.lower() not in ours

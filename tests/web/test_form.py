@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from otp_app.web.body import BadRequest, TooLarge, UnsupportedMedia
-from otp_app.web.form import fields
+from otp_app.web.form import fields, from_another_site
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -59,3 +59,12 @@ def test_8192_bytes_is_the_limit():
     assert len(read(b"To=" + b"1" * 8189)["To"]) == 8189
     with pytest.raises(TooLarge):
         read(b"To=" + b"1" * 8190)
+
+
+@pytest.mark.parametrize(("host", "origin", "is_another"), [
+    ("otp.example:443", "https://otp.example", False), ("otp.example:80", "http://otp.example", False),
+    ("otp.example:443", "http://otp.example", True), ("otp.example:8443", "https://otp.example", True),
+])  # fmt: skip
+def test_the_usual_port_is_part_of_no_origin(host, origin, is_another):
+    """nginx writes it with `proxy_set_header Host $host:$server_port`."""
+    assert from_another_site({"HTTP_HOST": host, "HTTP_ORIGIN": origin}) == is_another
