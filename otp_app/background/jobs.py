@@ -1,16 +1,15 @@
-"""Does what is due: one thread takes jobs from the store, and a pool, apart from the requests' threads, does them."""
+"""Does what is due: one thread takes jobs from the store, and others, apart from the requests' threads, do them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.jobs import Job, Jobs
 from otp_app.logs import log, warn_seldom
 
-MOST_AT_ONCE = 64  # jobs, each in a thread that is made when it is needed
+MOST_AT_ONCE = 64  # jobs, each in a thread of its own
 LEASE = 20.0  # seconds after which another server is given a job whose taker was killed
 LOOK_EVERY = 5.0  # seconds: other servers put jobs too
 LOST_RACE = 0.05  # seconds: what was due a moment ago was taken by another server
@@ -26,8 +25,8 @@ class JobRunner:
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._handlers: Mapping[str, Handler] = {}
-        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="job")
-        self._running, self._counting = 0, threading.Lock()
+        self._running: set[threading.Thread] = set()
+        self._counting = threading.Lock()
         self._wake, self._ending = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -45,7 +44,8 @@ class JobRunner:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._pool.shutdown(cancel_futures=True)
+        for thread in list(self._running):
+            thread.join()
 
     def put(self, job_id: str, payload: bytes, delay: float) -> None:
         """Keep a job that is due in `delay` seconds. Raises StoreUnavailable."""
@@ -66,7 +66,7 @@ class JobRunner:
 
     def _turn(self) -> float:
         """Hand on what is due, and return the seconds to sleep. A look costs the store a read, and no write."""
-        free = MOST_AT_ONCE - self._running
+        free = MOST_AT_ONCE - len(self._running)
         if self._ending or not free:
             return LOOK_EVERY  # the first that ends wakes this thread
         due = self._jobs.next_in()
@@ -74,10 +74,17 @@ class JobRunner:
             return LOOK_EVERY if due is None else min(due, LOOK_EVERY)
         taken = self._jobs.take(LEASE, free)
         for job in taken:
-            with self._counting:
-                self._running += 1
-            self._pool.submit(self._do, job)
+            self._begin(job)
         return 0.0 if taken else LOST_RACE
+
+    def _begin(self, job: Job) -> None:
+        thread = threading.Thread(target=self._do, args=(job,), name="job")
+        self._running.add(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no further thread; the job comes again, by its lease
+            self._running.remove(thread)
+            warn_seldom(f"jobs: {error}")
 
     def _do(self, job: Job) -> None:
         try:
@@ -88,8 +95,8 @@ class JobRunner:
             log.exception("a job failed")
         finally:
             with self._counting:
-                self._running -= 1
-                was_full = self._running == MOST_AT_ONCE - 1
+                was_full = len(self._running) == MOST_AT_ONCE
+                self._running.remove(threading.current_thread())
             if was_full:
                 self._wake.set()
 

@@ -1,8 +1,9 @@
-"""The thread that takes due jobs, and the pool that does them."""
+"""The thread that takes due jobs, and those that do them."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -159,6 +160,28 @@ def test_a_store_that_fails_is_asked_again_and_logged_once(
     kept.fault = None
     done.wait(1)
     assert len(caplog.records) == 1
+
+
+def test_jobs_are_done_once_the_system_has_threads_again(
+    kept: Watched, runner: JobRunner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it had none."""
+    begin, refused, done = threading.Thread.start, [], Done()
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith("job") and thread.name != "jobs" and len(refused) < MOST_AT_ONCE:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    runner.start({"a": done})
+    while len(refused) < MOST_AT_ONCE:
+        runner.put("a:1", b"x", 0.0)
+        time.sleep(0.001)
+    runner.put("a:1", b"x", 0.0)
+    done.wait(1)
+    assert [record.getMessage() for record in caplog.records] == ["jobs: can't start new thread"]
 
 
 def test_no_more_than_the_bound_at_once_and_the_next_as_soon_as_one_ends(kept: Watched, runner: JobRunner) -> None:
