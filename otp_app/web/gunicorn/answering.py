@@ -12,6 +12,7 @@ from gunicorn.http import errors, wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from otp_app.logs import log
+from otp_app.web import polling
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection
 from otp_app.web.gunicorn.plain import PlainRequests
@@ -109,6 +110,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
+            polling.end()  # meanwhile nobody accepts
         answer.ask(self.wsgi)
         keep = not closes and self.alive and self.keeps()
         conn.sock.sendall(answer.whole(keep=keep))

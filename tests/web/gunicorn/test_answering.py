@@ -13,6 +13,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
+from otp_app.web import polling
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
@@ -228,11 +229,14 @@ def test_more_connections_than_may_be_kept_are_closed(stage: Stage) -> None:
     assert b"Connection: close" in stage.said
 
 
-def test_a_worker_ends_after_its_last_request(stage: Stage) -> None:
-    """gunicorn's max_requests."""
+def test_a_worker_ends_after_its_last_request(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn's max_requests. Its long polls do not hold up the worker that comes in its place."""
+    ended: list[bool] = []
+    monkeypatch.setattr(polling, "end", lambda: ended.append(stage.worker.alive))
     stage.worker.max_requests = 2
     assert stage.serve(stage.send(GET), stage.send(GET)) == 2
     assert not stage.worker.alive
+    assert ended == [False]
 
 
 @pytest.mark.parametrize("data", [GET, PUT])
