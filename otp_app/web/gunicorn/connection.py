@@ -24,6 +24,7 @@ MOMENT = 0.01  # seconds in which a client that goes on at once sends its next r
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _CHUNK = re.compile(rb"(?=[0-9A-Fa-f])0*+([0-9A-Fa-f]{0,8})[ \t]*+(?:;[^\r\n]*+)?\r\n")
+_IPV4 = bytes(10) + b"\xff\xff"  # what addresses of IPv4 begin with where they are written as IPv6
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*+100-continue[ \t]*+\r\n", re.IGNORECASE)
 
 
@@ -168,6 +169,9 @@ def peer(address: Any) -> str | bytes:
         return ""  # a Unix socket
     host = str(address[0])
     try:
-        return socket.inet_pton(socket.AF_INET6, host)[:8] if ":" in host else host
+        packed = socket.inet_pton(socket.AF_INET6, host) if ":" in host else b""
     except OSError:
         return host
+    if packed.startswith(_IPV4):  # a client of IPv4 at a socket of HOST=::
+        return socket.inet_ntoa(packed[len(_IPV4) :])
+    return packed[:8] or host

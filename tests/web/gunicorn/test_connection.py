@@ -123,7 +123,8 @@ def test_the_system_keeps_little_of_what_is_not_read() -> None:
 
 
 def test_a_peer_is_a_host() -> None:
-    """All ports of an address, all of an IPv6 /64, all of a Unix socket."""
+    """All ports of an address, all of an IPv6 /64, all of a Unix socket; of IPv4 at an IPv6 socket one address."""
     assert peer(("192.0.2.1", 1)) == peer(("192.0.2.1", 2)) != peer(("192.0.2.2", 1))
     assert peer(("2001:db8::1", 1, 0, 0)) == peer(("2001:db8::2", 1, 0, 0)) != peer(("2001:db8:0:1::1", 1, 0, 0))
     assert peer("") == peer(b"")
+    assert peer(("::ffff:192.0.2.1", 1, 0, 0)) == peer(("192.0.2.1", 1)) != peer(("::ffff:192.0.2.2", 1, 0, 0))
