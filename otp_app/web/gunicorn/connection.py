@@ -20,6 +20,8 @@ MOST_BODY = 16 * 1024  # a longer one is not waited for: the application rejects
 CALLBACK = f"POST {callbacks.PATH}".encode()  # the one request whose body may be longer
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
+#: What a proxy's header of the PROXY protocol's version 2 begins with; bytes 14 and 15 are the length of its rest
+PROXY = b"\r\n\r\n\0\r\nQUIT\n"
 MOMENT = 0.01  # seconds in which a client that goes on at once sends its next request
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*+([0-9]{1,9})[ \t]*+\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -55,6 +57,8 @@ class ClientSocket(socket.socket):
 class Connection(TConn):  # type: ignore[misc]
     """A connection, and what has arrived of its next request. It is itself what gunicorn's parser reads from."""
 
+    proxy_header = False  # whether a proxy may say, before a request, for whom it connects
+
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any,
                  plain: PlainRequests | None = None) -> None:
         super().__init__(cfg, ClientSocket(fileno=sock.detach()), client, server)
@@ -65,6 +69,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.peer = peer(client)
         self.received = bytearray()
         self.ended = self.leaving = False
+        self.proxy_header = cfg.proxy_protocol != "off"
         self.proxied: Any = None  # what the PROXY protocol said of the client (gunicorn's --proxy-protocol)
         self._begin()
         self.until = 0.0  # the client's deadline, by the monotonic clock
@@ -131,11 +136,12 @@ class Connection(TConn):  # type: ignore[misc]
     def _has_head(self) -> bool:
         """Whether the head has arrived. Then `needed` is known: without the body where that is long, or in chunks."""
         data = self.received
-        if (end := data.find(b"\r\n\r\n", max(self.looked - 3, 0))) < 0:
+        begin = 16 + int.from_bytes(data[14:16]) if self.proxy_header and data.startswith(PROXY) else 0
+        if (end := data.find(b"\r\n\r\n", max(self.looked - 3, begin))) < 0:
             self.looked = len(data)
             return False
         self.needed = end + 4
-        self.most_body = callbacks.MOST_BODY if data.startswith(CALLBACK) else MOST_BODY
+        self.most_body = callbacks.MOST_BODY if data.startswith(CALLBACK, begin) else MOST_BODY
         self.expects = _EXPECTS.search(data, 0, end + 2) is not None
         if _CHUNKED.search(data, 0, end + 2):
             self.chunk = self.needed

@@ -15,6 +15,7 @@ from tests.web.pumping import cost
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
 RECEIPT = b"POST /callbacks/twilio/status/VE/VL HTTP/1.1\r\nHost: a\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + b"\r\n\r\n" * 3  # with an address that is such an end too
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -120,6 +121,14 @@ def test_the_system_keeps_little_of_what_is_not_read() -> None:
             client.sendall(bytes(3 << 20))
             assert len(client.unsent) > 2 << 20
             assert client.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= 2 * BUFFER
+
+
+@pytest.mark.parametrize("pieces", [(V2 + POST, b"\r\n"), (V2[:14], V2[14:], POST + b"\r\n"), (V2, POST + b"\r\n")])
+def test_a_request_behind_a_proxys_header_is_waited_for(pieces: tuple[bytes, ...], monkeypatch: Any) -> None:
+    """That of version 2 begins like the end of a head."""
+    monkeypatch.setattr(Connection, "proxy_header", True)
+    assert not arrived(*pieces[:-1]).whole
+    assert arrived(*pieces).whole
 
 
 def test_a_peer_is_a_host() -> None:
