@@ -1,8 +1,8 @@
-"""Files that are mounted by themselves, as containers mount secrets.
+"""Files that are mounted, by themselves or with their folder, as containers mount secrets.
 
-Most editors, `sed -i` and `mv` put another file in the place of the one that they change. The mount keeps the old file,
-which outside has no name any more, or that of a backup. So whoever reads it sees what was valid before, such as a key
-that was revoked.
+Most editors, `sed -i` and `mv` put another file in the place of the one that they change, and a deployment may put a
+new folder in the place of the old one. The mount keeps the old, which outside has no name any more, or that of a
+backup. So whoever reads it sees what was valid before, such as a key that was revoked.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-LEFT_BEHIND = "it was replaced, and its mount keeps the old file: restart the container, or mount the folder"
+LEFT_BEHIND = (
+    "it or its folder was replaced, and its mount keeps the old file: restart the container, or replace single files "
+    "within a mounted folder"
+)
 MOUNTS = Path("/proc/self/mountinfo")  # proc(5): each with its root in its file system, then the place of the mount
 
-_sources: dict[str, str] = {}  # of a mounted file, when this process saw it first
+_sources: dict[str, str] = {}  # of the mount that has a file, when this process saw it first
 
 
 def is_left_behind(status: os.stat_result) -> bool:
@@ -23,17 +26,18 @@ def is_left_behind(status: os.stat_result) -> bool:
 
 
 def is_renamed(path: Path) -> bool:
-    """Return whether a mounted file has another name outside than when this process saw it first."""
+    """Return whether the mount that has a file is of another name outside than when this process saw it first."""
     place = os.path.realpath(path)
     source = _source(place)
     return source != _sources.setdefault(place, source)
 
 
 def _source(place: str) -> str:
-    """Return the name that a mounted file has outside, "" for every other file."""
-    written, found = place.replace("\\", "\\134").replace(" ", "\\040"), ""
+    """Return the name that the mount of a file has outside, "" where it is that of the whole system."""
+    written, found, at = place.replace("\\", "\\134").replace(" ", "\\040"), "", "/"
     with suppress(OSError, ValueError):
         for line in MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
             _, _, _, root, mounted_at, *_ = line.split(" ")
-            found = root if mounted_at == written else found
+            if len(mounted_at) >= len(at) and mounted_at != "/" and f"{written}/".startswith(f"{mounted_at}/"):
+                found, at = root, mounted_at
     return found

@@ -143,6 +143,22 @@ def test_a_mounted_file_that_is_renamed_outside_is_a_fault(tmp_path, monkeypatch
         read_text(file)
 
 
+def test_a_file_whose_mounted_folder_is_renamed_outside_is_a_fault(tmp_path, monkeypatch):
+    """As where a deployment puts a new folder in its place: the mount goes on to show the old one."""
+    (file := tmp_path / "keys").write_text("old")
+    monkeypatch.setattr(mounts, "MOUNTS", listed := tmp_path / "mountinfo")
+    places = ("/", tmp_path.parent, tmp_path, f"{tmp_path}-2", f"{file}.d")
+    lines = [f"65 44 254:0 /{number} {place} rw - ext4 /dev/vda rw\n" for number, place in enumerate(places)]
+    listed.write_text("".join(lines))
+    assert read_text(file) == "old"
+    for other in (0, 1, 3, 4):  # none of these has the file
+        listed.write_text("".join(lines).replace(f"/{other} ", "/new "))
+        assert read_text(file) == "old"
+    listed.write_text("".join(lines).replace("/2 ", "/old "))
+    with pytest.raises(FileFault, match="it or its folder was replaced"):
+        read_text(file)
+
+
 def test_a_file_that_is_replaced_while_it_is_opened_is_read_anew(tmp_path, monkeypatch):
     """What had its name before has none then either."""
     (file := tmp_path / "keys").write_text("old")
