@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from otp_app.connections.deadline import MAX_ANSWER, AnswerTooLong, Deadline, DeadlineReader
 
-AT_ONCE = 16 * 1024  # bytes of one TLS record
+AT_ONCE = 4096  # bytes; answers have two thousand, and each thread that waits for one has its buffer allocated
 
 #: Head of an answer with a body of which http.client would make nothing else. A 429 is not: its Retry-After is read.
 _PLAIN_HEAD = re.compile(rb"HTTP/1\.1 (20[01]|4(?!29)\d\d) [ -~]*\r\n((?:[0-9A-Za-z-]+:[\t -~]*\r\n){1,50})\r\n")
