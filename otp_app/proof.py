@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jwt
-
 from otp_app.core.codes import parse_secret
 from otp_app.core.events import Approval
 from otp_app.core.instant import Clock
@@ -42,6 +40,9 @@ class Proofs:
     """Signs what approvals have shown. The first key signs; the public halves of all are published."""
 
     def __init__(self, keys: Sequence[ProofKey], *, issuer: str, ttl: float, clock: Clock) -> None:
+        from jwt import encode  # here, because who has no such key needs no such package
+
+        self._encode = encode
         self._key, self._issuer, self._ttl, self._clock = keys[0], issuer, int(ttl), clock
         self.public_keys = [key.jwk for key in keys if key.jwk]
 
@@ -66,7 +67,7 @@ class Proofs:
         if nonce:
             claims["nonce"] = nonce
         headers = {"typ": TYPE, "kid": self._key.id}
-        return jwt.encode(claims, self._key.signing, self._key.algorithm, headers)
+        return self._encode(claims, self._key.signing, self._key.algorithm, headers)
 
 
 def parse_proof_keys(text: str) -> tuple[ProofKey, ...]:

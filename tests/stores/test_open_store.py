@@ -177,7 +177,7 @@ def test_every_scheme_has_a_class_that_exists() -> None:
             assert type(store).__name__ == STORES[scheme].partition(":")[2]
 
 
-OF_EXTRAS = {"redis", "psycopg", "psycopg_pool", "sqlalchemy", "connectrpc", "grpc", "pika"}
+OF_EXTRAS = {"redis", "psycopg", "psycopg_pool", "sqlalchemy", "connectrpc", "grpc", "pika", "cryptography"}
 
 
 def test_the_server_as_it_comes_loads_nothing_of_an_extra() -> None:
