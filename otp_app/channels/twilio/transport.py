@@ -79,7 +79,7 @@ class Transport:
     ) -> None:
         self._timeout, self._pool_size, self._clock, self._sleep = timeout, pool_size, clock, sleep
         self._connect = connect or dial
-        self._tls = tls.client_context()
+        self._tls = tls.shared_context()
         self._idle: dict[tuple[str, str], deque[Connection]] = {}
 
     def request(
