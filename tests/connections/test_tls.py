@@ -41,7 +41,7 @@ def test_a_file_that_was_replaced_counts_at_once(authorities):
 def test_another_name_counts_at_once(authorities, monkeypatch):
     """Also where there is no such file: that one is not the system's own."""
     monkeypatch.delenv("SSL_CERT_FILE")
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(openssl_cafile="/none"))  # as of Debian
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(openssl_cafile="/none"))
     system = tls.shared_context()
     monkeypatch.setenv("SSL_CERT_FILE", f"{authorities}.none")
     assert tls.fault()
