@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from msgspec import Struct
+
+
+class Kind(StrEnum):
+    """What a receiver of events is told of."""
+
+    MESSAGE_SENT = "message.sent"  # a channel took it
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_READ = "message.read"
+    MESSAGE_UNDELIVERED = "message.undelivered"
+    MESSAGE_FAILED = "message.failed"  # a channel refused it, or its provider gave it up
+    CREATED = "verification.created"
+    APPROVED = "verification.approved"
+    CANCELED = "verification.canceled"
+    EXPIRED = "verification.expired"
+    MAX_ATTEMPTS_REACHED = "verification.max_attempts_reached"
 
 
 class Event(Struct, frozen=True):

@@ -46,6 +46,16 @@ class Report(NamedTuple):
     code: int = 0  # the provider's error number, 0 without one
 
 
+class Note(NamedTuple):
+    """An event that its receiver is still to be told of."""
+
+    number: int  # among the events of its verification, from 1
+    kind: str  # an events.Kind, or one that only another version knows
+    at: float  # wall clock, seconds
+    send_id: str = ""  # of the message that it is about
+    code: int = 0  # the provider's error number, 0 without one
+
+
 class Send(Record, frozen=True):
     """One message handed, or about to be handed, to a channel."""
 
@@ -96,6 +106,8 @@ class Verification(Record, frozen=True):
     ended_at: float | None = field(default=None, name="over")  # wall clock when it was approved, canceled or exhausted
     sends: tuple[Send, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)  # a caller's own words, see core/tags.py
+    notes: tuple[Note, ...] = ()  # where events are told: those that nobody has taken on yet
+    noted: int = 0  # the number of the last note, so that none is used twice
 
     @property
     def digits(self) -> int:
@@ -215,6 +227,7 @@ class Ledger(Record, frozen=True):
     raised: bool = False  # new codes are longer
     given_back: tuple[int, ...] = ()  # days on which a wrong attempt was forgiven
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
+    gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told
     seen: Instant | None = None  # the clock at the last change
     format: int = field(default_factory=lambda: FORMAT)  # unlike a plain default it is always stored
 
@@ -230,6 +243,10 @@ class Ledger(Record, frozen=True):
     def by_id(self, verification_id: str) -> Verification | None:
         """The verification with this whole id."""
         return next((v for v in self.verifications if v.id == verification_id), None)
+
+    def noted(self, verification_id: str) -> Verification | None:
+        """The verification with this whole id, forgotten or not, for who tells of its events."""
+        return self.by_id(verification_id) or next((v for v in self.gone if v.id == verification_id), None)
 
     def by_send(self, send_id: str) -> tuple[Verification, Send] | None:
         """The verification and the send with this send id."""

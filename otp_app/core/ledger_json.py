@@ -24,15 +24,15 @@ _COMPACT = json.JSONEncoder(separators=(",", ":"))
 _KNOWN: dict[type[Record], set[str]] = {
     kind: {f.encode_name for f in msgspec.structs.fields(kind)} for kind in (Send, Verification, Ledger)
 }
-_PARTS: dict[type[Record], tuple[str, type[Record]]] = {
-    Ledger: ("verifications", Verification),
-    Verification: ("sends", Send),
+_PARTS: dict[type[Record], dict[str, type[Record]]] = {
+    Ledger: {"verifications": Verification, "gone": Verification},
+    Verification: {"sends": Send},
 }
 
 
 def encode(ledger: Ledger) -> bytes:
     """The bytes to store: at most 8 KiB, for which history (never what a limit counts) is dropped where needed."""
-    while len(data := _encoded(ledger)) > MAX_BYTES and ledger.verifications:
+    while len(data := _encoded(ledger)) > MAX_BYTES and (ledger.verifications or ledger.gone):
         ledger = _lighter(ledger)
     return data
 
@@ -47,20 +47,25 @@ def decode(data: bytes) -> Ledger:
 
 def _lighter(ledger: Ledger) -> Ledger:
     """Forget what matters least: the oldest receipts but the last of a send, or else the oldest send that is settled,
-    or else the oldest verification that is over, or else tags, or else the oldest.
+    or else the oldest verification that is over, first one that owes no event, or else tags, or else notes, or else the
+    oldest. What is forgotten but for its events goes after the receipts.
     """  # fmt: skip
     for verification in ledger.verifications:
         if long := next((s for s in verification.sends if len(s.receipts) > 1), None):
             return ledger.with_verification(verification.with_send(replace(long, receipts=long.receipts[-1:])))
+    if ledger.gone:
+        return replace(ledger, gone=ledger.gone[1:])
     for verification in ledger.verifications:
         if settled := next((s for s in verification.sends if s.state != "pending"), None):
             sends = tuple(s for s in verification.sends if s is not settled)
             return ledger.with_verification(replace(verification, sends=sends))
-    over = (v for v in ledger.verifications if v.status != Status.PENDING)
-    if (oldest := next(over, None)) is None:
+    over = [v for v in ledger.verifications if v.status != Status.PENDING]
+    if (oldest := next((v for v in over if not v.notes), over[0] if over else None)) is None:
         oldest = ledger.verifications[0]
         if tagged := next((v for v in ledger.verifications if v.tags), None):
             return ledger.with_verification(replace(tagged, tags={}))
+        if noted := next((v for v in ledger.verifications if v.notes), None):
+            return ledger.with_verification(replace(noted, notes=noted.notes[1:]))
     return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
 
 
@@ -78,7 +83,7 @@ def _encode_any(ledger: Ledger) -> bytes:
 
 def _with_unknown_fields(plain: dict[str, Any]) -> dict[str, Any]:
     """A record as it is stored: what another version knows is a field like any other."""
-    for name in plain.keys() & {"verifications", "sends"}:
+    for name in plain.keys() & {"verifications", "gone", "sends"}:
         plain[name] = [_with_unknown_fields(part) for part in plain[name]]
     unknown: dict[str, Any] = plain.pop("extra", {})
     return plain | unknown
@@ -94,7 +99,6 @@ def _decode_any(data: bytes) -> Ledger:
 def _without_unknown_fields(plain: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
     """A record with what only another version knows in its field `extra`."""
     known = {name: plain.pop(name) for name in plain.keys() & _KNOWN[kind]}
-    if kind in _PARTS:
-        name, part = _PARTS[kind]
+    for name, part in _PARTS.get(kind, {}).items():
         known[name] = [_without_unknown_fields(one, part) for one in known.get(name, ())]
     return known | {"extra": plain} if plain else known

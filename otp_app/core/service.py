@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from msgspec import structs
 
@@ -24,8 +24,10 @@ from otp_app.core.errors import DeliveryRefused, VerificationNotFound
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
 from otp_app.core.fallback import Fallback, Profile
 from otp_app.core.instant import Clock, Instant
+from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
+from otp_app.core.notebook import Notebook
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
@@ -42,7 +44,6 @@ from otp_app.core.texts import Texts
 log = logging.getLogger(__name__)
 
 BeforeDelivery = Callable[[SendResult], None]
-Notification = TypeVar("Notification", Event, Approval)
 
 
 class VerificationService:
@@ -65,13 +66,15 @@ class VerificationService:
         on_approved: Sequence[ApprovalListener] = (),
         routes: Mapping[str, Sequence[str]] | None = None,
         reminders: Reminders | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        """`reminders`: where messages that do not arrive are followed by another channel, which `handlers` do."""
+        """`reminders`: what does not arrive is followed by other channels, in `handlers`; `journal`: events are told."""
         self._policy, self._texts = policy, texts
         self._keys, self._ids = keys, ids
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
-        self._listeners, self._on_approved = tuple(listeners), tuple(on_approved)
-        self._ledgers = Ledgers(store, clock, policy)
+        self._notify, self._on_approved = partial(_notify_all, tuple(listeners)), tuple(on_approved)
+        self._ledgers = Ledgers(store, clock, policy, journal)
+        self.notebook = Notebook(self._ledgers, ids)
         self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
@@ -288,11 +291,8 @@ class VerificationService:
             view=view,
         )
 
-    def _notify(self, event: Event) -> None:
-        _notify_all(self._listeners, event)
 
-
-def _notify_all(listeners: Sequence[Callable[[Notification], None]], what: Notification) -> None:
+def _notify_all(listeners: Sequence[Callable[[Any], None]], what: Event | Approval) -> None:
     for listener in listeners:
         try:
             listener(what)

@@ -13,6 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
+from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
@@ -99,8 +100,9 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 class Ledgers:
     """All ledgers, by the store's key of their number."""
 
-    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
-        self._store, self._clock, self._policy = store, clock, policy
+    def __init__(self, store: Store, clock: Clock, policy: Policy, journal: Journal | None = None) -> None:
+        """`journal`: where somebody is told of events."""
+        self._store, self._clock, self._policy, self._journal = store, clock, policy, journal
         self._later = store if isinstance(store, SwapsLater) else None
         self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
         # Requests of one process for one number queue here instead of losing swaps to each other.
@@ -120,6 +122,14 @@ class Ledgers:
 
         Raises what the transition raises (nothing changed then), Busy after too many lost swaps, StoreUnavailable.
         """
+        if self._journal is None:
+            return self._change_in_turn(key, transition)
+        watch = self._journal.watch(transition)
+        answer = self._change_in_turn(key, watch)
+        watch.told()
+        return answer
+
+    def _change_in_turn(self, key: str, transition: Transition[Answer]) -> Answer:
         step: Step[Answer] = partial(self._step, transition)
         turn = self._take_turn(key)
         try:
@@ -133,10 +143,13 @@ class Ledgers:
         What this process reads or changes under the key from now on comes after it. `lost` is called, perhaps later and
         in another thread, where the store could not make the change.
         """
+        watch = self._journal.watch(transition, later=True) if self._journal else None
         try:
-            self._note(key, partial(self._step, transition), lost)
+            self._note(key, partial(self._step, watch or transition), lost)
         except (Busy, StoreUnavailable):
             lost()
+        if watch:
+            watch.told()
 
     def _note(self, key: str, step: Step[None], lost: Callable[[], None]) -> None:
         turn = self._take_turn(key)

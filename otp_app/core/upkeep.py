@@ -8,7 +8,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Send, Verification
+from otp_app.core.ledger import BACKWARDS, MAX_TOMBSTONES, Ledger, Note, Send, Verification
+from otp_app.core.notes import LIFE, owes
 from otp_app.core.policy import DAY, Policy
 
 MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
@@ -25,6 +26,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
     return replace(
         ledger,
         verifications=_remembered(ledger.verifications, now, policy),
+        gone=tuple(v for v in ledger.gone if owes(v, now)),
         sent=tuple(stamp for stamp in ledger.sent if wall - stamp < DAY)[-MOST_SENT:],
         streak=ledger.streak if wall - ledger.last_send < DAY else 0,
         exhaustions=ledger.exhaustions if wall - ledger.exhausted_at < DAY else 0,
@@ -36,7 +38,8 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
 
 def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
     """Return the seconds after which no rule needs the ledger any more."""
-    needs = [policy.tombstone - v.ended_for(now) for v in ledger.verifications]
+    needs = [(LIFE if v.noted and owes(v, now) else policy.tombstone) - v.ended_for(now) for v in ledger.verifications]
+    needs += [LIFE - v.ended_for(now) for v in ledger.gone]
     if ledger.sent or ledger.streak or ledger.exhaustions:
         needs.append(DAY + max(ledger.last_send - now.wall, ledger.exhausted_at - now.wall, 0.0))
     if ledger.risk or ledger.given_back:
@@ -47,9 +50,9 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
 
 
 def _remembered(verifications: tuple[Verification, ...], now: Instant, policy: Policy) -> tuple[Verification, ...]:
-    kept = [v for v in verifications if v.ended_for(now) < policy.tombstone]
+    kept = [v for v in verifications if v.ended_for(now) < policy.tombstone or (v.noted and owes(v, now))]
     surplus = [v for v in kept if not v.is_pending(now)][:-MAX_TOMBSTONES]
-    return tuple(v for v in kept if v not in surplus)
+    return tuple(v for v in kept if v not in surplus or (v.noted and owes(v, now)))
 
 
 def corrected(ledger: Ledger, now: Instant) -> Ledger:
@@ -78,6 +81,7 @@ def _shifted(ledger: Ledger, shift: float, boot: str) -> Ledger:
     return replace(
         ledger,
         verifications=tuple(_shifted_verification(verification, shift, boot) for verification in ledger.verifications),
+        gone=tuple(_shifted_verification(verification, shift, boot) for verification in ledger.gone),
         sent=tuple(stamp + shift for stamp in ledger.sent),
         last_send=ledger.last_send + shift if ledger.last_send else 0.0,
         exhausted_at=ledger.exhausted_at + shift if ledger.exhausted_at else 0.0,
@@ -99,12 +103,17 @@ def _shifted_verification(verification: Verification, shift: float, boot: str) -
         begun=begun._replace(wall=begun.wall + younger),
         ended_at=verification.ended_at + shift if verification.ended_at is not None else None,
         sends=tuple(_shifted_send(send, shift) for send in verification.sends),
+        notes=tuple(_shifted_note(note, shift) for note in verification.notes),
     )
 
 
 def _shifted_send(send: Send, shift: float) -> Send:
     receipts = tuple(report._replace(at=report.at + shift) for report in send.receipts)
     return replace(send, at=send.at + shift, receipts=receipts)
+
+
+def _shifted_note(note: Note, shift: float) -> Note:
+    return note._replace(at=note.at + shift)
 
 
 def _clamp_future_stamps(ledger: Ledger, now: Instant) -> Ledger:

@@ -11,13 +11,14 @@ from threading import Lock
 from typing import TypeVar
 
 from otp_app.core.jobs import BACKWARDS, Job, Jobs
+from otp_app.core.moving import Item, Searchable
 from otp_app.core.store import Store, Swap
 
 T = TypeVar("T")
 Lives = dict[str, tuple[T, float]]  # the value under a key, and when its life ends
 
 
-class MemoryStore(Store):
+class MemoryStore(Store, Searchable):
     """The store of `memory://`: for one process while it runs, as in demos and tests.
 
     A sweep looks at every entry, so that a million of them cost it some ten milliseconds.
@@ -70,6 +71,13 @@ class MemoryStore(Store):
             now = self._clock()
             gone = _sweep(self._values, now, limit)
             return gone + _sweep(self._counters, now, limit - gone)
+
+    def entries(self, prefix: str) -> Iterator[Item]:
+        """Yield the entries with such keys; see core.moving.Searchable."""
+        with self._lock:
+            now = self._clock()
+            found = [Item(key, *life) for key, life in self._values.items() if key.startswith(prefix)]
+        return (item._replace(ttl=item.ttl - now) for item in found if item.ttl > now)
 
     def close(self) -> None:
         """Forget everything."""

@@ -11,6 +11,7 @@ from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.events import ApprovalListener, Event, Listener
 from otp_app.core.instant import Instant
+from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode
 from otp_app.core.limits import Bulkhead
@@ -192,6 +193,7 @@ class World:
     stores: type[DictStore] = DictStore
     routes: dict[str, list[str]] = field(default_factory=dict)
     reminders: Reminders | None = None
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self.store = self.stores(self.clock, forgets=self.forgetful)
@@ -217,6 +219,7 @@ class World:
             on_approved=self.on_approved,
             routes=self.routes,
             reminders=self.reminders,
+            journal=self.journal,
         )
 
     @property
