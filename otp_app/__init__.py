@@ -10,7 +10,7 @@ its own line or above; no API, channel or store imports another one.
     apis
     web  workers
     accounts  bus  wiring
-    background  channels  maintenance  proof  signals  store  stores  timeline
+    background  channels  maintenance  proof  signals  store  stores  timeline  webhooks
     clock  logs
     settings
     connections  plugins

@@ -27,6 +27,7 @@ from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.store import open_or_memory, open_store
+from otp_app.webhooks.opening import Webhooks, left_to_others
 
 
 class Opened(Protocol):
@@ -60,6 +61,7 @@ class Services:
     sweeper: Sweeper
     jobs: JobRunner | None = None  # None: the store keeps none
     handlers: dict[str, Handler] = field(default_factory=dict)  # of jobs, by the name that their ids begin with
+    webhooks: Webhooks | None = None  # None: nobody is told of events
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
 
     def do_jobs(self) -> None:
@@ -69,6 +71,8 @@ class Services:
 
     def close(self) -> None:
         """Give everything back; what was answered is kept, and jobs at hand are done."""
+        if self.webhooks:
+            self.webhooks.close()
         if self.jobs:
             self.jobs.stop()
         self.sweeper.stop()
@@ -79,13 +83,11 @@ class Services:
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
     """Return the services that these settings describe. Raises ValueError, BadKeyFile, StoreUnavailable."""
-    clock = clock or system_clock()
-    keyring.ensure(settings)
-    keys, index_key = keyring.keys(settings)
+    clock, (keys, index_key) = clock or system_clock(), _keys(settings)
     store, channels = _store(settings), open_channels(settings)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
-    kept: Jobs | None = getattr(store, "jobs", None)
-    jobs = JobRunner(kept) if kept else None
+    jobs = _runner(store)
+    webhooks = Webhooks(settings, store, channels, jobs.put, clock) if jobs and settings.otp_events_url else None
     verifications = VerificationService(
         store,
         channels,
@@ -101,6 +103,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         on_approved=_on_approved(settings),
         routes=_routes(settings, channels),
         reminders=_reminders(settings, channels, jobs),
+        journal=webhooks.journal if webhooks else None,
     )
     return Services(
         settings,
@@ -114,8 +117,29 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         clock=clock,
         sweeper=Sweeper(store, idempotent),
         jobs=jobs,
-        handlers=dict(verifications.handlers),
+        handlers=_handlers(verifications, webhooks, store, clock),
+        webhooks=webhooks,
     )
+
+
+def _keys(settings: Settings) -> tuple[CodeKeys, bytes]:
+    keyring.ensure(settings)
+    return keyring.keys(settings)
+
+
+def _runner(store: Store) -> JobRunner | None:
+    kept: Jobs | None = getattr(store, "jobs", None)
+    return JobRunner(kept) if kept else None
+
+
+def _handlers(
+    verifications: VerificationService, webhooks: Webhooks | None, store: Store, clock: Clock
+) -> dict[str, Handler]:
+    handlers: dict[str, Handler] = dict(verifications.handlers)
+    if webhooks:
+        return handlers | webhooks.open(verifications.notebook)
+    # Where no job at all is done, those that another server left harm nobody.
+    return {**handlers, **left_to_others(store, verifications.notebook, clock)} if handlers else {}
 
 
 def _routes(settings: Settings, channels: Sequence[Channel]) -> dict[str, list[str]]:

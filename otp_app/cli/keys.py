@@ -1,8 +1,9 @@
-"""`keys`: create API keys, accounts, secret keys and proof keys. Each secret is shown once and stored nowhere."""
+"""`keys`: create API keys, accounts and secrets of all kinds. Each secret is shown once and stored nowhere."""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import getpass
 import hashlib
 import re
@@ -38,6 +39,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
     proof = keys.add_parser("proof", help="create a key for OTP_PROOF_KEYS")
     proof.add_argument("--eddsa", action="store_true", help="Ed25519: its public half checks proofs (default: HS256)")
     proof.set_defaults(run=_proof)
+    events = keys.add_parser("events", help="create a secret for OTP_EVENTS_SECRETS")
+    events.set_defaults(run=_events)
 
 
 def _new_key(args: argparse.Namespace) -> int:
@@ -89,6 +92,11 @@ def _show_account(user: str, secret: str) -> None:
 
 def _proof(args: argparse.Namespace) -> int:
     print(f"OTP_PROOF_KEYS={new_key('EdDSA' if args.eddsa else 'HS256')}")
+    return 0
+
+
+def _events(_: argparse.Namespace) -> int:
+    print(f"OTP_EVENTS_SECRETS=whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
     return 0
 
 

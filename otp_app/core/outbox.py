@@ -140,4 +140,5 @@ def _waiting(verification: Verification, note: Note) -> Waiting:
     event = Waiting(note.number, note.kind, note.at, note.send_id, code=note.code)
     if send is None:
         return event
-    return event._replace(channel=send.channel, provider_id=send.provider_id, reason=send.reason)
+    provider_id = send.provider_id.encode(errors="replace").decode()  # it may have half of a surrogate pair
+    return event._replace(channel=send.channel, provider_id=provider_id, reason=send.reason)

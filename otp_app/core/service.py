@@ -68,7 +68,7 @@ class VerificationService:
         reminders: Reminders | None = None,
         journal: Journal | None = None,
     ) -> None:
-        """`reminders`: what does not arrive is followed by other channels, in `handlers`; `journal`: events are told."""
+        """`reminders`: other channels follow what did not arrive, in `handlers`; `journal`: events are told."""
         self._policy, self._texts = policy, texts
         self._keys, self._ids = keys, ids
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})

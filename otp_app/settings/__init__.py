@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from otp_app.plugins.loading import OBJECT_PATH
-from otp_app.settings import types
+from otp_app.settings import types, webhooks
 from otp_app.settings.model import AnyModel, ApiModel, Model, Setting
 from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy, shape
 
@@ -212,6 +212,20 @@ class Settings(Model, frozen=True, kw_only=True):
         "([receipts](delivery.md)).", group="Receipts", form="`https://HOST` or `https://HOST/PREFIX`",
         read=types.public_url,
     )] = ""
+
+    otp_events_url: Annotated[str, Setting(
+        "Address that is told of [events](events.md): what became of messages and verifications.", group="Events",
+        form="`https://HOST/PATH`; `http://` on this machine", default="not set: nobody is told", read=webhooks.url,
+        secret=True,
+    )] = ""
+    otp_events_secrets: Annotated[tuple[bytes, ...], Setting(
+        "Secrets that sign events, each of them beside the others while the receiver changes from one to the next. "
+        "`python -m otp_app keys events` makes one.", form="`whsec_BASE64` of 24 to 64 bytes, several with commas",
+        read=webhooks.secrets, secret=True,
+    )] = ()
+    otp_events_numbers: Annotated[str, shape("masked|whole"), Setting(
+        "`whole`: events have the whole number in `to`.", form="`masked` or `whole`",
+    )] = "masked"
 
     otp_log_level: Annotated[str, shape("DEBUG|INFO|WARNING|ERROR"), Setting(
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from otp_app import channels
 from otp_app.apis import APIS, COMMANDS
+from otp_app.connections import tls
 from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.plugins.guarded import check_callable
 from otp_app.plugins.loading import load_object
@@ -109,6 +110,7 @@ def secret_faults(settings: Settings, keys: CodeKeys | None = None, index_key: b
         return []  # said where each is looked at alone
     roles = [("OTP_SECRET_KEYS", secret) for secret in (keys.keys.values() if keys else ())]
     roles += [("OTP_INDEX_KEY", index_key)] if index_key else []
+    roles += [("OTP_EVENTS_SECRETS", secret) for secret in settings.otp_events_secrets]
     return weak_secrets.faults(roles + [("OTP_PROOF_KEYS", key.secret) for key in proofs])
 
 
@@ -204,6 +206,18 @@ def _jobs(settings: Settings) -> str | None:
     )
 
 
+def _events(settings: Settings) -> str | None:
+    if not settings.otp_events_url:
+        return None
+    if not settings.otp_events_secrets:
+        return "OTP_EVENTS_SECRETS: events are signed: set a secret (python -m otp_app keys events makes one)"
+    if settings.otp_events_url.startswith("https:") and (fault := tls.fault()):
+        return fault
+    if _sharing(settings) == "unknown" or keeps_jobs(settings.otp_store_url):
+        return None
+    return "OTP_EVENTS_URL: this store keeps no jobs, which events need: use sqlite:///, redis:// or postgresql://"
+
+
 def _fallback_after(settings: Settings) -> str | None:
     after = settings.otp_fallback_after
     if after and not settings.otp_public_url:
@@ -256,13 +270,14 @@ RULES = (
     Rule(("OTP_ROUTES", "OTP_CHANNELS"), _routes),
     Rule(("OTP_STORE_URL", "OTP_CHANNELS", "OTP_PUBLIC_URL"), _jobs),
     Rule(("OTP_FALLBACK_AFTER", "OTP_CHANNELS", "OTP_PUBLIC_URL", "OTP_TTL"), _fallback_after),
+    Rule(("OTP_EVENTS_URL", "OTP_EVENTS_SECRETS", "OTP_STORE_URL"), _events),
     Rule(("OTP_AMQP_URL",), _amqp),
     Rule(("OTP_AMQP_URL", "OTP_STORE_URL", "OTP_STORE_FALLBACK"), _amqp_store),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),
     Rule(("OTP_SECRET_KEYS",), _secret_keys),
     Rule(("OTP_INDEX_KEY",), _index_key),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _both_keys),
-    Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS"), _secrets),
+    Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY", "OTP_PROOF_KEYS", "OTP_EVENTS_SECRETS"), _secrets),
     Rule(tuple(secret.variable for model in channels.models() for secret in _secrets_of(model)), _placeholders),
     Rule(("OTP_CODE_LENGTH", "OTP_CODE_LENGTH_RAISED"), _lengths),
     Rule(("OTP_RISK_LOWER", "OTP_RISK_RAISE"), _risk),

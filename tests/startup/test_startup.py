@@ -111,6 +111,7 @@ REFUSALS = {
     "a memory to fall back to, for several workers": (
         {"OTP_STORE_FALLBACK": "memory", "WEB_CONCURRENCY": "2"}, "OTP_STORE_FALLBACK", "WEB_CONCURRENCY=1",
     ),
+    "events that nobody signs": ({"OTP_EVENTS_URL": "https://x.com/"}, "OTP_EVENTS_SECRETS", "keys events"),
     "no broker that can be": ({"OTP_AMQP_URL": "http://x"}, "OTP_AMQP_URL", "amqp://user:password@host:5672/%2F"),
     "a broker beside memory": (
         {"OTP_AMQP_URL": "amqp://x", "OTP_STORE_URL": "memory://"}, "OTP_AMQP_URL", "OTP_STORE_URL=sqlite:///",

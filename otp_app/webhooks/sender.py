@@ -1,0 +1,92 @@
+"""The sender: threads that deliver events beside the requests, so that a slow receiver slows none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from otp_app.core.errors import Busy, StoreUnavailable
+from otp_app.logs import log, warn_seldom
+from otp_app.webhooks.delivery import Deliverer
+
+THREADS = 8  # made as they are needed
+MOST_QUEUED = 10_000  # verifications; what does not fit waits for its job
+LINGER = 0.05  # seconds: what happens within them is told together
+STOP_WITHIN = 2.0  # seconds
+
+
+class Sender:
+    """Delivers the events of each verification that it is woken for, one thread a verification."""
+
+    def __init__(self, threads: int = THREADS, linger: float = LINGER) -> None:
+        self._most, self._linger = threads, linger
+        self._deliverer: Deliverer | None = None
+        self._queue: OrderedDict[str, tuple[float, bool]] = OrderedDict()  # id -> from when on, whether it is due
+        self._busy: set[str] = set()
+        self._idle, self._ending = 0, False
+        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+
+    def deliver_with(self, deliverer: Deliverer) -> None:
+        """Take what delivers, once it is there: before that, nothing may be woken."""
+        self._deliverer = deliverer
+
+    def wake(self, verification_id: str, *, is_due: bool = False) -> None:
+        """Have the events of a verification delivered soon; see Deliverer.deliver. Returns at once."""
+        with self._changed:
+            if self._ending or (len(self._queue) >= MOST_QUEUED and verification_id not in self._queue):
+                return
+            start, was_due = self._queue.get(verification_id, (time.monotonic() + self._linger, False))
+            self._queue[verification_id] = (start, was_due or is_due)
+            if self._idle:
+                self._changed.notify()
+            elif len(self._threads) < self._most:
+                self._begin()
+
+    def stop(self) -> list[str]:
+        """Begin no further delivery, give those at hand some time, and return what was not begun."""
+        with self._changed:
+            self._ending = True
+            left = list(self._queue)
+            self._changed.notify_all()
+        end = time.monotonic() + STOP_WITHIN
+        for thread in self._threads:
+            thread.join(max(end - time.monotonic(), 0.0))
+        return left
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self) -> None:
+        while (taken := self._next()) is not None:
+            try:
+                if self._deliverer:
+                    self._deliverer.deliver(taken[0], is_due=taken[1])
+            except (Busy, StoreUnavailable) as error:  # the job comes
+                warn_seldom(f"events: {error}")
+            except Exception:  # noqa: BLE001 - it is a fault of ours, and the others have to be told
+                log.exception("an event could not be delivered")
+            with self._changed:
+                self._busy.discard(taken[0])
+                self._changed.notify()
+
+    def _next(self) -> tuple[str, bool] | None:
+        """Return a verification that nobody is at, once its time has come; None at the end."""
+        with self._changed:
+            while not self._ending:
+                now = time.monotonic()
+                free = ((id_, start) for id_, (start, _) in self._queue.items() if id_ not in self._busy)
+                id_, start = next(free, ("", 0.0))
+                if id_ and start <= now:
+                    self._busy.add(id_)
+                    is_due = self._queue.pop(id_)[1]
+                    if self._queue and not self._idle and len(self._threads) < self._most:
+                        self._begin()
+                    return id_, is_due
+                self._idle += 1
+                self._changed.wait(start - now if id_ else None)
+                self._idle -= 1
+            return None
