@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from otp_app.cli import accounts, keys, records, serve, store, worker
+from otp_app.cli import accounts, events, keys, records, serve, store, worker
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings
 from otp_app.settings.model import fields_of
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check whether the server would start with the current settings")
     check.set_defaults(run=_check)
     accounts.describe(commands.add_parser("accounts", help="take over the users of another server"))
+    events.describe(commands.add_parser("events", help="list the events that their receiver did not take"))
     keys.describe(commands.add_parser("keys", help="create API keys, accounts and secret keys"))
     records.describe_listing(commands.add_parser("verifications", help="list the verifications in the store, show one"))
     records.describe_purge(commands.add_parser("purge", help="delete the records of unused numbers early"))

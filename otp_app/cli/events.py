@@ -1,0 +1,58 @@
+"""`events`: how many events their receiver has not taken, and which ones are told no more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+from otp_app.cli.open_store import CannotDo, exit_status, require_records, show_lines, store_in_use
+from otp_app.core import outbox
+from otp_app.core.moving import Searchable
+from otp_app.core.outbox import OUTBOX, Box
+from otp_app.webhooks.message import told_at
+
+DEAD = """\
+List the events in the store of OTP_STORE_URL that their receiver did not take within 24 hours, or that were the oldest
+of more than 100,000. They are not told again, and are forgotten after seven days. Of one verification at most 50 are
+listed. Nothing is changed. Servers may run."""
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the commands."""
+    events = parser.add_subparsers(required=True)
+    dead = events.add_parser("dead", help="list the events that are told no more", description=DEAD)
+    dead.add_argument("--json", action="store_true", help="print a JSON object a line")
+    dead.set_defaults(run=_dead)
+
+
+def _dead(args: argparse.Namespace) -> int:
+    def work() -> None:
+        with store_in_use() as store:
+            require_records(store)
+            if not isinstance(store, Searchable):
+                raise CannotDo("OTP_STORE_URL: this command needs sqlite, redis or postgresql")
+            boxes = {item.key.removeprefix(OUTBOX): box for item, box in outbox.boxes(store)}
+        rows = sorted((row for id_, box in boxes.items() for row in _rows(id_, box)), key=lambda row: row["timestamp"])
+        show_lines([json.dumps(row) if args.json else _line(row) for row in rows])
+        waiting = sum(len(box.waiting) for box in boxes.values())
+        dead = sum(box.dead_count for box in boxes.values())
+        print(f"Dead: {dead}. Waiting: {waiting}.", file=sys.stderr)
+
+    return exit_status(work)
+
+
+def _rows(verification_id: str, box: Box) -> Iterator[dict[str, str]]:
+    for event in box.dead:
+        yield {
+            "timestamp": told_at(event.at),
+            "webhook_id": f"{verification_id}-{event.number}",
+            "type": event.kind,
+            "to": box.to,
+            "purpose": box.purpose,
+        }
+
+
+def _line(row: dict[str, str]) -> str:
+    return "  ".join(row.values())
