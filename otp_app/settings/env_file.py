@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import whitespace
 
 from dotenv.parser import Binding, parse_stream
 
@@ -37,8 +38,8 @@ _FURTHER = re.compile(r"\s*(export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=", re
 #: another setting in a value whose quotes are gone already
 _ASSIGNS = re.compile(rf"{_OURS}\s*=", re.ASCII)
 #: a setting at the end of a value of others: systemd joins the line behind a backslash without a line break. Behind
-#: an option it is meant to be there, as `-e OTP_TTL=60` in GUNICORN_CMD_ARGS.
-_JOINED = re.compile(rf"(?<!-e)(?<!-e[ =])(?<!--env[ =])(?P<name>{_OURS})=(?=\S*\Z)", re.ASCII)
+#: an option it is meant to be there, as `-e OTP_TTL=60` in GUNICORN_CMD_ARGS. Looked for in the last word only.
+_JOINED = re.compile(rf"(?<!-e)(?<!-e[ =])(?<!--env[ =])(?P<name>{_OURS})=", re.ASCII)
 
 
 class FileFault(ValueError):
@@ -85,8 +86,9 @@ def holds_another(value: str) -> bool:
 
 def further_names(value: str) -> list[str]:
     """Return the names that a value of the environment assigns to on its further lines, or joined to its end."""
-    found = [*map(_FURTHER.match, value.splitlines()[1:]), *_JOINED.finditer(value)]
-    return [match["name"] for match in found if match]
+    last_word = max(map(value.rfind, whitespace)) + 1
+    further = [_FURTHER.match(line) for line in value.splitlines()[1:]]
+    return [match["name"] for match in (*further, *_JOINED.finditer(value, last_word)) if match]
 
 
 def _is_open(written: str) -> bool:
