@@ -11,12 +11,15 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Store
 from otp_app.store import open_store
 from otp_app.stores.redis.client import unavailable
+from otp_app.stores.redis.scripts import packed
 from tests.conftest import require
 from tests.running import wait_until
 from tests.services import Cluster, Redis, Sentinel
@@ -58,6 +61,15 @@ def test_valkey_is_tested_as_redis_is() -> None:
 
 
 # ---- keys and commands
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary() | st.text(st.characters(codec="utf-8")) | st.integers(), min_size=1))
+def test_a_command_is_packed_as_the_client_packs_it(parts: list[bytes | str | int]) -> None:
+    """But in one piece, whatever its length."""
+    command = ("EVALSHA", *parts)
+    theirs = redis.Connection().pack_command(*command)  # type: ignore[no-untyped-call]
+    assert packed(command) == b"".join(theirs)
 
 
 def test_keys_are_as_documented(redis_server: Redis) -> None:

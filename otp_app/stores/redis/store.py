@@ -24,7 +24,7 @@ from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
 from otp_app.stores.redis.client import TIMEOUT, client, unavailable
 from otp_app.stores.redis.jobs import JOBS, RedisJobs
-from otp_app.stores.redis.scripts import SCRIPTS, Script, answer, milliseconds
+from otp_app.stores.redis.scripts import SCRIPTS, Script, answer, ask, milliseconds
 
 VALUE, COUNTER = "otp:v:", "otp:c:"  # what keys begin with
 FROZEN, PING = "otp:frozen", "otp:ping"
@@ -55,7 +55,7 @@ class RedisStore(Store, Movable, Searchable, ServerChecks):
     def get(self, key: str) -> bytes | None:
         """Return the value under a key."""
         with self._calling() as server:
-            value, *how = answer(list, server.mget(VALUE + key, *self._freezable))
+            value, *how = answer(list, ask(server, "MGET", VALUE + key, *self._freezable))
             found: bytes | None = answer(bytes | None, value)
             held = _hold(how[0]) if how else None
         if held and not held.how.holds:
