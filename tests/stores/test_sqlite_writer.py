@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import threading
 import time
@@ -121,6 +122,30 @@ def test_a_callers_own_error_is_his_alone(store: SqliteStore) -> None:
     for thread in threads:
         thread.join()
     assert won == [True, True]
+
+
+def test_a_change_gets_its_turn_though_another_process_hardly_leaves_the_file(store: SqliteStore, path: Path) -> None:
+    """As one does that makes changes all the time on a slow disk."""
+    held, end = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            while not end.is_set():
+                other.execute("BEGIN IMMEDIATE")
+                held.set()
+                time.sleep(0.095)
+                other.execute("COMMIT")
+                time.sleep(0.005)
+
+    thread = in_thread(change)
+    held.wait()
+    begun = time.monotonic()
+    try:
+        assert put(store, "k")
+    finally:
+        end.set()
+        thread.join()
+    assert time.monotonic() - begun < 1
 
 
 def test_a_caller_that_waits_in_vain_withdraws_its_change(path: Path) -> None:

@@ -34,7 +34,7 @@ class File:
 
     def __init__(self, path: Path, schema: str, synchronous: str, lock_timeout: float) -> None:
         self._path, self._schema = path, schema
-        self._synchronous, self._lock_timeout = synchronous, lock_timeout
+        self._synchronous, self.lock_timeout = synchronous, lock_timeout
         self._log = path.with_name(f"{path.name}-wal")
         self._seen = path in _of_parent
         self.place = self._look()
@@ -84,7 +84,7 @@ class File:
     def _open(self) -> sqlite3.Connection:
         if self._path.exists() and not self._path.is_file():  # for SQLite this is a fault of the disk, which may pass
             raise StoreUnavailable("The store is not available (its name is not that of a file)")
-        address, timeout = f"{self._path.as_uri()}?mode=rw", self._lock_timeout
+        address, timeout = f"{self._path.as_uri()}?mode=rw", self.lock_timeout
         db = sqlite3.connect(address, timeout=timeout, isolation_level=None, check_same_thread=False, uri=True)
         try:
             _check(db)
