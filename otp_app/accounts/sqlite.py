@@ -6,15 +6,17 @@ import errno
 import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
 
 from otp_app.logs import log
 
 Identity = tuple[int, int] | None  # device and inode; None: no such file
 
+LOOK_EVERY = 0.001  # seconds, for the lock
 LOCK_TIMEOUT = 2.0  # seconds that a change waits for another process
 GONE = "its file is gone: put it back, or delete what is left of it and restart"
 OWN = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
@@ -115,4 +117,24 @@ def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engin
 
 def _begin(db: Connection) -> None:
     """A change takes the lock at once, or two that have read would both wait for the other to end."""
-    db.exec_driver_sql("BEGIN IMMEDIATE" if db.get_execution_options().get("writes") else "BEGIN")
+    if not db.get_execution_options().get("writes"):
+        db.exec_driver_sql("BEGIN")
+        return
+    end = time.monotonic() + LOCK_TIMEOUT
+    db.exec_driver_sql("PRAGMA busy_timeout = 0")  # SQLite's own wait looks too seldom: see stores/sqlite/writer.py
+    try:
+        while not _has_lock(db, last=time.monotonic() >= end):
+            time.sleep(LOOK_EVERY)
+    finally:
+        db.exec_driver_sql(f"PRAGMA busy_timeout = {int(LOCK_TIMEOUT * 1000)}")
+
+
+def _has_lock(db: Connection, *, last: bool) -> bool:
+    """Begin a change, unless another one is being made: then return False, or raise where this look is the last."""
+    try:
+        db.exec_driver_sql("BEGIN IMMEDIATE")
+    except exc.OperationalError as error:
+        if last or getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

@@ -114,6 +114,33 @@ def test_a_sign_up_that_cannot_be_kept_sends_nothing(bureau, monkeypatch):
     assert bureau.site.channel.messages == []
 
 
+def test_a_change_gets_its_turn_though_another_process_hardly_leaves_the_file(tmp_path):
+    """As one does that makes changes all the time on a slow disk."""
+    database, held, end = Database(f"sqlite:///{tmp_path}/accounts.db"), threading.Event(), threading.Event()
+    database.ping()
+
+    def change():
+        with closing(sqlite3.connect(tmp_path / "accounts.db", isolation_level=None)) as other:
+            while not end.is_set():
+                other.execute("BEGIN IMMEDIATE")
+                held.set()
+                time.sleep(0.095)
+                other.execute("COMMIT")
+                time.sleep(0.005)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    held.wait()
+    begun = time.monotonic()
+    try:
+        database.ping()
+    finally:
+        end.set()
+        thread.join()
+        database.close()
+    assert time.monotonic() - begun < 1
+
+
 def test_a_lock_of_another_process_spends_no_code(tmp_path, open_bureau):
     """The database is asked before the code is used up."""
     bureau = open_bureau(f"sqlite:///{tmp_path}/accounts.db")
