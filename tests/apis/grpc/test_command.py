@@ -20,7 +20,7 @@ from tests.apis.grpc.calling import OK, Client
 from tests.apis.grpc.running import RunningGrpc
 from tests.command import run
 from tests.conftest import require
-from tests.running import KEYS, ROOT
+from tests.running import KEYS, ROOT, free_port
 from tests.web.site import SETTINGS, api_key
 
 KEY = api_key("shop", "send+verify", "key")
@@ -115,6 +115,7 @@ def test_a_certificate_without_its_key(capsys, monkeypatch):
     """Is no traceback."""
     monkeypatch.setenv("OTP_GRPC_TLS_CERTIFICATE", PEM)
     monkeypatch.setenv("OTP_GRPC_TLS_KEY", PEM)
+    monkeypatch.setenv("OTP_GRPC_PORT", str(free_port()))
     ended = run(capsys, "grpc")
     assert (ended.status, ended.error.splitlines()[-1][:24]) == (os.EX_CONFIG, "OTP_GRPC_TLS_CERTIFICATE")
 
