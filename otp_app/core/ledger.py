@@ -227,6 +227,8 @@ class Ledger(Record, frozen=True):
     raised: bool = False  # new codes are longer
     given_back: tuple[int, ...] = ()  # days on which a wrong attempt was forgiven
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
+    notified: tuple[float, ...] = ()  # wall clock of the notifications that count for the cap of a day
+    stopped: float = 0.0  # wall clock when the recipient asked for no more notifications (STOP); 0: never, or undone
     gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told
     seen: Instant | None = None  # the clock at the last change
     format: int = field(default_factory=lambda: FORMAT)  # unlike a plain default it is always stored

@@ -28,6 +28,7 @@ from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
 from otp_app.core.notebook import Notebook
+from otp_app.core.opt_outs import OptOuts
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
@@ -74,7 +75,7 @@ class VerificationService:
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
         self._notify, self._on_approved = partial(_notify_all, tuple(listeners)), tuple(on_approved)
         self._ledgers = Ledgers(store, clock, policy, journal)
-        self.notebook = Notebook(self._ledgers, ids)
+        self.notebook, self.opt_outs = Notebook(self._ledgers, ids), OptOuts(self._ledgers, ids)
         self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
@@ -245,8 +246,7 @@ class VerificationService:
             send_id=self._ids.new_send(),
             key=self._keys.current,
             test_code=fixed_code,
-            code=request.code,
-            replace_code=request.replace_code,
+            code=request.code, replace_code=request.replace_code,
             makers=self._providers.makers,
             tags=request.tags,
             keeps=None if self._profile is None or fixed_code else Keeps(request.locale, self._profile),

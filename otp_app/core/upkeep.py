@@ -13,6 +13,8 @@ from otp_app.core.notes import LIFE, owes
 from otp_app.core.policy import DAY, Policy
 
 MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
+MOST_NOTIFIED = 50  # notifications of a day that the settings can allow
+STOP_MEMORY = 3650 * DAY  # a STOP holds until it is undone; a number that is quiet for so long has another owner
 MOST_AHEAD = DAY  # seconds by which a stamp may be ahead and still be believed
 
 
@@ -28,6 +30,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
         verifications=_remembered(ledger.verifications, now, policy),
         gone=tuple(v for v in ledger.gone if owes(v, now)),
         sent=tuple(stamp for stamp in ledger.sent if wall - stamp < DAY)[-MOST_SENT:],
+        notified=tuple(stamp for stamp in ledger.notified if wall - stamp < DAY)[-MOST_NOTIFIED:],
         streak=ledger.streak if wall - ledger.last_send < DAY else 0,
         exhaustions=ledger.exhaustions if wall - ledger.exhausted_at < DAY else 0,
         risk=tuple((min(day, latest), units) for day, units in ledger.risk if units and day >= oldest),
@@ -42,6 +45,10 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
     needs += [LIFE - v.ended_for(now) for v in ledger.gone]
     if ledger.sent or ledger.streak or ledger.exhaustions:
         needs.append(DAY + max(ledger.last_send - now.wall, ledger.exhausted_at - now.wall, 0.0))
+    if ledger.notified:
+        needs.append(DAY + max(ledger.notified[-1] - now.wall, 0.0))
+    if ledger.stopped:
+        needs.append(STOP_MEMORY)
     if ledger.risk or ledger.given_back:
         needs.append((policy.risk_days + 1) * DAY)
     if ledger.refusals:
@@ -65,7 +72,8 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     shift = _clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
         ledger = _shifted(ledger, shift, now.boot)
-    latest = max(ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals))
+    stamps = (*ledger.sent, *ledger.notified, *(at for _, at, _ in ledger.refusals))
+    latest = max(ledger.last_send, ledger.exhausted_at, ledger.stopped, *stamps)
     return ledger if latest <= now.wall + MOST_AHEAD else _clamp_future_stamps(ledger, now)
 
 
@@ -85,6 +93,8 @@ def _shifted(ledger: Ledger, shift: float, boot: str) -> Ledger:
         sent=tuple(stamp + shift for stamp in ledger.sent),
         last_send=ledger.last_send + shift if ledger.last_send else 0.0,
         exhausted_at=ledger.exhausted_at + shift if ledger.exhausted_at else 0.0,
+        notified=tuple(stamp + shift for stamp in ledger.notified),
+        stopped=ledger.stopped + shift if ledger.stopped else 0.0,
         risk=tuple((day + days, units) for day, units in ledger.risk),
         given_back=tuple(day + days for day in ledger.given_back),
         refusals=tuple((channel, at + shift, reason) for channel, at, reason in ledger.refusals),
@@ -125,5 +135,7 @@ def _clamp_future_stamps(ledger: Ledger, now: Instant) -> Ledger:
         sent=tuple(believed(stamp) for stamp in ledger.sent),
         last_send=believed(ledger.last_send),
         exhausted_at=believed(ledger.exhausted_at),
+        notified=tuple(believed(stamp) for stamp in ledger.notified),
+        stopped=believed(ledger.stopped),
         refusals=tuple((channel, believed(at), reason) for channel, at, reason in ledger.refusals),
     )

@@ -90,7 +90,8 @@ def last_event(ledger: Ledger) -> float:
     Of wrong attempts only the day is known: they count as made when it ended. So this may be up to a day late and
     is never early.
     """
-    stamps = [ledger.last_send, ledger.exhausted_at, *ledger.sent, *(at for _, at, _ in ledger.refusals)]
+    stamps = [ledger.last_send, ledger.exhausted_at, *ledger.sent, *ledger.notified]
+    stamps += [at for _, at, _ in ledger.refusals]
     stamps += [(day + 1) * DAY for day in (*(day for day, _ in ledger.risk), *ledger.given_back)]
     for verification in ledger.verifications:
         stamps += [verification.begun.wall + verification.life, verification.ended_at or 0.0]
@@ -111,12 +112,13 @@ def owners(store: Movable, ids: LedgerIds) -> Owners:
 def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     """Forget each number to which nothing happened after `since` (wall clock, seconds), or only count them.
 
-    One that becomes busy meanwhile is kept, by compare-and-swap; so is what cannot be read. Raises StoreUnavailable.
+    A number that wants no more notifications is kept: forgotten, it would get them again. One that
+    becomes busy meanwhile is kept too, by compare-and-swap; so is what cannot be read. Raises StoreUnavailable.
     """
     quiet: set[str] = set()
     forgotten = 0
     for key, value, ledger in _records(_entries(store)):
-        if ledger is not None and last_event(ledger) <= since:
+        if ledger is not None and not ledger.stopped and last_event(ledger) <= since:
             quiet.add(key)
             if not dry_run and store.swap(key, value, None, DAY).won:
                 forgotten += 1

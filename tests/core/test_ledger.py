@@ -17,7 +17,7 @@ from otp_app.core.ledger import Ledger, Send, Status, Verification
 from otp_app.core.ledger_json import MAX_BYTES, decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import SendPlan
-from otp_app.core.upkeep import MOST_SENT
+from otp_app.core.upkeep import MOST_NOTIFIED, MOST_SENT
 from tests.core.fakes import PHONE, SENT
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -140,11 +140,13 @@ def _sends(count: int) -> tuple[Send, ...]:
     )
 
 
-def _full(verifications: tuple[Verification, ...], sends: int = 15) -> Ledger:
+def _full(verifications: tuple[Verification, ...], sends: int = 15, notified: int = 0) -> Ledger:
     return Ledger(
         PHONE,
         verifications,
         sent=tuple(NOW.wall + n / 1000 for n in range(sends)),
+        notified=tuple(NOW.wall + n for n in range(notified)),
+        stopped=NOW.wall,
         last_send=NOW.wall,
         streak=15,
         exhaustions=9,
@@ -195,7 +197,7 @@ def test_the_largest_caps_that_settings_allow_leave_room_for_all_pending_verific
     fields = {"attempts": 4, "life": 512.345, "generation": 3, "chosen": chosen, "messages": 5, "out": True}
     over = (_named(9, status=Status.EXPIRED), _named(10, status=Status.CANCELED, ended_at=NOW.wall))
     pending = tuple(_named(n, **fields, sends=(*_sends(3), on_its_way)) for n in range(8))
-    again = decode(encode(_full((*over, *pending), sends=MOST_SENT)))
+    again = decode(encode(_full((*over, *pending), sends=MOST_SENT, notified=MOST_NOTIFIED)))
     assert len(again.sent) == MOST_SENT
     assert [v.id for v in again.verifications if v.status == Status.PENDING] == [v.id for v in pending]
 

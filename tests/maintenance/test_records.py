@@ -78,6 +78,7 @@ def test_records_of_another_index_key_are_noticed(store, monkeypatch):
     [
         (ledger(), 0.0),
         (ledger(last_send=5.0, exhausted_at=3.0), 5.0),
+        (ledger(last_send=5.0, notified=(7.0, 8.0)), 8.0),
         (ledger(last_send=3.0, exhausted_at=5.0), 5.0),
         (ledger(sent=(1.0, 7.0)), 7.0),
         (ledger(refusals=(("sms", 9.0, "blocked"), ("whatsapp", 8.0, "blocked"))), 9.0),
@@ -141,6 +142,13 @@ def test_what_cannot_be_read_is_kept(store):
     """It may be of a newer version."""
     store.swap("n:a", None, b"\xff", 3600.0)
     assert records.purge(store, NOW.wall, dry_run=False) == (0, 0)
+
+
+def test_a_number_whose_user_wrote_stop_is_kept(store):
+    """However long ago: forgotten, it would get notifications again."""
+    keep(store, a=ledger(stopped=NOW.wall - 900 * DAY), b=quiet(900))
+    assert records.purge(store, NOW.wall, dry_run=False) == (1, 1)
+    assert keys(store) == {"n:a"}
     assert keys(store) == {"n:a"}
 
 
