@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 import redis
@@ -18,6 +18,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Store
 from otp_app.store import open_store
+from otp_app.stores.breaker import PAUSE
 from otp_app.stores.redis.client import unavailable
 from otp_app.stores.redis.scripts import packed
 from tests.conftest import require
@@ -279,6 +280,26 @@ def test_the_store_moves_to_the_replica_that_the_sentinel_promotes(own_sentinel:
         assert store.get("k") == b"a"
         assert store.swap("k", b"a", b"b", HOUR).won
         assert replica.get("otp:v:k") == b"b"
+
+
+def test_an_answer_that_comes_too_late_is_of_no_other_command(own_sentinel: Sentinel) -> None:
+    """A master that hangs for a second answers what was given up, on the connection that the next command would take."""
+    with opened(own_sentinel.new_url()) as store:
+        assert store.swap("k1", None, b"of 1", HOUR).won
+        assert store.swap("k2", None, b"of 2", HOUR).won
+        found: list[bytes | None] = []
+
+        def look() -> None:
+            with suppress(StoreUnavailable):
+                found.append(store.get("k2"))
+
+        with own_sentinel.servers[0].held():
+            refused(lambda: store.get("k1"))
+            time.sleep(PAUSE)
+            other = in_thread(look)
+            time.sleep(0.1)  # it has sent its command
+        other.join()
+        assert found in ([], [b"of 2"])
 
 
 def test_a_sentinel_that_hangs_holds_no_call(own_sentinel: Sentinel) -> None:

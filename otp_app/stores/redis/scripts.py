@@ -40,7 +40,9 @@ def ask(server: Any, *command: bytes | str | int) -> Any:
     connection: Any = pool.get_connection()
     try:
         connection.send_packed_command([packed(command)])
-        return connection.read_response()
+        # Closed after every fault, as Sentinel's connections are not by themselves: the answer may still come, and the
+        # next command on that connection would get it.
+        return connection.read_response(disconnect_on_error=True)
     finally:
         pool.release(connection)
 
