@@ -283,7 +283,7 @@ def test_the_store_moves_to_the_replica_that_the_sentinel_promotes(own_sentinel:
 
 
 def test_an_answer_that_comes_too_late_is_of_no_other_command(own_sentinel: Sentinel) -> None:
-    """A master that hangs for a second answers what was given up, on the connection that the next command would take."""
+    """A master that hangs for a second answers what was given up, on the connection that the next command takes."""
     with opened(own_sentinel.new_url()) as store:
         assert store.swap("k1", None, b"of 1", HOUR).won
         assert store.swap("k2", None, b"of 2", HOUR).won
