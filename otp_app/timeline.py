@@ -51,7 +51,7 @@ def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
         "at": _time(send.at),
         "delivery": send.receipts[-1].status if send.receipts else send.state,
         "reason": send.reason or None,
-        **_error(send, send.error, channels),
+        **_error(send, send.receipts[-1].code if send.receipts else send.error, channels),
         "provider_id": send.provider_id or None,
         "receipts": [_receipt(send, report, channels) for report in send.receipts],
     }

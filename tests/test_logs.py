@@ -16,7 +16,7 @@ from otp_app.logs import JsonLines, Lines, log, log_event, set_up
 
 ABOUT = ("VE1", "+1*******671", "login")
 SENT = Sent(*ABOUT, "VL1", "sms", "sent", "SM1")
-REFUSED = Refused(*ABOUT, "VL1", "sms", "bad_number", 21211)
+REFUSED = Refused(*ABOUT, "VL1", "sms", "bad_number", 21211, "This is no number")
 LOST = OutcomeLost(*ABOUT, "VL1")
 
 

@@ -23,11 +23,16 @@ SHOWING = """\
 Show what became of a verification, or of all verifications of a number that are in the store of OTP_STORE_URL, the
 newest first: its state, its messages, what the provider reported of each and what that means. Neither codes nor whole
 numbers are shown, and nothing is changed. Servers may run; the whole store is read."""
+NOTHING = """\
+Nothing is stored of it: no code was sent, Twilio refused the first one at once (the log has why), or the verification
+ended more than an hour ago"""
 FIRST = "Give the id of a verification, or --number +14155552671"
+HANDED_ON = "sent, by a receipt"
 #: what `delivery` means, in words
 WORDS = {
     "pending": "being sent, or the server crashed meanwhile",
     "sent": "the provider took it; without receipts nothing more is known",
+    HANDED_ON: "the provider handed it on; the phone is off, or its carrier does not report arrivals",
     "unknown": "the provider gave no clear answer",
     "refused": "the provider did not take it",
     "delivered": "it is on the phone",
@@ -56,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
             require_records(store)
             found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
         if not found:
-            raise CannotDo("Nothing is stored of it. The server forgets a verification an hour after its end, or later")
+            raise CannotDo(NOTHING)
         show_lines([line for each in found for line in ([json.dumps(each)] if args.json else _lines(each))])
 
     return exit_status(work)
@@ -100,10 +105,12 @@ def _lines(shown: dict[str, Any]) -> Iterator[str]:
 
 def _message(send: dict[str, Any]) -> Iterator[str]:
     state, reason = send["delivery"], f" ({send['reason']})" if send["reason"] else ""
-    means = f": {WORDS[state]}" if state in WORDS else ""
+    meaning = WORDS.get(HANDED_ON if state == "sent" and send["receipts"] else state)
+    means = f": {meaning}" if meaning else ""
     provider_id = f", {send['provider_id']}" if send["provider_id"] else ""
     yield f"  {send['at']}  message by {send['channel']}{provider_id}: {state}{reason}{means}"
-    yield from _error(send)
+    if not send["receipts"]:
+        yield from _error(send)
     for receipt in send["receipts"]:
         yield f"    {receipt['at']}  {receipt['status']}"
         yield from _error(receipt)

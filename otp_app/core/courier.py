@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from otp_app.core import provider_codes, send_transitions
 from otp_app.core.codes import LedgerIds
-from otp_app.core.delivery import Channel, Delivery, Message, Outcome
+from otp_app.core.delivery import Channel, Delivery, Message, Outcome, explain
 from otp_app.core.errors import Busy, CodeNotTaken, Landline, StoreUnavailable, UnknownChannel
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
@@ -110,8 +110,16 @@ class Courier:
             text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
             message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id, verification.id)
             delivery = self._channels[send.channel].deliver(message)
-        self._notify(_event(dispatch, send, delivery))
+        self._notify(self._event(dispatch, send, delivery))
         return delivery
+
+    def _event(self, dispatch: Dispatch, send: Send, delivery: Delivery) -> Event:
+        subject, number = _subject(dispatch), delivery.provider_code
+        if delivery.outcome == Outcome.REFUSED:
+            meaning = explain(self._channels.values(), send.channel, number or 0)
+            sentence = meaning.sentence if meaning else ""
+            return Refused(*subject, send.id, send.channel, delivery.reason or "", number, sentence)
+        return Sent(*subject, send.id, send.channel, delivery.outcome, delivery.provider_id)
 
     def _pass_on(self, dispatch: Dispatch, delivery: Delivery, rest: Sequence[str]) -> Dispatch | None:
         """Settle a refused step, and return the step of the next channel, if one may follow."""
@@ -162,13 +170,6 @@ def _next_dispatch(dispatch: Dispatch, ledger: Ledger, following: Send | None) -
     verification, send = found
     code = "" if verification.provider else dispatch.code_of(ledger, verification)
     return replace(dispatch, ledger=ledger, verification=verification, send=send, code=code)
-
-
-def _event(dispatch: Dispatch, send: Send, delivery: Delivery) -> Event:
-    subject = _subject(dispatch)
-    if delivery.outcome == Outcome.REFUSED:
-        return Refused(*subject, send.id, send.channel, delivery.reason or "", delivery.provider_code)
-    return Sent(*subject, send.id, send.channel, delivery.outcome, delivery.provider_id)
 
 
 def _subject(dispatch: Dispatch) -> tuple[str, str, str]:

@@ -48,6 +48,7 @@ class Refused(Event, frozen=True):
     channel: str
     reason: str
     provider_code: int | None
+    explanation: str  # what the number means and what helps, "" where nobody says
 
 
 class Delivered(Event, frozen=True):
@@ -68,6 +69,7 @@ class Undelivered(Event, frozen=True):
     status: str
     provider_code: int | None
     error_class: str
+    explanation: str  # as in Refused
 
 
 class Checked(Event, frozen=True):

@@ -74,8 +74,8 @@ class Receiver:
         if receipt.status not in receipts.DEAD:
             return None
         meaning = explain(self._channels, send.channel, receipt.provider_code)
-        error_class = meaning.error_class if meaning else ErrorClass.UNKNOWN
-        return Undelivered(*subject, *message, receipt.provider_code or None, error_class)
+        error_class, sentence = (meaning.error_class, meaning.sentence) if meaning else (ErrorClass.UNKNOWN, "")
+        return Undelivered(*subject, *message, receipt.provider_code or None, error_class, sentence)
 
 
 def _note(receipt: Receipt, ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, _Noted | None]:

@@ -209,8 +209,8 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_public_url: Annotated[str, Setting(
         "Address under which Twilio reaches this server. Twilio then reports there what became of each message "
-        "([receipts](delivery.md)).", group="Receipts", form="`https://HOST` or `https://HOST/PREFIX`",
-        read=types.public_url,
+        "([receipts](delivery.md)).", group="Receipts", read=types.public_url,
+        form="`https://HOST` or `https://HOST/PREFIX`; `http://` on this machine",
     )] = ""
 
     otp_events_url: Annotated[str, Setting(

@@ -1,6 +1,6 @@
-"""`.env.example` and the tables of docs/settings.md, made from the settings models.
+"""`.env.example` and the tables of docs/settings.md, made from the settings models; docs/twilio-errors.md likewise.
 
-`python -m otp_app.startup.reference` writes both, in the root of the repository.
+`python -m otp_app.startup.reference` writes all, in the root of the repository.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from otp_app.channels.twilio import errors
 from otp_app.settings.model import Field
 from otp_app.startup.reader import READER
 
-EXAMPLE, DOCUMENT = Path(".env.example"), Path("docs/settings.md")
+EXAMPLE, DOCUMENT, ERRORS = Path(".env.example"), Path("docs/settings.md"), Path("docs/twilio-errors.md")
 BEGIN = "<!-- from here to the end of the tables: made by python -m otp_app.startup.reference -->\n"
 END = "<!-- end of the tables -->\n"
 PREFACE = """\
 # Every setting with its default. Copy this file to .env and change what you need. docs/settings.md has the details.
 # NAME_FILE=/path reads the value of NAME from a file. Made by `python -m otp_app.startup.reference`.
+"""
+ERRORS_PREFACE = """\
+# Twilio's error numbers
+
+What each means for a message of this server: the `explanation` of [a message that did not arrive](delivery.md). Twilio
+has a page for others: `https://www.twilio.com/docs/api/errors/NUMBER`. Made by `python -m otp_app.startup.reference`.
+
+| number | [class](delivery.md#what-the-classes-mean) | what it means, and what helps | another channel may help |
+|---|---|---|---|
 """
 TABLE = "| name | default | value | meaning |\n|---|---|---|---|\n"
 
@@ -37,6 +47,15 @@ def document(text: str, fields: Iterable[Field]) -> str:
     before, _, rest = text.partition(BEGIN)
     tables = "".join(_heading("\n## {}\n\n" + TABLE, field) + _row(field) for field in fields)
     return f"{before}{BEGIN}{tables}\n{END}{rest.partition(END)[2]}"
+
+
+def errors_page() -> str:
+    """Return the text of docs/twilio-errors.md."""
+    meanings = ((code, errors.meaning(code)) for code in sorted(errors.CODES))
+    return ERRORS_PREFACE + "".join(
+        f"| {code} | `{means.error_class}` | {means.sentence} | {'yes' if means.elsewhere else 'no'} |\n"
+        for code, means in meanings
+    )
 
 
 def _heading(form: str, field: Field) -> str:
@@ -85,3 +104,4 @@ if __name__ == "__main__":
     EXAMPLE.write_text(example(READER.fields.values()), encoding="utf-8")
     shown = document(DOCUMENT.read_text(encoding="utf-8"), READER.fields.values())
     DOCUMENT.write_text(shown, encoding="utf-8")
+    ERRORS.write_text(errors_page(), encoding="utf-8")

@@ -144,6 +144,7 @@ def test_an_auth_token_for_sending_is_warned_of_once():
     assert [line.partition(":")[0] for line in channels.advice(settings("sms", "whatsapp", **token))] == [
         "TWILIO_AUTH_TOKEN"
     ]
+    assert "keep it for receipts" in channels.advice(settings("sms", **token))[0]
     assert channels.advice(settings("sms", "whatsapp", **token, **KEY)) == []
 
 

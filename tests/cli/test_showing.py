@@ -35,6 +35,8 @@ DROPPED = Send("VL1", "whatsapp", AT + 1, "sent", provider_id="SM\x1b[2J1", rece
     Report("sent", AT + 2), Report("undelivered", AT + 3, 63016),
 ))  # fmt: skip
 REFUSED = Send("VL2", "sms", AT + 4, "refused", reason="throttled", error=20429)
+HANDED_ON = Send("VL4", "sms", AT - 99, "sent", provider_id="SM4", receipts=(Report("sent", AT - 98),))
+TAKEN = Send("VL5", "sms", AT - 97, "sent", provider_id="SM5")
 ARRIVED = Send("VL3", "own", AT + 5, "unknown")
 
 
@@ -44,7 +46,7 @@ def _store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTP_STORE_URL", URL)
     ledgers = (
         Ledger(PHONE, (
-            verification(OLD, status=Status.CANCELED, ended_at=AT - 50, begun=AT - 100),
+            verification(OLD, HANDED_ON, TAKEN, status=Status.CANCELED, ended_at=AT - 50, begun=AT - 100),
             verification(NEW, DROPPED, REFUSED, ARRIVED, attempts=2, tags={"order": "A-1"}),
         )), Ledger(OTHER, (verification(ELSE),)),
     )  # fmt: skip
@@ -70,6 +72,13 @@ def test_a_verification_is_told_in_plain_words(capsys: Any) -> None:
         "  Wrong codes: 2, 3 more allowed. Seconds left: 0.",
         '  Tags: {"order": "A-1"}',
     ]
+
+
+def test_sent_means_more_where_a_receipt_says_so(capsys: Any) -> None:
+    """Without receipts nobody knows; with one, the phone or its carrier has not answered."""
+    handed_on, _, taken, *_ = run(capsys, "verifications", "show", OLD).output.splitlines()[2:]
+    assert "SM4: sent: the provider handed it on; the phone is off, or its carrier" in handed_on
+    assert taken.endswith("SM5: sent: the provider took it; without receipts nothing more is known")
 
 
 @pytest.mark.parametrize("number", [PHONE, "+1 (415) 555-2671"])
@@ -124,7 +133,7 @@ def test_a_mistake_is_a_line(capsys: Any, arguments: tuple[str, ...], line: str)
 @pytest.mark.parametrize("arguments", [("VE" + "9" * 32,), ("x\x1b",), ("--number", "+14155552673")])
 def test_what_is_not_stored_is_a_line(capsys: Any, arguments: tuple[str, ...]) -> None:
     status, printed, error = run(capsys, "verifications", "show", *arguments)
-    assert (status, printed, error.splitlines()[1][:24]) == (1, "", "Nothing is stored of it.")
+    assert (status, printed, error.splitlines()[1][:24]) == (1, "", "Nothing is stored of it:")
 
 
 def test_the_name_of_a_store_has_no_secrets(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

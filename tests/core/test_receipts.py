@@ -205,7 +205,7 @@ def test_listeners_hear_once_what_arrived_and_what_did_not() -> None:
     subject = receipt.verification_id, "+1*******671", "login"
     message = receipt.send_id, "sms", receipt.provider_id
     assert world.events == [
-        Undelivered(*subject, *message, "undelivered", 30003, "carrier"),
+        Undelivered(*subject, *message, "undelivered", 30003, "carrier", "number 30003"),
         Delivered(*subject, *message, "delivered"), Delivered(*subject, *message, "read"),
     ]
 

@@ -21,6 +21,11 @@ def test_the_tables_are_made_from_the_models():
     assert reference.document(shown, [])[: shown.index("<!--")] == shown[: shown.index("<!--")]
 
 
+def test_the_page_of_errors_is_made_from_their_table():
+    """Each number with the sentence that the timeline has."""
+    assert (ROOT / reference.ERRORS).read_text(encoding="utf-8") == reference.errors_page()
+
+
 @pytest.mark.parametrize(("value", "text"), [
     (5000, "5000"), (300.0, "300"), (4e-05, "0.00004"), (True, "1"), ((30, 60), "30,60"), (frozenset(), ""),
 ])  # fmt: skip

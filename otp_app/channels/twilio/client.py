@@ -149,12 +149,14 @@ def receipt_advice(settings: Settings) -> list[str]:
     ]
 
 
-def credential_advice(own: TwilioSettings) -> list[str]:
+def credential_advice(settings: Settings) -> list[str]:
     """Return a line where messages are sent with a token that may do more than send, or with a secret in plain text."""
+    own = settings.of(TwilioSettings)
     lines, base = [], urlsplit(own.twilio_api_base_url)
     if base.scheme == "http" and not is_loopback(base.hostname or ""):
         lines.append("TWILIO_API_BASE_URL: http:// shows the network Twilio's secret, numbers and codes: write https://")
     if own.twilio_auth_token and not own.twilio_api_key_sid:
-        line = "TWILIO_AUTH_TOKEN: it opens the whole account; an API key is enough to send, and can be revoked"
+        token = "keep it for receipts (OTP_PUBLIC_URL) and " if settings.otp_public_url else ""
+        line = f"TWILIO_AUTH_TOKEN: it opens the whole account: {token}send with an API key, which can be revoked"
         lines.append(f"{line} (TWILIO_API_KEY_SID, TWILIO_API_KEY_SECRET)")
     return lines

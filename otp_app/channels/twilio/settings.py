@@ -64,7 +64,8 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
         form="`VA` and 32 hex digits, as Twilio shows it",
     )] = ""
     twilio_api_base_url: Annotated[str, shape(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"), Setting(
-        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it", default="not set: Twilio",
+        "A stand-in for Twilio, for tests.", form="`https://HOST` and nothing after it; `http://` for tests",
+        default="not set: Twilio",
     )] = ""
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
         "Seconds for one request to Twilio, retries and pauses included.",

@@ -48,7 +48,7 @@ class SmsChannel(ChannelClass, Explains):
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_advice(settings.of(TwilioSettings)) + receipt_advice(settings)
+        return credential_advice(settings) + receipt_advice(settings)
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""

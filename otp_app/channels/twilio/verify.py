@@ -58,7 +58,7 @@ class VerifyChannel(ChannelClass, CodeChecker):
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
-        return credential_advice(settings.of(TwilioSettings))
+        return credential_advice(settings)
 
     def deliver(self, message: Message) -> Delivery:
         """Start a verification at Twilio, or have the code of the pending one sent again."""

@@ -60,7 +60,7 @@ class WhatsAppChannel(ChannelClass, Explains):
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works only in part, or could be safer."""
         own = settings.of(TwilioSettings)
-        lines, number = credential_advice(own) + receipt_advice(settings), own.twilio_whatsapp_number
+        lines, number = credential_advice(settings) + receipt_advice(settings), own.twilio_whatsapp_number
         if number and not own.twilio_content_sid and _address(number) != _address(SANDBOX):
             lines.append(
                 "TWILIO_CONTENT_SID: without an approved template WhatsApp refuses messages with error 63016, except "

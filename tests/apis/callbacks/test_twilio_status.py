@@ -31,14 +31,15 @@ def test_each_error_is_explained_in_the_timeline(reached: Reached, code: int, ca
         assert reached.twilio.deliver(message, status)["status"] == 204
     send, meaning = reached.timeline(verification_id), errors.meaning(code)
     assert (send["delivery"], send["provider_id"]) == ("undelivered", message.api["sid"])
+    assert (send["error_code"], send["error_class"], send["explanation"]) == (code, *meaning[:2])
     (_, failed) = send["receipts"]
     assert failed == {
         "status": "undelivered", "at": send["at"], "error_code": code, "error_class": meaning.error_class,
         "explanation": meaning.sentence,
     }  # fmt: skip
     (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert (line.message, line.fields["provider_code"], line.fields["error_class"]) == (
-        "Undelivered", code, meaning.error_class,
+    assert (line.message, line.fields["provider_code"], line.fields["error_class"], line.fields["explanation"]) == (
+        "Undelivered", code, *meaning[:2],
     )  # fmt: skip
     assert message.api["to"][-10:] not in str(line.fields)
 
