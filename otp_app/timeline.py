@@ -19,7 +19,7 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
     Its `version` is another one as soon as anything else is, but for the seconds that are left.
     """
     verification, channels = view.verification, tuple(channels)
-    shown = {
+    shown: dict[str, Any] = {
         "verification_id": verification.id,
         "status": view.status,
         "to": view.to,
@@ -31,6 +31,8 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
         "tags": dict(verification.tags),
         "sends": [_send(send, channels) for send in verification.sends],
     }
+    if inbound := verification.inbound:
+        shown["inbound"] = {"channel": inbound.channel or None, "provider_id": inbound.message_id or None}
     version = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
     return shown | {"expires_in": round(view.expires_in), "version": version}
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from otp_app.core.codes import matches
 from otp_app.core.delivery import Finding, Outcome
-from otp_app.core.errors import NotPending
+from otp_app.core.errors import NotPending, VerificationNotFound
 from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
@@ -52,8 +52,11 @@ def check(
     """Check one attempt at a verification of this ledger. The ledger is None where nothing changes.
 
     Counting, comparing and consuming are one transition, so one swap: of parallel right attempts one is accepted, of
-    parallel wrong ones at most `max_attempts` are compared. Where `code_of` raises, no attempt is spent.
+    parallel wrong ones at most `max_attempts` are compared. Where `code_of` raises, no attempt is spent. What a message
+    to us has to prove, no code can.
     """
+    if target.inbound:
+        return None, Verdict()
     provider = target.provider if target.made else ""
     if provider:
         policy = policy.within(target.attempts_allowed)
@@ -103,7 +106,11 @@ def cancel(ledger: Ledger, now: Instant, policy: Policy, verification: Verificat
 
 
 def approve(ledger: Ledger, now: Instant, policy: Policy, verification: Verification) -> tuple[Ledger, Verification]:
-    """End a pending verification as approved because its caller says so, without an attempt. Raises NotPending."""
+    """End a pending verification as approved because its caller says so, without an attempt. Raises NotPending, and
+    VerificationNotFound where its holder is to write to us: only that shows the number.
+    """  # fmt: skip
+    if verification.inbound:
+        raise VerificationNotFound("No code was sent for this verification")
     ended = _ended(now, verification, Status.APPROVED)
     return pruned(_reset_backoff(ledger.with_verification(ended)), now, policy), ended
 

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from otp_app.core import words
 from otp_app.core.errors import UnknownKey
 
 RandomBytes = Callable[[int], bytes]
@@ -22,6 +23,7 @@ LONGEST_TYPED = 64  # characters that a person may type for a code
 _BLANKS = " \u00a0\u2009\u202f"  # plain, no-break, thin, narrow no-break
 _HYPHENS = "-\u2010\u2011\u2013"  # plain, hyphen, no-break hyphen, en dash
 LEDGER = "n:"  # the store's keys of ledgers begin with it
+COUNTER = "w:"  # and those of the counters of people who write to us
 SID_DIGITS = "[0-9a-f]{32}"  # of any id, behind its two letters
 _ID = re.compile(f"VE{SID_DIGITS}")
 _NAME_BYTES, _NONCE_BYTES = 9, 7
@@ -106,6 +108,14 @@ class LedgerIds:
         """The store's key for a number (E.164): 72 bits of HMAC, so the number is not the key."""
         return self._key(hmac.digest(self._index_key, b"otp ledger 1\0" + phone.encode(), "sha256")[:_NAME_BYTES])
 
+    def ledger_of_word(self, word: str) -> str:
+        """The store's key of what a one-time word proves: likewise, so the word is stored nowhere."""
+        return self._key(hmac.digest(self._index_key, b"otp word 1\0" + word.encode(), "sha256")[:_NAME_BYTES])
+
+    def counter(self, what: str, name: str) -> str:
+        """The store's key of a counter of what somebody did, who is not shown by it."""
+        return COUNTER + hmac.digest(self._index_key, f"otp {what} 1\0{name}".encode(), "sha256")[:_NAME_BYTES].hex()
+
     def ledger_of(self, verification_id: str) -> str | None:
         """The store's key of the ledger that an id names; None where the text is no id."""
         if not _ID.fullmatch(verification_id):
@@ -118,6 +128,10 @@ class LedgerIds:
         nonce = self._random_bytes(_NONCE_BYTES)
         name = bytes.fromhex(ledger.removeprefix(LEDGER))
         return "VE" + (self._masked(name, nonce) + nonce).hex()
+
+    def new_word(self) -> str:
+        """A new one-time word."""
+        return words.word_of(self._random_bytes(words.RANDOM_BYTES))
 
     def new_send(self) -> str:
         """A new id of a send, VL and 32 hex digits."""

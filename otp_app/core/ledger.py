@@ -56,6 +56,14 @@ class Note(NamedTuple):
     code: int = 0  # the provider's error number, 0 without one
 
 
+class Inbound(NamedTuple):
+    """A verification whose holder writes a word to us; the ledger is that of the word."""
+
+    channel: str = ""  # by which the right message came
+    message_id: str = ""  # the provider's of it
+    refused: tuple[str, ...] = ()  # the provider's ids of messages that were wrong attempts
+
+
 class Send(Record, frozen=True):
     """One message handed, or about to be handed, to a channel."""
 
@@ -108,6 +116,7 @@ class Verification(Record, frozen=True):
     tags: Mapping[str, str] = field(default_factory=dict)  # a caller's own words, see core/tags.py
     notes: tuple[Note, ...] = ()  # where events are told: those that nobody has taken on yet
     noted: int = 0  # the number of the last note, so that none is used twice
+    inbound: Inbound | None = None  # it has no code then, and no message of ours
 
     @property
     def digits(self) -> int:
@@ -216,7 +225,7 @@ class Verification(Record, frozen=True):
 class Ledger(Record, frozen=True):
     """Everything remembered about one number."""
 
-    phone: str  # E.164
+    phone: str  # E.164; "" in the ledger of a word until the number is known
     verifications: tuple[Verification, ...] = ()  # oldest first
     sent: tuple[float, ...] = ()  # wall clock of the messages that count for the caps
     last_send: float = 0.0  # wall clock of the message that the gap runs from
@@ -229,6 +238,7 @@ class Ledger(Record, frozen=True):
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
     notified: tuple[float, ...] = ()  # wall clock of the notifications that count for the cap of a day
     stopped: float = 0.0  # wall clock when the recipient asked for no more notifications (STOP); 0: never, or undone
+    awaited: tuple[float, ...] = ()  # wall clock when verifications began for which the number is to write to us
     gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told
     seen: Instant | None = None  # the clock at the last change
     format: int = field(default_factory=lambda: FORMAT)  # unlike a plain default it is always stored

@@ -101,6 +101,11 @@ def added(box: Box, verification: Verification) -> Box:
     return replace(box, waiting=(*box.waiting, *fresh), last=fresh[-1].number, tags=verification.tags or box.tags)
 
 
+def addressed(box: Box, to: str) -> Box:
+    """Return the box with a number where it has none: who writes to us is known only once they have."""
+    return box if box.to else replace(box, to=to)
+
+
 def taken(box: Box, through: int) -> Box:
     """Return the box without the events up to this number, which the receiver took."""
     if not through:

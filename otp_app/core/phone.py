@@ -115,7 +115,9 @@ def is_number(text: str) -> bool:
 
 @lru_cache(maxsize=1024)  # answers and log lines of one request show it several times
 def mask(e164: str) -> str:
-    """Hide a number: +14155552671 becomes +1*******671."""
+    """Hide a number: +14155552671 becomes +1*******671. One that is not known yet ("") stays so."""
+    if not e164:
+        return ""
     digits = e164.removeprefix("+")
     calling_code = next((digits[:n] for n in (1, 2, 3) if int(digits[:n]) in COUNTRY_CODE_TO_REGION_CODE), "")
     rest = digits[len(calling_code) :]

@@ -23,6 +23,7 @@ from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, VerificationNotFound
 from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
 from otp_app.core.fallback import Fallback, Profile
+from otp_app.core.inbound import InboundProofs
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger, Send, Verification
@@ -43,7 +44,6 @@ from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
 log = logging.getLogger(__name__)
-
 BeforeDelivery = Callable[[SendResult], None]
 
 
@@ -70,12 +70,13 @@ class VerificationService:
         journal: Journal | None = None,
     ) -> None:
         """`reminders`: other channels follow what did not arrive, in `handlers`; `journal`: events are told."""
-        self._policy, self._texts = policy, texts
-        self._keys, self._ids = keys, ids
+        self._policy, self._texts, self._keys, self._ids = policy, texts, keys, ids
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
-        self._notify, self._on_approved = partial(_notify_all, tuple(listeners)), tuple(on_approved)
+        self._notify, self._on_approved = partial(_tell, tuple(listeners)), partial(_tell, tuple(on_approved))
         self._ledgers = Ledgers(store, clock, policy, journal)
         self.notebook, self.opt_outs = Notebook(self._ledgers, ids), OptOuts(self._ledgers, ids)
+        how = policy, clock, countries, self._notify, self._on_approved
+        self.inbound = InboundProofs(store, self._ledgers, ids, *how)
         self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
@@ -123,8 +124,7 @@ class VerificationService:
             how = self._texts, request.locale, self._policy, self._code
             send, delivery = self._courier.deliver(Dispatch(phone, key, *counted, *how))
         if delivery.outcome == Outcome.REFUSED:
-            reason = delivery.reason or Reason.FAILED
-            verification_id = counted.verification.id
+            reason, verification_id = delivery.reason or Reason.FAILED, counted.verification.id
             raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after, verification_id)
         return self._result(counted, send, delivery.outcome, request)
 
@@ -140,6 +140,8 @@ class VerificationService:
         A `phone_number` given beside the id must fit it. Raises VerificationNotFound, and what send raises.
         """
         view = self.status(verification_id, phone_number=phone_number)
+        if view.verification.inbound:
+            raise VerificationNotFound("No code was sent for this verification")
         return self.send(view.phone, replace(request, purpose=view.verification.purpose), before_delivery)
 
     def check(
@@ -166,7 +168,7 @@ class VerificationService:
             view = verdict.before
             self._notify(Checked(verdict.verification_id, view.to, view.verification.purpose, str(verdict.status)))
             if verdict.approval:
-                _notify_all(self._on_approved, verdict.approval)
+                self._on_approved(verdict.approval)
         return verdict
 
     def cancel(
@@ -189,7 +191,7 @@ class VerificationService:
         ended = view.verification
         self._providers.end_of(view)
         self._notify(Checked(ended.id, view.to, ended.purpose, view.status))
-        _notify_all(self._on_approved, check_transitions.approval(view.phone, ended, ended.ended_at or 0.0))
+        self._on_approved(check_transitions.approval(view.phone, ended, ended.ended_at or 0.0))
         return view
 
     def status(
@@ -265,12 +267,8 @@ class VerificationService:
         if fixed := self._fixed_code(ledger.phone):
             return fixed
         derived = self._keys.derive(
-            verification.key,
-            verification_id=verification.id,
-            phone=ledger.phone,
-            purpose=verification.purpose,
-            generation=verification.generation,
-            length=verification.digits,
+            verification.key, verification_id=verification.id, phone=ledger.phone, purpose=verification.purpose,
+            generation=verification.generation, length=verification.digits,
         )
         return shift_code(derived, verification.code_offset)
 
@@ -292,7 +290,7 @@ class VerificationService:
         )
 
 
-def _notify_all(listeners: Sequence[Callable[[Any], None]], what: Event | Approval) -> None:
+def _tell(listeners: Sequence[Callable[[Any], None]], what: Event | Approval) -> None:
     for listener in listeners:
         try:
             listener(what)

@@ -35,6 +35,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
         exhaustions=ledger.exhaustions if wall - ledger.exhausted_at < DAY else 0,
         risk=tuple((min(day, latest), units) for day, units in ledger.risk if units and day >= oldest),
         given_back=tuple(min(day, latest) for day in ledger.given_back if day >= oldest),
+        awaited=tuple(stamp for stamp in ledger.awaited if wall - stamp < policy.ttl),
         refusals=tuple(refusal for refusal in ledger.refusals if wall - refusal[1] < policy.refusal_memory),
     )
 
@@ -53,6 +54,8 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
         needs.append((policy.risk_days + 1) * DAY)
     if ledger.refusals:
         needs.append(policy.refusal_memory)
+    if ledger.awaited:
+        needs.append(policy.ttl)
     return max([1.0, *needs])
 
 
@@ -72,7 +75,7 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     shift = _clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
         ledger = _shifted(ledger, shift, now.boot)
-    stamps = (*ledger.sent, *ledger.notified, *(at for _, at, _ in ledger.refusals))
+    stamps = (*ledger.sent, *ledger.notified, *ledger.awaited, *(at for _, at, _ in ledger.refusals))
     latest = max(ledger.last_send, ledger.exhausted_at, ledger.stopped, *stamps)
     return ledger if latest <= now.wall + MOST_AHEAD else _clamp_future_stamps(ledger, now)
 
@@ -97,6 +100,7 @@ def _shifted(ledger: Ledger, shift: float, boot: str) -> Ledger:
         stopped=ledger.stopped + shift if ledger.stopped else 0.0,
         risk=tuple((day + days, units) for day, units in ledger.risk),
         given_back=tuple(day + days for day in ledger.given_back),
+        awaited=tuple(stamp + shift for stamp in ledger.awaited),
         refusals=tuple((channel, at + shift, reason) for channel, at, reason in ledger.refusals),
     )
 
@@ -137,5 +141,6 @@ def _clamp_future_stamps(ledger: Ledger, now: Instant) -> Ledger:
         exhausted_at=believed(ledger.exhausted_at),
         notified=tuple(believed(stamp) for stamp in ledger.notified),
         stopped=believed(ledger.stopped),
+        awaited=tuple(believed(stamp) for stamp in ledger.awaited),
         refusals=tuple((channel, believed(at), reason) for channel, at, reason in ledger.refusals),
     )

@@ -105,8 +105,14 @@ def owners(store: Movable, ids: LedgerIds) -> Owners:
     Nothing finds a record that was named with another index key: its number has its limits and attempts anew.
     """
     found = _records(islice(_entries(store), MOST_LOOKED_AT))
-    own = [ids.ledger(ledger.phone) == key for key, _, ledger in islice(found, ENOUGH) if ledger]
+    own = [_is_own(ids, key, ledger) for key, _, ledger in islice(found, ENOUGH) if ledger]
     return Owners(sum(own), len(own) - sum(own))
+
+
+def _is_own(ids: LedgerIds, key: str, ledger: Ledger) -> bool:
+    """Return whether a record was named with our index key: by its number or, where a word names it, as its ids do."""
+    by_word = (v.id for v in ledger.verifications if v.inbound)
+    return ids.ledger(ledger.phone) == key or any(ids.ledger_of(id_) == key for id_ in by_word)
 
 
 def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:

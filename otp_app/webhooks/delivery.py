@@ -98,10 +98,11 @@ class Deliverer:
     def _state(self, verification_id: str) -> _State | None:
         owed = self._notebook.of(verification_id)
         stored = self._store.get(outbox.key_of(verification_id))
+        to = (owed.phone if self._whole_numbers else mask(owed.phone)) if owed else ""
         if stored is not None:
-            box = _read(stored)
+            box = outbox.addressed(_read(stored), to)
         elif owed:
-            box = Box(owed.phone if self._whole_numbers else mask(owed.phone), owed.verification.purpose)
+            box = Box(to, owed.verification.purpose)
         else:
             return None
         if owed is None:

@@ -78,12 +78,13 @@ def test_all_stamps_of_a_ledger_move_together() -> None:
                                 sends=(Send("VL1", "sms", NOW.wall),))  # fmt: skip
     ledger = Ledger(
         PHONE, (verification,), sent=(NOW.wall,), last_send=NOW.wall, exhausted_at=NOW.wall, risk=((TODAY, 1),),
-        given_back=(TODAY,), refusals=(("sms", NOW.wall, "bad_number"),), seen=NOW,
+        given_back=(TODAY,), refusals=(("sms", NOW.wall, "bad_number"),), awaited=(NOW.wall,), seen=NOW,
     )  # fmt: skip
     ahead = 3 * DAY + 0.5
     left = corrected(ledger, Instant(NOW.wall + ahead, NOW.boot, NOW.uptime))
     (moved,), at = left.verifications, NOW.wall + ahead
     assert {moved.begun.wall, moved.ended_at, moved.sends[0].at, *left.sent, left.last_send, left.exhausted_at} == {at}
+    assert left.awaited == (at,)
     assert (left.risk, left.given_back) == (((TODAY + 3, 1),), (TODAY + 3,))
     assert left.refusals == (("sms", at, "bad_number"),)
     assert moved.begun.uptime == NOW.uptime
@@ -126,7 +127,8 @@ def test_without_a_change_in_this_boot_stamps_stay(seen: Instant | None) -> None
     """A day ahead at most: more was written by a clock that was wrong, and becomes now."""
     def at(wall: float) -> dict[str, Any]:
         refusals = (("sms", wall, "bad_number"),)
-        return {"sent": (wall,), "last_send": wall, "exhausted_at": wall, "refusals": refusals, "seen": seen}
+        stamps = {"sent": (wall,), "awaited": (wall,), "last_send": wall, "exhausted_at": wall}
+        return stamps | {"refusals": refusals, "seen": seen}
 
     near = Ledger(PHONE, **at(NOW.wall + DAY))
     assert corrected(near, NOW) is near

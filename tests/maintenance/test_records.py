@@ -3,10 +3,11 @@
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger import Inbound, Ledger, Send, Status, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.core.policy import DAY
@@ -67,6 +68,15 @@ def test_records_of_another_index_key_are_noticed(store, monkeypatch):
     store.load([Item(NAMES.ledger(own.phone), encode(own), 3600.0)])
     assert records.owners(store, NAMES) == (1, 0)
     store.load([Item(OTHERS.ledger(other.phone), encode(other), 3600.0)])
+    assert records.owners(store, NAMES) == (1, 1)
+
+
+def test_the_record_of_a_word_is_of_the_key_that_named_it(store):
+    """Its number, which may be unknown, says nothing of its key."""
+    for names, word in ((NAMES, "ours"), (OTHERS, "theirs")):
+        key = names.ledger_of_word(word)
+        waiting = replace(verification(), id=names.new_verification(key), inbound=Inbound())
+        keep(store, **{key.removeprefix("n:"): Ledger("", (waiting,))})
     assert records.owners(store, NAMES) == (1, 1)
 
 
