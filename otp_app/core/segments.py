@@ -1,0 +1,48 @@
+"""How many SMS a text takes: in the alphabet of GSM 03.38, or in UCS-2 where one character is not in that.
+
+A text of several SMS has less room in each, and a character of two units is never cut in two.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà" + string.ascii_letters + string.digits
+)
+_EXTENDED = frozenset("\f^{}\\[~]|€")  # two units each
+_GSM_7, _UCS_2 = (160, 153), (70, 67)  # units in an only SMS, and in each of several
+
+
+class Size(NamedTuple):
+    """What a text takes."""
+
+    segments: int
+    units: int  # septets of GSM-7, or code units of UCS-2
+    room: int  # units that one SMS alone has
+    outside: str  # the first character that GSM-7 lacks; "" where it has all
+
+    @property
+    def encoding(self) -> str:
+        """The name of the encoding."""
+        return "UCS-2" if self.outside else "GSM-7"
+
+
+def size_of(text: str) -> Size:
+    """Return what a text takes."""
+    outside = next((char for char in text if char not in _BASIC and char not in _EXTENDED), "")
+    widths = [1 + (ord(char) > 0xFFFF if outside else char in _EXTENDED) for char in text]
+    alone, of_several = _UCS_2 if outside else _GSM_7
+    units = sum(widths)
+    return Size(1 if units <= alone else _packed(widths, of_several), units, alone, outside)
+
+
+def _packed(widths: Iterable[int], room: int) -> int:
+    segments, used = 1, 0
+    for width in widths:
+        if used + width > room:
+            segments, used = segments + 1, 0
+        used += width
+    return segments
