@@ -174,6 +174,29 @@ def test_the_words_of_verify(given, service, text):
     assert texts.render("0042", 600) == text
 
 
+def test_verify_has_words_in_other_languages():
+    """With the name of the service and its warning, by Locale or by the country; without a name, without its place."""
+    _, texts = verify_profile(*usual(make_settings()), replace(MADE, do_not_share=True))
+    assert texts.render("0042", 600, "es-MX") == "Tu código de My Shop es: 0042. No lo compartas."
+    assert texts.render("0042", 600, "", "DE") == "Ihr Code für My Shop lautet: 0042. Geben Sie ihn nicht weiter."
+    assert texts.render("0042", 600, "en", "DE").startswith("Your My Shop verification code is: 0042")
+    _, texts = verify_profile(*usual(make_settings()), SERVICE)
+    assert texts.render("0042", 600, "es") == "Tu código es: 0042"
+    _, texts = verify_profile(*usual(make_settings(otp_message="Shop: {code}")), SERVICE)
+    assert texts.render("0042", 600, "es", "DE") == "Shop: 0042"
+
+
+def test_the_words_of_the_server_are_in_the_language_of_the_number():
+    """Unless the operator has a text for all, or the API has one of its own in English alone."""
+    german = "Ihr Code lautet: 0042"
+    assert policy.texts(make_settings()).render("0042", 600, "", "DE") == german
+    assert policy.texts(make_settings(otp_message="Code {code}")).render("0042", 600, "de", "DE") == "Code 0042"
+    assert policy.texts(make_settings(), "Mine {code}").render("0042", 600, "de", "DE") == "Mine 0042"
+    partly = policy.texts(make_settings(otp_messages='{"de": "Nur {code}"}'))
+    assert partly.render("0042", 600, "", "AT") == "Nur 0042"
+    assert partly.render("0042", 600, "", "FR") == "Votre code est : 0042"
+
+
 def test_a_verify_service_has_codes_of_its_length():
     """Raised ones are never shorter."""
     numbers, _ = verify_profile(*usual(make_settings()), replace(SERVICE, code_length=10))
@@ -181,8 +204,8 @@ def test_a_verify_service_has_codes_of_its_length():
 
 
 def test_phone_verify_without_settings_of_its_own_is_as_the_server_is():
-    """The same figures and words."""
-    assert phone_profile(make_settings()) == (Policy(), policy.texts(make_settings()))
+    """The same figures, and words but for those in languages that nobody chose."""
+    assert phone_profile(make_settings()) == (Policy(), policy.texts(make_settings(), built_in={}))
 
 
 def test_phone_verify_has_the_figures_of_its_settings():

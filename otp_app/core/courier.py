@@ -107,7 +107,7 @@ class Courier:
             lingers = provider_codes.may_linger(ledger, now, policy, verification, send)
             delivery = self._providers.start(send.channel, message, lingers=lingers)
         else:
-            text = dispatch.texts.render(dispatch.code, left, dispatch.locale)
+            text = dispatch.texts.render(dispatch.code, left, dispatch.locale, dispatch.phone.country)
             message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id, verification.id)
             delivery = self._channels[send.channel].deliver(message)
         self._notify(self._event(dispatch, send, delivery))

@@ -12,7 +12,7 @@ from otp_app.core.delivery import Channel, explain
 from otp_app.core.follow_transitions import did_not_arrive, follow, is_awaited
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.phone import Phone
+from otp_app.core.phone import Phone, country_of
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
@@ -95,7 +95,7 @@ class Fallback:
         )
         if counted is None:
             return None
-        phone = Phone(ledger.phone, country="", landline=False)
+        phone = Phone(ledger.phone, country_of(ledger.phone), landline=False)
         return Dispatch(phone, key, *counted, profile.texts, send.locale, profile.policy, self._code_of)
 
     def _helps(self, send: Send) -> bool:

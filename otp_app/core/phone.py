@@ -94,13 +94,24 @@ def _not_in_use(number: phonenumbers.PhoneNumber, countries: frozenset[str]) -> 
         raise InvalidPhone("phone_number is not a mobile number")
     if countries and not countries & set(regions):
         raise CountryNotAllowed("Numbers of this country are not served")
-    return Phone(_e164(number), next(iter(regions), _NO_COUNTRY), landline=False)
+    return Phone(_e164(number), _first_region(number), landline=False)
 
 
 @lru_cache(4096)  # a check mostly names a number that a send has named
 def spelling(text: str) -> str:
     """Return the one spelling (E.164) of a number, whether or not it is in use. Raises InvalidPhone."""
     return _e164(_read(text))
+
+
+@lru_cache(4096)
+def country_of(e164: str) -> str:
+    """Return the country (ISO 3166 alpha-2) of a number in its one spelling, as `parse` finds it."""
+    number = _parsed(e164)
+    return phonenumbers.region_code_for_number(number) or _first_region(number)
+
+
+def _first_region(number: phonenumbers.PhoneNumber) -> str:
+    return next(iter(COUNTRY_CODE_TO_REGION_CODE.get(number.country_code or 0, ())), _NO_COUNTRY)
 
 
 def is_e164(text: str) -> bool:

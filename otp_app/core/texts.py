@@ -7,6 +7,8 @@ import string
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
+from otp_app.core.languages import BY_COUNTRY
+
 #: What a caller may ask for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
 #: that POSIX (`pt_BR.UTF-8`), Java (`zh_TW_#Hant`) and ICU, so iOS (`en_US@rg=dezzzz;calendar=buddhist`), have for
 #: locales. A locale that fits no text gets the default one, so nothing more is checked.
@@ -15,6 +17,8 @@ LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what 
 SCRIPT = 4  # letters of a script subtag, such as Hant
 ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
+#: Names of languages that their users' programs still write, Java's and so Android's above all -> those of today.
+_RENAMED = {"cmn": "zh", "in": "id", "iw": "he"}
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -23,19 +27,34 @@ class Texts:
     """The texts of messages. Only the operator writes templates; callers choose a language at most."""
 
     default: str = "Your OTP is: {code}"
-    by_locale: Mapping[str, str] = field(default_factory=dict)  # language_tag -> template
+    by_locale: Mapping[str, str] = field(default_factory=dict)  # language tag in lower case -> the operator's template
     app_name: str = ""
     origin: str = ""  # host that the code is bound to in the last line, for browsers that fill it in
+    #: The same for templates of the server itself, beside a default in English. Without any, the default is for all who
+    #: are given no text of the operator's by their locale.
+    built_in: Mapping[str, str] = field(default_factory=dict)
 
-    def render(self, code: str, ttl: float, locale: str = "") -> str:
-        """Return the whole text; `ttl` is the code's life in seconds that is left, shown in whole minutes."""
+    def render(self, code: str, ttl: float, locale: str = "", country: str = "") -> str:
+        """Return the whole text; `ttl` is the code's life in seconds that is left, shown in whole minutes.
+
+        `country` (ISO 3166) is that of the number: its language is used where the locale names none that there is.
+        """
         minutes = max(int((ttl + ON_ITS_WAY) // 60), 1)
-        text = self._template(locale).format(code=code, app=self.app_name, minutes=minutes)
+        text = self._template(locale, country).format(code=code, app=self.app_name, minutes=minutes)
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
 
-    def _template(self, locale: str) -> str:
-        tag = best_tag(locale, self.by_locale)
-        return self.by_locale[tag] if tag else self.default
+    def _template(self, locale: str, country: str) -> str:
+        if tag := best_tag(locale, self.by_locale):
+            return self.by_locale[tag]
+        if not self.built_in:
+            return self.default
+        if tag := best_tag(locale, self.built_in):
+            return self.built_in[tag]
+        own = BY_COUNTRY.get(country, "")
+        if not own or best_tag(locale, ("en",)):
+            return self.default
+        tag = best_tag(own, self.by_locale)
+        return self.by_locale[tag] if tag else self.built_in[own]
 
 
 def best_tag(locale: str, tags: Container[str]) -> str:
@@ -57,10 +76,9 @@ def language_tag(locale: str) -> str:
     tag = re.split("[.@;]", locale, maxsplit=1)[0].replace("_", "-").lower()
     tag, _, script = tag.partition("-#")
     script = script.partition("-")[0]
-    if len(script) != SCRIPT:
-        return tag
-    language, _, region = tag.partition("-")
-    return f"{language}-{script}-{region}"
+    language, hyphen, rest = tag.partition("-")
+    language = _RENAMED.get(language, language)
+    return f"{language}-{script}-{rest}" if len(script) == SCRIPT else f"{language}{hyphen}{rest}"
 
 
 def _shortened(tag: str) -> str:

@@ -77,14 +77,16 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = 0
     otp_app_name: Annotated[str, Meta(max_length=40), Setting("The value of `{app}` in texts.")] = ""
     otp_message: Annotated[str, Meta(max_length=300), Setting(
-        "Text of a message. It may have `{app}` and `{minutes}`: what is left of the code's life, rounded down, with "
-        "5 seconds of grace and at least 1.", form="at most 300 characters, with `{code}`",
-        default="`Your OTP is: {code}`; the users and Verify APIs have their own", read=types.template,
+        "Text of a message, in place of the [server's own](texts.md) in all languages. It may have `{app}` and "
+        "`{minutes}`: what is left of the code's life, rounded down, with 5 seconds of grace and at least 1.",
+        form="at most 300 characters, with `{code}`",
+        default="`Your OTP is: {code}` and the same in [other languages](texts.md#languages); the users and Verify "
+        "APIs have their own", read=types.template,
     )] = ""
     otp_messages: Annotated[dict[str, str], Setting(
-        "Texts by language tag. The `locale` of a send selects one: its tag is shortened from the right until a text "
-        "fits (`zh-Hant-TW`, `zh-Hant`, `zh`; RFC 4647); without one `OTP_MESSAGE` is sent. `pt_BR` is `pt-BR`, as "
-        "Android writes `zh_TW_#Hant` and iOS `pt_BR@rg=ptzzzz`.",
+        "Texts by language tag. The `locale` of a send [selects one](texts.md): its tag is shortened from the right "
+        "until a text fits (`zh-Hant-TW`, `zh-Hant`, `zh`; RFC 4647). `pt_BR` is `pt-BR`, as Android writes "
+        "`zh_TW_#Hant` and iOS `pt_BR@rg=ptzzzz`.",
         form='a JSON object, such as `{"es": "Tu código es: {code}"}`', read=types.templates,
     )] = field(default_factory=dict)
     otp_origin: Annotated[str, shape(r"[a-z0-9-]+(\.[a-z0-9-]+)*"), Setting(

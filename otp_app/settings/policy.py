@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from otp_app.core import languages
 from otp_app.core.policy import Policy
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings
@@ -26,7 +29,14 @@ def numbers(settings: Settings) -> Policy:
     )
 
 
-def texts(settings: Settings, default: str = "") -> Texts:
-    """Return the words of messages; `default` is an API's own for where the operator chose none."""
-    message = settings.otp_message or default or Texts().default
-    return Texts(message, settings.otp_messages, settings.otp_app_name, settings.otp_origin)
+def texts(settings: Settings, default: str = "", built_in: Mapping[str, str] | None = None) -> Texts:
+    """Return the words of messages.
+
+    `default` and `built_in` are an API's own for where the operator chose none: its text in English, and those in other
+    languages. Without either, an API has those of the server; with a default alone, that in English only.
+    """
+    own, built_in = settings.otp_message, languages.PLAIN if built_in is None and not default else built_in or {}
+    message = own or default or Texts().default
+    return Texts(
+        message, settings.otp_messages, settings.otp_app_name, settings.otp_origin, built_in={} if own else built_in
+    )

@@ -15,6 +15,7 @@ from otp_app.core.events import Undelivered
 from otp_app.core.fallback import SOON
 from otp_app.core.follow_transitions import PATIENCE
 from otp_app.core.jobs import MAX_PAYLOAD
+from otp_app.core.languages import PLAIN
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
 from otp_app.core.receipts import Receipt, Status
@@ -103,6 +104,17 @@ def test_the_text_is_in_the_language_of_the_send_and_of_its_api(falling: Falling
     falling.world.clock.forward(5)
     falling.work(server)
     assert falling.channel("sms").messages[0].text.startswith("Código ")
+
+
+def test_the_text_is_in_the_language_of_the_country_by_the_next_channel_too() -> None:
+    number, falling = "+4915123456789", Falling(texts=Texts(built_in=PLAIN))
+    falling.world.send(number)
+    verification = falling.world.ledger(number).verifications[0]
+    receipt = Receipt(verification.id, verification.sends[0].id, SENT.provider_id, Status.FAILED)
+    falling.world.service().receive(receipt)
+    falling.work()
+    texts = [falling.channel(name).messages[0].text for name in ("whatsapp", "sms")]
+    assert texts == [f"Ihr Code lautet: {falling.world.code()}"] * 2
 
 
 # ---- where nothing follows

@@ -12,7 +12,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone, OtpError
-from otp_app.core.phone import _plain, is_e164, mask, parse, spelling
+from otp_app.core.phone import _plain, country_of, is_e164, mask, parse, spelling
 
 US = "+14155552671"
 
@@ -267,6 +267,13 @@ def test_the_spelling_of_a_number_in_use_is_its_own_spelling() -> None:
         assert parse(phone.e164) == phone
         assert phone.masked.endswith(phone.e164[-3:])
         assert len(phone.masked) == len(phone.e164)
+
+
+def test_the_country_of_a_number_is_the_one_that_it_was_read_with() -> None:
+    """Also of one that is not in use, of which its calling code says all."""
+    for example in examples():
+        phone = parse(phonenumbers.format_number(example, PhoneNumberFormat.E164), from_directory=True)
+        assert country_of(phone.e164) == phone.country
 
 
 def test_a_plain_number_is_read_as_phonenumbers_reads_it() -> None:

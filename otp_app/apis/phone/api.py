@@ -67,8 +67,9 @@ class PhoneApi(Api):
 def profile(settings: Settings) -> tuple[Policy, Texts]:
     """Return the figures and words, as PHONE_VERIFICATION has them."""
     usual, chosen = policy.numbers(settings), settings.of(PhoneSettings).phone_verification
+    words = policy.texts(settings, built_in={})  # as the original: what the operator has not translated is as it was
     if not chosen.backend:
-        return usual, policy.texts(settings)
+        return usual, words
     own = replace(
         usual,
         ttl=chosen.ttl,
@@ -77,7 +78,7 @@ def profile(settings: Settings) -> tuple[Policy, Texts]:
         api_attempts=chosen.max_attempts,
         once_only=chosen.once_only,
     )
-    return own, replace(policy.texts(settings), default=chosen.message, app_name=chosen.app_name)
+    return own, replace(words, default=chosen.message, app_name=chosen.app_name)
 
 
 def _new_code(chosen: PhoneVerification, channels: Sequence[Channel]) -> Callable[[], str]:

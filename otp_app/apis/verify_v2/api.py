@@ -13,6 +13,7 @@ from otp_app.apis.verify_v2 import errors, service_views, verification_views
 from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
 from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.apis.verify_v2.state import Verify
+from otp_app.core import languages
 from otp_app.core.policy import Policy
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
@@ -74,7 +75,8 @@ def profile(usual: Policy, settings: Settings, service: VerifyService) -> tuple[
     app = settings.otp_app_name if service.configured else service.name
     text = TEXT if app else TEXT.replace("{app} ", "")
     warning = DO_NOT_SHARE if service.do_not_share else ""
-    return own, replace(policy.texts(settings, default=text + warning), app_name=app)
+    others = languages.templates(named=bool(app), warning=service.do_not_share)
+    return own, replace(policy.texts(settings, text + warning, others), app_name=app)
 
 
 def _registry(services: Services) -> VerifyServices:

@@ -154,6 +154,22 @@ def test_purpose_channel_and_locale_are_the_callers_choice(open_site):
     assert message.text == f"Tu código es: {message.code}"
 
 
+@pytest.mark.parametrize(("number", "wish", "start"), [
+    ("+4915123456789", {}, "Ihr Code lautet: "), ("+4915123456789", {"locale": "en"}, "Your OTP is: "),
+    ("+14155552671", {"locale": "ar-EG"}, "رمز التحقق الخاص بك: "), ("+14155552671", {"locale": "sw"}, "Your OTP is: "),
+    ("+918169986162", {}, "Your OTP is: "), ("+918169986162", {"locale": "hi-IN"}, "आपका कोड है: "),
+])  # fmt: skip
+def test_the_text_is_in_the_language_of_the_locale_or_else_of_the_country(site, number, wish, start):
+    assert site.post("/send-otp", {"phone_number": number} | wish).status_code == 200
+    assert site.channel.messages[-1].text == start + site.code()
+
+
+def test_a_text_of_the_operator_is_for_all_countries(open_site):
+    site = open_site(otp_message="Code {code}")
+    site.post("/send-otp", {"phone_number": "+4915123456789", "locale": "de"})
+    assert site.channel.messages[-1].text == f"Code {site.code()}"
+
+
 @pytest.mark.parametrize(("field", "value", "error_type"), [
     ("channel", "pigeon", "unknown_channel"), ("channel", 7, "bad_request"), ("purpose", "Log in", "bad_request"),
     ("purpose", "a" * 33, "bad_request"), ("purpose", "", "bad_request"), ("purpose", 1, "bad_request"),

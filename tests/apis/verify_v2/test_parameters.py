@@ -140,10 +140,12 @@ def test_blanks_around_a_code_of_the_callers_own(open_verify, code):
 
 
 def test_the_language_of_the_message(open_verify):
-    """Locale is obeyed where the operator has words for it."""
-    verify = open_verify(otp_messages={"de": "Dein Code: {code}"})
+    """Locale is obeyed where the operator or the server has words for it."""
+    verify = open_verify(otp_messages={"de": "Dein Code: {code}"}, otp_app_name="Shop")
     verify.start(Locale="de")
     assert verify.site.channel.messages[-1].text == f"Dein Code: {verify.site.code()}"
+    verify.start(Locale="pt-BR")
+    assert verify.site.channel.messages[-1].text == f"O seu código Shop é: {verify.site.code()}"
 
 
 def test_a_service_of_its_own_figures(open_verify):
