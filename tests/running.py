@@ -99,6 +99,10 @@ def _json(body: bytes) -> Any:
         return None
 
 
+#: what the API `inbound` needs; nobody is reached there
+WRITTEN_TO = {"OTP_PUBLIC_URL": "http://127.0.0.1:9", "TWILIO_WHATSAPP_NUMBER": "+14155238886"}
+
+
 class RunningServer:
     """gunicorn with our own configuration file, in a folder of its own, with no variable but those given.
 

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
 #: served over HTTP, by their names in OTP_APIS: web/api.py
 APIS = {
     "connect": Entry("otp_app.apis.connect.api:ConnectApi"),
+    "inbound": Entry("otp_app.apis.inbound.api:InboundApi"),
     "native": Entry("otp_app.apis.native.api:NativeApi"),
     "phone": Entry("otp_app.apis.phone.api:PhoneApi", "otp_app.apis.phone.settings:PhoneSettings"),
     "users": Entry("otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings"),

@@ -6,10 +6,10 @@ import re
 
 #: Neither vowels nor look-alikes (0, 1, I, L, O), so that next to nothing in a sentence has the form of a word.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
-LENGTH = 9  # 43 bits
-GROUP = 3  # characters that are shown together
+LENGTH = 10  # 48 bits
+GROUP = 5  # characters that are shown together
 MOST_WORDS = 4  # of one message that are looked up: a message is one guess, or hardly more
-RANDOM_BYTES = 16  # of a new word: the bias is below 2**-80
+RANDOM_BYTES = 16  # of a new word: the bias is below 2**-79
 
 _LETTERS = frozenset(ALPHABET)
 _RUN = re.compile(r"[^\W_]+")
@@ -29,7 +29,7 @@ def word_of(random: bytes) -> str:
 
 
 def shown(word: str) -> str:
-    """Return a word in groups: `KM4-T9X-QPH`."""
+    """Return a word in groups: `KM4T9-XQPHW`."""
     return "-".join(word[at : at + GROUP] for at in range(0, LENGTH, GROUP))
 
 

@@ -215,6 +215,11 @@ class Settings(Model, frozen=True, kw_only=True):
         form="`https://HOST` or `https://HOST/PREFIX`; `http://` on this machine",
     )] = ""
 
+    otp_inbound_sms: Annotated[bool, Setting(
+        "1: with the API `inbound`, an SMS that comes in [proves](inbound.md) the number of its sender, as a WhatsApp "
+        "message does. Senders of SMS can be forged.", group="Proof by writing to us",
+    )] = False
+
     otp_events_url: Annotated[str, Setting(
         "Address that is told of [events](events.md): what became of messages and verifications.", group="Events",
         form="`https://HOST/PATH`; `http://` on this machine", default="not set: nobody is told", read=webhooks.url,

@@ -19,7 +19,7 @@ OUTSIDE = {
     "msgspec": {
         "core", "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
         "channels.twilio.settings", "settings", "startup", "web.body", "web.idempotency",
-        "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
+        "apis.inbound.fields", "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
     },
     "jwt": {"proof", "apis.phone.session_tokens"},
     "cryptography": {"proof"},

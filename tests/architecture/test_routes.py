@@ -21,6 +21,7 @@ ROUTES = {
     "POST /verify-otp": Access("verify", public=True),
     "GET /verifications/<verification_id>": Access("verify"),
     "DELETE /verifications/<verification_id>": Access("verify"),
+    "POST /verifications/inbound": Access("send", public=True),
     "POST /send-code": Access("send"),
     "POST /verify-code": Access("verify"),
     "POST /api/phone/register": Access("send", public=True),
@@ -48,6 +49,7 @@ ROUTES = {
     "POST /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "DELETE /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "POST /callbacks/twilio/status/<verification_id>/<send_id>": Access(None, callback=True),
+    "POST /callbacks/twilio/inbound": Access(None, callback=True),
     "GET /": Access(None),
     "GET /openapi.json": Access(None),
     "GET /docs": Access(None),
@@ -91,7 +93,7 @@ def test_few_routes_are_for_everybody(app):
     And what Twilio has signed.
     """
     everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
-    everybodys.add("POST /callbacks/twilio/status/<verification_id>/<send_id>")
+    everybodys |= {"POST /callbacks/twilio/status/<verification_id>/<send_id>", "POST /callbacks/twilio/inbound"}
     assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 
 

@@ -16,7 +16,7 @@ import pytest
 from otp_app.apis import APIS
 from tests.provider import Provider
 from tests.rounds import THOROUGH
-from tests.running import RunningServer, wait_until
+from tests.running import WRITTEN_TO, RunningServer, wait_until
 from tests.web.documented import BASIC, ENDPOINTS
 
 NUMBER = "+919812345678"
@@ -84,6 +84,7 @@ def test_requests_without_descriptors_get_503(
     """Or the answer that they would get otherwise. What was counted stays, and all works once there are some again."""
     (tmp_path / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\n")
     settings = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv", "OTP_RESEND_GAPS": ""}
+    settings |= WRITTEN_TO
     running = RunningServer(tmp_path, fake_twilio.url, store=new_store(kind), **settings)
     with running, ExitStack() as stack:
         id_ = running.post("/send-otp", {"phone_number": NUMBER}).json["verification_id"]

@@ -14,7 +14,7 @@ from otp_app.apis import APIS
 from tests.corpus.wire import exchange
 from tests.faults.load import Clients
 from tests.provider import Provider
-from tests.running import KEY, RunningServer, call
+from tests.running import KEY, WRITTEN_TO, RunningServer, call
 from tests.web.documented import ACCOUNTS, BASIC, ENDPOINTS
 from tests.web.site import api_key
 
@@ -61,7 +61,7 @@ def test_no_route_of_any_api_logs_what_it_is_asked(tmp_path: Path) -> None:
                   "OTP_PROOF_KEYS": f"p1:HS256:{KEY}", "OTP_CLIENT_LIMITS": "3/hour",
                   "OTP_CHECK_LIMITS": "3/hour", "OTP_TRUSTED_PROXIES": "127.0.0.1", "OTP_PUBLIC": "1",
                   "OTP_COUNTRIES": "US", "OTP_LOG_LEVEL": "DEBUG", "OTP_API_KEYS": api_key("shop", "send", "right"),
-                  "OTP_VERIFY_ACCOUNTS": ACCOUNTS}  # fmt: skip
+                  "OTP_VERIFY_ACCOUNTS": ACCOUNTS, **WRITTEN_TO}  # fmt: skip
     shown = {"X-Forwarded-For": PEER, "Referer": f"http://x/{NUMBER}", "Cookie": WORD, "User-Agent": WORD,
              "Accept-Language": WORD, "Idempotency-Key": WORD, "Origin": f"http://{WORD}"}  # fmt: skip
     with Provider() as provider, RunningServer(tmp_path, provider.url, **everything) as server:

@@ -21,6 +21,7 @@ from otp_app.stores.sqlite.store import SqliteStore
 from otp_app.wiring import build
 from tests.configuration import VARIABLES, make_settings
 from tests.phone_verification import SANDBOX_BACKEND, django
+from tests.running import WRITTEN_TO
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
@@ -69,12 +70,27 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of connect, native, phone, users"),
+    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of connect, inbound, native, phone,"),
     "an API twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (
         {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:///users.csv", "OTP_PUBLIC": "1",
          "OTP_COUNTRIES": "US", **SMS}, "OTP_API_KEYS", "shows which users are known",
+    ),
+    "nowhere for Twilio to bring what people write": (
+        SMS | WRITTEN_TO | {"OTP_PUBLIC_URL": "", "OTP_APIS": "native,inbound"}, "OTP_PUBLIC_URL", "API inbound",
+    ),
+    "no number to write to": (
+        SMS | WRITTEN_TO | {"TWILIO_WHATSAPP_NUMBER": "", "OTP_APIS": "native,inbound"}, "TWILIO_WHATSAPP_NUMBER",
+        "a messaging service does not have",
+    ),
+    "no number to write SMS to": (
+        SMS | WRITTEN_TO | {"TWILIO_PHONE_NUMBER": "SHOP", "OTP_APIS": "native,inbound", "OTP_INBOUND_SMS": "1"},
+        "TWILIO_PHONE_NUMBER", "OTP_INBOUND_SMS=1",
+    ),
+    "no secret that shows who wrote": (
+        {"OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", **WRITTEN_TO}, "TWILIO_AUTH_TOKEN",
+        "Twilio signs with it",
     ),
     "Verify for everybody": (
         {"OTP_APIS": "native,verify_v2", "OTP_API_KEYS": KEY, **SMS}, "OTP_VERIFY_ACCOUNTS", "keys account",
@@ -240,6 +256,10 @@ GOOD = {
     "a shared store": {"OTP_STORE_URL": "tests.shared_store:NetworkStore", "WEB_CONCURRENCY": "4", **KEYS},
     "a test number for a month": {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(30)}"},
     "a test number that is over": {"OTP_TEST_NUMBERS": "+15005550006=123456@2020-01-01"},
+    "what people write": SMS | WRITTEN_TO | {"OTP_APIS": "native,inbound", "OTP_INBOUND_SMS": "1"},
+    "what people write, without a channel through Twilio": WRITTEN_TO | {
+        "OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", "TWILIO_WEBHOOK_KEYS": "k1:secret",
+    },
     "WhatsApp through a service": SMS | {
         "OTP_CHANNELS": "whatsapp,sms", "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32,
         "TWILIO_CONTENT_SID": "HX" + "0" * 32,
@@ -550,6 +570,15 @@ def test_a_setting_of_an_api_that_is_off_is_reported(setting, value, api):
     line = f"{setting.upper()}: it does nothing while OTP_APIS has no {api}"
     assert line in startup.advice(make_settings(**{setting: value}))
     assert line not in startup.advice(make_settings(**{setting: value, "otp_apis": f"native,{api}"}))
+
+
+def test_sms_that_nobody_takes_is_reported():
+    """Nor is anybody told that WhatsApp messages cannot come in where they can."""
+    given = {"otp_public_url": "https://otp.example.com", "otp_channels": ("console",)}
+    line = "OTP_INBOUND_SMS: it does nothing while OTP_APIS has no inbound"
+    assert line in startup.advice(make_settings(**given, otp_inbound_sms="1"))
+    lines = startup.advice(make_settings(**given, otp_inbound_sms="1", otp_apis="native,inbound"))
+    assert [line for line in lines if "OTP_INBOUND_SMS" in line or "OTP_PUBLIC_URL" in line] == []
 
 
 def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import secrets
 import time
 import urllib.error
@@ -46,6 +47,18 @@ def status_form(message: dict[str, Any], status: str, error: str = "", template:
             form["EventType"] = status.upper()
     elif status in ("delivered", "undelivered"):
         form["RawDlrDoneDate"] = time.strftime("%y%m%d%H%M", time.gmtime(now))
+    return form
+
+def inbound_form(from_: str, to: str, body: str, account_sid: str = "AC" + "0" * 32) -> Form:
+    """The fields of an incoming message, SMS or WhatsApp by the form of `from_`."""
+    sid = "SM" + secrets.token_hex(16)
+    form = {"MessageSid": sid, "SmsSid": sid, "SmsMessageSid": sid, "SmsStatus": "received", "NumMedia": "0",
+            "NumSegments": "1", "AccountSid": account_sid, "ApiVersion": "2010-04-01",
+            "From": from_, "To": to, "Body": body}  # fmt: skip
+    if from_.startswith("whatsapp:"):
+        who = {"ProfileName": "Test User", "WaId": from_.removeprefix("whatsapp:+")}
+        form |= who | {"MessageType": "text", "ReferralNumMedia": "0",
+                       "ChannelMetadata": json.dumps({"type": "whatsapp", "data": {"context": who}})}  # fmt: skip
     return form
 
 

@@ -20,7 +20,7 @@ from otp_app.proof import new_key
 from otp_app.web import openapi
 from tests.conftest import require
 from tests.provider import Provider
-from tests.running import RunningServer
+from tests.running import WRITTEN_TO, RunningServer
 from tests.web.documented import ENDPOINTS, WHOLE, resolve
 from tests.web.site import api_key
 
@@ -264,10 +264,11 @@ def test_its_lines_work_as_printed(tmp_path, settings):
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
     everything = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
                   "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0"}  # fmt: skip
-    settings = {**everything, **settings}
+    settings = {**everything, **WRITTEN_TO, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
         asked = subprocess.run([curl, f"{server.url}/docs"], env={}, capture_output=True, text=True, check=True)
-        for endpoint, line in zip(ENDPOINTS, Page(asked.stdout).curls(), strict=True):
+        lines = [line for line in Page(asked.stdout).curls() if "/callbacks/" not in line]  # only Twilio can sign those
+        for endpoint, line in zip(ENDPOINTS, lines, strict=True):
             ran = subprocess.run(["sh", "-c", line], env=shell, capture_output=True, text=True, check=True, timeout=60)
             expected = COMES_TO.get(endpoint.node["operationId"], 200)
             assert ran.stdout.rpartition("\n")[2] == str(expected), f"{line}\n{ran.stdout}"

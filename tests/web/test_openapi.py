@@ -9,6 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from otp_app.apis import APIS
+from otp_app.apis.inbound import fields as inbound
 from otp_app.apis.native import fields as native
 from otp_app.apis.phone import fields as phone
 from otp_app.apis.users import fields as users
@@ -132,7 +133,7 @@ def secured(site):
 MODELS = {
     "Send": native.SendFields, "Resend": native.SendFields, "Verify": native.VerifyFields,
     "UserFields": users.UserFields, "CheckFields": users.CheckFields, "Register": phone.RegisterFields,
-    "VerifyPhone": phone.VerifyFields,
+    "VerifyPhone": phone.VerifyFields, "AwaitMessage": inbound.InboundFields,
 }  # fmt: skip
 #: fields that a model has for another request
 IDLE = {"Send": {"verification_id"}}

@@ -162,7 +162,7 @@ def test_a_limit_of_clients_is_documented(open_all, endpoint):
 COUNTED = {
     "sendOtp", "resendOtp", "verifyOtp", "sendCode", "verifyCode", "registerPhone", "verifyPhone", "startVerification",
     "checkVerification", "signupWithPhoneNumber", "verifyPhoneNumber", "loginWithPhoneNumber",
-    "validatePhoneNumberLogin", "changePhoneNumber", "deleteAccount", "generateOtp",
+    "validatePhoneNumberLogin", "changePhoneNumber", "deleteAccount", "generateOtp", "awaitMessage",
 }  # fmt: skip
 
 

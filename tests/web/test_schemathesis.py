@@ -10,7 +10,7 @@ import pytest
 
 from otp_app.apis import APIS
 from tests.rounds import rounds
-from tests.running import KEY, ROOT, RunningServer
+from tests.running import KEY, ROOT, WRITTEN_TO, RunningServer
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ CHECKS = (
 )
 SETTINGS = {
     "OTP_APIS": ",".join(APIS), "OTP_CHANNELS": "console", "OTP_RESEND_GAPS": "", "OTP_COOL_DOWNS": "",
-    "OTP_SENDS_PER_HOUR": "0", "OTP_SENDS_PER_DAY": "0", "OTP_PROOF_KEYS": f"p1:HS256:{KEY}",
+    "OTP_SENDS_PER_HOUR": "0", "OTP_SENDS_PER_DAY": "0", "OTP_PROOF_KEYS": f"p1:HS256:{KEY}", **WRITTEN_TO,
 }  # fmt: skip
 
 

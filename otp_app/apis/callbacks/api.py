@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from otp_app.apis.callbacks import twilio
+from otp_app.apis.callbacks import twilio, twilio_inbound
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import StatusCallbacks
 from otp_app.settings import Settings
@@ -15,17 +15,22 @@ WITHOUT_RECEIPTS = {"console", "twilio_verify", "backend"}  # an operator's own 
 
 
 class CallbacksApi(Api):
-    """What providers call: POST /callbacks/twilio/status/VERIFICATION/SEND."""
+    """What providers call: POST /callbacks/twilio/status/VERIFICATION/SEND, POST /callbacks/twilio/inbound."""
 
-    others: ClassVar = (twilio.bp,)
+    others: ClassVar = (twilio.bp, twilio_inbound.bp)
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
-        """Return a line where nobody will ever report anything."""
-        if set(settings.otp_channels) - WITHOUT_RECEIPTS:
+        """Return a line where nobody will ever report anything, or a setting does nothing."""
+        if settings.otp_inbound_sms and "inbound" not in settings.otp_apis:
+            return ["OTP_INBOUND_SMS: it does nothing while OTP_APIS has no inbound"]
+        if "inbound" in settings.otp_apis or set(settings.otp_channels) - WITHOUT_RECEIPTS:
             return []
         return ["OTP_PUBLIC_URL: it does nothing here: only the channels sms and whatsapp have receipts"]
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self.state = Callbacks(StatusCallbacks.open(services.settings))
+        settings = services.settings
+        channels = {"whatsapp", "sms"} if settings.otp_inbound_sms else {"whatsapp"}
+        proving = frozenset(channels if "inbound" in settings.otp_apis else ())
+        self.state = Callbacks(StatusCallbacks.open(settings), proving)

@@ -9,6 +9,7 @@ from otp_app.channels.twilio.receipts import StatusCallbacks
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """The readers of what each provider posts."""
+    """The readers of what each provider posts, and the channels by which what people write proves their number."""
 
     twilio: StatusCallbacks
+    proving: frozenset[str]

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.native import waiting
+from otp_app.core.ledger import Status
 from otp_app.core.results import VerificationView
 from otp_app.timeline import timeline
 from otp_app.web.access import requires
@@ -30,4 +31,7 @@ def cancel(verification_id: str) -> Response:
 
 
 def _shown(view: VerificationView) -> dict[str, Any]:
-    return timeline(view, services().channels)
+    shown = timeline(view, services().channels)
+    if view.verification.inbound and view.status == Status.APPROVED:
+        shown["phone_number"] = view.phone
+    return shown

@@ -12,6 +12,8 @@ from otp_app.settings.types import shape
 
 #: where Twilio posts what became of a message, below OTP_PUBLIC_URL: then the verification and the send follow
 STATUS_PATH = "/callbacks/twilio/status"
+#: where Twilio posts what people write to a sender
+INBOUND_PATH = "/callbacks/twilio/inbound"
 
 #: these alone do not say that messages go through Twilio
 OF_NO_ACCOUNT = {"twilio_webhook_keys", "twilio_api_base_url", "twilio_timeout"}
