@@ -24,6 +24,8 @@ from otp_app.core.routes import continued
 from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
+NOT_READ_BY_APPS = ("whatsapp",)  # channels whose messages are no SMS, the only ones that Android gives to an app
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
@@ -102,12 +104,14 @@ class Courier:
         verification, send = dispatch.verification, dispatch.send
         left = verification.left(self._clock())
         if send.channel in self._providers.makers:
-            message = Message(dispatch.phone.e164, "", "", left, send.id, verification.id, dispatch.locale)
+            kept = dispatch.locale, verification.app_hash
+            message = Message(dispatch.phone.e164, "", "", left, send.id, verification.id, *kept)
             ledger, now, policy = dispatch.ledger, self._clock(), dispatch.policy
             lingers = provider_codes.may_linger(ledger, now, policy, verification, send)
             delivery = self._providers.start(send.channel, message, lingers=lingers)
         else:
-            text = dispatch.texts.render(dispatch.code, left, dispatch.locale, dispatch.phone.country)
+            app_hash = "" if send.channel in NOT_READ_BY_APPS else verification.app_hash
+            text = dispatch.texts.render(dispatch.code, left, dispatch.locale, dispatch.phone.country, app_hash)
             message = Message(dispatch.phone.e164, dispatch.code, text, left, send.id, verification.id)
             delivery = self._channels[send.channel].deliver(message)
         self._notify(self._event(dispatch, send, delivery))

@@ -20,6 +20,7 @@ class Message:
     send_id: str  # VL…: ours
     verification_id: str  # VE…: ours
     locale: str = ""  # what the request asked for; only a CodeChecker still has to choose a text
+    app_hash: str = ""  # of the Android app that reads it; only a CodeChecker still has to add it
 
 
 class Outcome(StrEnum):

@@ -114,6 +114,7 @@ class Verification(Record, frozen=True):
     ended_at: float | None = field(default=None, name="over")  # wall clock when it was approved, canceled or exhausted
     sends: tuple[Send, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)  # a caller's own words, see core/tags.py
+    app_hash: str = ""  # of the Android app that reads its messages
     notes: tuple[Note, ...] = ()  # where events are told: those that nobody has taken on yet
     noted: int = 0  # the number of the last note, so that none is used twice
     inbound: Inbound | None = None  # it has no code then, and no message of ours

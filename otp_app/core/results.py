@@ -14,7 +14,7 @@ from otp_app.core.ledger import Status, Verification
 from otp_app.core.phone import mask
 from otp_app.core.policy import Policy
 from otp_app.core.tags import fault_of
-from otp_app.core.texts import LOCALE
+from otp_app.core.texts import APP_HASH, LOCALE
 
 PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
 DEFAULT_PURPOSE = "login"
@@ -32,6 +32,7 @@ class SendRequest:
     code: str = ""  # chosen by the caller for a verification that begins; 4 to 10 digits
     replace_code: bool = False  # that code replaces the one of a pending verification too
     tags: Mapping[str, str] = field(default_factory=dict)  # stay with the verification, in place of earlier ones
+    app_hash: str = ""  # of an Android app that is to read the message, and those that follow; stays like the tags
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):
@@ -40,6 +41,8 @@ class SendRequest:
             raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
         if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")
+        if self.app_hash and not APP_HASH.fullmatch(self.app_hash):
+            raise InvalidInput("app_hash must be the 11 characters of an Android app: A-Z, a-z, 0-9, + and /")
         if self.tags and (fault := fault_of(self.tags)):
             raise InvalidInput(fault)
 

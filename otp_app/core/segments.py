@@ -29,6 +29,11 @@ class Size(NamedTuple):
         """The name of the encoding."""
         return "UCS-2" if self.outside else "GSM-7"
 
+    @property
+    def octets(self) -> int:
+        """The bytes of the text on its way; one SMS has 140."""
+        return self.units * 2 if self.outside else -(-self.units * 7 // 8)
+
 
 def size_of(text: str) -> Size:
     """Return what a text takes."""

@@ -41,6 +41,7 @@ class SendPlan:
     replace_code: bool = False  # that code replaces the one of a pending verification too
     makers: Mapping[str, Maker] = field(default_factory=dict)  # by channel: who makes its codes, if not this server
     tags: Mapping[str, str] = field(default_factory=dict)  # of the caller; without any, earlier ones stay
+    app_hash: str = ""  # of an Android app; without one, the earlier one stays
     keeps: Keeps | None = None  # for the channels that may follow; None: none may
 
 
@@ -76,6 +77,8 @@ def begin(
     state = Outcome.SENT if plan.test_code else "pending"
     if plan.tags:
         verification = replace(verification, tags=plan.tags)
+    if plan.app_hash:
+        verification = replace(verification, app_hash=plan.app_hash)
     send = Send(plan.send_id, channel, now.wall, state)
     if plan.keeps and not maker:
         send = with_route(send, [c for c in channels[1:] if c not in plan.makers], plan.keeps)

@@ -251,6 +251,7 @@ class VerificationService:
             code=request.code, replace_code=request.replace_code,
             makers=self._providers.makers,
             tags=request.tags,
+            app_hash=request.app_hash,
             keeps=None if self._profile is None or fixed_code else Keeps(request.locale, self._profile),
         )
 

@@ -7,7 +7,8 @@ import string
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from otp_app.core.languages import BY_COUNTRY
+from otp_app.core.languages import BY_COUNTRY, PLAIN
+from otp_app.core.segments import size_of
 
 #: What a caller may ask for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
 #: that POSIX (`pt_BR.UTF-8`), Java (`zh_TW_#Hant`) and ICU, so iOS (`en_US@rg=dezzzz;calendar=buddhist`), have for
@@ -15,6 +16,9 @@ from otp_app.core.languages import BY_COUNTRY
 LOCALE = re.compile(r"[A-Za-z0-9*_.@#=;-]{1,100}")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what a text can be stored under
 SCRIPT = 4  # letters of a script subtag, such as Hant
+#: What Android's SMS Retriever names an app by: the beginning of a hash in base64, as the last word of a message.
+APP_HASH = re.compile(r"[A-Za-z0-9+/]{11}")
+MOST_FOR_APPS = 140  # bytes of a message that it reads
 ON_ITS_WAY = 5.0  # seconds by which a code may be called older than it is, so that 300 are five minutes
 VALUES = ("code", "app", "minutes")
 #: Names of languages that their users' programs still write, Java's and so Android's above all -> those of today.
@@ -34,13 +38,17 @@ class Texts:
     #: are given no text of the operator's by their locale.
     built_in: Mapping[str, str] = field(default_factory=dict)
 
-    def render(self, code: str, ttl: float, locale: str = "", country: str = "") -> str:
+    def render(self, code: str, ttl: float, locale: str = "", country: str = "", app_hash: str = "") -> str:
         """Return the whole text; `ttl` is the code's life in seconds that is left, shown in whole minutes.
 
-        `country` (ISO 3166) is that of the number: its language is used where the locale names none that there is.
+        `country` (ISO 3166) is that of the number: its language is used where the locale names none that there is. With
+        an `app_hash` the last line is for that app and not for browsers, and a text that is too long then is short.
         """
         minutes = max(int((ttl + ON_ITS_WAY) // 60), 1)
         text = self._template(locale, country).format(code=code, app=self.app_name, minutes=minutes)
+        if app_hash:
+            whole = for_app(text, app_hash)
+            return whole if is_for_apps(whole) else for_app(_SHORT.render(code, ttl, locale, country), app_hash)
         return f"{text}\n\n@{self.origin} #{code}" if self.origin else text
 
     def _template(self, locale: str, country: str) -> str:
@@ -55,6 +63,19 @@ class Texts:
             return self.default
         tag = best_tag(own, self.by_locale)
         return self.by_locale[tag] if tag else self.built_in[own]
+
+
+_SHORT = Texts(built_in=PLAIN)
+
+
+def for_app(text: str, app_hash: str) -> str:
+    """Return the text with the last line by which an Android app finds it."""
+    return f"{text}\n\n{app_hash}"
+
+
+def is_for_apps(text: str) -> bool:
+    """Return whether a text is short enough for the SMS Retriever, whose bytes may be those of the SMS or of UTF-8."""
+    return max(size_of(text).octets, len(text.encode())) <= MOST_FOR_APPS
 
 
 def best_tag(locale: str, tags: Container[str]) -> str:

@@ -90,9 +90,16 @@ class Settings(Model, frozen=True, kw_only=True):
         form='a JSON object, such as `{"es": "Tu código es: {code}"}`', read=types.templates,
     )] = field(default_factory=dict)
     otp_origin: Annotated[str, shape(r"[a-z0-9-]+(\.[a-z0-9-]+)*"), Setting(
-        "Adds a blank line and the last line `@host #code`, by which browsers fill in the code on that host.",
+        "Adds a blank line and the last line `@host #code`, by which browsers fill in the code on that host. Not in "
+        "messages for an [Android app](texts.md#android-apps).",
         form="a host name such as `example.com`",
     )] = ""
+
+    otp_app_hashes: Annotated[frozenset[str], Setting(
+        "[Android apps](texts.md#android-apps) that callers without an API key can name as `app_hash`, with "
+        "`OTP_PUBLIC=1`. Any other app could be on the phone of a victim.",
+        form="hashes of 11 characters, such as `FA+9qCX9VSu`, with commas", read=types.app_hashes,
+    )] = frozenset()
 
     otp_code_length: Annotated[int, Meta(ge=6, le=10), Setting(
         "Digits of a code.", group="Codes and limits per number",

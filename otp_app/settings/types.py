@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.phone import spelling
-from otp_app.core.texts import LANGUAGE_TAG, language_tag, template_fault
+from otp_app.core.texts import APP_HASH, LANGUAGE_TAG, language_tag, template_fault
 from otp_app.settings.model import number
 from otp_app.settings.weak_secrets import DIGESTS_OF_NONE
 
@@ -132,6 +132,14 @@ def templates(text: str) -> dict[str, str]:
     if len(texts) < len(found):
         raise ValueError("write one text for each language tag; pt_BR and pt-br are the same tag")
     return texts
+
+
+def app_hashes(text: str) -> frozenset[str]:
+    """Read the hashes of Android apps, several with commas."""
+    found = names(text)
+    if not all(map(APP_HASH.fullmatch, found)):
+        raise ValueError("write the 11 characters of each app: A-Z, a-z, 0-9, + and /")
+    return frozenset(found)
 
 
 def api_keys(text: str) -> tuple[ApiKey, ...]:

@@ -181,6 +181,16 @@ def test_native_asks_for_a_call_and_cancels(site):
     assert site.held(number)["status"] == "canceled"
 
 
+def test_a_code_of_twilios_is_for_an_app(site):
+    """Also where a resend does not name it."""
+    number = site.number()
+    site.post("/send-otp", {"phone_number": number, "app_hash": "FA+9qCX9VSu"})
+    assert site.twilio.calls[-1].form["AppHash"] == ["FA+9qCX9VSu"]
+    site.clock.advance(60)
+    assert site.post("/resend-otp", {"phone_number": number}).status_code == 200
+    assert site.twilio.calls[-1].form["AppHash"] == ["FA+9qCX9VSu"]
+
+
 def test_nothing_shows_a_code(site, caplog):
     caplog.set_level("DEBUG")
     number = site.number()

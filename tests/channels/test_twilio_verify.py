@@ -75,6 +75,14 @@ def test_a_language_is_asked_for_where_twilio_has_it(
     assert twilio.calls[-1].form.get("Locale") == asked
 
 
+@pytest.mark.parametrize(("name", "asked"), [("sms", ["FA+9qCX9VSu"]), ("whatsapp", None), ("call", None)])
+def test_the_hash_of_an_app_is_for_text_messages(
+    channels: dict[str, VerifyChannel], twilio: FakeTwilio, name: str, asked: list[str] | None
+) -> None:
+    channels[name].deliver(replace(message(), app_hash="FA+9qCX9VSu"))
+    assert twilio.calls[-1].form.get("AppHash") == asked
+
+
 def test_a_code_can_be_checked_by_the_number(channels: dict[str, VerifyChannel], twilio: FakeTwilio) -> None:
     channels["sms"].deliver(message())
     assert channels["sms"].check(RECIPIENT, twilio.code_for(RECIPIENT) or "") is Finding.RIGHT

@@ -117,6 +117,21 @@ def test_the_text_is_in_the_language_of_the_country_by_the_next_channel_too() ->
     assert texts == [f"Ihr Code lautet: {falling.world.code()}"] * 2
 
 
+@pytest.mark.parametrize("again", [{}, {"app_hash": "another+1/2"}])
+def test_an_app_gets_the_messages_that_follow_too(again: dict[str, str]) -> None:
+    """Those of the next channel, and those of a resend that names none; WhatsApp's are not for apps."""
+    falling = Falling(texts=Texts(origin="shop.example"))
+    falling.world.send(app_hash="FA+9qCX9VSu")
+    falling.world.clock.forward(31)
+    falling.world.send(**again)
+    falling.report("undelivered")
+    falling.work()
+    code, app_hash = falling.world.code(), again.get("app_hash", "FA+9qCX9VSu")
+    whatsapp, sms = (falling.channel(name).messages for name in ("whatsapp", "sms"))
+    assert [message.text for message in whatsapp] == [f"Your OTP is: {code}\n\n@shop.example #{code}"] * 2
+    assert [message.text for message in sms] == [f"Your OTP is: {code}\n\n{app_hash}"]
+
+
 # ---- where nothing follows
 
 

@@ -121,6 +121,22 @@ def test_a_locale_has_the_characters_of_a_language_tag(locale: str) -> None:
         SendRequest(locale=locale)
 
 
+@pytest.mark.parametrize("app_hash", ["A" * 10, "A" * 12, "A" * 10 + "-", "A" * 11 + "\n", "A" * 9**6], ids=_short)
+def test_an_app_is_named_by_eleven_characters(app_hash: str) -> None:
+    with pytest.raises(InvalidInput):
+        SendRequest(app_hash=app_hash)
+
+
+def test_the_next_verification_is_for_no_app(world: World) -> None:
+    """The hash stays with the verification that it was given for: for each of its messages, and for none of another."""
+    world.policy, texts, first = Policy(gaps=()), [], {"app_hash": "FA+9qCX9VSu"}
+    for request in (first, {}, {"purpose": "pay"}, {}):
+        world.send(**request)
+        texts.append(world.sms.messages[-1].text.splitlines()[1:])
+        world.clock.forward(61 if len(texts) < 3 else 301)
+    assert texts == [["", "FA+9qCX9VSu"], ["", "FA+9qCX9VSu"], [], []]
+
+
 @pytest.mark.parametrize("odd", ODD, ids=_short)
 def test_an_odd_number_is_refused_before_anything_is_stored(world: World, odd: str) -> None:
     for call in (world.send, lambda text: world.service().check("123456", phone_number=text)):

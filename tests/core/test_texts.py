@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otp_app.core.texts import LANGUAGE_TAG, LOCALE, Texts, template_fault
+from otp_app.core.languages import PLAIN
+from otp_app.core.texts import APP_HASH, LANGUAGE_TAG, LOCALE, Texts, is_for_apps, template_fault
 
 TEXTS = Texts(
     default="{code} is your {app} code, {minutes} min",
@@ -50,6 +52,73 @@ def test_the_minutes_are_what_is_left_of_the_life(ttl: float, minutes: int) -> N
 
 def test_the_origin_and_the_code_are_the_last_line() -> None:
     assert Texts(origin="shop.example").render("012345", 300).splitlines()[-1] == "@shop.example #012345"
+
+
+HASH = "FA+9qCX9VSu"
+RETRIEVED = re.compile(r"(?s).*\b123456\b.*\n\nFA\+9qCX9VSu\Z")
+
+
+@pytest.mark.parametrize("app_hash", [HASH, "AAAAAAAAAAA", "a1+/a1+/a1+", "00000000000"])
+def test_what_android_names_an_app_by(app_hash: str) -> None:
+    assert APP_HASH.fullmatch(app_hash)
+
+
+@pytest.mark.parametrize("text", ["", HASH[1:], HASH + "a", HASH + "\n", "FA-9qCX9VSu", "FA9qCX9VS\u00e9u"])
+def test_what_names_no_app(text: str) -> None:
+    assert not APP_HASH.fullmatch(text)
+
+
+def test_a_message_for_an_app_ends_with_its_hash() -> None:
+    assert Texts().render("123456", 300, app_hash=HASH) == f"Your OTP is: 123456\n\n{HASH}"
+
+
+def test_a_message_for_an_app_has_no_line_for_browsers() -> None:
+    """Both would have to be the last one, so the request decides."""
+    bound = Texts(origin="shop.example")
+    assert bound.render("123456", 300, app_hash=HASH) == f"Your OTP is: 123456\n\n{HASH}"
+    assert bound.render("123456", 300).endswith("\n\n@shop.example #123456")
+
+
+@pytest.mark.parametrize(("template", "whole"), [
+    ("{code} " + "x" * 120, True), ("{code} " + "x" * 121, False),  # 140 bytes
+    ("{code} ó" + "x" * 49, True), ("{code} ó" + "x" * 50, False),  # 70 characters of UCS-2
+    ("{code} " + "я" * 50, True), ("{code} " + "я" * 51, False),
+    ("{code} " + "字" * 40, True), ("{code} " + "字" * 41, False),  # three bytes each in UTF-8
+    ("{code} " + "{{" * 120, False),  # two septets each in GSM-7
+], ids=ascii)  # fmt: skip
+def test_a_text_that_an_app_would_not_read_is_a_short_one(template: str, whole: bool) -> None:
+    """The SMS Retriever reads 140 bytes. Whether of UTF-8 or as they are sent: each is enough to give up the words."""
+    text = Texts(default=template).render("123456", 300, app_hash=HASH)
+    assert RETRIEVED.fullmatch(text)
+    assert (text != f"Your OTP is: 123456\n\n{HASH}") is whole
+    assert is_for_apps(text)
+
+
+@pytest.mark.parametrize(("locale", "country", "start"), [
+    ("", "US", "Your OTP is: "), ("es", "US", "Tu código es: "), ("", "EG", "رمز التحقق الخاص بك: "),
+    ("sw", "", "Your OTP is: "),
+])  # fmt: skip
+def test_a_short_text_is_in_the_language_of_the_reader(locale: str, country: str, start: str) -> None:
+    long = Texts(default="{code} " + "x" * 200, by_locale={"es": "{code} " + "y" * 200})
+    assert long.render("123456", 300, locale, country, HASH).startswith(start)
+
+
+@pytest.mark.parametrize("locale", ["en", *PLAIN])
+def test_every_short_text_is_short_enough_for_an_app(locale: str) -> None:
+    """With the longest code."""
+    text = Texts(default="{code} " + "x" * 200).render("1234567890", 300, locale, app_hash=HASH)
+    assert is_for_apps(text)
+    assert "1234567890" in text
+
+
+@given(st.text(max_size=200), st.sampled_from(["", "es", "ar", "zh"]))
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_a_code_for_an_app_is_never_lost(words: str, locale: str) -> None:
+    template = words.replace("{", "{{").replace("}", "}}") + " {code}"
+    text = Texts(default=template).render("123456", 300, locale, app_hash=HASH)
+    assert "123456" in text
+    assert text.endswith(f"\n\n{HASH}")
+    assert is_for_apps(text)
 
 
 @pytest.mark.parametrize("text", ["{code}", "{app}: {code} ({minutes})", "{{}} {code}", "100 % {code}"])

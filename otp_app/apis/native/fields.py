@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta, field
 
 from otp_app.core.results import PURPOSE
-from otp_app.core.texts import LOCALE
+from otp_app.core.texts import APP_HASH, LOCALE
 from otp_app.web import body
 from otp_app.web.body import BadRequest, Fields, Unfit, document
 
@@ -29,6 +29,9 @@ class SendFields(NativeFields, frozen=True, kw_only=True):
 
     channel: Annotated[str, Meta(min_length=1, max_length=32)] = ""
     locale: Annotated[str, Meta(pattern=rf"\A{LOCALE.pattern}\Z", description="a language tag, such as pt-BR")] = ""
+    app_hash: Annotated[str, Meta(
+        pattern=rf"\A{APP_HASH.pattern}\Z", description="the 11 characters of an Android app: A-Z, a-z, 0-9, + and /",
+    )] = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 

@@ -33,8 +33,20 @@ def send_request(fields: SendFields) -> SendRequest:
     """What the caller chose. Raises BadRequest."""
     if fields.tags and (fault := fault_of(fields.tags)):
         raise BadRequest(fault)
+    if fields.app_hash and not _may_name(fields.app_hash):
+        raise BadRequest("app_hash: without an API key, only an app that this server knows")
     purpose, channel = fields.purpose or DEFAULT_PURPOSE, fields.channel or None
-    return SendRequest(purpose, channel, fields.locale, caller().authenticated, tags=fields.tags)
+    trusted = caller().authenticated
+    return SendRequest(purpose, channel, fields.locale, trusted, tags=fields.tags, app_hash=fields.app_hash)
+
+
+def _may_name(app_hash: str) -> bool:
+    """Return whether the caller may have an app read the code.
+
+    An app on the phone of a victim needs no permission for that, so strangers could have the codes of others.
+    """
+    settings = services().settings
+    return caller().authenticated or not settings.otp_public or app_hash in settings.otp_app_hashes
 
 
 def answer(result: SendResult) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from otp_app.apis.verify_v2.errors import Rejected
 from otp_app.apis.verify_v2.resources import CHANNELS
 from otp_app.core.codes import CODE
-from otp_app.core.texts import LOCALE
+from otp_app.core.texts import APP_HASH, LOCALE
 from otp_app.web.body import BadRequest, parse
 
 MOST_TAGS, LONGEST_TAG = 10, 128
@@ -17,8 +17,8 @@ BY_CONSOLE = ("sms", "whatsapp")  # channels that the console stands in for wher
 
 #: A message or an approval would not be what their sender expects.
 NOT_IN_A_START = (
-    "AppHash", "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid",
-    "TemplateCustomSubstitutions", "Templates", "Amount", "Payee",
+    "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid", "TemplateCustomSubstitutions",
+    "Templates", "Amount", "Payee",
 )  # fmt: skip
 NOT_IN_A_CHECK = ("Amount", "Payee")
 NOT_IN_A_SERVICE = (
@@ -115,6 +115,7 @@ def _flag(text: str) -> bool:
 _START: dict[str, Callable[[str], object]] = {
     "CustomCode": lambda text: CODE.fullmatch(text.strip(" ")),
     "Locale": LOCALE.fullmatch,
+    "AppHash": APP_HASH.fullmatch,
     "RiskCheck": lambda text: text in ("enable", "disable"),
     "DeviceIp": _is_address,
     "Tags": _are_tags,

@@ -33,8 +33,10 @@ def start(service_sid: str) -> tuple[Response, int]:
     if code and not _takes_codes(service):
         raise Rejected(60204, "CustomCode")
     channel = parameters.channel(asked, {channel.name for channel in services().channels})
-    locale, authenticated = form.get("Locale", ""), caller().authenticated
-    request = SendRequest(service.purpose, channel, locale, authenticated, code=code, replace_code=bool(code))
+    request = SendRequest(
+        service.purpose, channel, form.get("Locale", ""), caller().authenticated, code=code, replace_code=bool(code),
+        app_hash=form.get("AppHash", ""),
+    )
     before_delivery = (lambda _: own_services().note_use(service)) if service.unnoted else None
     result = state(Verify).verifications(service).send(form.get("To", ""), request, before_delivery)
     return jsonify(resources.verification(service, result.view, asked)), 201

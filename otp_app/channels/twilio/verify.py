@@ -65,6 +65,8 @@ class VerifyChannel(ChannelClass, CodeChecker):
         start, asked = self._service.verifications.create, {"to": message.to, "channel": self.name}
         if tag := best_tag(message.locale, LANGUAGES):
             asked["locale"] = LANGUAGES[tag]
+        if message.app_hash and self.name == "sms":
+            asked["app_hash"] = message.app_hash
         return self._twilio.deliver(lambda: outcomes.of_verification(start(**asked)))
 
     def check(self, name: str, attempt: str) -> Finding:

@@ -7,6 +7,7 @@ import pytest
 from tests.web.site import api_key
 
 LANDLINE = "+442079460000"
+HASH = "FA+9qCX9VSu"  # of an Android app
 
 
 def test_the_answer_has_seed_words_and_what_a_program_needs(site):
@@ -164,6 +165,30 @@ def test_the_text_is_in_the_language_of_the_locale_or_else_of_the_country(site, 
     assert site.channel.messages[-1].text == start + site.code()
 
 
+def test_a_message_for_an_android_app(open_site):
+    """Its hash is the end in place of the line for browsers; of the resend too, which need not name it."""
+    site = open_site(otp_origin="shop.example")
+    number = site.number()
+    assert site.post("/send-otp", {"phone_number": number, "app_hash": HASH}).status_code == 200
+    site.clock.advance(60)
+    sent = site.post("/resend-otp", {"phone_number": number})
+    assert [message.text for message in site.channel.messages] == [f"Your OTP is: {site.code()}\n\n{HASH}"] * 2
+    assert site.verify(number).json["verification_id"] == sent.json["verification_id"]
+
+
+def test_strangers_choose_no_app_that_reads_codes(open_site):
+    """It may be one on the phone of a victim. Those that the operator lists are for all, and for API keys any is."""
+    keys = api_key("shop", "send", "key")
+    site = open_site(otp_public=True, otp_countries="US", otp_api_keys=keys, otp_app_hashes="He42w354ol9,AAAAAAAAAAA")
+    for path in ("/send-otp", "/resend-otp"):
+        refused = site.post(path, {"phone_number": site.number(), "app_hash": HASH})
+        assert (refused.status_code, refused.json["error"][:8]) == (400, "app_hash")
+    assert site.channel.messages == []
+    for how in ({"app_hash": "He42w354ol9"}, {"app_hash": HASH, "key": "key"}):
+        answer = site.post("/send-otp", {"phone_number": site.number(), "app_hash": how.pop("app_hash")}, **how)
+        assert answer.status_code == 200
+
+
 def test_a_text_of_the_operator_is_for_all_countries(open_site):
     site = open_site(otp_message="Code {code}")
     site.post("/send-otp", {"phone_number": "+4915123456789", "locale": "de"})
@@ -173,7 +198,9 @@ def test_a_text_of_the_operator_is_for_all_countries(open_site):
 @pytest.mark.parametrize(("field", "value", "error_type"), [
     ("channel", "pigeon", "unknown_channel"), ("channel", 7, "bad_request"), ("purpose", "Log in", "bad_request"),
     ("purpose", "a" * 33, "bad_request"), ("purpose", "", "bad_request"), ("purpose", 1, "bad_request"),
-    ("locale", "en{{7*7}}", "bad_request"), ("locale", "en\n", "bad_request"),
+    ("app_hash", HASH[1:], "bad_request"), ("app_hash", HASH.replace("+", "_"), "bad_request"),
+    ("app_hash", 1, "bad_request"), ("app_hash", f"{HASH}\n", "bad_request"), ("locale", "en{{7*7}}", "bad_request"),
+    ("locale", "en\n", "bad_request"),
     ("phone_number", 14155552671, "bad_request"), ("phone_number", ["+14155552671"], "bad_request"),
     ("phone_number", "+1" * 40, "bad_request"),
 ])  # fmt: skip
@@ -185,7 +212,7 @@ def test_a_field_that_nobody_can_use_is_refused(site, field, value, error_type):
     assert site.channel.messages == []
 
 
-@pytest.mark.parametrize("field", ["purpose", "channel", "locale", "verification_id"])
+@pytest.mark.parametrize("field", ["purpose", "channel", "locale", "app_hash", "verification_id"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_field_that_may_be_left_out_may_not_be_empty(site, field, value):
     """Null or empty is a defect of the caller, which a default would hide."""

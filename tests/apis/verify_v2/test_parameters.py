@@ -78,7 +78,8 @@ def test_parameters_that_change_nothing(verify, form):
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("Locale", "not a tag"), ("RiskCheck", "perhaps"), ("DeviceIp", "nowhere"), ("Tags", "{"), ("Tags", "[]"),
+    ("Locale", "not a tag"), ("AppHash", "1"), ("AppHash", "He42w354ol9="), ("AppHash", "He42-354ol9"),
+    ("RiskCheck", "perhaps"), ("DeviceIp", "nowhere"), ("Tags", "{"), ("Tags", "[]"),
     ("Tags", '{"a":1}'), ("Tags", '{"a":"b","a":"c"}'),
     ("Tags", "{" + ",".join(f'"{n}":"x"' for n in range(11)) + "}"), ("Tags", f'{{"a":"{"x" * 129}"}}'),
     ("Tags", f'{{"{"x" * 129}":"a"}}'), ("Tags", "[" * 2000), ("RateLimits", "{"), ("RateLimits", '"a"'),
@@ -93,8 +94,8 @@ def test_parameters_that_twilio_would_refuse(verify, name, value):
 
 
 @pytest.mark.parametrize("name", [
-    "AppHash", "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid",
-    "TemplateCustomSubstitutions", "Templates", "Amount", "Payee",
+    "ChannelConfiguration", "CustomFriendlyName", "CustomMessage", "TemplateSid", "TemplateCustomSubstitutions",
+    "Templates", "Amount", "Payee",
 ])  # fmt: skip
 def test_parameters_for_what_is_not_done(verify, name):
     """60204: a message that is not what was asked for would be worse than none."""
@@ -146,6 +147,22 @@ def test_the_language_of_the_message(open_verify):
     assert verify.site.channel.messages[-1].text == f"Dein Code: {verify.site.code()}"
     verify.start(Locale="pt-BR")
     assert verify.site.channel.messages[-1].text == f"O seu código Shop é: {verify.site.code()}"
+
+
+def test_the_message_for_an_android_app(open_verify):
+    """AppHash is its end, also that of a start that does not repeat it, and goes with any Locale."""
+    verify = open_verify(otp_origin="shop.example")
+    number = verify.site.number()
+    for form in ({"AppHash": "He42w354ol9", "Locale": "es"}, {"Locale": "es"}):
+        assert verify.start(number, **form).status_code == 201
+        assert verify.site.channel.messages[-1].text == f"Tu código es: {verify.site.code()}\n\nHe42w354ol9"
+
+
+def test_an_app_reads_no_whatsapp(open_verify):
+    verify = open_verify(otp_channels=TWO_CHANNELS)
+    assert verify.start(channel="whatsapp", AppHash="He42w354ol9").status_code == 201
+    message = verify.site.services.channels[1].messages[-1]
+    assert message.text == f"Your verification code is: {message.code}"
 
 
 def test_a_service_of_its_own_figures(open_verify):
