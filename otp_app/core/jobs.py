@@ -9,6 +9,14 @@ MAX_PAYLOAD = 1024  # bytes
 BACKWARDS = 2.0  # seconds that a clock may be behind the one that wrote a job
 
 
+class NewJob(NamedTuple):
+    """A job that is to be put; see Jobs.put."""
+
+    id: str
+    payload: bytes
+    delay: float  # seconds
+
+
 class Job(NamedTuple):
     """A job that was taken: nobody else is given it until its lease ends."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from otp_app.core.jobs import NewJob
 
 
 class Swap(NamedTuple):
@@ -72,6 +74,17 @@ class SwapsLater(Protocol):
         What this process reads or swaps under the key from now on comes after it. The process may end before it is
         made. `then` must return soon, and raise nothing. Raises StoreUnavailable: it will not be made.
         """
+
+
+@runtime_checkable
+class SwapsWithJobs(Protocol):
+    """A store that makes a swap and puts jobs beside it in one atomic step, which costs one wait for its disk."""
+
+    @abstractmethod
+    def swap_with_jobs(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, new_jobs: Sequence[NewJob]
+    ) -> Swap:
+        """Make this swap, and put these jobs where it is won. Either all is stored or nothing."""
 
 
 @runtime_checkable

@@ -6,18 +6,19 @@ A transition is applied to the ledger of a number in one atomic step.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
-from otp_app.core.journal import Journal
+from otp_app.core.jobs import NewJob
+from otp_app.core.journal import Journal, Watch
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import Policy
-from otp_app.core.store import Store, Swap, SwapsLater
+from otp_app.core.store import Store, Swap, SwapsLater, SwapsWithJobs
 from otp_app.core.upkeep import corrected, lifetime
 
 MOST_LOSSES = 16
@@ -41,6 +42,7 @@ class Write(NamedTuple, Generic[Answer]):
     value: bytes
     ttl: float  # seconds
     answer: Answer  # once it is stored
+    jobs: Sequence[NewJob] = ()  # to be put in the same step: for a store that can
 
 
 class Repair(NamedTuple):
@@ -83,7 +85,7 @@ def change(
         if isinstance(made, Keep):
             kept: Answer = made.answer
             return kept
-        swap = store.swap(key, expected, made.value, made.ttl)
+        swap = _swap(store, key, expected, made)
         if on_swap:
             on_swap(key, swap.found)
         if swap.won and isinstance(made, Write):
@@ -91,6 +93,12 @@ def change(
             return written
         expected, proven = swap.found, True
     raise Busy(busy, retry_after=1.0)
+
+
+def _swap(store: Store, key: str, expected: bytes | None, made: Write[Answer] | Repair) -> Swap:
+    if isinstance(made, Write) and made.jobs and isinstance(store, SwapsWithJobs):
+        return store.swap_with_jobs(key, expected, made.value, made.ttl, made.jobs)
+    return store.swap(key, expected, made.value, made.ttl)
 
 
 #: Takes the stored ledger and the time, returns the ledger to store (None: no change) and the answer for the caller.
@@ -104,6 +112,7 @@ class Ledgers:
         """`journal`: where somebody is told of events."""
         self._store, self._clock, self._policy, self._journal = store, clock, policy, journal
         self._later = store if isinstance(store, SwapsLater) else None
+        self._puts_jobs = isinstance(store, SwapsWithJobs)
         self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
         # Requests of one process for one number queue here instead of losing swaps to each other.
         self._locks = tuple(Lock() for _ in range(STRIPES))
@@ -124,7 +133,7 @@ class Ledgers:
         """
         if self._journal is None:
             return self._change_in_turn(key, transition)
-        watch = self._journal.watch(transition)
+        watch = self._journal.watch(transition, with_swap=self._puts_jobs)
         answer = self._change_in_turn(key, watch)
         watch.told()
         return answer
@@ -198,7 +207,10 @@ class Ledgers:
         if found and (mended := corrected(found, now)) is not found:
             return Repair(*self._written(mended, now))
         ledger, answer = transition(found, now)
-        return Keep(answer) if ledger is None else Write(*self._written(ledger, now), answer)
+        if ledger is None:
+            return Keep(answer)
+        jobs = transition.jobs if isinstance(transition, Watch) else ()
+        return Write(*self._written(ledger, now), answer, jobs)
 
     def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
         ledger = ledger.seen_at(now)

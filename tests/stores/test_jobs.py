@@ -14,8 +14,9 @@ from multiprocessing.synchronize import Barrier
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.jobs import MAX_PAYLOAD, Job, Jobs, KeepsJobs
+from otp_app.core.jobs import MAX_PAYLOAD, Job, Jobs, KeepsJobs, NewJob
 from otp_app.core.moving import Freeze
+from otp_app.core.store import Swap
 from otp_app.store import open_store
 from tests.patience import wait_long
 from tests.rounds import rounds
@@ -132,6 +133,34 @@ def test_a_clock_that_is_set_back_makes_jobs_early_and_never_hours_late(place, j
     place.advance(-7200)
     assert jobs.next_in() <= 0
     assert sorted(ids(jobs.take(LEASE, 10))) == ["taken", "waits"]
+    assert jobs.take(LEASE, 10) == []
+
+
+# ---- with a swap
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_swap_that_is_won_puts_its_jobs_and_one_that_is_lost_puts_none(place, jobs) -> None:
+    new_jobs = [NewJob("a", b"x", 0), NewJob("b", b"", 60)]
+    assert place.store.swap_with_jobs("k", None, b"1", 3600, new_jobs) == Swap(won=True, found=b"1")
+    assert place.store.swap_with_jobs("k", b"0", b"2", 3600, [NewJob("c", b"", 0)]) == Swap(won=False, found=b"1")
+    assert [(job.id, job.payload) for job in jobs.take(LEASE, 10)] == [("a", b"x")]
+    place.advance(61)
+    assert sorted(ids(jobs.take(LEASE, 10))) == ["a", "b"]
+    assert place.store.get("k") == b"1"
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_swap_whose_jobs_cannot_be_kept_is_not_made(place, jobs) -> None:
+    place.store.freeze(Freeze.MOVING)
+    said = refused(lambda: place.store.swap_with_jobs("k", None, b"1", 3600, [NewJob("a", b"x", 0)]))
+    assert said == [Freeze.MOVING.message]
+    place.store.thaw()
+    with sqlite3.connect(place.path) as db:
+        db.execute("CREATE TRIGGER no BEFORE INSERT ON jobs BEGIN SELECT raise(ABORT, 'moving'); END")
+    db.close()
+    refused(lambda: place.store.swap_with_jobs("k", None, b"1", 3600, [NewJob("a", b"x", 0)]))
+    assert place.store.get("k") is None
     assert jobs.take(LEASE, 10) == []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.store import Store, SwapsLater
+from otp_app.core.store import Store, SwapsLater, SwapsWithJobs
 from otp_app.plugins.loading import load_object
 from otp_app.store import STORES, open_store, sharing
 from otp_app.stores.memory import MemoryStore
@@ -79,9 +79,9 @@ def test_a_class_of_ones_own_gets_the_whole_text(options: str) -> None:
 
 
 def test_no_swap_passes_a_class_of_ones_own_by() -> None:
-    """It may inherit later swaps, and have a `swap` of its own."""
+    """It may inherit later swaps and swaps with jobs, and have a `swap` of its own."""
     with closing(open_store("tests.stores.test_open_store:Recorded")) as store:
-        assert not isinstance(store, SwapsLater)
+        assert not isinstance(store, SwapsLater | SwapsWithJobs)
 
 
 @pytest.mark.parametrize(("url", "who"), [("memory://", "process"), ("sqlite:///var/otp.db", "machine"),

@@ -11,11 +11,13 @@ from standardwebhooks import Webhook
 
 from otp_app.core import outbox
 from otp_app.core.delivery import ErrorClass, Explanation
+from otp_app.core.jobs import NewJob
 from otp_app.core.journal import EVENTS, Journal
 from otp_app.core.moving import Item, Searchable
 from otp_app.core.outbox import Box
 from otp_app.core.receipts import Receipt, Status
 from otp_app.core.service import VerificationService
+from otp_app.core.store import Swap
 from otp_app.stores.memory import MemoryJobs
 from otp_app.webhooks.caretaker import Caretaker
 from otp_app.webhooks.delivery import Deliverer
@@ -81,6 +83,23 @@ class FoundStore(DictStore, Searchable):
         return iter([Item(key, value, 1.0) for key, value in found if value is not None])
 
 
+class JobsStore(FoundStore):
+    """A store that puts jobs together with a swap: whoever is killed, both are there or neither."""
+
+    put_job: Callable[[str, bytes, float], None]
+
+    def swap_with_jobs(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, new_jobs: Sequence[NewJob]
+    ) -> Swap:
+        def work() -> Swap:
+            done = self._swap(key, old, new, ttl)
+            for job in new_jobs if done.won else ():
+                self.put_job(*job)
+            return done
+
+        return self._called("swap with jobs", work)
+
+
 class Telling:
     """A world with a receiver. A server's queue is a list, `woken`, which is lost when it is killed."""
 
@@ -88,6 +107,8 @@ class Telling:
         self.world = World(**{"channels": (Explaining("whatsapp"), Explaining("sms")), "stores": FoundStore} | world)
         self.clock = self.world.clock
         self.jobs: Any = MemoryJobs(lambda: self.clock.wall)
+        if isinstance(self.world.store, JobsStore):
+            self.world.store.put_job = self.jobs.put
         self.receiver = Receiver()
         self.woken: dict[str, bool] = {}
         self.secrets: Sequence[bytes] = (SECRET,)

@@ -18,12 +18,12 @@ from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.webhooks.caretaker import keep_small
 from otp_app.webhooks.posting import Reply
 from tests.core.fakes import PHONE, UNKNOWN, FakeClock, World, refused, wrongs
-from tests.webhooks.telling import AWAY, SECRET, FoundStore, Telling, is_signed
+from tests.webhooks.telling import AWAY, SECRET, FoundStore, JobsStore, Telling, is_signed
 
 
-@pytest.fixture
-def telling() -> Telling:
-    return Telling(policy=Policy(gaps=(), sends_per_hour=0, sends_per_day=0, keyed_reserve=0))
+@pytest.fixture(params=[FoundStore, JobsStore])
+def telling(request: pytest.FixtureRequest) -> Telling:
+    return Telling(policy=Policy(gaps=(), sends_per_hour=0, sends_per_day=0, keyed_reserve=0), stores=request.param)
 
 
 def heard(telling: Telling) -> list[str]:
@@ -347,6 +347,7 @@ def test_without_a_receiver_nothing_is_stored_for_it() -> None:
     assert not {"notes", "noted"} & stored["verifications"][0].keys()
 
 
+@pytest.mark.parametrize("telling", [FoundStore], indirect=True)
 def test_a_change_whose_job_cannot_be_kept_is_not_made(telling: Telling) -> None:
     """Its event could be lost. The store is away then, and would not have taken the change either."""
 
@@ -357,6 +358,15 @@ def test_a_change_whose_job_cannot_be_kept_is_not_made(telling: Telling) -> None
     with pytest.raises(StoreUnavailable):
         telling.world.send()
     assert telling.world.messages() == []
+
+
+@pytest.mark.parametrize("telling", [JobsStore], indirect=True)
+def test_a_store_that_can_puts_the_job_in_the_step_of_the_first_note_and_in_no_other(telling: Telling) -> None:
+    telling.world.send()
+    telling.check(next(iter(wrongs(telling.world.code()))))
+    telling.check(telling.world.code())
+    assert telling.world.store.calls.count("swap with jobs") == 1
+    assert telling.jobs.next_in() is not None
 
 
 def test_a_late_receipt_has_a_job_of_its_own(telling: Telling) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from otp_app.core.errors import OtpError
+from otp_app.core.jobs import NewJob
 from otp_app.core.ledger_json import decode
 from otp_app.core.policy import HOUR, Policy
 from otp_app.core.receipts import Status
@@ -17,7 +18,7 @@ from otp_app.core.store import Swap
 from otp_app.webhooks.posting import Reply
 from tests.core.fakes import PHONE, SENT, UNKNOWN, DictStore, LaterStore, refused, wrong
 from tests.rounds import rounds
-from tests.webhooks.telling import AWAY, TAKEN, FoundStore, Telling
+from tests.webhooks.telling import AWAY, TAKEN, FoundStore, JobsStore, Telling
 
 STEPS = 14
 PARTS = 4  # of the seeds, for one process each
@@ -27,8 +28,14 @@ class Killed(BaseException):
     """The server was killed here."""
 
 
-class FoundLaterStore(LaterStore, FoundStore):
-    """A store whose later swaps are lost with the process."""
+class FoundLaterStore(LaterStore, JobsStore):
+    """A store whose later swaps are lost with the process, and which puts jobs with its swaps, as SQLite's does."""
+
+    def swap_with_jobs(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, new_jobs: Sequence[NewJob]
+    ) -> Swap:
+        self.catch_up()
+        return super().swap_with_jobs(key, old, new, ttl, new_jobs)
 
 
 class History:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from otp_app.core.jobs import BACKWARDS, Job, Jobs
+from otp_app.core.jobs import BACKWARDS, Job, Jobs, NewJob
 from otp_app.core.moving import Item, Waiting
+from otp_app.core.store import Swap
 from otp_app.stores.sqlite.file import Connection
 from otp_app.stores.sqlite.writer import Writer
 
@@ -39,8 +40,7 @@ class SqliteJobs(Jobs):
 
     def put(self, job_id: str, payload: bytes, delay: float) -> None:
         """Keep a job; see core.jobs.Jobs."""
-        now = self._clock()
-        self._writer.do(partial(_put, (job_id, payload, now + delay, now)))
+        self._writer.do(partial(_put, _rows([NewJob(job_id, payload, delay)], self._clock())))
 
     def take(self, lease: float, limit: int) -> list[Job]:
         """Take jobs that are due; see core.jobs.Jobs."""
@@ -86,9 +86,23 @@ def create(db: sqlite3.Connection) -> None:
             db.execute(statement)
 
 
-def _put(row: tuple[str, bytes, float, float], db: sqlite3.Connection) -> None:
+def swap_and_put(
+    swap: Callable[[sqlite3.Connection], Swap], new_jobs: Sequence[NewJob], now: float, db: sqlite3.Connection
+) -> Swap:
+    """Make a swap, and put jobs where it is won: in the transaction that is open."""
+    done = swap(db)
+    if done.won:
+        _put(_rows(new_jobs, now), db)
+    return done
+
+
+def _rows(new_jobs: Sequence[NewJob], now: float) -> list[tuple[str, bytes, float, float]]:
+    return [(job_id, payload, now + delay, now) for job_id, payload, delay in new_jobs]
+
+
+def _put(rows: list[tuple[str, bytes, float, float]], db: sqlite3.Connection) -> None:
     create(db)
-    db.execute(PUT, row)
+    db.executemany(PUT, rows)
 
 
 def _take(values: dict[str, object], db: sqlite3.Connection) -> list[tuple[str, bytes]]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.jobs import NewJob
 from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
-from otp_app.core.store import Store, Swap, SwapsLater
+from otp_app.core.store import Store, Swap, SwapsLater, SwapsWithJobs
 from otp_app.stores.sqlite import jobs, moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
@@ -57,7 +58,7 @@ SWEEP_COUNTERS = """
 """
 
 
-class SqliteStore(Store, SwapsLater, Movable, Searchable):
+class SqliteStore(Store, SwapsLater, SwapsWithJobs, Movable, Searchable):
     """The store of `sqlite:///relative/path` or `sqlite:////absolute/path`; `?synchronous=NORMAL` or `OFF` relaxes it.
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
@@ -107,6 +108,14 @@ class SqliteStore(Store, SwapsLater, Movable, Searchable):
         """Replace `old` by `new` soon; see core.store.SwapsLater."""
         now = self._clock()
         self._writer.do_later(key, partial(_swap, key, old, new, now, now + ttl), then)
+
+    def swap_with_jobs(
+        self, key: str, old: bytes | None, new: bytes | None, ttl: float, new_jobs: Sequence[NewJob]
+    ) -> Swap:
+        """Replace `old` by `new`, and put jobs; see core.store.SwapsWithJobs."""
+        now = self._clock()
+        swap = partial(_swap, key, old, new, now, now + ttl)
+        return self._writer.do(partial(jobs.swap_and_put, swap, new_jobs, now))
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
