@@ -23,9 +23,10 @@ import http.client
 import re
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.running import Answer
 
@@ -69,6 +70,9 @@ class Post:
     code: str
 
 
+Seen = TypeVar("Seen", Event, Post)
+
+
 class History:
     """The calls of all clients, in the order in which they ended."""
 
@@ -96,10 +100,11 @@ def check(
 ) -> list[str]:
     """Everything seen that must never be seen, a sentence each. `texts`: logs and files by name, for I7."""
     events, posts = sorted(history, key=lambda e: e.t0), list(provider_log)
-    stories = [_Story(v, n, p, events, posts) for v, n, p in _verifications(events)]
+    calls, messages = _by_number(events), _by_number(posts)
+    stories = [_Story(v, p, calls[n], messages[n]) for v, n, p in _verifications(events)]
     texts = {f"the answer of {e.op} {e.number}": repr(e.answer).encode() for e in events} | dict(texts or {})
     return [
-        *_more_messages_than_sends(events, posts),
+        *_more_messages_than_sends(calls, messages),
         *_leaks({post.code for post in posts}, texts),
         *_server_faults(events),
         *(fault for story in stories for fault in story.faults()),
@@ -110,12 +115,19 @@ def _verifications(events: Iterable[Event]) -> list[tuple[str, str, str]]:
     return list(dict.fromkeys((e.verification, e.number, e.purpose) for e in events if e.accepted and e.verification))
 
 
-def _more_messages_than_sends(events: list[Event], posts: list[Post]) -> Iterator[str]:
-    for number in {post.number for post in posts}:
-        messages = sum(post.number == number for post in posts)
-        sends = sum(e.op == "send" and e.number == number and _may_have_sent(e) for e in events)
-        if messages > sends:
-            yield f"I3: {messages} messages to {number} for {sends} sends"
+def _by_number(seen: Iterable[Seen]) -> defaultdict[str, list[Seen]]:
+    """What was seen of each number, in the same order: of thousands, a story is about few."""
+    found = defaultdict[str, list[Seen]](list)
+    for each in seen:
+        found[each.number].append(each)
+    return found
+
+
+def _more_messages_than_sends(calls: Mapping[str, list[Event]], messages: Mapping[str, list[Post]]) -> Iterator[str]:
+    for number, posts in messages.items():
+        sends = sum(e.op == "send" and _may_have_sent(e) for e in calls.get(number, ()))
+        if len(posts) > sends:
+            yield f"I3: {len(posts)} messages to {number} for {sends} sends"
 
 
 def _may_have_sent(event: Event) -> bool:
@@ -138,19 +150,23 @@ def _server_faults(events: list[Event]) -> Iterator[str]:
             yield f"I8: {event.status} without Retry-After for {event.op} {event.number}"
 
 
-class _Story:
-    """All that is known of one verification."""
+def _wrong_attempts(code: str, checks: Iterable[Event]) -> list[Event]:
+    return [e for e in checks if e.given != code and _ATTEMPT.fullmatch(e.given)]
 
-    def __init__(self, id_: str, number: str, purpose: str, events: list[Event], posts: list[Post]) -> None:
+
+class _Story:
+    """All that is known of one verification, from the calls and messages of its number."""
+
+    def __init__(self, id_: str, purpose: str, events: list[Event], posts: list[Post]) -> None:
         self.id = id_
-        mine = [e for e in events if (e.number, e.purpose) == (number, purpose)]
+        mine = [e for e in events if e.purpose == purpose]
         self.sends = [e for e in mine if e.op == "send" and e.accepted and e.verification == id_]
         self.checks = [e for e in mine if e.op == "check"]
         self.approvals = [e for e in self.checks if e.accepted and e.verification == id_]
         self.cancels = [e for e in mine if e.op == "cancel" and e.given == id_ and e.status in _UNKNOWN | {200, 204}]
         self.reports = [e for e in mine if e.op == "status" and e.given == id_ and e.accepted]
-        self.possible_codes = {p.code for p in posts if p.number == number}
-        self.codes = {p.code for p in posts for s in self.sends if p.number == number and s.t0 <= p.at <= s.t1}
+        self.possible_codes = {p.code for p in posts}
+        self.codes = {p.code for p in posts for s in self.sends if s.t0 <= p.at <= s.t1}
 
     def faults(self) -> Iterator[str]:
         """What must never be seen of one verification."""
@@ -166,7 +182,8 @@ class _Story:
     def _approvals_against_rules(self) -> Iterator[str]:
         begun, ends = self.sends[0].t1, max(s.t1 + float(s.answer["expires_in"]) for s in self.sends)
         for approval in self.approvals:
-            wrong = [e for e in self._wrong_attempts(approval.given) if begun <= e.t0 and e.t1 <= approval.t0]
+            wrong = _wrong_attempts(approval.given, self.checks)
+            wrong = [e for e in wrong if begun <= e.t0 and e.t1 <= approval.t0]
             if sum(e.status == 400 for e in wrong) >= MAX_ATTEMPTS:
                 yield f"I2: {self.id} was approved after {len(wrong)} wrong attempts"
             if approval.t0 > ends + 1:
@@ -184,13 +201,10 @@ class _Story:
     def _explains(self, refused: Event, code: str) -> bool:
         before = [e for e in self.checks if e.t0 <= refused.t1 and e is not refused]
         used = any(e.given == code and (e.accepted or e.status in _UNKNOWN) for e in before)
-        locked = sum(e.status in _UNKNOWN | {400} for e in self._wrong_attempts(code) if e in before) >= MAX_ATTEMPTS
+        locked = sum(e.status in _UNKNOWN | {400} for e in _wrong_attempts(code, before)) >= MAX_ATTEMPTS
         ends = max(s.t0 + float(s.answer["expires_in"]) for s in self.sends if s.t0 <= refused.t0)
         expired = refused.t1 >= ends - 1  # expires_in is whole seconds
         return used or locked or expired or any(e.t0 <= refused.t1 for e in self.cancels)
-
-    def _wrong_attempts(self, code: str) -> list[Event]:
-        return [e for e in self.checks if e.given != code and _ATTEMPT.fullmatch(e.given)]
 
     def _forgotten_approvals(self) -> Iterator[str]:
         for report in self.reports:
