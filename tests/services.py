@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import itertools
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,11 +147,7 @@ class Postgres(Service):
         folder.chmod(0o755)
         if self.owner:
             shutil.chown(folder, self.owner)
-        subprocess.run(
-            [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "otp", "--no-sync", "--encoding=UTF8"],
-            cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
-            user=self.owner, group=self.owner, extra_groups=[] if self.owner else None,
-        )  # fmt: skip
+        _run("cp", "-a", _new_cluster(programs, self.owner), folder / "data", user=self.owner)
 
     @property
     def owner(self) -> str | None:
@@ -185,6 +184,25 @@ class Postgres(Service):
         with self.client() as db:
             db.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
+
+
+@functools.cache
+def _new_cluster(programs: Path, owner: str | None) -> Path:
+    """A cluster to copy, made once by this process: to make one takes five times as long."""
+    folder, ours = Path(tempfile.mkdtemp(prefix="otp-postgres-new-")), os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder) if os.getpid() == ours else None)
+    if owner:
+        shutil.chown(folder, owner)
+    how = ["-A", "trust", "-U", "otp", "--no-sync", "--encoding=UTF8"]
+    _run(programs / "initdb", "-D", folder / "data", *how, user=owner)
+    return folder / "data"
+
+
+def _run(*command: str | Path, user: str | None) -> None:
+    subprocess.run(
+        command, cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
+        user=user, group=user, extra_groups=[] if user else None,
+    )  # fmt: skip
 
 
 def postgres_programs() -> Path | None:
