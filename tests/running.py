@@ -69,12 +69,15 @@ def free_port() -> int:
     raise AssertionError("a cycle does not end")
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
-    """Return as soon as the condition holds; fail when it does not within `timeout` seconds."""
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0, every: float = 0.01) -> None:
+    """Return as soon as the condition holds; fail when it does not within `timeout` seconds.
+
+    It is looked at `every` so many seconds: more where a look is work for a server.
+    """
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {timeout} s"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 def call(port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:

@@ -17,6 +17,7 @@ from tests.phones import fresh_numbers
 from tests.running import wait_until
 
 pytestmark = pytest.mark.slow
+LOOK = 0.1  # seconds between two looks into a queue, each of which is a connection
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def faults(history, fake_twilio, rabbit, *workers):
 
 def told(rabbit, count):
     """The numbers of the codes that workers told, once there are so many."""
-    wait_until(lambda: len(bodies(rabbit, SENT)) >= count, "a code that was told", 60)
+    wait_until(lambda: len(bodies(rabbit, SENT)) >= count, "a code that was told", 60, LOOK)
     return sorted(body["phone_number"] for body in bodies(rabbit, SENT))
 
 
@@ -91,7 +92,7 @@ def test_a_broker_that_is_killed_and_started_again(rabbit, start, open_publisher
     wait_until(lambda: ask(publisher, next(numbers), history) or history.events[-1].status == 200, "the publisher", 30)
     accepted = {event.number for event in history.events if event.status == 200}
     wait_until(lambda: accepted <= {post.number for post in fake_twilio.posts}, "all codes", 60)
-    wait_until(lambda: accepted <= set(told(rabbit, 1)), "all of them told", 60)
+    wait_until(lambda: accepted <= set(told(rabbit, 1)), "all of them told", 60, LOOK)
     assert bodies(rabbit, REQUESTS) == []
     assert faults(history, fake_twilio, rabbit, worker) == []
     assert {event.status for event in history.events} == {200, 503}
@@ -107,7 +108,7 @@ def test_a_way_to_the_broker_that_breaks_again_and_again(rabbit, start, open_pub
         asked = [next(numbers) for _ in range(20)]
         for number in asked:
             ask(publisher, number, history)
-        wait_until(lambda: set(asked) <= set(told(rabbit, 1)) and not bodies(rabbit, REQUESTS), "all of them told", 60)
+        wait_until(lambda: set(asked) <= set(told(rabbit, 1)) and not bodies(rabbit, REQUESTS), "all told", 60, LOOK)
         assert worker.stop() == 0
     assert next(pieces) > len(asked) + 1
     assert len(fake_twilio.posts) == len(asked)
@@ -142,7 +143,7 @@ def test_poison_and_copies_among_requests(rabbit, start, open_publisher, fake_tw
             channel.basic_publish(EXCHANGE, REQUESTS.key, body)
             ask(publisher, number, history)
             ask(Repeating(publisher, 3), again, history)
-    wait_until(lambda: len(bodies(rabbit, DEAD)) >= len(POISON), "all that is poison", 60)
+    wait_until(lambda: len(bodies(rabbit, DEAD)) >= len(POISON), "all that is poison", 60, LOOK)
     assert set(told(rabbit, 4 * len(POISON))) == set(asked)
     assert [dead["reason"] for dead in bodies(rabbit, DEAD)] == ["unreadable"] * len(POISON)
     assert sorted(post.number for post in fake_twilio.posts) == sorted(asked)

@@ -160,9 +160,10 @@ def test_who_is_not_root_gets_a_line(debian: Machine) -> None:
 def test_a_fresh_clone_serves_with_one_command(tmp_path: Path) -> None:
     """script/server installs, serves, and ends on Ctrl-C with status 0 and no traceback."""
     root, port = clone(tmp_path), free_port()
+    given = os.environ | {"PORT": str(port), "PIP_NO_COMPILE": "0"}  # which is how pip is told to compile nothing
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([root / "script/server"], cwd="/", env=os.environ | {"PORT": str(port)}, stdout=log,
-                                   stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+        process = subprocess.Popen([root / "script/server"], cwd="/", env=given, stdout=log, stderr=log,
+                                   stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     try:
         wait_until(lambda: process.poll() is not None or healthy(port), "a healthy server", 180)
         os.killpg(process.pid, signal.SIGINT)

@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 #: How many wrong attempts come before the right one, in turn: none, an honest typo, the last try, one too many.
 _WRONG_FIRST = (0, 1, 0, 4, 0, 5)
-_PAUSE = 0.01  # seconds before a client tries again after a broken connection
+_PAUSE = 0.05  # seconds before a client goes on after a send that was not accepted
 
 
 def at_once(count: int, do: Callable[[int], Answer]) -> list[Answer]:
@@ -102,7 +102,7 @@ class Clients:
     def _prove(self, number: str) -> None:
         """One number: a send, some wrong attempts, the right one twice, and what the server says of it afterwards."""
         sent = self.send(number)
-        if sent.status is None:
+        if not sent.accepted:
             time.sleep(_PAUSE)
         code = self.provider.code_for(number)
         if code is None:

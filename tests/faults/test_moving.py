@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 from otp_app.core.moving import Freeze, Item
 from otp_app.store import open_store
 from tests.faults.load import Clients, other_code
+from tests.forking import ROOT, shared
 from tests.provider import Provider
-from tests.running import KEYS, ROOT, RunningServer, wait_until
+from tests.rounds import rounds
+from tests.running import KEYS, RunningServer, wait_until
 
 SETTINGS = KEYS | {"OTP_RESEND_GAPS": "30,60"}
 
@@ -33,9 +34,8 @@ def tell(server: RunningServer, url: str) -> None:
 
 def copy(source: str, target: str) -> None:
     """Copy as an operator does."""
-    command = [sys.executable, "-m", "otp_app", "store", "copy", source, target]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, "Copied" in ended.stdout) == (0, True), ended.stderr
+    status, said = shared().run(ROOT, dict(os.environ), "store", "copy", source, target)
+    assert (status, "Copied" in said) == (0, True), said
 
 
 def sent(clients: Clients, count: int) -> dict[str, str]:
@@ -56,7 +56,7 @@ def move_under_load(clients: Clients, source: str, target: str) -> None:
         for number, code in codes.items():
             assert [busy.attempt(number, other_code(code, n + 1)).status for n in range(tries)] == [400] * tries
     with closing(open_store(source)) as store:
-        store.load([Item(f"z{n}", b"x", 600.0) for n in range(20_000)])  # type: ignore[attr-defined]
+        store.load([Item(f"z{n}", b"x", 600.0) for n in range(rounds(5_000, 20_000))])  # type: ignore[attr-defined]
     with busy:
         busy.wait_for(60)
         copy(source, target)

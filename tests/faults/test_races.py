@@ -12,8 +12,8 @@ from tests.provider import Provider
 from tests.rounds import rounds
 from tests.running import RunningServer
 
-ROUNDS = rounds(20, 200)
-FEWER = rounds(5, 20)
+ROUNDS = rounds(8, 200)
+FEWER = rounds(3, 20)
 RACERS = 50
 
 

@@ -79,7 +79,7 @@ def test_silence_is_followed_once_whoever_is_killed(
         def followed() -> bool:
             return all(len(trio.steps(sent[number])) == 2 for number in asked)
 
-        wait_until(followed, "all second messages", AFTER + 2 * LEASE)
+        wait_until(followed, "all second messages", AFTER + 2 * LEASE, every=0.3)
         fake_twilio.drain()
         once = [number for number in asked if len(trio.texts(number)) == 1]
         for number in asked:

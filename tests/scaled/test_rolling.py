@@ -23,7 +23,7 @@ from tests.scaled.conftest import StartFleet
 from tests.scaled.fleet import FleetClients
 from tests.scaled.nginx import Nginx
 
-REQUESTS = rounds(1500, 5000)
+REQUESTS = rounds(600, 5000)
 #: For the folder of a server by its port. It returns when the old process has ended; a Keeper starts the new one.
 RESTART = 'cd "{folder}/$port" && old=$(cat pid) && kill "$old" && while kill -0 "$old" 2>&-; do sleep 0.05; done'
 
