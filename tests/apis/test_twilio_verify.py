@@ -36,7 +36,8 @@ class Through(Sites):
 
 
 @pytest.fixture
-def twilio():
+def twilio(monkeypatch):
+    monkeypatch.setattr("otp_app.channels.twilio.transport.THROTTLE_PAUSE", 0.01)
     with FakeTwilio() as fake:
         yield fake
         assert fake.violations == []

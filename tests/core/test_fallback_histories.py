@@ -193,7 +193,7 @@ class History:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_sent_twice_nor_lost_nor_beyond_the_caps_whoever_is_killed(part: int) -> None:
     kills = followed = 0
-    for seed in range(part, rounds(400, 4000), PARTS):
+    for seed in range(part, rounds(160, 4000), PARTS):
         history = History(seed)
         try:
             history.run()
@@ -201,4 +201,4 @@ def test_nothing_is_sent_twice_nor_lost_nor_beyond_the_caps_whoever_is_killed(pa
             raise AssertionError(f"seed {seed}: {error}") from error
         kills += history.kills
         followed += history.followed
-    assert min(kills, followed) > 100 / PARTS
+    assert min(kills, followed) > 40 / PARTS
