@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from otp_app.settings import Settings
+from typing import NamedTuple
+
+from otp_app.core.texts import Texts
+from otp_app.settings import Settings, policy
+
+
+class Words(NamedTuple):
+    """The texts of an API's messages."""
+
+    source: str  # the variable that its default text is from; "": it is the server's own
+    texts: Texts
+    digits: int  # of its longest code
+    for_apps: bool  # a request may have an app_hash
+
+    @classmethod
+    def of(cls, settings: Settings, texts: Texts | None = None, *, for_apps: bool = False) -> Words:
+        """Return those of an API with codes of the usual length; `texts`: it has others than the server."""
+        digits = max(settings.otp_code_length, settings.otp_code_length_raised)
+        return cls("OTP_MESSAGE" if settings.otp_message else "", texts or policy.texts(settings), digits, for_apps)
 
 
 class SettingsChecks:
@@ -19,6 +37,11 @@ class SettingsChecks:
         """Return a line for everything that works and could be better."""
         del settings
         return []
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """Return the texts that its messages may have; `check` says which are long."""
+        return [Words.of(settings)]
 
     @classmethod
     def unreachable(cls, settings: Settings) -> list[str]:

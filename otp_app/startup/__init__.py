@@ -19,6 +19,7 @@ from otp_app.maintenance.records import owners
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.settings.model import fields_of
+from otp_app.startup import lengths
 from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER, read
 from otp_app.startup.rules import RULES, secret_faults
@@ -179,7 +180,7 @@ def advice(settings: Settings) -> list[str]:
         if getattr(model, found.name) != found.default and not found.setting.always
     ]
     of_apis = [line for api in apis.known(apis.served(settings)) for line in api.advice(settings)]
-    return _proxies(settings) + without_api + of_apis + common_advice(settings)
+    return _proxies(settings) + without_api + of_apis + lengths.advice(settings) + common_advice(settings)
 
 
 def common_advice(settings: Settings) -> list[str]:

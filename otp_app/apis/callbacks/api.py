@@ -8,6 +8,7 @@ from otp_app.apis.callbacks import twilio, twilio_inbound
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import StatusCallbacks
 from otp_app.settings import Settings
+from otp_app.settings.checks import Words
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 
@@ -18,6 +19,12 @@ class CallbacksApi(Api):
     """What providers call: POST /callbacks/twilio/status/VERIFICATION/SEND, POST /callbacks/twilio/inbound."""
 
     others: ClassVar = (twilio.bp, twilio_inbound.bp)
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """None: it sends no codes."""
+        del settings
+        return []
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:

@@ -10,6 +10,7 @@ from otp_app.channels.twilio.inbound import WHATSAPP
 from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.phone import is_e164
 from otp_app.settings import Settings
+from otp_app.settings.checks import Words
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 
@@ -27,6 +28,12 @@ class InboundApi(Api):
             whatsapp=twilio.twilio_whatsapp_number.removeprefix(WHATSAPP),
             sms=twilio.twilio_phone_number if settings.otp_inbound_sms else "",
         )
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """None: it sends no codes."""
+        del settings
+        return []
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:

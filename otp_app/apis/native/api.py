@@ -10,6 +10,8 @@ from flask import Blueprint
 from otp_app.apis.native import jwks, resend, send, verifications, verify
 from otp_app.apis.native.state import Native
 from otp_app.proof import Proofs, parse_proof_keys
+from otp_app.settings import Settings
+from otp_app.settings.checks import Words
 from otp_app.web.api import Api
 from otp_app.web.polling import LongPolls
 from otp_app.wiring import Services
@@ -25,6 +27,11 @@ class NativeApi(Api):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self.state = Native(_proofs(services), LongPolls(services.clock))
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """Those of the server, for apps too."""
+        return [Words.of(settings, for_apps=True)]
 
     def blueprints(self) -> tuple[Blueprint, ...]:
         """The public keys of proofs are served where there are any."""

@@ -18,6 +18,7 @@ from otp_app.core.delivery import Channel, CodeMaker
 from otp_app.core.policy import Policy
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
+from otp_app.settings.checks import Words
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
@@ -58,6 +59,14 @@ class PhoneApi(Api):
     def advice(cls, settings: Settings) -> list[str]:
         """What PHONE_VERIFICATION has and is not done as it is written."""
         return [f"PHONE_VERIFICATION: {line}" for line in settings.of(PhoneSettings).phone_verification.advice]
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """Those of PHONE_VERIFICATION."""
+        numbers, texts = profile(settings)
+        if not settings.of(PhoneSettings).phone_verification.backend:
+            return [Words.of(settings, texts)]
+        return [Words("PHONE_VERIFICATION", texts, max(numbers.length, numbers.raised_length), for_apps=False)]
 
     def render_error(self, rejection: Rejection) -> Response:
         """`{"detail": text}`, in the words of Django REST framework."""

@@ -13,7 +13,9 @@ from otp_app.apis.users.directories import open_directory
 from otp_app.apis.users.settings import UsersSettings
 from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
+from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
+from otp_app.settings.checks import Words
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
 from otp_app.wiring import Pingable, Services
@@ -33,7 +35,7 @@ class UsersApi(Api):
         settings, usual = services.settings, services.verifications
         own = replace(policy.numbers(settings), api_attempts=3, report_end_once=True)
         directory = services.opened["directory"] = open_directory(settings.of(UsersSettings).otp_directory_url)
-        verifications = usual.with_profile(own, policy.texts(settings, default=TEXT), "users")
+        verifications = usual.with_profile(own, _texts(settings), "users")
         self.state = Users(verifications, directory, settings.of(UsersSettings).otp_users_expose_phone)
 
     @classmethod
@@ -53,6 +55,11 @@ class UsersApi(Api):
         return lines
 
     @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """Its own."""
+        return [Words.of(settings, _texts(settings))]
+
+    @classmethod
     def unreachable(cls, settings: Settings) -> list[str]:
         """The directory, where it can be asked."""
         with closing(open_directory(settings.of(UsersSettings).otp_directory_url)) as directory:
@@ -68,6 +75,10 @@ class UsersApi(Api):
         response = jsonify({"detail": rejection.text})
         response.status_code = rejection.status
         return response
+
+
+def _texts(settings: Settings) -> Texts:
+    return policy.texts(settings, default=TEXT)
 
 
 def _directory_fault(settings: Settings) -> str:

@@ -15,9 +15,11 @@ from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.apis.verify_v2.state import Verify
 from otp_app.core import languages
 from otp_app.core.policy import Policy
+from otp_app.core.results import DEFAULT_PURPOSE
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
+from otp_app.settings.checks import Words
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
@@ -28,6 +30,7 @@ NO_ACCOUNTS = (
     "OTP_VERIFY_ACCOUNTS: the API verify_v2 of a server that others can reach needs accounts "
     "(python -m otp_app keys account)"
 )
+MOST_DIGITS = 10  # of a code that a client chooses
 DO_NOT_SHARE = ". Do not share it with anyone."
 
 
@@ -55,6 +58,14 @@ class VerifyApi(Api):
         """A server that others can reach needs accounts."""
         served = "verify_v2" in settings.otp_apis
         return [NO_ACCOUNTS] if served and is_open(settings) and not settings.of(VerifySettings).has_callers else []
+
+    @classmethod
+    def words(cls, settings: Settings) -> list[Words]:
+        """Those of the services of the settings; others are made later, and have names and warnings of their own."""
+        _, texts = profile(policy.numbers(settings), settings, VerifyService("", DEFAULT_PURPOSE, DEFAULT_PURPOSE))
+        chosen = any(service.custom_code for service in settings.of(VerifySettings).otp_verify_services.values())
+        words = Words.of(settings, texts, for_apps=True)
+        return [words._replace(digits=MOST_DIGITS) if chosen else words]
 
     def render_error(self, rejection: Rejection) -> Response:
         """In Twilio's shape, with Twilio's number."""
