@@ -95,7 +95,7 @@ def _plain(listed: Listed) -> dict[str, object]:
 def _cells(listed: Listed) -> tuple[str, ...]:
     sends = f"{len(listed.channels)} {','.join(dict.fromkeys(listed.channels))}"
     begun, attempts = _time(listed.begun), str(listed.attempts)
-    return listed.verification_id, listed.to, listed.purpose, listed.status, begun, sends, attempts
+    return listed.verification_id, listed.to or "-", listed.purpose, listed.status, begun, sends, attempts
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -91,10 +91,13 @@ def _without_secrets(url: str) -> str:
 
 
 def _lines(shown: dict[str, Any]) -> Iterator[str]:
-    yield f"{shown['verification_id']}: {shown['status']}, for {shown['to']}, {shown['purpose']}"
+    to = shown["to"] or "a number that is not known yet"
+    yield f"{shown['verification_id']}: {shown['status']}, for {to}, {shown['purpose']}"
     yield f"  {shown['created_at']}  begun"
     for send in shown["sends"]:
         yield from map(_printable, _message(send))
+    if (inbound := shown.get("inbound")) and inbound["channel"]:
+        yield _printable(f"  {shown['ended_at']}  the user wrote by {inbound['channel']}, {inbound['provider_id']}")
     if shown["ended_at"]:
         yield f"  {shown['ended_at']}  {shown['status']}"
     wrong, left, seconds = shown["attempts"], shown["attempts_left"], shown["expires_in"]

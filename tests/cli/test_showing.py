@@ -14,7 +14,7 @@ import pytest
 from otp_app.channels import explaining
 from otp_app.channels.twilio import errors
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Report, Send, Status, Verification
+from otp_app.core.ledger import Inbound, Ledger, Report, Send, Status, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.store import open_store
@@ -24,7 +24,7 @@ from tests.running import RunningServer
 
 URL, PHONE, OTHER = "sqlite:///otp.db", "+14155552671", "+14155552672"
 AT = 1_750_000_000.0
-OLD, NEW, ELSE = (f"VE{n:032x}" for n in (1, 2, 3))
+OLD, NEW, ELSE, ASKED = (f"VE{n:032x}" for n in (1, 2, 3, 4))
 
 
 def verification(id_: str, *sends: Send, begun: float = AT, **more: Any) -> Verification:
@@ -79,6 +79,25 @@ def test_sent_means_more_where_a_receipt_says_so(capsys: Any) -> None:
     handed_on, _, taken, *_ = run(capsys, "verifications", "show", OLD).output.splitlines()[2:]
     assert "SM4: sent: the provider handed it on; the phone is off, or its carrier" in handed_on
     assert taken.endswith("SM5: sent: the provider took it; without receipts nothing more is known")
+
+
+@pytest.mark.parametrize(("number", "inbound", "lines"), [
+    ("", Inbound(), [f"{ASKED}: expired, for a number that is not known yet, login", "  2025-06-15T15:06:40Z  begun",
+                     "  2025-06-15T15:11:40Z  expired"]),
+    (PHONE, Inbound("whatsapp", "SM\x1b1"), [
+        f"{ASKED}: approved, for +1*******671, login", "  2025-06-15T15:06:40Z  begun",
+        "  2025-06-15T15:06:45Z  the user wrote by whatsapp, SM?1", "  2025-06-15T15:06:45Z  approved",
+    ]),
+])  # fmt: skip
+def test_a_message_from_the_user_is_told_of(capsys: Any, number: str, inbound: Inbound, lines: list[str]) -> None:
+    """The list of all has a dash for a number that is not known."""
+    ended: Any = {"status": Status.APPROVED, "ended_at": AT + 5} if number else {}
+    with closing(open_store(URL)) as store:
+        ledger = Ledger(number, (verification(ASKED, inbound=inbound, **ended),))
+        store.load([Item("n:9", encode(ledger), 3600.0)])  # type: ignore[attr-defined]
+    assert run(capsys, "verifications", "show", ASKED).output.splitlines()[: len(lines)] == lines
+    (row,) = (line for line in run(capsys, "verifications").output.splitlines() if line.startswith(ASKED))
+    assert row.split()[1] == ("+1*******671" if number else "-")
 
 
 @pytest.mark.parametrize("number", [PHONE, "+1 (415) 555-2671"])
