@@ -11,14 +11,17 @@ from msgspec.structs import replace
 
 from otp_app.core.delivery import Delivery, Outcome
 from otp_app.core.errors import DeliveryRefused, StoreUnavailable
+from otp_app.core.inbound_transitions import Finding, Incoming
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Note, Status, Verification
 from otp_app.core.ledger_json import decode, encode
+from otp_app.core.phone import mask
 from otp_app.core.policy import DAY, HOUR, Policy
+from otp_app.core.results import SendRequest
 from otp_app.webhooks.caretaker import keep_small
 from otp_app.webhooks.posting import Reply
 from tests.core.fakes import PHONE, UNKNOWN, FakeClock, World, refused, wrongs
-from tests.webhooks.telling import AWAY, SECRET, FoundStore, JobsStore, Telling, is_signed
+from tests.webhooks.telling import AWAY, SECRET, TAKEN, FoundStore, JobsStore, Telling, is_signed
 
 
 @pytest.fixture(params=[FoundStore, JobsStore])
@@ -49,6 +52,23 @@ def test_a_message_that_the_provider_gave_up(telling: Telling, status: str) -> N
     telling.world.send()
     telling.report(status, 63024)
     assert heard(telling)[2:] == ["message.failed"]
+
+
+def test_a_message_from_the_user_is_an_approval_of_the_number_that_it_shows(telling: Telling) -> None:
+    """Which is not known before; an event that waited meanwhile has it too."""
+    for away in (False, True):
+        begun = telling.world.service().inbound.begin(SendRequest())
+        telling.receiver.always = AWAY if away else TAKEN
+        telling.work()
+        message = Incoming("whatsapp", f"whatsapp:{PHONE}", PHONE, f"SM{away}", begun.word)
+        assert telling.world.service().inbound.take(message) == Finding.CONFIRMED
+        telling.receiver.always = TAKEN
+        telling.clock.forward(60)
+        telling.work()
+        told = [told for told in telling.receiver.taken.values()
+                if told["data"]["verification_id"] == begun.view.verification.id]  # fmt: skip
+        assert [one["type"] for one in told] == ["verification.created", "verification.approved"]
+        assert [one["data"]["to"] for one in told] == ([mask(PHONE)] * 2 if away else ["", mask(PHONE)])
 
 
 def test_a_refusal_is_a_failure_and_the_next_channel_is_told_of_too(telling: Telling) -> None:

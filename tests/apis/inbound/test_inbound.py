@@ -13,6 +13,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.inbound_transitions import Finding
 from otp_app.core.phone import mask
 from tests.apis.inbound.conftest import ACCOUNT, APPROVED, PATH, PUBLIC, Phones, opened_by
+from tests.apis.verify_v2.site import SERVICE, SETTINGS, basic
 from tests.twilio import webhooks
 from tests.web.site import api_key
 
@@ -329,3 +330,20 @@ def test_no_other_request_approves_it(phones: Phones) -> None:
     assert canceled["status"] == "canceled"
     assert "phone_number" not in canceled
     assert phones.write(begun["text"], NUMBER) == UNKNOWN
+
+
+def test_the_verify_api_neither_approves_nor_checks_it(open_site: Any) -> None:
+    """A service of the same purpose finds it by its id, and can cancel it."""
+    given = SETTINGS | ACCOUNT | {"otp_apis": ("native", "inbound", "verify_v2")}
+    phones = Phones(open_site(**given))
+    id_ = phones.begin()["verification_id"]
+    base, headers = f"/v2/Services/{SERVICE}", basic() | {"Content-Type": "application/x-www-form-urlencoded"}
+
+    def ask(method: str, path: str, body: bytes | None = None) -> Any:
+        return phones.site.call(method, base + path, body, headers)
+
+    assert ask("POST", f"/Verifications/{id_}", b"Status=approved").status_code == 404
+    assert ask("POST", "/VerificationCheck", f"VerificationSid={id_}&Code=123456".encode()).status_code == 404
+    shown = ask("GET", f"/Verifications/{id_}")
+    assert (shown.status_code, shown.json["status"], shown.json["to"]) == (200, "pending", "")
+    assert ask("POST", f"/Verifications/{id_}", b"Status=canceled").json["status"] == "canceled"
