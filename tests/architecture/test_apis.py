@@ -16,7 +16,8 @@ ANSWERS = """
 import json, os, sys
 from otp_app.apis import APIS
 os.environ |= {"OTP_STORE_URL": "memory://", "OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv"}
-os.environ["OTP_PUBLIC_URL"] = "https://otp.example.com"
+os.environ |= {"OTP_PUBLIC_URL": "https://otp.example.com", "OTP_CHANNELS": "console"}
+os.environ |= {"TWILIO_WHATSAPP_NUMBER": "+14155238886", "TWILIO_WEBHOOK_KEYS": "k1:secret"}
 from wsgi import app
 client = app.test_client()
 print(json.dumps(sorted(client.get("/openapi.json", base_url="http://localhost").json["paths"])))
@@ -27,6 +28,7 @@ ALL = APIS | BY_SETTING | COMMANDS
 PATHS = {
     "callbacks": "/callbacks/twilio/status/{verification_id}/{send_id}",
     "connect": "/auth.AuthService/SignupWithPhoneNumber",
+    "inbound": "/verifications/inbound",
     "native": "/send-otp",
     "phone": "/api/phone/register",
     "users": "/send-code",
