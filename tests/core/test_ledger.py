@@ -195,6 +195,7 @@ def test_the_largest_caps_that_settings_allow_leave_room_for_all_pending_verific
     on_its_way = Send("VL" + "0" * 32, "whatsapp", NOW.wall + 0.123, generation=3)
     chosen = tuple((generation, 10, 9_876_543_210) for generation in range(4))
     fields = {"attempts": 4, "life": 512.345, "generation": 3, "chosen": chosen, "messages": 5, "out": True}
+    fields["app_hash"] = "FA+9qCX9VSu"
     over = (_named(9, status=Status.EXPIRED), _named(10, status=Status.CANCELED, ended_at=NOW.wall))
     pending = tuple(_named(n, **fields, sends=(*_sends(3), on_its_way)) for n in range(8))
     again = decode(encode(_full((*over, *pending), sends=MOST_SENT, notified=MOST_NOTIFIED)))
