@@ -6,7 +6,8 @@ A field that this version does not know is kept, so that versions can run side b
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -15,34 +16,79 @@ from otp_app.core.ledger import Ledger, Record, Send, Status, Verification
 
 MAX_BYTES = 8192  # as much as stores take
 
-# Made here, by the one thread that imports this: msgspec 0.22 ends the process (SIGSEGV) where several threads are the
-# first to use a type.
-_DECODER = msgspec.json.Decoder(Ledger)
 _ENCODER = msgspec.json.Encoder()
-
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
-_KNOWN: dict[type[Record], set[str]] = {
-    kind: {f.encode_name for f in msgspec.structs.fields(kind)} for kind in (Send, Verification, Ledger)
-}
-_PARTS: dict[type[Record], dict[str, type[Record]]] = {
-    Ledger: {"verifications": Verification, "gone": Verification},
-    Verification: {"sends": Send},
-}
+
+Parts = Mapping[str, type[Record]]
+Kept = TypeVar("Kept", bound=Record)
+
+
+class Codec(Generic[Kept]):
+    """Writes and reads records of one class. `parts`: the fields of it, and of its parts, that have lists of records.
+
+    To be made by the one thread that imports a module: msgspec 0.22 ends the process (SIGSEGV) where several threads
+    are the first to use a type.
+    """
+
+    def __init__(self, kind: type[Kept], parts: Mapping[type[Record], Parts]) -> None:
+        self._kind, self._parts = kind, parts
+        self._decoder = msgspec.json.Decoder(kind)
+        kinds: set[type[Record]] = {kind, *(part for found in parts.values() for part in found.values())}
+        self._known = {each: {f.encode_name for f in msgspec.structs.fields(each)} for each in kinds}
+        self._lists = {name for found in parts.values() for name in found}
+
+    def encode(self, record: Kept) -> bytes:
+        """Return the bytes of a record, however many they are."""
+        try:
+            data = _ENCODER.encode(record)
+        except UnicodeEncodeError:  # half of a surrogate pair, in a name from a provider
+            return self._encode_any(record)
+        return self._encode_any(record) if b'"extra":' in data else data  # inside of a string the quotes are escaped
+
+    def decode(self, data: bytes) -> Kept:
+        """Read what encode wrote, in this or another version. Raises ValueError for anything else."""
+        try:
+            return self._decoder.decode(data)
+        except ValueError:  # an unknown field is one to msgspec
+            return self._decode_any(data)
+
+    def _encode_any(self, record: Kept) -> bytes:
+        return _COMPACT.encode(self._with_unknown_fields(msgspec.to_builtins(record))).encode()
+
+    def _with_unknown_fields(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """A record as it is stored: what another version knows is a field like any other."""
+        for name in plain.keys() & self._lists:
+            plain[name] = [self._with_unknown_fields(part) for part in plain[name]]
+        unknown: dict[str, Any] = plain.pop("extra", {})
+        return plain | unknown
+
+    def _decode_any(self, data: bytes) -> Kept:
+        try:
+            return msgspec.convert(self._without_unknown_fields(json.loads(data), self._kind), self._kind)
+        except (TypeError, AttributeError) as error:
+            raise ValueError("not a record") from error
+
+    def _without_unknown_fields(self, plain: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
+        """A record with what only another version knows in its field `extra`."""
+        known = {name: plain.pop(name) for name in plain.keys() & self._known[kind]}
+        for name, part in self._parts.get(kind, {}).items():
+            known[name] = [self._without_unknown_fields(one, part) for one in known.get(name, ())]
+        return known | {"extra": plain} if plain else known
+
+
+_CODEC = Codec(Ledger, {Ledger: {"verifications": Verification, "gone": Verification}, Verification: {"sends": Send}})
 
 
 def encode(ledger: Ledger) -> bytes:
     """The bytes to store: at most 8 KiB, for which history (never what a limit counts) is dropped where needed."""
-    while len(data := _encoded(ledger)) > MAX_BYTES and (ledger.verifications or ledger.gone):
+    while len(data := _CODEC.encode(ledger)) > MAX_BYTES and (ledger.verifications or ledger.gone):
         ledger = _lighter(ledger)
     return data
 
 
 def decode(data: bytes) -> Ledger:
     """Read what encode wrote, in this or another version. Raises ValueError for anything else."""
-    try:
-        return _DECODER.decode(data)
-    except ValueError:  # an unknown field is one to msgspec
-        return _decode_any(data)
+    return _CODEC.decode(data)
 
 
 def _lighter(ledger: Ledger) -> Ledger:
@@ -67,38 +113,3 @@ def _lighter(ledger: Ledger) -> Ledger:
         if noted := next((v for v in ledger.verifications if v.notes), None):
             return ledger.with_verification(replace(noted, notes=noted.notes[1:]))
     return replace(ledger, verifications=tuple(v for v in ledger.verifications if v is not oldest))
-
-
-def _encoded(ledger: Ledger) -> bytes:
-    try:
-        data = _ENCODER.encode(ledger)
-    except UnicodeEncodeError:  # half of a surrogate pair, in a name from a provider
-        return _encode_any(ledger)
-    return _encode_any(ledger) if b'"extra":' in data else data  # inside of a string the quotes would be escaped
-
-
-def _encode_any(ledger: Ledger) -> bytes:
-    return _COMPACT.encode(_with_unknown_fields(msgspec.to_builtins(ledger))).encode()
-
-
-def _with_unknown_fields(plain: dict[str, Any]) -> dict[str, Any]:
-    """A record as it is stored: what another version knows is a field like any other."""
-    for name in plain.keys() & {"verifications", "gone", "sends"}:
-        plain[name] = [_with_unknown_fields(part) for part in plain[name]]
-    unknown: dict[str, Any] = plain.pop("extra", {})
-    return plain | unknown
-
-
-def _decode_any(data: bytes) -> Ledger:
-    try:
-        return msgspec.convert(_without_unknown_fields(json.loads(data), Ledger), Ledger)
-    except (TypeError, AttributeError) as error:
-        raise ValueError("not a ledger") from error
-
-
-def _without_unknown_fields(plain: dict[str, Any], kind: type[Record]) -> dict[str, Any]:
-    """A record with what only another version knows in its field `extra`."""
-    known = {name: plain.pop(name) for name in plain.keys() & _KNOWN[kind]}
-    for name, part in _PARTS.get(kind, {}).items():
-        known[name] = [_without_unknown_fields(one, part) for one in known.get(name, ())]
-    return known | {"extra": plain} if plain else known
