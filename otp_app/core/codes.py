@@ -133,6 +133,11 @@ class LedgerIds:
         """A new one-time word."""
         return words.word_of(self._random_bytes(words.RANDOM_BYTES))
 
+    def notification(self, what: str = "") -> str:
+        """An id of a notification, NT and 32 hex digits: a new one, or always the same one for the same words."""
+        made_of = f"otp notification 1\0{what}".encode()
+        return "NT" + (hmac.digest(self._index_key, made_of, "sha256")[:16] if what else self._random_bytes(16)).hex()
+
     def new_send(self) -> str:
         """A new id of a send, VL and 32 hex digits."""
         return "VL" + self._random_bytes(16).hex()

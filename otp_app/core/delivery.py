@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A template that a provider has approved, and the values of its placeholders."""
+
+    sid: str
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +22,14 @@ class Message:
     """A message for a phone."""
 
     to: str  # E.164
-    code: str  # "" for a CodeChecker, whose provider makes it
+    code: str  # "" for a CodeChecker, whose provider makes it, and in a notification
     text: str  # the whole text, including the code; "" for a CodeChecker
-    ttl: float  # seconds of life that the code has left
+    ttl: float  # seconds after which the message is no good any more
     send_id: str  # VL…: ours
-    verification_id: str  # VE…: ours
+    verification_id: str  # VE…, or NT… of a notification: ours
     locale: str = ""  # what the request asked for; only a CodeChecker still has to choose a text
     app_hash: str = ""  # of the Android app that reads it; only a CodeChecker still has to add it
+    content: Content | None = None  # what to send in place of the text; only for a channel that takes templates
 
 
 class Outcome(StrEnum):
@@ -119,6 +128,11 @@ def explain(channels: Iterable[Channel], name: str, provider_code: int) -> Expla
 def reports_arrival(channel: Channel) -> bool:
     """Return whether a channel says of itself (`reports_arrival = True`) that receipts tell what is on the phone."""
     return getattr(channel, "reports_arrival", False) is True
+
+
+def takes_templates(channel: Channel) -> bool:
+    """Return whether a channel says of itself (`takes_templates = True`) that a notification is a Content there."""
+    return getattr(channel, "takes_templates", False) is True
 
 
 @runtime_checkable

@@ -83,6 +83,20 @@ class IdempotentSends:
         turn.finish(answer)
         return answer
 
+    def hold(self, key: Key) -> bytes | None:
+        """Bind a key to its request, for work that finds by itself what it has done already; return what `release`
+        takes, None where an earlier call has bound it. Raises IdempotencyMismatch, StoreUnavailable.
+        """  # fmt: skip
+        mine = _written(Entry(key.fingerprint, self._clock().wall))
+        swap = self._store.swap(key.entry, None, mine, MEMORY)
+        if not swap.won and _read(swap.found).request != key.fingerprint:
+            raise IdempotencyMismatch("This Idempotency-Key was used for another request")
+        return mine if swap.won else None
+
+    def release(self, key: Key, held: bytes) -> None:
+        """Let a key be used for another request: nothing was done. Raises StoreUnavailable."""
+        self._store.swap(key.entry, held, None, MEMORY)
+
     def free_left(self) -> None:
         """Free the keys of this process that the store could not free before, as far as it can now."""
         with suppress(IndexError):

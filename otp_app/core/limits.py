@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from otp_app.core.errors import CoolingDown, LimitReached, Overloaded, TooManySends, TooSoon
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Status
+from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
@@ -86,17 +86,22 @@ def risk_spent(ledger: Ledger) -> int:
 
 
 def risk_at_stake(ledger: Ledger, now: Instant, policy: Policy) -> int:
-    """The chance of all attempts together that live codes still allow, in RISK_UNIT.
+    """The chance of all attempts together that live codes still allow, in RISK_UNIT."""
+    most = policy.max_attempts
+    live = live_verifications(ledger, now, policy)
+    left = ((min(most, (v.made and v.attempts_allowed) or most) - v.attempts, v) for v in live)
+    return sum(max(attempts, 0) * attempt_weight(v.shortest) for attempts, v in left)
 
-    A code that would be live again, should the message of the one that replaced it be refused, counts as well.
+
+def live_verifications(ledger: Ledger, now: Instant, policy: Policy) -> list[Verification]:
+    """The verifications whose code may be accepted, by any API.
+
+    One that would be live again, should the message of the one that replaced it be refused, is among them.
     """
     reused, pending = policy.reused or not policy.once_only, list(ledger.pending(now))
     replaced = {v.replaces for v in pending if not (v.attempts or v.out)}
     again = [v for v in ledger.verifications if v.again or v.id in replaced or (v.status == Status.APPROVED and reused)]
-    live = [*pending, *(v for v in again if v.code_left(now))]
-    most = policy.max_attempts
-    left = ((min(most, (v.made and v.attempts_allowed) or most) - v.attempts, v) for v in live)
-    return sum(max(attempts, 0) * attempt_weight(v.shortest) for attempts, v in left)
+    return [*pending, *(v for v in again if v.code_left(now))]
 
 
 def is_at_risk(ledger: Ledger, now: Instant, policy: Policy) -> bool:

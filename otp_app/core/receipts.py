@@ -46,7 +46,7 @@ _RANKS: dict[str, int] = {status: rank for rank, group in enumerate(_ORDER, star
 class Receipt(NamedTuple):
     """One report of a provider. The ids are those of our message, and the provider's own of it."""
 
-    verification_id: str
+    verification_id: str  # or the id of a notification
     send_id: str
     provider_id: str
     status: Status
@@ -57,9 +57,12 @@ def addressed(ledger: Ledger, receipt: Receipt) -> tuple[Verification, Send] | N
     """Return the message that a receipt speaks of; None where it is not known, or is another one at the provider."""
     verification = ledger.by_id(receipt.verification_id)
     send = next((s for s in verification.sends if s.id == receipt.send_id), None) if verification else None
-    if verification is None or send is None or send.provider_id not in ("", _provider_id(receipt)):
-        return None
-    return verification, send
+    return (verification, send) if verification and send and is_of(receipt, send) else None
+
+
+def is_of(receipt: Receipt, send: Send) -> bool:
+    """Return whether a receipt may speak of this message: the provider has no other name for it."""
+    return receipt.send_id == send.id and send.provider_id in ("", _provider_id(receipt))
 
 
 def receive(ledger: Ledger, now: Instant, receipt: Receipt) -> Ledger | None:
@@ -69,15 +72,23 @@ def receive(ledger: Ledger, now: Instant, receipt: Receipt) -> Ledger | None:
     the message up before it answered, its answer decides, and another channel may follow.
     """
     found = addressed(ledger, receipt)
-    if found is None or _RANKS[receipt.status] <= _rank(found[1]):
+    send = reported(found[1], now, receipt) if found else None
+    if found is None or send is None:
         return None
-    verification, send = found
+    has_left = send.state != found[1].state
+    changed = found[0].with_message_out(send) if has_left else found[0].with_send(send)
+    return ledger.with_verification(changed)
+
+
+def reported(send: Send, now: Instant, receipt: Receipt) -> Send | None:
+    """Return a message with a receipt of it; None where that is no step forward."""
+    if _RANKS[receipt.status] <= _rank(send):
+        return None
     report = Report(receipt.status, round(now.wall, 3), receipt.provider_code)
-    send = replace(send, provider_id=_provider_id(receipt), receipts=(*send.receipts, report))
     awaited = send.state == "pending" and receipt.status in DEAD
-    if send.state in ("pending", Outcome.UNKNOWN) and not awaited:
-        return ledger.with_verification(verification.with_message_out(replace(send, state=Outcome.SENT)))
-    return ledger.with_verification(verification.with_send(send))
+    has_left = send.state in ("pending", Outcome.UNKNOWN) and not awaited
+    reports, state = (*send.receipts, report), str(Outcome.SENT) if has_left else send.state
+    return replace(send, provider_id=_provider_id(receipt), receipts=reports, state=state)
 
 
 def _rank(send: Send) -> int:

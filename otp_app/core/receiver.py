@@ -55,8 +55,10 @@ class Receiver:
         """Note a receipt without having the next channel used; else as `receive`."""
         key = self._ids.ledger_of(receipt.verification_id)
         noted = self._ledgers.change(key, partial(_note, receipt)) if key else None
-        if noted and noted.is_news and (event := self._event(noted, receipt)):
-            self._notify(event)
+        if noted and noted.is_news:
+            subject = noted.verification.id, mask(noted.ledger.phone), noted.verification.purpose
+            if event := event_of(subject, noted.send, receipt, self._channels):
+                self._notify(event)
         return noted is not None
 
     def _may_be_followed(self, receipt: Receipt) -> bool:
@@ -65,17 +67,17 @@ class Receiver:
         found = receipts.addressed(ledger, receipt) if ledger else None
         return bool(found and found[1].route)
 
-    def _event(self, noted: _Noted, receipt: Receipt) -> Event | None:
-        verification, send = noted.verification, noted.send
-        subject = verification.id, mask(noted.ledger.phone), verification.purpose
-        message = send.id, send.channel, receipt.provider_id, receipt.status
-        if receipt.status in receipts.ARRIVED:
-            return Delivered(*subject, *message)
-        if receipt.status not in receipts.DEAD:
-            return None
-        meaning = explain(self._channels, send.channel, receipt.provider_code)
-        error_class, sentence = (meaning.error_class, meaning.sentence) if meaning else (ErrorClass.UNKNOWN, "")
-        return Undelivered(*subject, *message, receipt.provider_code or None, error_class, sentence)
+
+def event_of(subject: tuple[str, str, str], send: Send, receipt: Receipt, channels: Sequence[Channel]) -> Event | None:
+    """Return what a receipt tells of a message: that it arrived or will not; None for a step on its way."""
+    message = send.id, send.channel, receipt.provider_id, receipt.status
+    if receipt.status in receipts.ARRIVED:
+        return Delivered(*subject, *message)
+    if receipt.status not in receipts.DEAD:
+        return None
+    meaning = explain(channels, send.channel, receipt.provider_code)
+    error_class, sentence = (meaning.error_class, meaning.sentence) if meaning else (ErrorClass.UNKNOWN, "")
+    return Undelivered(*subject, *message, receipt.provider_code or None, error_class, sentence)
 
 
 def _note(receipt: Receipt, ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, _Noted | None]:

@@ -20,12 +20,17 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
+    said = {name: value for name, value in asdict(fields).items() if value != {}}  # tags, which older versions lack
+    key = given(said)
+    return services().idempotent.once(key, send) if key else send(None)
+
+
+def given(said: object) -> Key | None:
+    """Return the key of the current request, whose body says this; None where it has none. Raises BadRequest."""
+    said = asdict(said) if isinstance(said, Fields) else said
     text = request.headers.get("Idempotency-Key")
     if text is None:
-        return send(None)
+        return None
     if not _KEY.fullmatch(text):
         raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters")
-    who = caller()
-    said = {name: value for name, value in asdict(fields).items() if value != {}}  # tags, which older versions lack
-    asked = json.dumps([request.path, said])
-    return services().idempotent.once(Key(who.scope, text, asked), send)
+    return Key(caller().scope, text, json.dumps([request.path, said]))

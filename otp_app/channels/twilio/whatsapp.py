@@ -31,6 +31,7 @@ class WhatsAppChannel(ChannelClass, Explains):
 
     name = "whatsapp"
     reports_arrival = True
+    takes_templates = True
     landlines = True
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str, template: str) -> None:
@@ -71,7 +72,11 @@ class WhatsAppChannel(ChannelClass, Explains):
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""
         content = {"Body": message.text}
-        if self._template:
+        if message.content:
+            content = {"ContentSid": message.content.sid}
+            if message.content.variables:
+                content["ContentVariables"] = json.dumps(dict(message.content.variables))
+        elif self._template and message.code:
             content = {"ContentSid": self._template, "ContentVariables": json.dumps({"1": message.code})}
         return self._twilio.send(message, {"To": _address(message.to), **content, **self._sender})
 
