@@ -58,9 +58,9 @@ class UnsupportedMedia(InvalidInput):
     code = "unsupported_media_type"
 
 
-def document() -> Any:
+def document(most: int = MAX_BYTES) -> Any:
     """Return the JSON value of the current request's body. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    return parse(decoded(_JSON_TYPE, "application/json"))
+    return parse(text_of(content(_JSON_TYPE, "application/json", most=most)))
 
 
 def decoded(media: re.Pattern[str], name: str) -> str:
@@ -76,14 +76,14 @@ def text_of(data: bytes) -> str:
         raise BadRequest("The body must be UTF-8") from None
 
 
-def content(media: re.Pattern[str], name: str, *, may_be_gzip: bool = False) -> bytes:
+def content(media: re.Pattern[str], name: str, *, may_be_gzip: bool = False, most: int = MAX_BYTES) -> bytes:
     """Return the bytes of the current request's body, which must have this media type. Raises as `document` does."""
     environ = request.environ
     if not media.fullmatch(environ.get("CONTENT_TYPE", "")):
         raise UnsupportedMedia(f"Content-Type must be {name}")
     match environ.get("HTTP_CONTENT_ENCODING", "identity").lower():
         case "identity":
-            return _bytes(environ)
+            return _bytes(environ, most)
         case "gzip" if may_be_gzip:
             return _unpacked(_bytes(environ))
     raise UnsupportedMedia("Content-Encoding is not supported")

@@ -55,13 +55,18 @@ def _answer(rejection: Rejection) -> Response:
 
 
 def render(rejection: Rejection) -> Response:
+    """Return the answer in the server's own shape."""
+    response = jsonify(shown(rejection))
+    response.status_code = rejection.status
+    return response
+
+
+def shown(rejection: Rejection) -> dict[str, object]:
     """Return the server's own shape: an `error` for people, and what a program needs beside it."""
     body: dict[str, object] = {"error": rejection.text, "error_type": rejection.error_type, "status": rejection.status}
     if rejection.retry_after is not None:
         body["retry_after"] = rejection.retry_after
-    response = jsonify(body)
-    response.status_code = rejection.status
-    return response
+    return body
 
 
 def _renderer() -> Renderer:

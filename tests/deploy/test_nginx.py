@@ -42,6 +42,7 @@ http {{
 
 
 FORM = "application/x-www-form-urlencoded"
+BATCH = "/notifications/batch"
 RECEIPT = "/callbacks/twilio/status/VE/VL"
 
 
@@ -197,12 +198,14 @@ def test_browsers_must_stay_with_tls(site: Site) -> None:
 
 
 def test_a_large_body_stays_outside(site: Site, upstream: Upstream) -> None:
-    """Over 16 KiB, and over 64 KiB of a receipt: 413, and the server never sees it."""
+    """Over 16 KiB, 64 KiB of a receipt, and 256 KiB of a batch: 413, and the server never sees it."""
     assert site.call("POST", "/send-otp", b"x" * (16 * 1024 + 1)).status == 413
     assert site.call("POST", RECEIPT, b"x" * (64 * 1024 + 1)).status == 413
+    assert site.call("POST", BATCH, b"x" * (256 * 1024 + 1)).status == 413
     assert upstream.requests == []
     site.call("POST", RECEIPT, b"x" * 64 * 1024)
-    assert [(asked.method, asked.forwarded_for) for asked in upstream.requests] == [("POST", "127.0.0.1")]
+    site.call("POST", BATCH, b"x" * 256 * 1024)
+    assert [(asked.method, asked.forwarded_for) for asked in upstream.requests] == [("POST", "127.0.0.1")] * 2
 
 
 def test_receipts_come_through_to_a_server_that_is_closed_to_all_else(
@@ -253,6 +256,7 @@ def test_no_log_has_a_number_a_secret_or_an_address(site: Site) -> None:
     assert [line for line in lines if NUMBER in line or SECRET in line] == []
     assert {line.split()[2] for line in lines} >= {
         "/send-otp", "/v2/Services/SID/Verifications/ID", "/verifications/ID", "/api/phone/verify",
+        "/notifications/ID",
         "/callbacks/twilio/status/ID/ID",
     }  # fmt: skip
     assert [line for line in lines if " other " in line] == []

@@ -12,12 +12,13 @@ from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
-from otp_app.web import callbacks
+from otp_app.web import batches, callbacks
 from otp_app.web.gunicorn.plain import PlainRequests
 
 MOST_HEAD = 32 * 1024  # bytes of a request line and headers; as many as nginx takes
 MOST_BODY = 16 * 1024  # a longer one is not waited for: the application rejects it by its length
-CALLBACK = f"POST {callbacks.PATH}".encode()  # the one request whose body may be longer
+#: how requests begin whose body may be longer
+LONGER = {f"POST {callbacks.PATH}".encode(): callbacks.MOST_BODY, f"POST {batches.PATH} ".encode(): batches.MOST_BODY}
 MOST_CHUNKS = 128  # of a body: the parser copies all that follows for each, and 2,700 would fit into MOST_BODY
 BUFFER = 32 * 1024  # bytes each way; the system itself would keep some megabytes for a client that does not read
 #: What a proxy's header of the PROXY protocol's version 2 begins with; bytes 14 and 15 are the length of its rest
@@ -141,7 +142,7 @@ class Connection(TConn):  # type: ignore[misc]
             self.looked = len(data)
             return False
         self.needed = end + 4
-        self.most_body = callbacks.MOST_BODY if data.startswith(CALLBACK, begin) else MOST_BODY
+        self.most_body = next((most for start, most in LONGER.items() if data.startswith(start, begin)), MOST_BODY)
         self.expects = _EXPECTS.search(data, 0, end + 2) is not None
         if _CHUNKED.search(data, 0, end + 2):
             self.chunk = self.needed

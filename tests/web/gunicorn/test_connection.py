@@ -9,11 +9,12 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 
-from otp_app.web import callbacks
+from otp_app.web import batches, callbacks
 from otp_app.web.gunicorn.connection import BUFFER, MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
 from tests.web.pumping import cost
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+BATCH = b"POST /notifications/batch HTTP/1.1\r\nHost: a\r\n"
 RECEIPT = b"POST /callbacks/twilio/status/VE/VL HTTP/1.1\r\nHost: a\r\n"
 V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + b"\r\n\r\n" * 3  # with an address that is such an end too
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -39,6 +40,8 @@ def arrived(*pieces: bytes) -> Any:
     ((POST + b"Content-Length: %d\r\n\r\n" % (MOST_BODY + 1),), True),  # not waited for
     ((RECEIPT + b"Content-Length: %d\r\n\r\n" % callbacks.MOST_BODY,), False),
     ((RECEIPT + b"Content-Length: %d\r\n\r\n" % (callbacks.MOST_BODY + 1),), True),
+    ((BATCH + b"Content-Length: %d\r\n\r\n" % batches.MOST_BODY,), False),
+    ((BATCH + b"Content-Length: %d\r\n\r\n" % (batches.MOST_BODY + 1),), True),
     ((RECEIPT + b"Transfer-Encoding: chunked\r\n\r\n", b"fff0\r\n", b"x" * 0xFFF0), False),
     ((RECEIPT + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n", b"x" * 0x10000), True),
     ((RECEIPT + b"Content-Length: 0\r\n\r\n", POST + b"Content-Length: %d\r\n\r\n" % (MOST_BODY + 1)), True),
