@@ -10,6 +10,7 @@ from typing import Any
 
 from otp_app.core.delivery import Channel, explain
 from otp_app.core.ledger import Report, Send, Status
+from otp_app.core.notifications import View
 from otp_app.core.results import VerificationView
 
 
@@ -24,7 +25,7 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
         "status": view.status,
         "to": view.to,
         "purpose": verification.purpose,
-        "created_at": _time(verification.begun.wall),
+        "created_at": at(verification.begun.wall),
         "ended_at": _ended_at(view),
         "attempts": verification.attempts,
         "attempts_left": view.attempts_left,
@@ -37,12 +38,26 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
     return shown | {"expires_in": round(view.expires_in), "version": version}
 
 
+def notification(view: View, channels: Iterable[Channel]) -> dict[str, Any]:
+    """Return everything that a caller may know of a notification: as JSON, and not what it says."""
+    record, channels = view.record, tuple(channels)
+    return {
+        "id": record.id,
+        "status": view.status,
+        "to": view.to,
+        "template": record.template,
+        "created_at": at(record.at),
+        "reason": record.reason or None,
+        "sends": [_send(send, channels) for send in record.sends],
+    }
+
+
 def _ended_at(view: VerificationView) -> str | None:
     verification = view.verification
     if view.status == Status.PENDING:
         return None
     ended_at = verification.ended_at
-    return _time(verification.begun.wall + verification.life if ended_at is None else ended_at)
+    return at(verification.begun.wall + verification.life if ended_at is None else ended_at)
 
 
 def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
@@ -50,7 +65,7 @@ def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
     return {
         "id": send.id,
         "channel": send.channel,
-        "at": _time(send.at),
+        "at": at(send.at),
         "delivery": send.receipts[-1].status if send.receipts else send.state,
         "reason": send.reason or None,
         **_error(send, send.receipts[-1].code if send.receipts else send.error, channels),
@@ -60,7 +75,7 @@ def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
 
 
 def _receipt(send: Send, report: Report, channels: Iterable[Channel]) -> dict[str, object]:
-    return {"status": report.status, "at": _time(report.at), **_error(send, report.code, channels)}
+    return {"status": report.status, "at": at(report.at), **_error(send, report.code, channels)}
 
 
 def _error(send: Send, number: int, channels: Iterable[Channel]) -> dict[str, object]:
@@ -73,5 +88,6 @@ def _error(send: Send, number: int, channels: Iterable[Channel]) -> dict[str, ob
     }
 
 
-def _time(wall: float) -> str:
+def at(wall: float) -> str:
+    """Return a time as it is shown."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
 from otp_app.core.jobs import Jobs
 from otp_app.core.limits import Bulkhead
+from otp_app.core.receipts import Receipt
 from otp_app.core.reminders import Reminders
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
@@ -57,17 +58,21 @@ class Services:
     store: Store
     channels: Sequence[Channel]
     keys: CodeKeys
+    ids: LedgerIds
     clock: Clock
     sweeper: Sweeper
     jobs: JobRunner | None = None  # None: the store keeps none
     handlers: dict[str, Handler] = field(default_factory=dict)  # of jobs, by the name that their ids begin with
+    left_handlers: Mapping[str, Handler] = field(default_factory=dict)  # of jobs that other servers may have left
     webhooks: Webhooks | None = None  # None: nobody is told of events
+    #: what takes the receipts of messages, by the first two letters of the id that they are of
+    receivers: dict[str, Callable[[Receipt], bool]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
 
     def do_jobs(self) -> None:
         """Begin to do what is due, if any part has jobs. Servers of HTTP do; others only put jobs, for them."""
-        if self.jobs and self.handlers:
-            self.jobs.start(self.handlers)
+        if self.jobs and self.handlers:  # where no job at all is done, those that another server left harm nobody
+            self.jobs.start({**self.left_handlers, **self.handlers})
 
     def close(self) -> None:
         """Give everything back; what was answered is kept, and jobs at hand are done."""
@@ -86,17 +91,14 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     clock, (keys, index_key) = clock or system_clock(), _keys(settings)
     store, channels = _store(settings), open_channels(settings)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
-    jobs = _runner(store)
+    jobs, ids = _runner(store), LedgerIds(index_key, secrets.token_bytes)
     webhooks = Webhooks(settings, store, channels, jobs.put, clock) if jobs and settings.otp_events_url else None
     verifications = VerificationService(
         store,
         channels,
         policy=policy.numbers(settings),
-        keys=keys,
-        ids=LedgerIds(index_key, secrets.token_bytes),
+        keys=keys, ids=ids, clock=clock, places=sends,
         texts=policy.texts(settings),
-        clock=clock,
-        places=sends,
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
         listeners=[log_event],
@@ -113,12 +115,13 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         sends=sends,
         store=store,
         channels=channels,
-        keys=keys,
-        clock=clock,
+        keys=keys, ids=ids, clock=clock,
         sweeper=Sweeper(store, idempotent),
         jobs=jobs,
-        handlers=_handlers(verifications, webhooks, store, clock),
+        handlers={**verifications.handlers, **(webhooks.open(verifications.notebook) if webhooks else {})},
+        left_handlers=left_to_others(store, verifications.notebook, clock),
         webhooks=webhooks,
+        receivers={"VE": verifications.receive},
     )
 
 
@@ -130,16 +133,6 @@ def _keys(settings: Settings) -> tuple[CodeKeys, bytes]:
 def _runner(store: Store) -> JobRunner | None:
     kept: Jobs | None = getattr(store, "jobs", None)
     return JobRunner(kept) if kept else None
-
-
-def _handlers(
-    verifications: VerificationService, webhooks: Webhooks | None, store: Store, clock: Clock
-) -> dict[str, Handler]:
-    handlers: dict[str, Handler] = dict(verifications.handlers)
-    if webhooks:
-        return handlers | webhooks.open(verifications.notebook)
-    # Where no job at all is done, those that another server left harm nobody.
-    return {**handlers, **left_to_others(store, verifications.notebook, clock)} if handlers else {}
 
 
 def _routes(settings: Settings, channels: Sequence[Channel]) -> dict[str, list[str]]:

@@ -191,9 +191,11 @@ def all_there_is(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The settings of a server of all APIs, whose directory has the user abc."""
     users = tmp_path_factory.mktemp("directory") / "users.csv"
     users.write_text("user_id,phone_number\nabc,+14155552671\nnophone,\nfixed,+442079460958\n", encoding="ascii")
+    templates = users.with_name("templates.toml")
+    templates.write_text('[order_shipped]\nsms = "Your order {number} is on its way."\n', encoding="ascii")
     database = f"sqlite:///{users.parent}/accounts.db"
     given = {"otp_apis": tuple(APIS), "otp_directory_url": f"file:///{users}", "otp_proof_keys": PROOF_KEYS}
-    return given | {"database_url": database}
+    return given | {"database_url": database, "otp_templates_file": str(templates)}
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
     api: str
     settings: str = ""
-    while_set: str = ""  # attribute of a setting of the server
+    while_set: str = ""  # attribute of its own setting, or where it has none of the server's
 
 
 #: served over HTTP, by their names in OTP_APIS: web/api.py
@@ -38,6 +38,10 @@ APIS = {
 #: served over HTTP while the setting beside it is set, whatever OTP_APIS says
 BY_SETTING: dict[str, Entry] = {
     "callbacks": Entry("otp_app.apis.callbacks.api:CallbacksApi", while_set="otp_public_url"),
+    "notifications": Entry(
+        "otp_app.apis.notifications.api:NotificationsApi", "otp_app.apis.notifications.settings:NotificationsSettings",
+        while_set="otp_templates_file",
+    ),
 }
 
 #: served by `python -m otp_app NAME`, without HTTP: command.py
@@ -48,7 +52,18 @@ COMMANDS = {
 
 def served(settings: Settings) -> tuple[str, ...]:
     """Return the names of the APIs that a server with these settings has."""
-    return (*settings.otp_apis, *(name for name, entry in BY_SETTING.items() if getattr(settings, entry.while_set)))
+    return (*settings.otp_apis, *(name for name, entry in BY_SETTING.items() if _is_set(settings, entry)))
+
+
+def _is_set(settings: Settings, entry: Entry) -> bool:
+    own = settings.of(_load(entry.settings)) if entry.settings else settings
+    return bool(getattr(own, entry.while_set))
+
+
+def unserved(name: str) -> str:
+    """Return why an API with this name is not served."""
+    by_setting = BY_SETTING.get(name)
+    return f"{by_setting.while_set.upper()} is not set" if by_setting else f"OTP_APIS has no {name}"
 
 
 def load_api(name: str) -> type[Api]:

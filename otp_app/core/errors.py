@@ -109,6 +109,49 @@ class TooManyPending(LimitReached):
     code = "too_many_pending"
 
 
+class TooManyNotifications(LimitReached):
+    """The number had all its notifications of the day."""
+
+    code = "too_many_notifications"
+
+
+class KeyLimitReached(LimitReached):
+    """The caller had all its notifications of the day."""
+
+    code = "key_limit_reached"
+    of = "key"
+
+
+class RecipientStopped(OtpError):
+    """The recipient wants no notifications."""
+
+    code = "recipient_stopped"
+
+
+class HoldsCode(OtpError):
+    """A notification holds a code, or may: only a verification sends one."""
+
+    code = "holds_code"
+
+
+class UnknownTemplate(InvalidInput):
+    """Not a template of this server."""
+
+    code = "unknown_template"
+
+
+class BadVariables(InvalidInput):
+    """Not the values that the template needs."""
+
+    code = "bad_variables"
+
+
+class NotificationNotFound(OtpError):
+    """No notification has this id."""
+
+    code = "notification_not_found"
+
+
 class Busy(OtpError):
     """Too many requests for one number at the same moment."""
 

@@ -34,6 +34,7 @@ from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
+from otp_app.core.recipients import Recipients
 from otp_app.core.reminders import Reminders
 from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
 from otp_app.core.routes import Keeps
@@ -81,10 +82,10 @@ class VerificationService:
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
         self.receive = receiver.receive
-        self._courier = Courier(
-            channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify, routes=routes,
-            reminders=reminders,
-        )
+        self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify,
+                                routes=routes, reminders=reminders)
+        self.recipients = Recipients(self._ledgers, ids, policy, code_of=self._code, phone_of=self._phone,
+                                     channels_for=self._courier.channels_for, fixed_code_of=self._fixed_code)
         self._profile, self._profiles = "" if reminders else None, {"": Profile(policy, texts)}
         self.handlers = Fallback(
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
@@ -241,11 +242,8 @@ class VerificationService:
 
     def _plan(self, key: str, channels: list[str], request: SendRequest, fixed_code: str | None) -> SendPlan:
         return SendPlan(
-            request.purpose,
-            channels,
-            request.authenticated,
-            verification_id=self._ids.new_verification(key),
-            send_id=self._ids.new_send(),
+            request.purpose, channels, request.authenticated,
+            verification_id=self._ids.new_verification(key), send_id=self._ids.new_send(),
             key=self._keys.current,
             test_code=fixed_code,
             code=request.code, replace_code=request.replace_code,
@@ -255,7 +253,7 @@ class VerificationService:
             keeps=None if self._profile is None or fixed_code else Keeps(request.locale, self._profile),
         )
 
-    def _phone(self, text: str, from_directory: bool) -> Phone:
+    def _phone(self, text: str, from_directory: bool = False) -> Phone:
         if self._test_numbers and self._fixed_code(test := spelling(text)):
             return Phone(test, country="", landline=False)
         return parse(text, self._countries, from_directory=from_directory)

@@ -171,15 +171,15 @@ def prepare_apis(settings: Settings) -> None:
 
 def advice(settings: Settings) -> list[str]:
     """Return a line for everything that works and could be better."""
-    by_http = apis.APIS.keys() >= set(settings.otp_apis)
+    by_http, served = apis.APIS.keys() >= set(settings.otp_apis), apis.served(settings)
     without_api = [
-        f"{found.variable}: it does nothing while OTP_APIS has no {name}"
+        f"{found.variable}: it does nothing while {apis.unserved(name)}"
         for name, model in settings.apis.items()
-        if by_http and name not in settings.otp_apis
+        if by_http and name not in served
         for found in fields_of(type(model))
         if getattr(model, found.name) != found.default and not found.setting.always
     ]
-    of_apis = [line for api in apis.known(apis.served(settings)) for line in api.advice(settings)]
+    of_apis = [line for api in apis.known(served) for line in api.advice(settings)]
     return _proxies(settings) + without_api + of_apis + lengths.advice(settings) + common_advice(settings)
 
 

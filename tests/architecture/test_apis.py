@@ -17,6 +17,7 @@ import json, os, sys
 from otp_app.apis import APIS
 os.environ |= {"OTP_STORE_URL": "memory://", "OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv"}
 os.environ |= {"OTP_PUBLIC_URL": "https://otp.example.com", "OTP_CHANNELS": "console"}
+os.environ["OTP_TEMPLATES_FILE"] = "templates.toml"
 os.environ |= {"TWILIO_WHATSAPP_NUMBER": "+14155238886", "TWILIO_WEBHOOK_KEYS": "k1:secret"}
 from wsgi import app
 client = app.test_client()
@@ -30,6 +31,7 @@ PATHS = {
     "connect": "/auth.AuthService/SignupWithPhoneNumber",
     "inbound": "/verifications/inbound",
     "native": "/send-otp",
+    "notifications": "/notifications",
     "phone": "/api/phone/register",
     "users": "/send-code",
     "verify_v2": "/v2/Services/{service_sid}/Verifications",
@@ -46,7 +48,7 @@ def copy_without(name: str, folder: Path) -> None:
     shutil.copy(ROOT / "docs/settings.md", folder / "docs")
     shutil.rmtree(folder / "otp_app" / "apis" / name)
     table = folder / "otp_app" / "apis" / "__init__.py"
-    text, lines = re.subn(rf'    "{name}": .*\n', "", table.read_text(encoding="utf-8"))
+    text, lines = re.subn(rf'    "{name}": Entry\([^()]*\),\n', "", table.read_text(encoding="utf-8"))
     assert lines == 1
     table.write_text(text, encoding="utf-8")
 
@@ -62,6 +64,7 @@ def test_an_api_can_be_removed(name, tmp_path):
         shorter = (tmp_path / generated).stat().st_size < (ROOT / generated).stat().st_size
         assert shorter == bool(ALL[name].settings)
     (tmp_path / "users.csv").write_text("user_id,phone_number\nann,+14155552671\n", encoding="utf-8")
+    (tmp_path / "templates.toml").write_text('[hello]\nsms = "Hello"\n', encoding="utf-8")
     ended = subprocess.run([sys.executable, "-c", ANSWERS], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     served = json.loads(ended.stdout.splitlines()[-1])

@@ -48,6 +48,9 @@ ROUTES = {
     "GET /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "POST /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
     "DELETE /v2/Services/<sid>": Access("verify", credentials=ACCOUNT),
+    "POST /notifications": Access("notify"),
+    "POST /notifications/batch": Access("notify"),
+    "GET /notifications/<notification_id>": Access("notify"),
     "POST /callbacks/twilio/status/<verification_id>/<send_id>": Access(None, callback=True),
     "POST /callbacks/twilio/inbound": Access(None, callback=True),
     "GET /": Access(None),
@@ -61,9 +64,10 @@ ROUTES = {
 
 
 @pytest.fixture
-def app():
+def app(tmp_path):
     given = {"otp_apis": tuple(APIS), "otp_directory_url": "users.csv", "otp_proof_keys": new_key("HS256")}
-    given["otp_public_url"] = "https://otp.example.com"
+    given["otp_public_url"], given["otp_templates_file"] = "https://otp.example.com", f"{tmp_path}/templates.toml"
+    (tmp_path / "templates.toml").write_text('[hello]\nsms = "Hello"\n', encoding="ascii")
     services = build(make_settings(otp_store_url="memory://", **given))
     yield create_app(services=services)
     services.close()

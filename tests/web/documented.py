@@ -18,7 +18,8 @@ from tests.accounts.session import session_token
 from tests.web.site import Site, api_key
 
 #: everything that there is to say, whichever API a server has
-FRAGMENTS = [path for name in APIS for path in sorted((FOLDER / name).glob("*openapi.json"), reverse=True)]
+SERVED = (*APIS, "notifications")
+FRAGMENTS = [path for name in SERVED for path in sorted((FOLDER / name).glob("*openapi.json"), reverse=True)]
 WHOLE = put_together([*FRAGMENTS, COMMON])
 BASIC = "Basic " + base64.b64encode(b"AC" + b"0" * 32 + b":secret").decode()
 
@@ -104,7 +105,7 @@ def _assert_header(header: dict[str, Any], text: str | None) -> None:
 # ---- what tests of it share
 
 PROOF_KEYS = "p1:HS256:" + "A" * 43 + "="
-KEYS = api_key("shop", "send+verify+metrics", "right")
+KEYS = api_key("shop", "send+verify+metrics+notify", "right")
 ACCOUNTS = "AC" + "0" * 32 + ":" + "0" * 64
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.media]
 endpoints = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: f"{each.method} {each.path}")

@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from otp_app.apis import APIS
 from otp_app.apis.inbound import fields as inbound
 from otp_app.apis.native import fields as native
+from otp_app.apis.notifications import fields as notifications
 from otp_app.apis.phone import fields as phone
 from otp_app.apis.users import fields as users
 from otp_app.web import openapi
@@ -111,7 +112,7 @@ def test_it_says_who_may_call(open_all, keys, public):
         assert_documented(endpoint, answer)
 
 
-@pytest.mark.parametrize("scope", ["send", "verify", "metrics"])
+@pytest.mark.parametrize("scope", ["send", "verify", "metrics", "notify"])
 def test_it_says_which_scope_lets_in(open_all, scope):
     site = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
     for endpoint, security in secured(site):
@@ -134,6 +135,7 @@ MODELS = {
     "Send": native.SendFields, "Resend": native.SendFields, "Verify": native.VerifyFields,
     "UserFields": users.UserFields, "CheckFields": users.CheckFields, "Register": phone.RegisterFields,
     "VerifyPhone": phone.VerifyFields, "AwaitMessage": inbound.InboundFields,
+    "Notification": notifications.NotificationFields, "NotificationRecipient": notifications.RecipientFields,
 }  # fmt: skip
 #: fields that a model has for another request
 IDLE = {"Send": {"verification_id"}}

@@ -108,7 +108,7 @@ def test_a_bad_body_is_documented(unharmed, endpoint, body):
 
 @endpoints_with_body
 def test_a_large_body_is_documented(unharmed, endpoint):
-    assert_documented(endpoint, endpoint.ask(unharmed, b" " * 9000), 413)
+    assert_documented(endpoint, endpoint.ask(unharmed, b" " * (9000 if "batch" not in endpoint.path else 300_000)), 413)
 
 
 @endpoints_with_body

@@ -20,6 +20,7 @@ def status(verification_id: str, send_id: str) -> Response:
     """Note a receipt. One that is repeated, late or of an unknown status changes nothing, and is answered alike."""
     fields = fields_of(f"{STATUS_PATH}/{verification_id}/{send_id}", "A receipt")
     found = receipt(fields, verification_id, send_id)
-    if found and not services().verifications.receive(found):
+    receive = services().receivers.get(verification_id[:2])
+    if found and not (receive and receive(found)):
         raise VerificationNotFound("No such message")
     return Response(status=204)
