@@ -23,6 +23,8 @@ from otp_app.core.words import words_in
 MOST_REPLIES = 3  # to one sender in an hour
 MOST_MESSAGES = 30  # of one sender in an hour whose words are looked up, so that nobody finds one by trying
 _TRIES = 4  # new words, should one be in use
+#: what is answered by SMS: as senders of it are forged, anybody could otherwise have messages sent to any number
+_BY_SMS = (Finding.CONFIRMED, Finding.OTHER_NUMBER)
 
 
 class Begun(NamedTuple):
@@ -66,15 +68,16 @@ class InboundProofs:
         raise Busy("No word is free at this moment", retry_after=1.0)
 
     def take(self, message: Incoming) -> Finding | None:
-        """Take a message. Return what its sender should hear: nothing (None) when it comes again, nor after
-        MOST_REPLIES in an hour. Raises Busy, StoreUnavailable.
+        """Take a message. Return what its sender should hear: nothing (None) when it comes again, after MOST_REPLIES in
+        an hour, and by SMS without a word that is waited for. Raises Busy, StoreUnavailable.
         """  # fmt: skip
         is_new = self._store.add(self._ids.counter("message", message.message_id), 1, DAY) == 1
         count = self._store.add(self._ids.counter("sender", message.sender), int(is_new), HOUR)
         if count > MOST_MESSAGES:
             return None
         finding = self._find(message)
-        return finding if is_new and count <= MOST_REPLIES else None
+        may_hear = message.channel != "sms" or finding in _BY_SMS
+        return finding if may_hear and is_new and count <= MOST_REPLIES else None
 
     def _find(self, message: Incoming) -> Finding:
         if not message.number:

@@ -197,6 +197,17 @@ def test_a_sender_gets_few_replies_in_an_hour(world: World) -> None:
     assert write(world, "hello") == Finding.UNKNOWN
 
 
+def test_by_sms_only_a_word_that_is_waited_for_is_answered(world: World) -> None:
+    """Its sender may be forged: nobody can have messages sent to any number by that."""
+    world.countries = frozenset({"US"})
+    for sender in (PHONE, "+442079460958"):
+        assert write(world, "hello", sender, channel="sms") is None
+    begun = begin(world, PHONE)
+    assert write(world, begun.word, OTHER, channel="sms") == Finding.OTHER_NUMBER
+    assert write(world, begun.word, channel="sms") == Finding.CONFIRMED
+    assert write(world, begun.word, OTHER, channel="sms") is None
+
+
 def test_a_right_word_counts_without_a_reply_too(world: World) -> None:
     begun = begin(world)
     assert [write(world, "hello") for _ in range(5)][-1] is None

@@ -181,6 +181,15 @@ def test_sms_proves_nothing_unless_it_is_on(phones: Phones) -> None:
     assert phones.status(begun) == "pending"
 
 
+def test_by_sms_a_wrong_word_is_not_answered(phones_with_sms: Phones) -> None:
+    """Each answer is an SMS to a sender that may be forged."""
+    phones = phones_with_sms
+    begun = phones.begin(phone_number=NUMBER)
+    assert phones.write("KM4T9-XQPHW", by="sms") == ""
+    assert phones.write(begun["text"], by="sms") == REPLIES[Finding.OTHER_NUMBER]
+    assert phones.write(begun["text"], NUMBER, by="sms") == CONFIRMED
+
+
 @pytest.mark.parametrize("sender", ["12345", "BANK", "rcs:+14155552671", "messenger:1234", "", "whatsapp:"])
 def test_programs_and_other_channels_prove_nothing(phones_with_sms: Phones, sender: str) -> None:
     begun = phones_with_sms.begin()
