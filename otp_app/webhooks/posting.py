@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from otp_app.connections.deadline import MAX_ANSWER, Deadline, DeadlineReader
@@ -17,7 +18,12 @@ from otp_app.connections.tls import client_context
 
 TIMEOUT = 10.0  # seconds for an event as a whole
 MAX_IDLE = 20.0  # seconds; receivers, and proxies before them, close idle connections later than that
+AT_ONCE = 4096  # bytes; an answer is short
 QUIET = 5.0  # seconds without attempts after one that got no answer: events must not wait for each other's time-outs
+
+#: Head of an answer that took the event, of which http.client would make nothing else. It reads all other answers.
+_TAKEN = re.compile(rb"HTTP/1\.1 2\d\d [ -~]*\r\n((?:[0-9A-Za-z-]+:[\t -~]*\r\n){0,50})\r\n")
+_FRAMING = re.compile(rb"(?im)^(content-length|transfer-encoding|connection):[\t ]*(.*?)[\t ]*\r$")
 
 
 class Reply(NamedTuple):
@@ -35,8 +41,11 @@ class Poster:
     def __init__(self, url: str, timeout: float = TIMEOUT, clock: Callable[[], float] = time.monotonic) -> None:
         parts = urlsplit(url)
         self._host, self._port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-        self._name = parts.netloc.rpartition("@")[2]
-        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._head = (
+            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept-Encoding: identity\r\n"
+            "Content-Type: application/json\r\nUser-Agent: otp-app\r\n"
+        )
         self._tls = client_context() if parts.scheme == "https" else None
         self._timeout, self._clock = timeout, clock
         self._idle: deque[_Connection] = deque()
@@ -47,7 +56,7 @@ class Poster:
         if self._clock() < self._quiet_until:
             return Reply(taken=False, why="gave no answer a moment ago")
         try:
-            return self._post(content, headers, Deadline(self._timeout, self._clock))
+            return self._post(self._request(content, headers), Deadline(self._timeout, self._clock))
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._quiet_until = self._clock() + QUIET
             why = "gave no answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
@@ -58,28 +67,26 @@ class Poster:
         while kept := self._take_kept():
             kept.close()
 
-    def _post(self, content: bytes, headers: dict[str, str], deadline: Deadline) -> Reply:
+    def _request(self, content: bytes, headers: dict[str, str]) -> bytes:
+        """Return the whole request as one piece: one system call, one packet, one TLS record."""
+        own = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{self._head}Content-Length: {len(content)}\r\n{own}\r\n".encode("ascii") + content
+
+    def _post(self, request: bytes, deadline: Deadline) -> Reply:
         if kept := self._take_kept():
             try:
-                return self._exchange(kept, content, headers, deadline)
+                return self._exchange(kept, request, deadline)
             except (ConnectionError, http.client.BadStatusLine):  # it was closed just now, so a new one is tried
                 kept.close()
-        return self._exchange(self._connect(deadline), content, headers, deadline)
+        return self._exchange(self._connect(deadline), request, deadline)
 
-    def _exchange(
-        self, connection: _Connection, content: bytes, headers: dict[str, str], deadline: Deadline
-    ) -> Reply:
+    def _exchange(self, connection: _Connection, request: bytes, deadline: Deadline) -> Reply:
         try:
-            connection.sock.settimeout(deadline.left())
-            connection.deadline = deadline
-            own = {"Host": self._name, "Content-Type": "application/json", "User-Agent": "otp-app"}
-            connection.request("POST", self._target, content, own | headers)
-            answer = connection.getresponse()
+            reply, is_reusable = connection.exchange(request, deadline)
         except BaseException:
             connection.close()
             raise
-        reply = _reply(answer.status, answer.headers.get("Retry-After", ""))
-        if _is_read_to_its_end(answer) and not answer.will_close:
+        if is_reusable:
             connection.idle_since = self._clock()
             self._idle.append(connection)
         else:
@@ -106,29 +113,47 @@ class Poster:
             raise
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection that is open, whose answers have a deadline."""
-
-    deadline: Deadline
-    idle_since = 0.0
-    auto_open = 0
+class _Connection:
+    """A connection that is open, used for one request after the other."""
 
     def __init__(self, sock: socket.socket | ssl.SSLSocket) -> None:
-        super().__init__("receiver")
-        self.sock: Any = sock
-        self.response_class = self._response  # type: ignore[assignment]  # it is only called
+        self._sock, self.idle_since = sock, 0.0
 
-    def _response(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(DeadlineReader(sock, self.deadline), **options)  # type: ignore[arg-type]
+    def exchange(self, request: bytes, deadline: Deadline) -> tuple[Reply, bool]:
+        """Send a request; return its answer, and whether another request may follow."""
+        self._sock.settimeout(deadline.left())
+        self._sock.sendall(request)
+        self._sock.settimeout(deadline.left())
+        begun = self._sock.recv(AT_ONCE)
+        return (Reply(taken=True), True) if _is_taken(begun) else _any_answer(self._sock, deadline, begun)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
 
 
-def _is_read_to_its_end(answer: http.client.HTTPResponse) -> bool:
-    """Read the body, of which nothing is needed, up to its limit. The status counts, whatever comes after it."""
-    try:
-        answer.read(MAX_ANSWER)
-        return answer.isclosed()
-    except (OSError, http.client.HTTPException, ValueError):
+def _is_taken(data: bytes) -> bool:
+    """Whether these bytes are an answer of 2xx that is whole, alone and in no way unusual."""
+    if not (found := _TAKEN.match(data)):
         return False
+    framing = [(name.lower(), value.lower()) for name, value in _FRAMING.findall(found[1])]
+    said = [header for header in framing if header != (b"connection", b"keep-alive")]
+    length = len(data) - found.end()
+    return said == [(b"content-length", b"%d" % length)] or (not said and not length and data[9:12] == b"204")
+
+
+def _any_answer(sock: socket.socket, deadline: Deadline, begun: bytes) -> tuple[Reply, bool]:
+    """Read an answer. Of its body nothing is needed, and little is read: the status counts, whatever comes after it."""
+    answer = http.client.HTTPResponse(DeadlineReader(sock, deadline, begun))  # type: ignore[arg-type]
+    try:
+        answer.begin()
+        reply = _reply(answer.status, answer.headers.get("Retry-After", ""))
+        try:
+            answer.read(MAX_ANSWER)
+        except (OSError, http.client.HTTPException, ValueError):
+            return reply, False
+        # After an answer of 1xx the real one may follow, and the next request would get it.
+        return reply, answer.isclosed() and not answer.will_close and answer.status >= 200
     finally:
         answer.close()
 

@@ -112,6 +112,51 @@ def test_a_connection_is_kept_and_one_that_was_closed_is_made_again(
     assert len(one.requests) == 4
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_connection_on_which_something_may_follow_or_nothing_is_not_used_again(
+    post_to: Callable[..., Poster], peer: Callable[..., Peer], answer: bytes
+) -> None:
+    one = peer(answer, OK)
+    poster = post_to(one.url)
+    assert poster.post(b"{}", {}).taken == (b"200" in answer)
+    assert not poster._idle
+    assert poster.post(b"{}", {}).taken
+    assert one.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 204\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 202 Accepted\r\nconnection: Keep-Alive\r\ncontent-length: 2\r\n\r\nok",
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 10, -1])
+def test_every_form_of_a_whole_answer_leaves_the_connection_for_the_next_event(
+    post_to: Callable[..., Poster], peer: Callable[..., Peer], answer: bytes, cut: int
+) -> None:
+    def serve(connection: socket.socket) -> None:
+        for is_second in (False, True):
+            if is_second:
+                connection.recv(65536)
+            connection.sendall(answer[:cut])
+            time.sleep(0.01)
+            connection.sendall(answer[cut:])
+
+    one = peer(serve)
+    poster = post_to(one.url)
+    assert [poster.post(b"{}", {}).taken for _ in range(2)] == [True, True]
+    assert one.connections == 1
+
+
 def test_a_redirect_is_not_followed(
     post_to: Callable[..., Poster], peer: Callable[..., Peer]
 ) -> None:
