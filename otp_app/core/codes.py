@@ -143,8 +143,8 @@ class LedgerIds:
         return "VL" + self._random_bytes(16).hex()
 
     def _masked(self, name: bytes, nonce: bytes) -> bytes:
-        pad = hmac.digest(self._id_key, nonce, "sha256")
-        return bytes(a ^ b for a, b in zip(name, pad, strict=False))
+        pad = hmac.digest(self._id_key, nonce, "sha256")[: len(name)]
+        return (int.from_bytes(name) ^ int.from_bytes(pad)).to_bytes(len(name))
 
     @staticmethod
     def _key(name: bytes) -> str:
