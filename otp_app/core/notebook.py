@@ -40,9 +40,9 @@ class Notebook:
         return self._ledgers.change(key, partial(_look, verification_id)) if key else (0.0, False)
 
     def clear(self, verification_id: str, through: int) -> None:
-        """Forget the notes up to this number. Raises Busy, StoreUnavailable."""
+        """Forget the notes up to this number, soon: where that is lost, they are told again, which may be."""
         if key := self._ids.ledger_of(verification_id):
-            self._ledgers.change(key, partial(_clear, verification_id, through))
+            self._ledgers.note(key, partial(_clear, verification_id, through), lost=lambda: None)
 
 
 def _look(verification_id: str, ledger: Ledger | None, now: Instant) -> tuple[Ledger | None, tuple[float, bool]]:

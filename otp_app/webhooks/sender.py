@@ -24,7 +24,7 @@ class Sender:
         self._deliverer: Deliverer | None = None
         self._queue: OrderedDict[str, tuple[float, bool]] = OrderedDict()  # id -> from when on, whether it is due
         self._busy: set[str] = set()
-        self._idle, self._ending = 0, False
+        self._idle, self._is_timed, self._ending = 0, False, False  # timed: a thread waits for the next one's time
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
 
@@ -39,10 +39,7 @@ class Sender:
                 return
             start, was_due = self._queue.get(verification_id, (time.monotonic() + self._linger, False))
             self._queue[verification_id] = (start, was_due or is_due)
-            if self._idle:
-                self._changed.notify()
-            elif len(self._threads) < self._most:
-                self._begin()
+            self._call()
 
     def stop(self) -> list[str]:
         """Begin no further delivery, give those at hand some time, and return what was not begun."""
@@ -55,10 +52,16 @@ class Sender:
             thread.join(max(end - time.monotonic(), 0.0))
         return left
 
-    def _begin(self) -> None:
-        thread = threading.Thread(target=self._run, name="events", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _call(self) -> None:
+        """Have a thread see to what waits, unless one does. One is enough: what comes later has a later time."""
+        if self._is_timed:
+            return
+        if self._idle:
+            self._changed.notify()
+        elif len(self._threads) < self._most:
+            thread = threading.Thread(target=self._run, name="events", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _run(self) -> None:
         while (taken := self._next()) is not None:
@@ -71,7 +74,6 @@ class Sender:
                 log.exception("an event could not be delivered")
             with self._changed:
                 self._busy.discard(taken[0])
-                self._changed.notify()
 
     def _next(self) -> tuple[str, bool] | None:
         """Return a verification that nobody is at, once its time has come; None at the end."""
@@ -83,10 +85,18 @@ class Sender:
                 if id_ and start <= now:
                     self._busy.add(id_)
                     is_due = self._queue.pop(id_)[1]
-                    if self._queue and not self._idle and len(self._threads) < self._most:
-                        self._begin()
+                    if self._queue:
+                        self._call()
                     return id_, is_due
-                self._idle += 1
-                self._changed.wait(start - now if id_ else None)
-                self._idle -= 1
+                self._wait(start - now if id_ and not self._is_timed else None)
             return None
+
+    def _wait(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._idle += 1
+            self._changed.wait()
+            self._idle -= 1
+        else:
+            self._is_timed = True
+            self._changed.wait(seconds)
+            self._is_timed = False
