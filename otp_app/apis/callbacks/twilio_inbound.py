@@ -19,8 +19,8 @@ from otp_app.web.current import services, state
 REPLIES = {
     Finding.CONFIRMED: "Your phone number is confirmed. Please go back to the app. If you did not start this yourself, "
                        "tell the app's support.",
-    Finding.UNKNOWN: "We do not know this word, or it has expired. Please start again in the app, and send the text "
-                     "that it shows as it is.",
+    Finding.UNKNOWN: "We found no word here that is to be confirmed, or it has expired. To confirm your phone number, "
+                     "start again in the app, and send the text that it shows as it is.",
     Finding.OTHER_NUMBER: "This is not the phone number that was to be confirmed. Please write from that phone, or "
                           "start again in the app.",
     Finding.NO_NUMBER: "WhatsApp has not told us your phone number, so we cannot confirm it. Please choose another way "

@@ -81,6 +81,17 @@ def test_it_needs_the_scope_of_a_send(open_site: Any) -> None:
     assert statuses == [200, 403, 401]
 
 
+def test_in_public_anybody_may_ask_and_only_a_key_sees_the_number(open_site: Any) -> None:
+    """A browser begins, and the back end behind it learns who wrote."""
+    given = ACCOUNT | {"otp_api_keys": api_key("shop", "verify", "right"), "otp_public": "1", "otp_countries": "US"}
+    phones = Phones(open_site(**given))
+    begun = phones.begin()
+    phones.write(begun["text"], NUMBER)
+    path = f"/verifications/{begun['verification_id']}"
+    assert phones.site.call("GET", path).status_code == 401
+    assert phones.site.call("GET", path, key="right").json["phone_number"] == NUMBER
+
+
 def test_it_counts_against_the_limits_of_a_client(open_site: Any) -> None:
     site = open_site(**ACCOUNT | {"otp_client_limits": "2/hour"})
     assert [site.post("/verifications/inbound", {}).status_code for _ in range(3)] == [200, 200, 429]
