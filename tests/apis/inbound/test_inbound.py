@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,6 +297,17 @@ def test_twilios_own_word_for_it_counts(phones: Phones) -> None:
     for said, stopped in (("STOP", True), ("HELP", True), ("START", False)):
         phones.bring(phones.form("arrêt", number, "sms") | {"OptOutType": said})
         assert opt_outs.is_stopped(number) == stopped
+
+
+def test_stop_ends_notifications_until_start(open_site: Any, tmp_path: Path) -> None:
+    (tmp_path / "templates.toml").write_text('[shipped]\nsms = "It is on its way."\n', encoding="ascii")
+    phones = Phones(open_site(**ACCOUNT, otp_templates_file=str(tmp_path / "templates.toml")))
+    statuses = []
+    for text in ("hello", "STOP", "START"):
+        phones.write(text, NUMBER, by="sms")
+        answer = phones.site.post("/notifications", {"phone_number": NUMBER, "template": "shipped", "variables": {}})
+        statuses.append(answer.status_code)
+    assert statuses == [202, 403, 202]
 
 
 @pytest.mark.parametrize("text", ["Stop it", "please stop", "HELP", "info", "yes!", ""])
