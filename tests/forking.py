@@ -13,6 +13,7 @@ import contextlib
 import functools
 import gc
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -129,6 +130,13 @@ def shared() -> Forking:
     forking, ours = Forking(), os.getpid()
     atexit.register(lambda: forking.close() if os.getpid() == ours else None)
     return forking
+
+
+def functions() -> multiprocessing.context.BaseContext:
+    """How tests start processes that run a function of theirs: forked from one that has imported what they need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "tests.running", "tests.stores.faults", *LOADED])
+    return context
 
 
 # ---- the process that is forked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -14,6 +13,7 @@ from otp_app.core.moving import Freeze, Hold, Item
 from otp_app.maintenance import copy
 from otp_app.maintenance.copy import CannotMove
 from otp_app.store import open_store
+from tests.forking import functions
 from tests.rounds import rounds
 
 HOUR = 3600.0
@@ -39,10 +39,10 @@ def copy_on(orders: Connection) -> None:
 @pytest.fixture(scope="module")
 def copiers() -> Iterator[list[Connection]]:
     """Processes that copy on command."""
-    spawn, ours, processes = multiprocessing.get_context("spawn"), [], []
+    forks, ours, processes = functions(), [], []
     for _ in range(COPIERS):
-        here, there = spawn.Pipe()
-        processes.append(spawn.Process(target=copy_on, args=(there,)))
+        here, there = forks.Pipe()
+        processes.append(forks.Process(target=copy_on, args=(there,)))
         processes[-1].start()
         ours.append(here)
     yield ours

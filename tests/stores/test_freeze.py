@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -12,6 +11,7 @@ import pytest
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.store import open_store
+from tests.forking import functions
 from tests.patience import wait_long
 from tests.rounds import rounds
 from tests.stores.faults import refused, until
@@ -40,11 +40,11 @@ def swap_on(url: str, number: int, orders: Connection) -> None:
 @pytest.fixture
 def racers(shared_place) -> Iterator[list[Connection]]:
     """Four processes that swap on command."""
-    spawn, ours = multiprocessing.get_context("spawn"), []
+    forks, ours = functions(), []
     processes = []
     for number in range(RACERS):
-        here, there = spawn.Pipe()
-        processes.append(spawn.Process(target=swap_on, args=(shared_place.url, number, there)))
+        here, there = forks.Pipe()
+        processes.append(forks.Process(target=swap_on, args=(shared_place.url, number, there)))
         processes[-1].start()
         ours.append(here)
     yield ours

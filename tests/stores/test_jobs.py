@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
 import pytest
@@ -18,9 +15,9 @@ from otp_app.core.jobs import MAX_PAYLOAD, Job, Jobs, KeepsJobs, NewJob
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Swap
 from otp_app.store import open_store
+from tests.forking import functions
 from tests.patience import wait_long
 from tests.rounds import rounds
-from tests.running import ROOT
 from tests.stores.faults import refused
 
 LEASE = 30.0
@@ -222,9 +219,9 @@ def test_four_processes_take_and_each_job_has_one_taker(shared_place) -> None:
     names = [f"job{n}" for n in range(PROCESSES * ROUNDS)]
     for name in names:
         shared_place.store.jobs.put(name, b"", 0)
-    spawn = multiprocessing.get_context("spawn")
-    barrier, results = spawn.Barrier(PROCESSES), spawn.SimpleQueue()
-    takers = [spawn.Process(target=work, args=(shared_place.url, barrier, results)) for _ in range(PROCESSES)]
+    forks = functions()
+    barrier, results = forks.Barrier(PROCESSES), forks.SimpleQueue()
+    takers = [forks.Process(target=work, args=(shared_place.url, barrier, results)) for _ in range(PROCESSES)]
     for taker in takers:
         taker.start()
     done = [name for _ in takers for name in results.get()]
@@ -234,23 +231,23 @@ def test_four_processes_take_and_each_job_has_one_taker(shared_place) -> None:
     assert shared_place.store.jobs.next_in() is None
 
 
-TAKE_AND_WAIT = """
-import sys
-from otp_app.store import open_store
-from tests.patience import wait_long
-wait_long()
-jobs = open_store(sys.argv[1]).jobs
-jobs.put("a", b"x", 0)
-print(len(jobs.take(30.0, 1)), flush=True)
-sys.stdin.read()
-"""
+def take_and_wait(url: str, told: Connection) -> None:
+    """Take a job, tell how many there were, and do nothing about it."""
+    wait_long()
+    jobs = open_store(url).jobs
+    jobs.put("a", b"x", 0)
+    told.send(len(jobs.take(30.0, 1)))
+    time.sleep(600)  # but for the kill
 
 
 def test_the_job_of_a_process_that_is_killed_is_given_out_again(shared_place) -> None:
-    command = [sys.executable, "-c", TAKE_AND_WAIT, shared_place.url]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as taker:
-        assert taker.stdout.readline() == "1\n"
-        os.kill(taker.pid, signal.SIGKILL)
+    forks = functions()
+    here, there = forks.Pipe(duplex=False)
+    taker = forks.Process(target=take_and_wait, args=(shared_place.url, there))
+    taker.start()
+    assert here.recv() == 1
+    taker.kill()
+    taker.join()
     shared_place.clock.now = time.time()  # which stood still while the other process began
     jobs = shared_place.store.jobs
     assert jobs.take(LEASE, 1) == []

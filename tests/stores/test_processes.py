@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-import os
-import signal
-import subprocess
-import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
 from otp_app.store import open_store
+from tests.forking import functions
 from tests.patience import wait_long
 from tests.rounds import rounds
-from tests.running import ROOT
 
 HOUR = 3600.0
 PROCESSES, ROUNDS = 4, rounds(20, 100)
@@ -38,9 +37,9 @@ def test_four_processes_race_and_every_swap_has_one_winner(shared_place) -> None
     """As many keys put and values replaced by each of four processes; a counter and a sum of swaps lose nothing."""
     for turn in range(ROUNDS):
         shared_place.store.swap(f"old{turn}", None, b"old", HOUR)
-    spawn = multiprocessing.get_context("spawn")
-    barrier, wins = spawn.Barrier(PROCESSES), spawn.SimpleQueue()
-    racers = [spawn.Process(target=race, args=(shared_place.url, barrier, n, wins)) for n in range(PROCESSES)]
+    forks = functions()
+    barrier, wins = forks.Barrier(PROCESSES), forks.SimpleQueue()
+    racers = [forks.Process(target=race, args=(shared_place.url, barrier, n, wins)) for n in range(PROCESSES)]
     for racer in racers:
         racer.start()
     won = [turn for _ in racers for turn in wins.get()]
@@ -67,28 +66,30 @@ def test_closed_and_opened_again_it_has_everything(shared_place) -> None:
     assert (again.get("k"), again.add("c", 0, HOUR)) == (b"a", 4)
 
 
-WRITER = """
-import sys
-from otp_app.store import open_store
-from tests.patience import wait_long
-wait_long()
-store = open_store(sys.argv[1])
-for n in range(100_000):
-    store.swap(f"{sys.argv[2]}.{n}", None, b"a", 3600)
-    store.add(sys.argv[2], 1, 3600)
-    print(n, flush=True)
-"""
+def write(url: str, name: str, told: Connection) -> None:
+    """Put keys and count them without end, and tell of each that is there."""
+    wait_long()
+    store = open_store(url)
+    for n in itertools.count():
+        store.swap(f"{name}.{n}", None, b"a", HOUR)
+        store.add(name, 1, HOUR)
+        told.send(n)
 
 
 def test_what_was_answered_survives_a_kill(shared_place) -> None:
     """Whenever a process that writes is killed, every swap whose success it saw is there, and every count."""
+    forks = functions()
     for turn in range(rounds(2, 5)):
         name = f"turn{turn}"
-        command = [sys.executable, "-c", WRITER, shared_place.url, name]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
-            reported = [writer.stdout.readline() for _ in range(40)]  # type: ignore[union-attr]
-            os.kill(writer.pid, signal.SIGKILL)
-            reported += writer.stdout.readlines()  # type: ignore[union-attr]
-        last = int([line for line in reported if line.endswith("\n")][-1])
+        here, there = forks.Pipe(duplex=False)
+        writer = forks.Process(target=write, args=(shared_place.url, name, there))
+        writer.start()
+        there.close()
+        last = [here.recv() for _ in range(40)][-1]
+        writer.kill()
+        with suppress(EOFError):
+            while True:
+                last = here.recv()
+        writer.join()
         assert all(shared_place.store.get(f"{name}.{n}") == b"a" for n in range(last + 1))
         assert shared_place.store.add(name, 0, HOUR) >= last + 1
