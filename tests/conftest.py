@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -82,12 +83,15 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """A PostgreSQL that tests share: each takes a database of its own with `new_url()`."""
+    """A PostgreSQL that tests share: each takes a database of its own with `new_url()`.
+
+    It is ended without writing down what nobody wants any more.
+    """
     with postgres_folder() as folder:
         server = Postgres(folder, require_postgres())
         server.start()
         yield server
-        server.stop()
+        server.stop(signal.SIGQUIT)
 
 
 @pytest.fixture

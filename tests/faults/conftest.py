@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def own_postgres() -> Iterator[Postgres]:
         server = Postgres(folder, require_postgres(), wal_writer_delay="10s")
         server.start()
         yield server
-        server.stop()
+        server.stop(signal.SIGQUIT)
 
 
 @pytest.fixture
