@@ -39,8 +39,8 @@ PATHS = {
 
 
 def copy_without(name: str, folder: Path) -> None:
-    """Put a server without this API into a folder."""
-    shutil.copytree(PACKAGE, folder / "otp_app", ignore=shutil.ignore_patterns("__pycache__"))
+    """Put a server without this API into a folder, with what is compiled of the others."""
+    shutil.copytree(PACKAGE, folder / "otp_app", ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(ROOT / "wsgi.py", folder)
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copy(ROOT / ".env.example", folder)
