@@ -144,7 +144,7 @@ class Queue:
     def _planned(self, request: Request) -> Plan:
         template = self.template(request.template)
         if request.locale and not LOCALE.fullmatch(request.locale):
-            raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
+            raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 1000 characters at most")
         if fault := template.fault_of(request.variables, request.locale):
             raise BadVariables(fault)
         phone = self._recipients.phone(request.phone_number)

@@ -38,7 +38,7 @@ class SendRequest:
         if not PURPOSE.fullmatch(self.purpose):
             raise InvalidInput("purpose must be 1 to 32 characters of a-z, 0-9, _ and -, such as login")
         if self.locale and not LOCALE.fullmatch(self.locale):
-            raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 100 characters at most")
+            raise InvalidInput("locale must be a language tag, such as en or pt-BR, of 1000 characters at most")
         if self.code and not CODE.fullmatch(self.code):
             raise InvalidInput("code must be 4 to 10 digits")
         if self.app_hash and not APP_HASH.fullmatch(self.app_hash):

@@ -42,7 +42,7 @@ from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
 from otp_app.core.swapping import Ledgers
-from otp_app.core.texts import Texts
+from otp_app.core.texts import ENOUGH_OF_IT, Texts
 
 log = logging.getLogger(__name__)
 BeforeDelivery = Callable[[SendResult], None]
@@ -250,7 +250,7 @@ class VerificationService:
             makers=self._providers.makers,
             tags=request.tags,
             app_hash=request.app_hash,
-            keeps=None if self._profile is None or fixed_code else Keeps(request.locale, self._profile),
+            keeps=None if self._profile is None or fixed_code else Keeps(request.locale[:ENOUGH_OF_IT], self._profile),
         )
 
     def _phone(self, text: str, from_directory: bool = False) -> Phone:

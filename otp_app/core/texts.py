@@ -12,8 +12,9 @@ from otp_app.core.segments import size_of
 
 #: What a caller may ask for: the characters of language tags (RFC 5646), of ranges (`*`, RFC 4647), and of the names
 #: that POSIX (`pt_BR.UTF-8`), Java (`zh_TW_#Hant`) and ICU, so iOS (`en_US@rg=dezzzz;calendar=buddhist`), have for
-#: locales. A locale that fits no text gets the default one, so nothing more is checked.
-LOCALE = re.compile(r"[A-Za-z0-9*_.@#=;-]{1,100}")
+#: locales. A locale that fits no text gets the default one, so nothing more is checked; RFC 5646 bounds no tag.
+LOCALE = re.compile(r"[A-Za-z0-9*_.@#=;-]{1,1000}")
+ENOUGH_OF_IT = 100  # characters of a locale: no text is stored under a longer tag, and it is shortened from the end
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,10}")  # what a text can be stored under
 SCRIPT = 4  # letters of a script subtag, such as Hant
 #: What Android's SMS Retriever names an app by: the beginning of a hash in base64, as the last word of a message.
@@ -94,7 +95,7 @@ def language_tag(locale: str) -> str:
 
     Java puts the script last: `zh_TW_#Hant` is `zh-hant-tw`.
     """
-    tag = re.split("[.@;]", locale, maxsplit=1)[0].replace("_", "-").lower()
+    tag = re.split("[.@;]", locale[:ENOUGH_OF_IT], maxsplit=1)[0].replace("_", "-").lower()
     tag, _, script = tag.partition("-#")
     script = script.partition("-")[0]
     language, hyphen, rest = tag.partition("-")

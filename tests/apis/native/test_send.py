@@ -195,12 +195,21 @@ def test_a_text_of_the_operator_is_for_all_countries(open_site):
     assert site.channel.messages[-1].text == f"Code {site.code()}"
 
 
+@pytest.mark.parametrize("locale", [
+    "es-u-ms-metric-x-" + "-".join(["abcdefgh"] * 100), "es-MX" + "-a-bcdefghi" * 90, "ES_mx@" + "x" * 990,
+])  # fmt: skip
+def test_a_tag_of_any_length_costs_no_message(site, locale):
+    """RFC 5646 sets no bound; what is kept of it is enough for a text."""
+    site.post("/send-otp", {"phone_number": "+14155552671", "locale": locale})
+    assert site.channel.messages[-1].text.startswith("Tu código")
+
+
 @pytest.mark.parametrize(("field", "value", "error_type"), [
     ("channel", "pigeon", "unknown_channel"), ("channel", 7, "bad_request"), ("purpose", "Log in", "bad_request"),
     ("purpose", "a" * 33, "bad_request"), ("purpose", "", "bad_request"), ("purpose", 1, "bad_request"),
     ("app_hash", HASH[1:], "bad_request"), ("app_hash", HASH.replace("+", "_"), "bad_request"),
     ("app_hash", 1, "bad_request"), ("app_hash", f"{HASH}\n", "bad_request"), ("locale", "en{{7*7}}", "bad_request"),
-    ("locale", "en\n", "bad_request"),
+    ("locale", "en\n", "bad_request"), ("locale", "e" * 1001, "bad_request"),
     ("phone_number", 14155552671, "bad_request"), ("phone_number", ["+14155552671"], "bad_request"),
     ("phone_number", "+1" * 40, "bad_request"),
 ])  # fmt: skip
