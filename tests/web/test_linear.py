@@ -175,7 +175,8 @@ MOST = 0.005  # seconds of processor time: a usual request takes a tenth, and on
 def site(all_there_is: dict[str, Any]) -> Iterator[Site]:
     """A server of everything behind a proxy, without limits of clients."""
     given = all_there_is | {"otp_trusted_proxies": "127.0.0.1,1.1.1.1", "otp_verify_accounts": ACCOUNTS}
-    site = Site(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=f"shop:send+verify+metrics:{DIGEST}")
+    keys = f"shop:send+verify+metrics+notify:{DIGEST}"
+    site = Site(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=keys)
     yield site
     site.close()
 
