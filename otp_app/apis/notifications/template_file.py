@@ -120,7 +120,7 @@ def _template(name: str, table: object) -> tuple[Template, list[Fault]]:
         faults.append(((name, "sms"), fault))
     if by_locale and "sms" not in table:
         faults.append(((name, "sms_by_locale"), "needs sms, for all other languages"))
-    if "sms" not in table and whatsapp is None:
+    elif "sms" not in table and whatsapp is None:
         faults.append(((name,), "has neither sms nor whatsapp"))
     faults += _tags((name, "sms_by_locale"), by_locale)
     faults += _texts((name, "sms_by_locale"), by_locale, known=None if faults else set(placeholders(text)))
