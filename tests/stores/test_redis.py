@@ -29,6 +29,7 @@ from tests.stores.faults import in_thread, refused
 from tests.stores.test_threads import together
 
 HOUR = 3600.0
+IN_A_SCRIPT = "Error running script (call to f_1028a5db): @user_script:14: @user_script: 14: "  # Redis before 7
 BOUND = 3.0  # seconds; no verb may take longer to say that it cannot do its work, see core.store.Store
 
 VERBS: dict[str, Callable[[Store], object]] = {
@@ -134,6 +135,15 @@ def test_no_command_is_sent_twice(verb: str) -> None:
     with a_server_that_hangs_up(verb.upper().encode()) as (port, seen), opened(f"redis://127.0.0.1:{port}/0") as store:
         refused(lambda: VERBS[verb](store))
     assert [data.count(verb.upper().encode()) for data in seen] == [1, 0]
+
+
+def test_a_replica_of_redis_before_7_is_left() -> None:
+    """Behind one address may be the new primary by now: a connection to the old one would stay for ever."""
+    said = f"-ERR {IN_A_SCRIPT}-READONLY You can't write against a read only replica. ".encode()
+    with a_server_that_hangs_up(b"QUIT", said) as (port, seen), opened(f"redis://127.0.0.1:{port}/0") as store:
+        (fault,) = refused(lambda: store.swap("k", None, b"a", HOUR))
+        assert "a replica" in fault
+        wait_until(lambda: seen, "the end of the connection to it", timeout=5)
 
 
 # ---- what Redis forgets
@@ -389,6 +399,8 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         ("LOADING Redis is loading the dataset in memory", "loading its data"),
         ("OOM command not allowed", "is full"),
         ("READONLY You can't write against a read only replica.", "a replica"),
+        (IN_A_SCRIPT + "-READONLY You can't write against a read only replica. ", "a replica"),
+        (IN_A_SCRIPT + "-OOM command not allowed when used memory > 'maxmemory'. ", "is full"),
     ],
 )
 def test_what_redis_refuses_has_words_of_its_own(reply: str, message: str) -> None:

@@ -55,7 +55,7 @@ PUBLIC_REASONS = {  # for callers and operators; the text of a fault may name wh
     "ResponseError": "Redis refused the command: a database that it does not have?",
     "TimeoutError": "no answer in time",
 }
-REPLIES = {  # of a ResponseError, by its first word
+REPLIES = {  # of a ResponseError, by its code
     "MISCONF": "Redis cannot write to its disk, so it takes no changes: is that full?",
     "BUSY": "Redis runs a script that does not end: SCRIPT KILL ends it",
     "LOADING": "Redis is loading its data",
@@ -140,9 +140,20 @@ def _login(parts: SplitResult) -> dict[str, Any]:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """Return what a fault of the client is for callers."""
-    kind, _, rest = str(error).partition(" ")
+    kind, _, rest = _reply(error).partition(" ")
     if kind == "FROZEN":
         return StoreUnavailable(Freeze(rest.partition(" ")[0]).message)
     name = type(error).__name__
     reason = REPLIES.get(kind) or PUBLIC_REASONS.get(name)
     return StoreUnavailable(f"The store is not available ({name}{f': {reason}' if reason else ''})")
+
+
+def is_of_replica(error: Exception) -> bool:
+    """Return whether a Redis refused a change because it is, or has become, a replica."""
+    return isinstance(error, redis.ReadOnlyError) or _reply(error).startswith("READONLY ")
+
+
+def _reply(error: Exception) -> str:
+    """Return what Redis said, its code first: before version 7, where a script failed stands before that."""
+    text = str(error)
+    return text.rpartition(": -")[2] if text.startswith("Error running script") else text

@@ -22,7 +22,7 @@ from otp_app.core.store import ServerChecks, Store, Swap
 from otp_app.stores.breaker import Breaker
 from otp_app.stores.clock_skew import clocks_differ
 from otp_app.stores.holders import check_holder
-from otp_app.stores.redis.client import TIMEOUT, client, unavailable
+from otp_app.stores.redis.client import TIMEOUT, client, is_of_replica, unavailable
 from otp_app.stores.redis.jobs import JOBS, RedisJobs
 from otp_app.stores.redis.scripts import SCRIPTS, Script, answer, ask, milliseconds
 
@@ -236,7 +236,7 @@ class RedisStore(Store, Movable, Searchable, ServerChecks):
         except OtpError:
             raise
         except Exception as error:  # the driver raises nearly anything for what is no answer of Redis
-            if isinstance(error, redis.ReadOnlyError) and isinstance(self._made, redis.Redis):
+            if is_of_replica(error) and isinstance(self._made, redis.Redis):
                 # The address may lead to the new primary by now, but connections to the old one would stay for ever.
                 self._made.connection_pool.disconnect(inuse_connections=False)
             raise unavailable(error) from error
