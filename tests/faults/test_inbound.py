@@ -44,9 +44,9 @@ class Writers:
         return call(self.server.port, "POST", PATH, webhooks.urlencode(form), headers)
 
     def ends(self, begun: Any) -> list[str]:
-        """The status of each attempt at a verification that the log has, whichever process wrote it."""
+        """The status of each attempt at a verification that the log has, whichever process wrote it, in any order."""
         lines = [json.loads(line) for line in self.server.log().splitlines() if '"Checked"' in line]
-        return [line["status"] for line in lines if line["verification_id"] == begun["verification_id"]]
+        return sorted(line["status"] for line in lines if line["verification_id"] == begun["verification_id"])
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "redis", "postgres"])
@@ -84,7 +84,7 @@ def test_a_message_that_is_brought_many_times_at_once_counts_once(writers: Write
             answers = at_once(RACERS, lambda _, form=form: writers.bring(form).status)
             assert set(answers) <= {200, 429}
             assert (writers.report(begun)["status"], writers.report(begun)["attempts"]) == (status, 1)
-        assert writers.ends(begun) == ["pending", "approved"]
+        assert writers.ends(begun) == ["approved", "pending"]
 
 
 def test_right_words_from_many_other_numbers_spend_five_attempts(writers: Writers) -> None:
@@ -95,7 +95,7 @@ def test_right_words_from_many_other_numbers_spend_five_attempts(writers: Writer
         shown = writers.report(begun)
         assert (shown["status"], shown["attempts"]) == ("max_attempts_reached", 5)
         assert writers.bring(writers.form(begun["text"], number)).status == 200
-        assert writers.ends(begun) == ["pending"] * 4 + ["max_attempts_reached"]
+        assert writers.ends(begun) == ["max_attempts_reached", *["pending"] * 4]
 
 
 def test_many_verifications_of_a_number_at_once_are_eight(writers: Writers) -> None:
