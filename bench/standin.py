@@ -34,6 +34,7 @@ class StandIn:
     def __init__(self, loop: Loop, folder: Path) -> None:
         self.latency = 0.0  # seconds from a request to its answer
         self.codes: dict[str, str] = {}  # E.164 -> the code last sent there
+        self.callbacks: list[tuple[str, str, str]] = []  # of each message that is to be reported on: URL, SID, E.164
         self.strange: list[str] = []  # first lines of requests that are no send
         self.bundle, self._tls = make_certificate(folder)  # bundle: the trusted certificates, this one's among them
         self._loop = loop
@@ -55,6 +56,8 @@ class StandIn:
         if found := CODE.search(text):
             self.codes[fields["To"].removeprefix("whatsapp:")] = found[0]
         sid = "SM" + os.urandom(16).hex()
+        if callback := fields.get("StatusCallback"):
+            self.callbacks.append((callback, sid, fields["To"]))
         body = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return response("201 Created", MESSAGE % {"account": ACCOUNT, "body": body, "sid": sid, "to": fields["To"]})
 
