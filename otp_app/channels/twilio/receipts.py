@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -52,7 +52,7 @@ class StatusCallbacks:
         secret, algorithm = self._secret(headers.get("X-Twilio-Webhooks-Signature-Settings", ""))
         form = "".join(name + value for name, value in sorted(set(pairs)))
         shown = headers.get("X-Twilio-Signature", "")
-        signed = [_equal(_signature(secret, spelling + form, algorithm), shown) for spelling in _spellings(url)]
+        signed = (_equal(_signature(secret, spelling + form, algorithm), shown) for spelling in _spellings(url))
         if not secret or not any(signed):
             raise Unsigned("the signature is missing or wrong")
 
@@ -94,12 +94,14 @@ def _texts(body: bytes) -> dict[str, str]:
     return {name: str(value) for name, value in fields if isinstance(value, str | int)}
 
 
-def _spellings(url: str) -> tuple[str, str]:
-    """Return a URL with and without its port: Twilio's own libraries take both, as Twilio signs either."""
+def _spellings(url: str) -> Iterator[str]:
+    """Yield a URL as it is, which mostly is what was signed, and with and without its port: Twilio signs either."""
+    yield url
     split = urlsplit(url)
     port = f":{split.port or (443 if split.scheme == 'https' else 80)}"
     host = split.netloc.removesuffix(port)
-    return split._replace(netloc=host).geturl(), split._replace(netloc=host + port).geturl()
+    yield split._replace(netloc=host).geturl()
+    yield split._replace(netloc=host + port).geturl()
 
 
 def _signature(secret: str, text: str, algorithm: str) -> str:
