@@ -102,9 +102,8 @@ def grows(use: str, pattern: re.Pattern[Any], rounds: int = ROUNDS) -> list[str]
     """The texts for which the cost grows faster than their size; it ends with the first, since each takes long."""
     act = partial(partial, USES[use], pattern)
     for short, text in zip(texts(pattern, SIZE // 4), texts(pattern, SIZE), strict=True):
-        if (long := cost(act(text))) < CHEAP:
-            continue
-        brief = cost(act(short))
+        if (brief := cost(act(short))) < CHEAP / 20 or (long := cost(act(text))) < CHEAP:
+            continue  # four times the text costs a quadratic step sixteen times as much
         for _ in range(rounds):  # the least of both: other work on the machine can only add to them
             if long < max(CHEAP, 10 * brief):
                 break
