@@ -63,8 +63,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def site(open_site):
-    return open_site(otp_apis=tuple(APIS), otp_directory_url="users.csv", otp_proof_keys="p1:HS256:" + "A" * 43 + "=")
+def site(everything):
+    return everything
 
 
 def page(site, **how):
@@ -241,14 +241,14 @@ def test_its_lines_show_any_credentials_where_any_will_do(open_site):
 COMES_TO = {
     "verifyOtp": 400, "showVerification": 404, "cancelVerification": 404, "verifyCode": 400, "verifyPhone": 400,
     "startVerification": 201, "fetchVerification": 404, "updateVerification": 404, "createService": 201,
-    "verifyPhoneNumber": 400,
+    "verifyPhoneNumber": 400, "notify": 202, "notifyAll": 202, "showNotification": 404,
     **dict.fromkeys(("getProfile", "updateProfile", "changePhoneNumber", "deleteAccount"), 401),  # without a session
     **dict.fromkeys(("logout", "listSessions", "revokeSession", "listActivity"), 401),
     "redoc": 302, "changeService": 403, "deleteService": 403,  # of the service that the start used, which nobody made
 }  # fmt: skip
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token"
 LOCKED = {
-    "OTP_API_KEYS": api_key("shop", "send+verify+metrics", "key"),
+    "OTP_API_KEYS": api_key("shop", "send+verify+metrics+notify", "key"),
     "OTP_VERIFY_ACCOUNTS": f"{ACCOUNT}:{hashlib.sha256(TOKEN.encode()).hexdigest()}",
 }
 
@@ -262,7 +262,9 @@ def test_its_lines_work_as_printed(tmp_path, settings):
     (tmp_path / ".curlrc").write_text('silent\nwrite-out = "\\n%{http_code}"\n', encoding="ascii")
     shell = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OTP_API_KEY": "key",
              "OTP_ACCOUNT_SID": ACCOUNT, "OTP_ACCOUNT_TOKEN": TOKEN}  # fmt: skip
+    (tmp_path / "templates.toml").write_text('[order_shipped]\nsms = "It is on its way: {number}."\n', encoding="ascii")
     everything = {"OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": f"file:///{tmp_path}/users.csv",
+                  "OTP_TEMPLATES_FILE": f"{tmp_path}/templates.toml",
                   "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0"}  # fmt: skip
     settings = {**everything, **WRITTEN_TO, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
