@@ -6,6 +6,7 @@ The environment wins over `.env`. Every fault is found at once, by variable, and
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ TO_SEPARATE = (
     "in the file that sets it, close the quote, remove a backslash at the end of the line, and write one setting a line"
 )
 JOINED = f"it holds another setting too: {TO_SEPARATE}"
+MISREAD = "its letters are misread, since the locale is not UTF-8: start with PYTHONUTF8=1, or set this in .env"
 
 Texts = dict[str, str]
 #: texts of settings by attribute -> texts of other settings that follow from them, and faults by variable.
@@ -140,6 +142,8 @@ def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str])
     text = source.get(variable, "").strip()
     if source is environ and holds_another(text):
         return None, {variable: JOINED}
+    if source is environ and _is_misread(text):
+        return None, {variable: MISREAD}
     if path := source.get(file):
         return _from_file(field, path) if not text else (None, {variable: f"set {variable} or {file}, not both"})
     if text or (field.setting.empty_is_none and variable in source):
@@ -147,6 +151,11 @@ def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str])
     if source and guard:
         return None, {variable if variable in source else file: "it is empty: write what it allows, or remove the name"}
     return None, {}
+
+
+def _is_misread(text: str) -> bool:
+    """Return whether Python has decoded a value of the environment in another way than it was written."""
+    return not text.isascii() and sys.getfilesystemencoding() != "utf-8"
 
 
 def _from_file(field: Field, path: str) -> tuple[str | None, dict[str, str]]:

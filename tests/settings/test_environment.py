@@ -1,11 +1,12 @@
 """Several models of settings, read together."""
 
+import sys
 from typing import Annotated
 
 import pytest
 from msgspec import Meta
 
-from otp_app.settings.environment import TO_SEPARATE, Configuration, Reader
+from otp_app.settings.environment import MISREAD, TO_SEPARATE, Configuration, Reader
 from otp_app.settings.model import Model, Setting
 
 
@@ -94,3 +95,15 @@ def test_a_setting_that_was_joined_to_a_variable_of_others_is_a_fault(value, tmp
     assert reader.texts({"CERT": value}, tmp_path)[1] == {"CERT": "it holds OTP_DESK_NUMBER: " + TO_SEPARATE}
     assert reader.texts({"CERT": f"{value} and more"}, tmp_path)[1] == {}  # words about it, or a command
     assert reader.texts({"ARGS": "--env=OTP_DESK_NUMBER=2"}, tmp_path)[1] == {}
+
+
+@pytest.mark.parametrize("encoding", ["iso8859-1", "ascii"])
+def test_letters_that_the_locale_misreads_are_a_fault(encoding, tmp_path, monkeypatch):
+    """They were written in UTF-8, so that messages would have others. `.env` is read as UTF-8 in every locale."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
+    reader, given = Reader((Shop, Desk)), {"OTP_SHOP_NAME": "é".encode().decode(encoding, "surrogateescape")}
+    assert reader.read(given, tmp_path)[1] == {"OTP_SHOP_NAME": MISREAD}
+    assert reader.read({"OTP_SHOP_NAME": "e"}, tmp_path)[1] == {}
+    (tmp_path / ".env").write_text("OTP_SHOP_NAME=é", encoding="utf-8")
+    found, faults = reader.read({}, tmp_path)
+    assert (found.of(Shop).otp_shop_name, faults) == ("é", {})
