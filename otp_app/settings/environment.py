@@ -102,7 +102,8 @@ class Reader:
     def _lost(self, environ: Mapping[str, str], lines: Mapping[str, str]) -> dict[str, str]:
         """Return a fault for each variable of others that holds a line with a setting, unless that is set elsewhere."""
         others = ((name, text) for name, text in environ.items() if name.isidentifier())
-        found = {name: set(further_names(text)) & self._known - {*environ, *lines} for name, text in others}
+        missing = self._known - {*environ, *lines}
+        found = {name: missing.intersection(further_names(text)) for name, text in others}
         return {name: f"it holds {', '.join(sorted(lost))}: {TO_SEPARATE}" for name, lost in found.items() if lost}
 
     @cached_property

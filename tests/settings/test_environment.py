@@ -107,3 +107,18 @@ def test_letters_that_the_locale_misreads_are_a_fault(encoding, tmp_path, monkey
     (tmp_path / ".env").write_text("OTP_SHOP_NAME=é", encoding="utf-8")
     found, faults = reader.read({}, tmp_path)
     assert (found.of(Shop).otp_shop_name, faults) == ("é", {})
+
+
+def test_variables_of_others_are_looked_at_once(tmp_path):
+    """Kubernetes gives a process seven for each service of its namespace, which may be thousands."""
+
+    class Counted(dict):
+        walks = 0
+
+        def __iter__(self):
+            self.walks += 1
+            return super().__iter__()
+
+    environ = Counted((f"SHOP{n}_PORT", "tcp://10.0.0.1:80") for n in range(50))
+    assert Reader((Shop, Desk)).read(environ, tmp_path)[1] == {}
+    assert environ.walks < 5
