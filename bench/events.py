@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ import turns
 from arrivals import Arrivals, Request
 from load import Load
 from loop import Loop
-from servers import LOAD_CPU, ROOT, Server, pin
+from servers import LOAD_CPU, ROOT, Server, machine_seconds, pin
 from standin import StandIn
 
 PUBLIC = "https://otp.example.com"
@@ -130,7 +131,7 @@ def sends(bench: Bench) -> None:
 
 def receipts(bench: Bench) -> None:
     """Print the latency of checks without receipts and beside them."""
-    options, late = bench.options, 0.0
+    options, late, others = bench.options, 0.0, 0.0
     rows: dict[str, list[tuple[float, ...]]] = {"checks alone": [], "checks beside receipts": [], "the receipts": []}
     cpu: dict[bool, list[float]] = {False: [], True: []}
     server = bench.server("receipts", public=True, events=options.events)
@@ -138,11 +139,13 @@ def receipts(bench: Bench) -> None:
         for turn in range(options.rounds + 1):
             for beside in (False, True):
                 load = phase(bench, messages(bench, server), beside=beside)
-                before = server.cpu_seconds()
+                before, elsewhere, began = server.cpu_seconds(), used_elsewhere(server), time.perf_counter()
                 done = bench.arrive(server, load)
+                passed = time.perf_counter() - began
                 if not turn:  # it warms up
                     continue
                 cpu[beside].append(server.cpu_seconds() - before)
+                others = max(others, (used_elsewhere(server) - elsewhere) / passed)
                 rows["checks beside receipts" if beside else "checks alone"].append(quantiles(done.latencies["check"]))
                 rows["the receipts"] += [quantiles(done.latencies["receipt"])] if beside else []
                 late = max(late, done.latest)
@@ -156,7 +159,13 @@ def receipts(bench: Bench) -> None:
         rounds = ", ".join(f"{p99:.1f}" for _, p99 in found)
         print(f"| {name} | {median(p50 for p50, _ in found):.1f} | {median(p99 for _, p99 in found):.1f} ({rounds}) |")
     each = 1e6 * alone / options.seconds / options.checks, 1e6 * more / options.seconds / options.receipts
-    print(f"\nCPU: {each[0]:.0f} us a check, {each[1]:.0f} a receipt; the load was {1e3 * late:.0f} ms late at most")
+    print(f"\nCPU: {each[0]:.0f} us a check, {each[1]:.0f} a receipt. The load was {1e3 * late:.0f} ms late at most, "
+          f"and other programs took {others:.1f} CPUs at most: measure again if either is much")
+
+
+def used_elsewhere(server: Server) -> float:
+    """CPU seconds that programs other than the server and this one have taken so far."""
+    return machine_seconds() - server.cpu_seconds() - time.process_time()
 
 
 def phase(bench: Bench, codes: dict[str, str], *, beside: bool) -> list[tuple[float, Request]]:
