@@ -94,7 +94,7 @@ def test_the_order_is_the_reader_s():
     """First a code on the screen, then WhatsApp, then what must be safe before anything is deployed."""
     headings = re.findall("^## (.*)$", README, re.MULTILINE)
     assert [heading.split()[0] for heading in headings] == [
-        "Try", "Real", "Security:", "Deploy", "Clients", "Other", "More",
+        "Try", "Real", "Security:", "Deploy", "Clients", "Notifications", "Other", "More",
     ]  # fmt: skip
 
 
@@ -113,6 +113,21 @@ def test_the_lines_work_as_printed(server, tmp_path):
         answer = json.loads(ran(["sh", "-c", line], tmp_path))
         assert comparable(answer) == comparable(printed)
         assert list(answer) == list(printed)
+
+
+def test_the_recipe_of_notifications_works(server, tmp_path):
+    """The template, the curl line as printed, and what became of the message."""
+    require("curl")
+    blocks = dict(BLOCK.findall(PARTS["Notifications"]))
+    (tmp_path / "templates.toml").write_text(blocks["toml"], encoding="utf-8")
+    server.stop()
+    server.environment["OTP_TEMPLATES_FILE"] = re.search(r"OTP_TEMPLATES_FILE=(\S+) script/server", README)[1]
+    server.start()
+    send, look = (line.replace(":5000", f":{server.port}") for line in blocks["sh"].splitlines())
+    sent = json.loads(ran(["sh", "-c", send], tmp_path))
+    wait_until(lambda: "Your order A-1042 is on its way." in server.log(), "the message on the screen")
+    look = look.replace("NT…", sent["id"])
+    wait_until(lambda: json.loads(ran(["sh", "-c", look], tmp_path))["status"] == "sent", "its timeline")
 
 
 def test_the_curl_client_works(keyed_server, tmp_path):
