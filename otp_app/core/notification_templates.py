@@ -8,13 +8,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from otp_app.core.delivery import Content
 from otp_app.core.texts import best_tag, is_whole
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a template, and of a variable
 LONGEST_TEXT = 1600  # UTF-16 units: what Twilio takes in one message
 LONGEST_VALUE = 256  # characters
-MOST_BYTES = 4000  # of all values together, in UTF-8: they are stored until the message has left
+MOST_BYTES = 4000  # of all values together, as they are stored until the message has left
 _BLANKS = " " * 5  # WhatsApp takes four in a row at most
 _BREAKS = {"Cc", "Zl", "Zp"}
 
@@ -65,7 +67,7 @@ class Template:
                 f"variables: {bad} must have 1 to {LONGEST_VALUE} characters, without line breaks, other control "
                 "characters, and more than four blanks in a row"
             )
-        if sum(len(value.encode()) for value in values.values()) > MOST_BYTES:
+        if len(msgspec.json.encode(dict(values))) > MOST_BYTES:
             return f"variables: the values may have {MOST_BYTES} bytes together"
         too_long = self.text and units(self.rendered(values, locale)) > LONGEST_TEXT
         return f"variables: the text would be longer than {LONGEST_TEXT} characters" if too_long else ""

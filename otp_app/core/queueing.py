@@ -112,26 +112,27 @@ class Queue:
             new = sum(isinstance(plan, Plan) and before is None for plan, before in zip(plans, there, strict=True))
             give_back = self._reserve(caller, new)
             answers = list(mapped(self._queued, plans, named, there))
-        queued = (isinstance(answer, View) and before is None for answer, before in zip(answers, there, strict=True))
-        give_back(new - sum(queued))
-        return answers
+        give_back(new - sum(is_new for _, is_new in answers))
+        return [answer for answer, _ in answers]
 
-    def _queued(self, plan: Plan | OtpError, name: str, there: Notification | None) -> View | OtpError:
+    def _queued(self, plan: Plan | OtpError, name: str, there: Notification | None) -> tuple[View | OtpError, bool]:
+        """Return the answer for a plan, and whether it is a notification that was not there before."""
         if isinstance(plan, OtpError):
-            return plan
+            return plan, False
         try:
-            return View(there or self._queue(plan, name), self._clock())
+            kept, is_new = (there, False) if there else self._queue(plan, name)
         except OtpError as error:
-            return error
+            return error, False
+        return View(kept, self._clock()), is_new
 
-    def _queue(self, plan: Plan, name: str) -> Notification:
+    def _queue(self, plan: Plan, name: str) -> tuple[Notification, bool]:
         stamp = self._recipients.count(plan.phone, plan.values, self._per_number)
         request, at = plan.request, round(self._clock().wall, 3)
         record = Notification(name, plan.phone, request.template, at, plan.route, request.variables, request.locale)
         kept = self._notifications.queue(record)
         if kept is not record:  # the same call at the same time was faster
             self._recipients.give_back(plan.phone, stamp)
-        return kept
+        return kept, kept is record
 
     def _plan(self, request: Request | OtpError) -> Plan | OtpError:
         if isinstance(request, OtpError):

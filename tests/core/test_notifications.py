@@ -429,10 +429,7 @@ def test_an_unknown_outcome_is_not_sent_again(notifying: Notifying) -> None:
 
 
 def test_a_server_that_dies_while_its_provider_answers_leaves_it_unknown(notifying: Notifying) -> None:
-    def die(_: object) -> None:
-        raise SystemExit
-
-    notifying.channel("whatsapp").during = die
+    notifying.channel("whatsapp").during = _die
     sent = notifying.send()
     with pytest.raises(SystemExit):
         notifying.wait()
@@ -441,6 +438,103 @@ def test_a_server_that_dies_while_its_provider_answers_leaves_it_unknown(notifyi
     notifying.wait(5)
     notifying.wait(PATIENCE)
     assert (notifying.view(sent).status, len(notifying.messages())) == ("unknown", 1)
+
+
+@pytest.mark.parametrize("receipts", [False, True])
+def test_what_is_unknown_is_noted_so_and_forgotten_where_nothing_can_follow(receipts: bool) -> None:
+    """The other channel is for what certainly did not leave."""
+    notifying = Notifying(receipts=receipts)
+    notifying.channel("whatsapp").during = _die
+    sent = notifying.send()
+    with pytest.raises(SystemExit):
+        notifying.wait()
+    notifying.wait(LEASE + PATIENCE)
+    notifying.wait(PATIENCE)
+    assert [send.state for send in notifying.record(sent).sends] == ["unknown"]
+    assert bool(notifying.record(sent).variables) == receipts
+    notifying.wait(LIFE)
+    assert (notifying.record(sent).variables, notifying.jobs.next_in()) == ({}, None)
+    assert len(notifying.messages()) == 1
+
+
+def _die(_: object) -> None:
+    raise SystemExit
+
+
+# ---- receipts that are faster than the provider's answer
+
+
+def test_a_failure_that_overtakes_the_answer_is_followed_after_it(notifying: Notifying) -> None:
+    """Until then the answer may be a refusal, after which the next channel follows anyway."""
+    seen = []
+
+    def report(_: object) -> None:
+        notifying.report(sent, "undelivered", 63024)
+        seen.append(notifying.server().work(json.dumps([sent, notifying.world.clock.wall, None]).encode()))
+        seen.append(len(notifying.messages()))
+
+    notifying.channel("whatsapp").during = report
+    sent = notifying.send()
+    notifying.wait()
+    notifying.wait()
+    assert seen == [0.5, 1]
+    assert notifying.messages() == [CONTENT, TEXT]
+
+
+def test_what_has_arrived_has_arrived_whatever_the_provider_answers_later(notifying: Notifying) -> None:
+    def report(_: object) -> None:
+        notifying.report(sent, "delivered")
+
+    notifying.channel("whatsapp").during = report
+    notifying.channel("whatsapp").script = [refused(Reason.BAD_NUMBER)]
+    sent = notifying.send()
+    notifying.wait()
+    assert (notifying.view(sent).status, notifying.messages()) == ("delivered", [CONTENT])
+    assert notifying.record(sent).sends[0].state == "sent"
+
+
+def test_what_was_canceled_is_not_followed() -> None:
+    """Somebody wanted that."""
+    notifying = Notifying(after=AFTER)
+    sent = notifying.send()
+    notifying.wait()
+    notifying.report(sent, "canceled")
+    notifying.wait(AFTER)
+    assert (notifying.view(sent).status, notifying.messages()) == ("failed", [CONTENT])
+
+
+def test_a_server_that_dies_before_it_notes_a_receipt_has_its_job_note_it(notifying: Notifying) -> None:
+    sent = notifying.send()
+    notifying.wait()
+
+    def die(verb: str, _: int) -> None:
+        if verb == "swap":
+            raise SystemExit
+
+    notifying.world.store.before = die
+    with pytest.raises(SystemExit):
+        notifying.report(sent, "undelivered", 63024)
+    notifying.world.store.before = lambda *_: None
+    notifying.wait()
+    assert notifying.messages() == [CONTENT, TEXT]
+    assert notifying.record(sent).sends[0].receipts[0].code == 63024
+
+
+def test_two_requests_with_one_key_at_once_are_one(notifying: Notifying) -> None:
+    """And count once, for the number and for the key."""
+    notifying.per_key, others = 2, []
+
+    def ask(verb: str, _: int) -> None:
+        if verb == "add" and not others:
+            others.append("")
+            others[0] = notifying.send(key="k1")
+
+    notifying.world.store.before = ask
+    assert notifying.send(key="k1") == others[0]
+    notifying.send(OTHER)
+    assert len(notifying.world.ledger().notified) == 1
+    notifying.wait()
+    assert notifying.messages() == [CONTENT] * 2
 
 
 # ---- what is kept, and for how long
@@ -492,6 +586,22 @@ def test_a_template_that_only_another_server_knows_is_left_to_it(notifying: Noti
     for _ in range(300):
         notifying.wait(15)
     assert (notifying.view(lost).status, notifying.record(lost).reason) == ("failed", "no_template")
+
+
+def test_the_longest_values_leave_room_for_an_hour_of_attempts() -> None:
+    """A store takes 8 KiB; quotes take two bytes each there."""
+    notifying = one()
+    names = [f"v{n}" for n in range(9)]
+    notifying.templates["long"] = Template(" ".join(f"{{{name}}}" for name in names[:6]), approved=None)
+    notifying.templates["too long"] = Template(" ".join(f"{{{name}}}" for name in names))
+    with pytest.raises(BadVariables):
+        notifying.send(template="too long", variables=dict.fromkeys(names, '"' * 256))
+    sent = notifying.send(template="long", variables=dict.fromkeys(names[:6], '"' * 256))
+    notifying.channel("sms").always = refused(Reason.UNREACHABLE)
+    for _ in range(110):
+        notifying.wait(30)
+        assert len(notifying.world.store.peek(f"m:{sent}") or b"") <= 8192
+    assert len(notifying.record(sent).sends) > 10
 
 
 def test_a_record_that_cannot_be_read_is_a_fault_of_the_store(notifying: Notifying) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from otp_app.web.batches import MOST_BODY
-from tests.running import wait_until
+from tests.running import INDEX_KEY, KEY, wait_until
 from tests.web.site import Site, api_key
 
 KEYS = ",".join([api_key("shop", "notify", "shop"), api_key("old", "send+verify+metrics", "old")])
+IN_STORE = {"otp_secret_keys": f"k1:{KEY}", "otp_index_key": INDEX_KEY}
 Open = Callable[..., Site]
 
 
@@ -135,3 +136,19 @@ def test_an_id_that_is_none_is_not_found(opened: Open) -> None:
     site = opened()
     for wrong in ("NT" + "0" * 32, "VE" + "0" * 32, "x", "NT" + "é" * 32):
         assert site.call("GET", f"/notifications/{wrong}").json["error_type"] == "notification_not_found"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis", "postgres"])
+def test_on_every_store_they_are_sent_once(opened: Open, new_store: Callable[[str], str], store: str) -> None:
+    """Singly and in a batch, with a repeated key."""
+    site, headers = opened(otp_store_url=new_store(store), **IN_STORE), {"Idempotency-Key": "k"}
+    single, recipients = body(site), [{"phone_number": site.number()} for _ in range(40)]
+    said = {"template": "closed", "recipients": recipients}
+    for _ in range(2):
+        sent = site.post("/notifications", single, headers=headers).json["id"]
+        results = site.post("/notifications/batch", said, headers={"Idempotency-Key": "b"}).json["results"]
+    ids = [sent, *(result["id"] for result in results)]
+    shown = lambda: {site.call("GET", f"/notifications/{each}").json["status"] for each in ids}  # noqa: E731
+    wait_until(lambda: shown() == {"sent"}, "the messages")
+    assert len(site.channel.messages) == 41
