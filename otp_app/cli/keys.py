@@ -16,7 +16,9 @@ from otp_app.settings import keyring
 from otp_app.settings.types import KEY_NAME, SCOPES
 
 ACCOUNT = re.compile(f"AC{SID_DIGITS}")
+TOKEN = re.compile("[A-Za-z0-9_-]+")
 SECRET_LENGTH = 32  # as Twilio's tokens have; a shorter one could be found from its digest
+ALONE = "A token has letters and digits only: pass it alone, in ASCII, without quotes and without a name before it"
 LINE = "Add this line to the server's settings (separate several entries with commas, on one line):\n"
 
 
@@ -66,9 +68,14 @@ def _account(args: argparse.Namespace) -> int:
     user = f"AC{secrets.token_hex(16)}" if args.account is None else args.account
     if not ACCOUNT.fullmatch(user):
         return _refused("An account SID must be AC and 32 hex digits in lower case, as in Twilio's console")
-    secret = _typed_token() if has_token else secrets.token_hex(SECRET_LENGTH // 2)
+    try:
+        secret = _typed_token() if has_token else secrets.token_hex(SECRET_LENGTH // 2)
+    except UnicodeDecodeError:
+        return _refused(ALONE)
     if len(secret) < SECRET_LENGTH:
         return _refused(f"A token must have at least {SECRET_LENGTH} characters")
+    if not TOKEN.fullmatch(secret):  # the digest would be of something that no client ever sends
+        return _refused(ALONE)
     user += f"/SK{secrets.token_hex(16)}" if args.api_key else ""
     if not has_token:
         _show_account(user, secret)

@@ -12,6 +12,7 @@ import pytest
 
 from otp_app import proof
 from otp_app.apis.verify_v2.settings import verify_accounts
+from otp_app.cli import keys
 from tests.command import run
 from tests.running import ROOT
 
@@ -74,6 +75,17 @@ def test_a_short_token_is_refused(capsys, monkeypatch, typed):
     """No line for the settings comes of it, and it is not repeated."""
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     assert run(capsys, "keys", "account", SID) == (2, "", "A token must have at least 32 characters\n")
+
+
+@pytest.mark.parametrize("typed", [
+    f"\ufeff{TOKEN}\n".encode(), f"{TOKEN}\n".encode("utf-16"), f'"{TOKEN}"\n'.encode(), f"{TOKEN}\0".encode(),
+    f"TWILIO_AUTH_TOKEN={TOKEN}\n".encode(),
+], ids=["byte order mark", "UTF-16", "quotes", "NUL", "name"])  # fmt: skip
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_what_is_more_than_a_token_is_refused(capsys, monkeypatch, typed, errors):
+    """As an editor or a shell of Windows writes it, or copied from settings: no client would ever be let in with it."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8", errors))
+    assert run(capsys, "keys", "account", SID) == (2, "", f"{keys.ALONE}\n")
 
 
 @pytest.mark.parametrize("sid", ["", "AC", SID[:-1], SID + "0", SID.upper(), SID.replace("AC", "SK"), f"{SID}\n"])
