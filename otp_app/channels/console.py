@@ -27,8 +27,9 @@ class ConsoleChannel(ChannelClass):
     def deliver(self, message: Message) -> Delivery:
         """Write the message; unknown where the stream is broken."""
         line, stream = " ".join(message.text.splitlines()), self._stream or sys.stdout
+        encoding = stream.encoding or "utf-8"  # of the terminal's locale, which may not have every letter
         try:
-            stream.write(f"console: to {message.to}: {line}\n")
+            stream.write(f"console: to {message.to}: {line}\n".encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
         except OSError:
             return Delivery(Outcome.UNKNOWN)

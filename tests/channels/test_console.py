@@ -33,6 +33,13 @@ def test_a_broken_stream_does_not_raise():
     assert ConsoleChannel(Broken()).deliver(message()).outcome is Outcome.UNKNOWN
 
 
+def test_letters_that_the_terminal_does_not_have_are_escaped():
+    """The code can be read all the same."""
+    stream = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    assert ConsoleChannel(stream).deliver(replace(message(), text="☎ código 1")).outcome is Outcome.SENT
+    assert stream.buffer.getvalue() == "console: to +14155552671: \\u260e código 1\n".encode("latin-1")
+
+
 def test_closing_leaves_the_stream_open():
     stream = io.StringIO()
     ConsoleChannel(stream).close()

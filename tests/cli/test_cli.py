@@ -215,3 +215,12 @@ def test_the_module_runs(folder, port, status):
     ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == status
     assert "Traceback" not in ended.stderr
+
+
+def test_a_terminal_without_all_letters_gets_escapes(folder):
+    """The help of this command has an ellipsis, which ASCII does not have."""
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "otp_app", "verifications", "show", "--help"]
+    ended = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert r"\u2026" in ended.stdout
