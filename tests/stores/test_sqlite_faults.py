@@ -147,6 +147,17 @@ def test_a_full_disk_refuses_changes_until_there_is_room(path: Path) -> None:
         assert "SQLITE_FULL" in refusal_without_room(store, full_disk(path))
 
 
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("left", [8, 16, 40, 80])
+def test_a_file_without_room_leaves_nothing(path: Path, left: int) -> None:
+    """Each start would leave its part, and a full disk would have even less room."""
+    with full_disk(path):
+        os.truncate(path.with_name("filler"), 1024 * (1024 - left))
+        with closing(opened(path)) as store, pytest.raises(StoreUnavailable):
+            store.get("k")
+        assert [file.name for file in path.parent.iterdir()] == ["filler"]
+
+
 def test_a_spent_quota_refuses_changes_until_there_is_more(store: SqliteStore) -> None:
     assert re.search("SQLITE_(FULL|IOERR_WRITE)", refusal_without_room(store, spent_quota()))
 

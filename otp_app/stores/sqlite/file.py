@@ -78,8 +78,9 @@ class File:
                 touch(db)
             with suppress(FileExistsError):
                 self._path.hardlink_to(draft)
-        finally:
-            Path(draft).unlink()
+        finally:  # with the files that SQLite leaves where the disk is full
+            for end in ("", "-wal", "-shm"):
+                Path(f"{draft}{end}").unlink(missing_ok=True)
 
     def _open(self) -> sqlite3.Connection:
         if self._path.exists() and not self._path.is_file():  # for SQLite this is a fault of the disk, which may pass
