@@ -36,7 +36,10 @@ class Jobs(Protocol):
 
     @abstractmethod
     def put(self, job_id: str, payload: bytes, delay: float) -> None:
-        """Keep a job that is due in `delay` seconds, in place of the one with its id, even where that is taken now."""
+        """Keep a job that is due in `delay` seconds, in place of the one with its id, even where that is taken now.
+
+        Below 0 it is due as if it had been put so long ago: before others that wait.
+        """
 
     @abstractmethod
     def take(self, lease: float, limit: int) -> list[Job]:

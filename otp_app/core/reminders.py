@@ -13,6 +13,7 @@ from otp_app.core.receipts import Receipt, Status
 log = logging.getLogger(__name__)
 
 DEAD, SILENT = "dead", "silent"  # names of jobs
+FIRST = -3600.0  # seconds: a person waits for this code, so its job is taken before notifications that wait longer
 
 
 class Reminders:
@@ -26,7 +27,7 @@ class Reminders:
 
     def of_death(self, receipt: Receipt) -> None:
         """Have the next channel used, with the receipt that says so. Raises StoreUnavailable."""
-        self._put(f"{DEAD}:{receipt.send_id}", json.dumps(receipt).encode(), 0.0)
+        self._put(f"{DEAD}:{receipt.send_id}", json.dumps(receipt).encode(), FIRST)
 
     def of_silence(self, verification: Verification, send: Send) -> None:
         """Have a message looked at that is counted and about to leave."""

@@ -31,6 +31,7 @@ from otp_app.core.notification_templates import Template
 from otp_app.core.policy import DAY, HOUR
 from otp_app.core.queueing import Request
 from otp_app.core.receipts import Receipt, Status
+from otp_app.core.reminders import Reminders
 from tests.core.fakes import PHONE, UNKNOWN, refused
 from tests.core.notifying import AFTER, FRAUD, LEASE, STOP, Notifying
 
@@ -412,6 +413,16 @@ def test_a_receipt_of_no_message_is_not_known(notifying: Notifying) -> None:
 
 def _receipt(notification_id: str) -> Receipt:
     return Receipt(notification_id, "VL" + "0" * 32, "SM1", Status.DELIVERED)
+
+
+def test_a_code_that_did_not_arrive_does_not_wait_for_notifications(notifying: Notifying) -> None:
+    """However many are due before it."""
+    for n in range(20):
+        notifying.send(f"+1415555{n:04}")
+    notifying.world.clock.forward(60)
+    Reminders(notifying.jobs.put).of_death(_receipt("VE" + "0" * 32))
+    (job,) = notifying.jobs.take(LEASE, 1)
+    assert job.id.startswith("dead:")
 
 
 # ---- outcomes that nobody knows

@@ -57,6 +57,14 @@ def test_a_payload_comes_back_to_the_byte(jobs, payload: bytes) -> None:
     assert [job.payload for job in jobs.take(LEASE, 10)] == [payload]
 
 
+def test_what_is_overdue_when_it_is_put_is_taken_before_what_waits(jobs) -> None:
+    for name, delay in (("a", 0.0), ("b", 0.0), ("urgent", -3600.0)):
+        jobs.put(name, b"", delay)
+    assert jobs.next_in() <= 0
+    assert ids(jobs.take(LEASE, 1)) == ["urgent"]
+    assert set(ids(jobs.take(LEASE, 10))) == {"a", "b"}
+
+
 def test_the_oldest_are_taken_first_and_no_more_than_asked(place, jobs) -> None:
     for n, delay in enumerate((30, 10, 20)):
         jobs.put(f"job{n}", b"", delay)
