@@ -27,8 +27,10 @@ SETTINGS = {
 def serve(folder, code=ROOT):
     """A server of everything, on the code that is in a folder."""
     (folder / "users.csv").write_text("user_id,phone_number\nabc,+14155552671\n", encoding="ascii")
+    (folder / "templates.toml").write_text('[order_shipped]\nsms = "Order {number}"\n', encoding="ascii")
     server = RunningServer(
-        folder, provider="", store="memory://", OTP_DIRECTORY_URL=f"file:///{folder}/users.csv", **SETTINGS
+        folder, provider="", store="memory://", OTP_DIRECTORY_URL=f"file:///{folder}/users.csv",
+        OTP_TEMPLATES_FILE=f"{folder}/templates.toml", **SETTINGS
     )
     server.environment["PYTHONPATH"] = str(code)
     return server
