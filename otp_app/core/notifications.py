@@ -41,7 +41,7 @@ from otp_app.core.receiver import event_of
 from otp_app.core.store import Store
 from otp_app.core.swapping import Keep, Write
 
-JOB = "notify"  # name of the jobs: one for each notification, by its id
+JOB = "notify"  # name of the jobs: one for each notification, and one for each message that was given up
 QUEUING = 60.0  # seconds after which a job whose notification is not there has none
 NOT_YET = 0.1  # seconds until it is looked for again
 ELSEWHERE = 15.0  # seconds until another server may have the template
@@ -227,7 +227,9 @@ class Notifications:
         return swapping.change(self._store, key, step, self._store.get(key), proven=True, busy=BUSY)
 
     def _put_job(self, work: Work, delay: float) -> None:
-        self._put(f"{JOB}:{work.id}", json.dumps(work).encode(), delay)
+        # A receipt has a job of its own: who does the other one may be about to put it off.
+        name = f"{work.id}/{work.receipt.send_id}" if work.receipt else work.id
+        self._put(f"{JOB}:{name}", json.dumps(work).encode(), delay)
 
     def _helps(self, send: Send) -> bool:
         meaning = explain(self._channels, send.channel, send.receipts[-1].code)

@@ -531,6 +531,19 @@ def test_a_server_that_dies_before_it_notes_a_receipt_has_its_job_note_it(notify
     assert notifying.record(sent).sends[0].receipts[0].code == 63024
 
 
+def test_a_receipt_that_comes_as_its_job_is_put_off_is_not_forgotten(notifying: Notifying) -> None:
+    """The runner puts a job again with the seconds that it was told before the receipt."""
+    sent = notifying.send()
+    notifying.world.clock.forward(1)
+    (job,) = notifying.jobs.take(LEASE, 10)
+    again = notifying.server().work(job.payload)
+    assert again
+    notifying.report(sent, "undelivered", 63024)
+    notifying.jobs.put(job.id, job.payload, again)
+    notifying.wait()
+    assert notifying.messages() == [CONTENT, TEXT]
+
+
 def test_two_requests_with_one_key_at_once_are_one(notifying: Notifying) -> None:
     """And count once, for the number and for the key."""
     notifying.per_key, others = 2, []
