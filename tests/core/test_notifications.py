@@ -593,6 +593,8 @@ def test_a_job_waits_for_its_notification_and_ends_where_there_is_none(notifying
     """It is put first: a request that is slow in between loses nothing."""
     payload = json.dumps(["NT" + "0" * 32, notifying.world.clock.wall, None]).encode()
     assert notifying.server().work(payload) is not None
+    ahead = json.dumps(["NT" + "0" * 32, notifying.world.clock.wall + 3, None]).encode()
+    assert notifying.server().work(ahead) is not None
     notifying.world.clock.forward(61)
     assert notifying.server().work(payload) is None
 
