@@ -154,8 +154,8 @@ class Notifications:
     def _step(self, work: Work) -> Step:
         record = self.find(work.id)
         if record is None:
-            is_young = abs(self._clock().wall - work.at) < QUEUING  # the clock of another server may be ahead
-            return Step(None, wait=NOT_YET if is_young else None)
+            age = abs(self._clock().wall - work.at)  # the clock of another server may be ahead
+            return Step(None, wait=max(NOT_YET, age / 2) if age < QUEUING else None)
         template = self._templates.get(record.template)
         fits = template and not template.fault_of(record.variables, record.locale)
         able = self.able(template) if template else []

@@ -33,7 +33,7 @@ from otp_app.core.queueing import Request
 from otp_app.core.receipts import Receipt, Status
 from otp_app.core.reminders import Reminders
 from tests.core.fakes import PHONE, UNKNOWN, refused
-from tests.core.notifying import AFTER, FRAUD, LEASE, STOP, Notifying
+from tests.core.notifying import AFTER, FRAUD, LEASE, STOP, Explaining, Notifying
 
 OTHER = "+14155552672"
 TEXT, CONTENT = ("sms", "Your order A1 is on its way."), ("whatsapp", "HX" + "1" * 32)
@@ -628,6 +628,18 @@ def test_the_longest_values_leave_room_for_an_hour_of_attempts() -> None:
         notifying.wait(30)
         assert len(notifying.world.store.peek(f"m:{sent}") or b"") <= 8192
     assert len(notifying.record(sent).sends) > 10
+
+
+def test_what_cannot_be_sent_any_more_says_why(notifying: Notifying) -> None:
+    """No server worked for half a day, or its channels are others now."""
+    late, without = notifying.send(), ""
+    notifying.wait(LIFE + 1)
+    assert (notifying.view(late).status, notifying.record(late).reason) == ("failed", "expired")
+    without = notifying.send()
+    notifying.world.channels = (Explaining("other", takes_templates=True),)
+    notifying.wait()
+    assert (notifying.view(without).status, notifying.record(without).reason) == ("failed", "no_channel")
+    assert notifying.messages() == []
 
 
 def test_a_record_that_cannot_be_read_is_a_fault_of_the_store(notifying: Notifying) -> None:
