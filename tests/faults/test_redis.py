@@ -106,8 +106,8 @@ def test_a_held_redis_holds_no_request(
             assert busy.server.healthy()
         when_back(lambda: busy.send(busy.next_number()))
     assert_all_refused_for_now(meanwhile, also=429)
-    # A busy machine adds to it; a thread that is held would wait until Redis is back.
-    assert max(event.t1 - event.t0 for event in meanwhile) < 4 * LOCK_TIMEOUT
+    # A busy machine adds much to it; a thread that is held would wait until Redis is back.
+    assert max(event.t1 - event.t0 for event in meanwhile) < 12 * LOCK_TIMEOUT
     assert messages_to({event.number for event in meanwhile if event.op == "send"}, busy) == []
     assert {event.status for event in at_once(2 * THREADS, lambda _: busy.send(busy.next_number()))} == {200}
     assert busy.faults() == []
