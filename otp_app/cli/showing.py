@@ -70,6 +70,8 @@ def _run(args: argparse.Namespace) -> int:
 def _wanted(verification_id: str | None, number: str | None) -> Callable[[Ledger, Verification], bool]:
     if (verification_id is None) == (number is None):
         raise CannotDo(FIRST)
+    if verification_id and verification_id.startswith("NT"):
+        raise CannotDo("This is the id of a notification: GET /notifications/ID shows what became of it")
     if number is None:
         return lambda _, verification: verification.id == verification_id
     try:

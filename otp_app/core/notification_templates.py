@@ -50,6 +50,11 @@ class Template:
         texts = (name for text in (self.text, *self.by_locale.values()) for name in placeholders(text))
         return tuple(dict.fromkeys([*texts, *(self.approved.variables.values() if self.approved else ())]))
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Its texts by language tag, "" for the default one."""
+        return ({"": self.text} if self.text else {}) | dict(self.by_locale)
+
     def rendered(self, values: Mapping[str, str], locale: str) -> str:
         """Return the text in the language that fits best; "" where there is none."""
         tag = best_tag(locale, self.by_locale)
@@ -84,6 +89,11 @@ def placeholders(text: str) -> list[str]:
     return [name or "" for _, name, _, _ in parts]
 
 
+def bare(text: str) -> str:
+    """Return a text with nothing for its variables. Raises ValueError, as placeholders does."""
+    return text.format_map(dict.fromkeys(placeholders(text), ""))
+
+
 def text_fault(text: str) -> str:
     """Return what is wrong with a text, "" where nothing is."""
     if not text.strip():
@@ -91,7 +101,7 @@ def text_fault(text: str) -> str:
     if not is_whole(text):
         return "has half of a character"
     try:
-        literal = text.format_map(dict.fromkeys(placeholders(text), ""))
+        literal = bare(text)
     except ValueError as error:
         return str(error)
     return f"is longer than {LONGEST_TEXT} characters" if units(literal) > LONGEST_TEXT else ""

@@ -34,6 +34,16 @@ class Size(NamedTuple):
         """The bytes of the text on its way; one SMS has 140."""
         return self.units * 2 if self.outside else -(-self.units * 7 // 8)
 
+    @property
+    def why(self) -> str:
+        """What takes the room: how many characters, and the first that is outside of GSM-7."""
+        count = f"{self.units} characters, where one SMS has {self.room}"
+        if not self.outside:
+            return count
+        number = f"U+{ord(self.outside):04X}"
+        shown = f"{self.outside} ({number})" if self.outside.isprintable() else number
+        return f"{count} because {shown} is not in GSM-7"
+
 
 def size_of(text: str) -> Size:
     """Return what a text takes."""

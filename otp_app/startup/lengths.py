@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from otp_app import apis
 from otp_app.core.policy import Policy
-from otp_app.core.segments import Size, size_of
+from otp_app.core.segments import size_of
 from otp_app.core.texts import best_tag, for_app, is_for_apps
 from otp_app.settings import Settings
 from otp_app.settings.checks import Words
 
 NO_SMS = {"whatsapp", "twilio_verify"}  # channels whose texts are no SMS, or are not ours
 APP_HASH = "A" * 11  # any is as long
+TOO_LONG_FOR_APPS = "too long for a send with an app_hash (140 bytes), which gets a short text instead"
 
 
 class _Possible(NamedTuple):
@@ -57,9 +58,9 @@ def _long(texts: Iterable[_Possible]) -> Iterator[str]:
             continue
         if text.source:
             end = " with the line of OTP_ORIGIN" if text.whole != text.plain else ""
-            yield f"{text.source}: {_named(text.tag)}{end} takes {size.segments} SMS: {_why(size)}"
+            yield f"{text.source}: {_named(text.tag)}{end} takes {size.segments} SMS: {size.why}"
         else:
-            own.setdefault(_cause(text), []).append(f"{text.tag or 'en'} {size.segments} SMS ({_why(size)})")
+            own.setdefault(_cause(text), []).append(f"{text.tag or 'en'} {size.segments} SMS ({size.why})")
     for variable, found in own.items():
         yield f"{variable}: with it, some of the server's own texts take several SMS: {'; '.join(found)}"
 
@@ -70,14 +71,11 @@ def _not_for_apps(texts: Iterable[_Possible]) -> Iterator[str]:
         if is_for_apps(for_app(text.plain, APP_HASH)):
             continue
         if text.source:
-            yield f"{text.source}: {_named(text.tag)} and an app_hash have more than 140 bytes, so a short text is sent"
+            yield f"{text.source}: {_named(text.tag)} is {TOO_LONG_FOR_APPS}"
         else:
             own.append(text.tag or "en")
     if own:
-        yield (
-            "OTP_APP_NAME: with it, some of the server's own texts and an app_hash have more than 140 bytes, so a "
-            f"short text is sent: {', '.join(own)}"
-        )
+        yield f"OTP_APP_NAME: with it, some of the server's own texts are {TOO_LONG_FOR_APPS}: {', '.join(own)}"
 
 
 def _named(tag: str) -> str:
@@ -87,12 +85,3 @@ def _named(tag: str) -> str:
 def _cause(text: _Possible) -> str:
     """Return the variable that makes a text of the server long."""
     return "OTP_ORIGIN" if size_of(text.plain).segments == 1 else "OTP_APP_NAME"
-
-
-def _why(size: Size) -> str:
-    count = f"{size.units} characters, where one SMS has {size.room}"
-    if not size.outside:
-        return count
-    number = f"U+{ord(size.outside):04X}"
-    shown = f"{size.outside} ({number})" if size.outside.isprintable() else number
-    return f"{count} because {shown} is not in GSM-7"

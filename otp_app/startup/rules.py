@@ -66,7 +66,10 @@ def _public(settings: Settings) -> str | None:
 def _console(settings: Settings) -> str | None:
     if "console" not in settings.otp_channels or not is_open(settings):
         return None
-    return "OTP_CHANNELS: console shows codes on the server's screen: set whatsapp or sms for real use"
+    return (
+        "OTP_CHANNELS: console shows codes on the server's screen, so it is only for a server without OTP_API_KEYS and "
+        "OTP_PUBLIC: set whatsapp or sms, or remove these"
+    )
 
 
 def needs_one_process(settings: Settings) -> bool:

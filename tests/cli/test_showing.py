@@ -143,6 +143,7 @@ def test_a_command_that_looks_makes_nothing(capsys: Any, command: tuple[str, ...
 @pytest.mark.parametrize(("arguments", "line"), [
     ((), "Give the id of a verification, or --number +14155552671\n"),
     ((NEW, "--number", PHONE), "Give the id of a verification, or --number +14155552671\n"),
+    (("NT" + "9" * 32,), "This is the id of a notification: GET /notifications/ID shows what became of it\n"),
     (("--number", "hello"), "--number: phone_number must be in E.164 form, such as +14155552671\n"),
 ])  # fmt: skip
 def test_a_mistake_is_a_line(capsys: Any, arguments: tuple[str, ...], line: str) -> None:

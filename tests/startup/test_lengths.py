@@ -76,13 +76,13 @@ def test_what_makes_texts_of_the_server_long_is_one_line():
 
 def test_a_text_that_no_app_would_read_is_named():
     """Where a request can name an app: not in the users and phone APIs."""
-    line = "OTP_MESSAGE: the text and an app_hash have more than 140 bytes, so a short text is sent"
+    line = "OTP_MESSAGE: the text is too long for a send with an app_hash (140 bytes), which gets a short text instead"
     text = "{code} " + "x" * 119
     assert advice(otp_message=text) == [line]
     assert advice(otp_message=text[:-1]) == []
     assert advice(otp_apis="users,phone", otp_message=text) == []
     lines = advice(otp_apis="verify_v2", otp_app_name="n" * 40)
-    assert lines[-1].startswith("OTP_APP_NAME: with it, some of the server's own texts and an app_hash have more than")
+    assert lines[-1].startswith("OTP_APP_NAME: with it, some of the server's own texts are too long for a send")
 
 
 def test_the_text_of_the_phone_api_is_that_of_its_settings():

@@ -8,10 +8,11 @@ from otp_app.apis.notifications import batch, views
 from otp_app.apis.notifications.settings import NotificationsSettings
 from otp_app.apis.notifications.state import State
 from otp_app.core.delivery import reports_arrival
-from otp_app.core.notification_templates import Template
+from otp_app.core.notification_templates import Template, bare
 from otp_app.core.notification_transitions import Following
 from otp_app.core.notifications import Notifications
 from otp_app.core.queueing import Queue
+from otp_app.core.segments import size_of
 from otp_app.logs import log_event
 from otp_app.settings import Settings
 from otp_app.store import keeps_jobs
@@ -38,6 +39,22 @@ class NotificationsApi(Api):
             for name, template in templates.by_name.items() if not _has_channel(template, settings.otp_channels)
         ]
         return lines if _keeps_jobs(settings.otp_store_url) else [NO_JOBS, *lines]
+
+    @classmethod
+    def advice(cls, settings: Settings) -> list[str]:
+        """Return a line for each text that takes several SMS, whatever its variables are."""
+        templates = settings.of(NotificationsSettings).otp_templates_file
+        if templates is None or not set(settings.otp_channels) - CODES_ONLY - {"whatsapp"}:
+            return []
+        sizes = (
+            (name, tag, size_of(bare(text)))
+            for name, template in templates.by_name.items() for tag, text in template.texts.items()
+        )
+        return [
+            f"OTP_TEMPLATES_FILE: line {templates.lines[name]}: {name}{f' in {tag}' if tag else ''} takes "
+            f"{size.segments} SMS without its variables: {size.why}"
+            for name, tag, size in sizes if size.segments > 1
+        ]
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)

@@ -26,13 +26,14 @@ bp = Blueprint("notification_batches", __name__)
 def notify_all() -> Response:
     """Queue a notification for each recipient who can have one; the answer has a result for each, in their order."""
     said = document(MOST_BODY)
-    template, queue = read(BatchFields, said).template, state(State).queue
-    queue.template(template)
+    all_have, queue = read(BatchFields, said), state(State).queue
+    queue.template(all_have.template)
     recipients = said.get("recipients")
     if not (isinstance(recipients, list) and 0 < len(recipients) <= MOST_RECIPIENTS):
         raise BadRequest(f"recipients must be a list of 1 to {MOST_RECIPIENTS} recipients")
-    requests = [_request(template, recipient) for recipient in recipients]
-    answers = queue.send_all(requests, caller().scope, idempotency.given([template, recipients]))
+    requests = [_request(all_have, recipient) for recipient in recipients]
+    key = idempotency.given([all_have.template, all_have.channel, all_have.locale, recipients])
+    answers = queue.send_all(requests, caller().scope, key)
     results = [_result(answer) for answer in answers]
     count = sum("id" in result for result in results)
     response = jsonify({"results": results, "queued": count, "refused": len(results) - count})
@@ -40,14 +41,15 @@ def notify_all() -> Response:
     return response
 
 
-def _request(template: str, recipient: Any) -> Request | OtpError:
+def _request(all_have: BatchFields, recipient: Any) -> Request | OtpError:
     if not isinstance(recipient, dict):
         return BadRequest("A recipient must be a JSON object")
     try:
         said = read(RecipientFields, recipient)
     except BadRequest as error:
         return error
-    return Request(said.phone_number, template, said.variables, locale=said.locale)
+    locale, channel = said.locale or all_have.locale, all_have.channel or None
+    return Request(said.phone_number, all_have.template, said.variables, channel, locale)
 
 
 def _result(answer: View | OtpError) -> dict[str, Any]:

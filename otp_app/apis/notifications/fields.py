@@ -11,6 +11,7 @@ from otp_app.web import body
 from otp_app.web.body import BadRequest, Fields, Unfit, document
 
 MOST_RECIPIENTS = 500
+LOCALE_TAG = Meta(pattern=rf"\A{LOCALE.pattern}\Z", description="a language tag, such as pt-BR")
 
 
 class RecipientFields(Fields, frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class RecipientFields(Fields, frozen=True, kw_only=True):
 
     phone_number: Annotated[str, Meta(min_length=1, max_length=64)]
     variables: dict[str, str] = field(default_factory=dict)
-    locale: Annotated[str, Meta(pattern=rf"\A{LOCALE.pattern}\Z", description="a language tag, such as pt-BR")] = ""
+    locale: Annotated[str, LOCALE_TAG] = ""
 
 
 class NotificationFields(RecipientFields, frozen=True, kw_only=True):
@@ -32,6 +33,8 @@ class BatchFields(Fields, frozen=True, kw_only=True):
     """What a batch has beside its recipients."""
 
     template: Annotated[str, Meta(min_length=1, max_length=40)]
+    channel: Annotated[str, Meta(min_length=1, max_length=32)] = ""
+    locale: Annotated[str, LOCALE_TAG] = ""  # of recipients without one of their own
 
 
 Body = TypeVar("Body", bound=Fields)

@@ -121,6 +121,20 @@ def test_each_recipient_of_a_batch_gets_what_a_request_of_its_own_would(opened: 
     assert site.post("/notifications/batch", {"template": "x", "recipients": recipients}).status_code == 400
 
 
+def test_a_batch_may_have_one_channel_and_one_language(opened: Open) -> None:
+    """For recipients without a locale of their own; the channel is checked as that of a single request."""
+    site = opened()
+    said = {"template": "order_shipped", "locale": "es-MX", "recipients": [
+        {"phone_number": site.number(), "variables": {"number": "1"}},
+        {"phone_number": site.number(), "variables": {"number": "2"}, "locale": "en"},
+    ]}  # fmt: skip
+    assert site.post("/notifications/batch", said).json["queued"] == 2
+    wait_until(lambda: len(site.channel.messages) == 2, "the messages")
+    assert sorted(message.text[:9] for message in site.channel.messages) == ["Tu pedido", "Your orde"]
+    answer = site.post("/notifications/batch", said | {"channel": "pigeon"}).json
+    assert {result["error"]["error_type"] for result in answer["results"]} == {"unknown_channel"}
+
+
 def test_a_code_is_never_in_it(opened: Open) -> None:
     site = opened()
     number = site.number()

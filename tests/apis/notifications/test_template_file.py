@@ -116,6 +116,16 @@ def test_a_template_that_no_channel_can_send_prevents_the_start(tmp_path: Path, 
     ]
 
 
+def test_a_text_of_several_sms_is_advised_of(tmp_path: Path, templates: Write) -> None:
+    """Its variables come on top, so what is counted is the least that it takes; WhatsApp counts no SMS."""
+    path = templates(f'[a]\nsms = "{"x" * 160}{{b}}"\nsms_by_locale = {{ es = "ó{"x" * 70}{{b}}" }}\n[c]\nsms = "x"')
+    given = {"OTP_STORE_URL": f"sqlite:///{tmp_path}/otp.db", "OTP_TEMPLATES_FILE": path}
+    lines = startup.advice(startup.load(given, tmp_path))
+    (line,) = (line for line in lines if line.startswith("OTP_TEMPLATES_FILE"))
+    assert line.startswith("OTP_TEMPLATES_FILE: line 1: a in es takes 2 SMS without its variables: 71 characters, ")
+    assert line.endswith("because ó (U+00F3) is not in GSM-7")
+
+
 def test_a_store_without_jobs_prevents_the_start(tmp_path: Path, templates: Write) -> None:
     (fault,) = started(tmp_path, templates(), OTP_STORE_URL="tests.shared_store:NetworkStore", **KEYS)
     assert fault.startswith("OTP_STORE_URL: this store keeps no jobs")
