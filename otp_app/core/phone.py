@@ -30,6 +30,7 @@ _DECIMAL = re.compile(r" *\+[0-9]+\.[0-9]+ *|.*[0-9]{3}\.[0-9]{2} *")
 #: Calling code -> how its lines with two international numbers are written, and the number that counts (decision 0029).
 _ONE_NUMBER = {
     54: [(re.compile(r"\+54(?=[123][0-9]{9}\Z)"), "+549")],  # Argentina: the 9 of mobile phones
+    55: [(re.compile(r"(\+55[1-9]{2})(?=[689][0-9]{7}\Z)"), r"\g<1>9")],  # Brazil: the 9 that came in until 2016
     52: [(re.compile(r"\+52(?:1|01|044|045)(?=[0-9]{10}\Z)"), "+52")],  # Mexico: prefixes that ended in 2019
     220: [  # the Gambia: what each operator's mobile numbers of seven digits got in front in 2026
         (re.compile(r"\+220(?=(?:[27][0-9]|4[015])[0-9]{5}\Z)"), "+22087"),

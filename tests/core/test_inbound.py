@@ -77,10 +77,13 @@ def test_the_word_from_the_number_that_was_named_proves_it(world: World) -> None
     assert [approval.phone for approval in told] == [PHONE]
 
 
-def test_a_number_that_the_provider_spells_another_way_is_the_same(world: World) -> None:
-    """WhatsApp writes Mexico's mobile numbers with a 1 that phones have not."""
-    begun = begin(world, "+525512345678")
-    assert write(world, begun.word, "+5215512345678") == Finding.CONFIRMED
+@pytest.mark.parametrize(("phone", "sender"), [
+    ("+525512345678", "+5215512345678"), ("+5531987654321", "+553187654321"),
+])  # fmt: skip
+def test_a_number_that_the_provider_spells_another_way_is_the_same(phone: str, sender: str, world: World) -> None:
+    """WhatsApp writes Mexico's mobile numbers with a 1 that phones have not, and many of Brazil's without their 9."""
+    begun = begin(world, phone)
+    assert write(world, begun.word, sender) == Finding.CONFIRMED
 
 
 def test_the_word_is_stored_nowhere_and_told_nobody(world: World) -> None:

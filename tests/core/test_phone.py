@@ -62,6 +62,8 @@ def test_every_spelling_is_one_number(text: str, e164: str) -> None:
         (["+52 55 1234 5678", "+52 1 55 1234 5678", "+52 (1) 55 1234 5678"], "+525512345678"),
         (["+52 01 55 1234 5678", "+52 044 55 1234 5678", "+52 045 55 1234 5678"], "+525512345678"),
         (["+52 00 0000 0000", "+52 1 00 0000 0000"], "+520000000000"),
+        (["+55 31 8765 4321", "+55 31 9 8765 4321"], "+5531987654321"),
+        (["+55 11 6765 4321", "+55 (0) 11 6765 4321", "+55 11 96765 4321"], "+5511967654321"),
         (["+220 712 3456", "+220 87 712 3456"], "+220877123456"),
         (["+220 201 2345", "+220 87 201 2345"], "+220872012345"),
         (["+220 401 2345", "+220 87 401 2345"], "+220874012345"),
@@ -71,8 +73,8 @@ def test_every_spelling_is_one_number(text: str, e164: str) -> None:
     ],
 )
 def test_a_line_with_two_numbers_counts_as_one(texts: list[str], e164: str) -> None:
-    """Argentina's mobile 9, Mexico's old 1 and the seven digits of the Gambia's mobile phones are no second number with
-    codes and limits of its own.
+    """Argentina's mobile 9, Mexico's old 1, the eight digits of Brazil's mobile phones and the seven of the Gambia's
+    are no second number with codes and limits of its own.
     """  # fmt: skip
     assert {spelling(text) for text in texts} == {e164}
     assert {parse(text, from_directory=True).e164 for text in texts} == {e164}
@@ -89,11 +91,12 @@ def test_a_spelling_leads_to_one_number_and_not_over_it_to_another(text: str) ->
 
 @pytest.mark.parametrize("text", [
     *("+548001234567", "+5211234567", "+521551234567", "+52115512345678", "+5411234567890"),
+    *("+551132345678", "+551177654321", "+55118765432", "+551187654321000", "+55987654321", "+551087654321"),
     *("+2204221234", "+2205661234", "+2209012345", "+22071234567", "+220712345"),
 ])  # fmt: skip
 def test_only_what_surely_is_the_same_line_is_one_number(text: str) -> None:
-    """A freephone number of Argentina, fixed lines of the Gambia and mobile phones there that kept seven digits, and
-    numbers of another length keep their digits.
+    """A freephone number of Argentina, fixed lines of Brazil and of the Gambia, mobile phones that kept their digits,
+    and numbers of another length are left as they are.
     """  # fmt: skip
     assert spelling(text) == text
 

@@ -317,6 +317,15 @@ def test_other_words_stop_nothing(phones: Phones, text: str) -> None:
     assert not phones.site.services.verifications.opt_outs.is_stopped(number)
 
 
+def test_stop_is_of_the_number_that_gets_the_messages(phones: Phones) -> None:
+    """WhatsApp names many accounts of Brazil without the 9 that their phones have."""
+    opt_outs = phones.site.services.verifications.opt_outs
+    phones.write("STOP", "+553187654321")
+    assert opt_outs.is_stopped("+5531987654321")
+    phones.write("START", "+553187654321")
+    assert not opt_outs.is_stopped("+5531987654321")
+
+
 def test_stop_without_a_number_is_nothing(phones: Phones) -> None:
     assert [phones.write(text, BSUID) for text in ("STOP", "START")] == ["", ""]
 
