@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import accumulate
 
 #: Neither vowels nor look-alikes (0, 1, I, L, O), so that next to nothing in a sentence has the form of a word.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
@@ -10,6 +12,8 @@ LENGTH = 10  # 48 bits
 GROUP = 5  # characters that are shown together
 MOST_WORDS = 4  # of one message that are looked up: a message is one guess, or hardly more
 RANDOM_BYTES = 16  # of a new word: the bias is below 2**-79
+
+MOST_READ = 2000  # characters of a message: the text with the word has 100, and people add a line
 
 _LETTERS = frozenset(ALPHABET)
 _RUN = re.compile(r"[^\W_]+")
@@ -36,30 +40,32 @@ def shown(word: str) -> str:
 def words_in(text: str) -> list[str]:
     """Return what has the form of a word, in its order, at most MOST_WORDS; case, blanks and dashes do not count.
 
-    Each part of the text is looked at no more than LENGTH times.
+    The beginning of the text is read, in linear time.
     """
-    text, found = text.translate(_TO_ASCII).upper(), dict[str, None]()
-    runs = [match.span() for match in _RUN.finditer(text)]
-    for first in range(len(runs)):
-        if word := _word_at(text, runs[first : first + LENGTH]):
-            found[word] = None
-            if len(found) == MOST_WORDS:
-                break
+    found = dict[str, None]()
+    for chain in _chains(text[:MOST_READ].translate(_TO_ASCII).upper()):
+        letters, ends = "".join(chain), list(accumulate(map(len, chain), initial=0))
+        may_end = set(ends)
+        for first in ends[:-1]:
+            word = letters[first : first + LENGTH]
+            if first + LENGTH in may_end and _LETTERS.issuperset(word):
+                found[word] = None
+                if len(found) == MOST_WORDS:
+                    return list(found)
     return list(found)
 
 
-def _word_at(text: str, runs: list[tuple[int, int]]) -> str:
-    """Return the word that begins with the first of these runs of letters and digits, "" where none does."""
-    word, end = "", runs[0][0]
-    for start, stop in runs:
-        if not _joins(text[end:start]) or len(word) + stop - start > LENGTH:
-            return ""
-        word, end = word + text[start:stop], stop
-        if not _LETTERS.issuperset(word):
-            return ""
-        if len(word) == LENGTH:
-            return word
-    return ""
+def _chains(text: str) -> Iterator[list[str]]:
+    """Yield the runs of letters and digits, those together between which nothing but blanks and dashes stands."""
+    chain, end = list[str](), 0
+    for match in _RUN.finditer(text):
+        if chain and not _joins(text[end : match.start()]):
+            yield chain
+            chain = []
+        chain.append(match[0])
+        end = match.end()
+    if chain:
+        yield chain
 
 
 def _joins(gap: str) -> bool:

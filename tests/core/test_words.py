@@ -8,7 +8,7 @@ from math import log2
 
 import pytest
 
-from otp_app.core.words import ALPHABET, LENGTH, MOST_WORDS, RANDOM_BYTES, shown, word_of, words_in
+from otp_app.core.words import ALPHABET, LENGTH, MOST_READ, MOST_WORDS, RANDOM_BYTES, shown, word_of, words_in
 
 WORD = "KM4T9XQPHW"
 #: a full-width form, as keyboards in East Asia write it
@@ -49,6 +49,12 @@ def test_the_word_is_found(text: str) -> None:
 ])  # fmt: skip
 def test_anything_else_is_none(text: str) -> None:
     assert words_in(text) == []
+
+
+def test_a_long_message_is_read_from_its_beginning_only() -> None:
+    """A webhook may have 64 KiB, and each message costs its sender nothing."""
+    assert words_in("so " * 600 + shown(WORD)) == [WORD]
+    assert words_in("so " * MOST_READ + shown(WORD)) == []
 
 
 def test_of_a_list_of_guesses_few_are_looked_at() -> None:
