@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -18,6 +19,7 @@ LONGEST_TEXT = 1600  # UTF-16 units: what Twilio takes in one message
 LONGEST_VALUE = 256  # characters
 MOST_BYTES = 4000  # of all values together, as they are stored until the message has left
 _BLANKS = " " * 5  # WhatsApp takes four in a row at most
+_END = "x"  # stands for what ends a run of digits
 _BREAKS = {"Cc", "Zl", "Zp"}
 
 
@@ -112,36 +114,40 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def digit_groups(values: Iterable[str], lengths: Iterable[int]) -> list[str]:
-    """Return every group of digits in these values, as a person reads them, that has one of these lengths.
+def digit_groups(values: Iterable[str], lengths: Iterable[int]) -> Iterator[str]:
+    """Yield every group of digits in these values, as a person reads them, that has one of these lengths.
 
     Blanks and dashes between digits do not count, nor what cannot be seen, nor where one value ends.
     """
-    wanted, found = set(lengths), []
-    for run in _runs(" ".join(values)):
+    wanted = set(lengths)
+    longest, shortest = max(wanted, default=0), min(wanted, default=0)
+    for run in _runs(" ".join(values), shortest) if wanted else ():
         for first in range(len(run)):
             group = ""
-            for piece in run[first:]:
+            for piece in run[first : first + longest]:
                 group += piece
                 if len(group) in wanted:
-                    found.append(group)
-                if len(group) >= max(wanted, default=0):
+                    yield group
+                if len(group) >= longest:
                     break
-    return found
 
 
-def _runs(text: str) -> list[list[str]]:
-    """Return the digits of a text, in pieces that blanks or dashes part; anything else begins a new list."""
-    runs: list[list[str]] = [[""]]
-    for character in text:
-        digit, kind = unicodedata.digit(character, None), unicodedata.category(character)
-        if digit is not None:
-            runs[-1][-1] += str(digit)
-        elif kind in ("Zs", "Pd"):
-            runs[-1].append("")
-        elif kind not in ("Cf", "Mn", "Me"):
-            runs.append([""])
-    return [[piece for piece in run if piece] for run in runs]
+def _runs(text: str, at_least: int) -> Iterator[list[str]]:
+    """Yield the digits of a text in pieces that blanks or dashes part; anything else begins a new list. Of fewer digits
+    than `at_least` there may be none.
+    """  # fmt: skip
+    for run in "".join(map(_reading, text)).split(_END):
+        if len(run) >= at_least:
+            yield run.split()
+
+
+@lru_cache(1024)
+def _reading(character: str) -> str:
+    """Return the digit that a character is, a blank for what may part digits, "" for what cannot be seen, or _END."""
+    if (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
+    kind = unicodedata.category(character)
+    return " " if kind in ("Zs", "Pd") else "" if kind in ("Cf", "Mn", "Me") else _END
 
 
 def _is_sayable(value: str) -> bool:

@@ -145,4 +145,4 @@ def test_a_store_without_jobs_prevents_the_start(tmp_path: Path, templates: Writ
     ids=str,
 )  # fmt: skip
 def test_digits_are_read_as_a_person_reads_them(values: list[str], found: list[str]) -> None:
-    assert digit_groups(values, [6]) == found
+    assert list(digit_groups(values, [6])) == found
