@@ -20,8 +20,8 @@ def wait_long() -> pytest.MonkeyPatch:
     A process that a test starts calls it by itself.
     """
     patch = pytest.MonkeyPatch()
-    places = [(redis, "TIMEOUT"), (postgres_connection, "TIMEOUT"), (postgres_pool, "TIMEOUT")]
-    for module, name in [*places, (sqlite_file, "CONNECTION_TIMEOUT")]:
+    places = [(redis, "TIMEOUT"), (redis, "PLACE_TIMEOUT"), (sqlite_file, "CONNECTION_TIMEOUT")]
+    for module, name in [*places, (postgres_connection, "TIMEOUT"), (postgres_pool, "TIMEOUT")]:
         patch.setattr(module, name, LONG)
     for options in (redis_client.OPTIONS, redis_client.TCP_OPTIONS):
         patch.setitem(options, "socket_timeout", LONG)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
@@ -19,8 +20,9 @@ from otp_app.core.moving import Freeze
 from otp_app.core.store import Store
 from otp_app.store import open_store
 from otp_app.stores.breaker import PAUSE
-from otp_app.stores.redis.client import unavailable
+from otp_app.stores.redis.client import TIMEOUT, unavailable
 from otp_app.stores.redis.scripts import packed
+from otp_app.stores.redis.store import CONNECTIONS
 from tests.conftest import require
 from tests.running import wait_until
 from tests.services import Cluster, Redis, Sentinel
@@ -194,6 +196,17 @@ def test_calls_do_not_queue_for_the_client_that_is_there(redis_server: Redis) ->
         store.add("c", 1, HOUR)
         with store._opening:  # type: ignore[attr-defined]
             assert store.add("c", 1, HOUR) == 2
+
+
+def test_a_call_waits_for_a_connection_longer_than_for_an_answer(redis_server: Redis) -> None:
+    """A batch of notifications and its receipts need all of them for a while, on a busy machine, and Redis is well."""
+    with opened(redis_server.new_url()) as store, ThreadPoolExecutor(1) as thread:
+        with ExitStack() as others:
+            for _ in range(CONNECTIONS):
+                others.enter_context(store._calling())  # type: ignore[attr-defined]
+            count = thread.submit(store.add, "c", 1, HOUR)
+            wait([count], TIMEOUT + 0.3)
+        assert count.result() == 1
 
 
 @pytest.mark.usefixtures("waits_long")

@@ -30,6 +30,7 @@ VALUE, COUNTER = "otp:v:", "otp:c:"  # what keys begin with
 FROZEN, PING = "otp:frozen", "otp:ping"
 AWAY = (redis.ConnectionError, redis.TimeoutError, RedisClusterException)
 CONNECTIONS = 16  # of each process at most; a call takes a tenth of a millisecond, and small services allow 20 or 30
+PLACE_TIMEOUT = 1.5  # seconds until one of them is free; with a connection and an answer a call stays below 3 s
 BATCH = 1000  # keys of one look, when all are read
 SWAP, ADD = Script(SCRIPTS / "swap.lua"), Script(SCRIPTS / "add.lua")
 
@@ -228,7 +229,7 @@ class RedisStore(Store, Movable, Searchable, ServerChecks):
 
     @contextmanager
     def _calling(self) -> Iterator[Any]:
-        if not self._places.acquire(timeout=TIMEOUT):
+        if not self._places.acquire(timeout=PLACE_TIMEOUT):
             raise StoreUnavailable("The store is not available (too many wait for it)")
         try:
             with self._breaker.calling():
