@@ -13,7 +13,7 @@ GROUP = 5  # characters that are shown together
 MOST_WORDS = 4  # of one message that are looked up: a message is one guess, or hardly more
 RANDOM_BYTES = 16  # of a new word: the bias is below 2**-79
 
-MOST_READ = 2000  # characters of a message: the text with the word has 100, and people add a line
+MOST_READ = 4096  # characters of a message; the text with the word has 100, and people add a line
 
 _LETTERS = frozenset(ALPHABET)
 _RUN = re.compile(r"[^\W_]+")
