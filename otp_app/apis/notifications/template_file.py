@@ -67,7 +67,7 @@ def _content(path: Path) -> str:
     if len(content) > MAX_SIZE:
         raise ValueError(f"it has more than {MAX_SIZE} bytes")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line}: write it in UTF-8") from None

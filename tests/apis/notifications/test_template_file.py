@@ -9,7 +9,7 @@ import pytest
 
 from otp_app import startup
 from otp_app.apis.notifications.template_file import MAX_SIZE, read
-from otp_app.core.notification_templates import digit_groups
+from otp_app.core.notification_templates import Template, digit_groups
 from tests.running import KEYS
 
 Write = Callable[..., str]
@@ -30,6 +30,12 @@ def test_a_whole_file_is_read(templates: Write) -> None:
     assert shipped.approved.content({"number": "7"}, "pt").variables == {"1": "7"}
     assert (found.lines["order_shipped"], found.lines["closed"]) == (2, 11)
     assert "order" not in repr(found)
+
+
+def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
+    """Some editors of Windows write one."""
+    (tmp_path / "marked").write_text('[a]\nsms = "Hello"\n', encoding="utf-8-sig")
+    assert read(f"{tmp_path}/marked").by_name == {"a": Template("Hello")}
 
 
 def test_braces_can_be_written(templates: Write) -> None:
