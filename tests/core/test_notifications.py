@@ -190,6 +190,17 @@ def test_a_repeated_key_gets_the_same_notification(notifying: Notifying) -> None
     assert len(notifying.world.ledger().notified) == 1
 
 
+def test_a_key_that_is_used_again_after_its_day_sends_nothing_while_its_notification_is_there() -> None:
+    """An id is made of the key and the request alone: after a crash nothing else says what was queued before."""
+    notifying = one()
+    first = notifying.send(key="k1")
+    notifying.wait()
+    notifying.wait(DAY + 1)
+    assert notifying.send(key="k1") == first
+    notifying.wait()
+    assert len(notifying.messages()) == 1
+
+
 def test_a_key_is_for_one_request(notifying: Notifying) -> None:
     notifying.send(key="k1")
     with pytest.raises(IdempotencyMismatch):
