@@ -62,10 +62,12 @@ class File:
 
     def is_there(self) -> bool:
         """Return whether it is there. Raises OSError where it is not, and must not or cannot be made."""
+        # Asked first, as another start may be making it just now. A new file would take in the log of the one before.
+        was_there = self._path in _seen or self._path.is_symlink() or self._log.exists()
         if self._path.exists():
             _seen.add(self._path)
             return True
-        if self._path in _seen or self._path.is_symlink() or self._log.exists():  # a new file would take in its log
+        if was_there:
             raise OSError(errno.ENOENT, GONE)
         folder = next(parent for parent in self._path.parents if parent.exists())
         if not os.access(folder, os.W_OK | os.X_OK):

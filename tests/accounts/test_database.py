@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,6 +19,7 @@ from otp_app.accounts import service
 from otp_app.accounts.database import Database
 from otp_app.accounts.errors import AccountsUnavailable
 from otp_app.accounts.migrating import FOLDER
+from otp_app.accounts.sqlite import File
 from otp_app.accounts.tables import NEWEST, VERSIONS, metadata
 from tests.accounts.conftest import REQUEST
 from tests.faults.load import at_once
@@ -42,6 +44,24 @@ def test_servers_that_start_at_once_make_the_tables_once(database_url):
     at_once(4, lambda number: databases[number].ping())
     for database in databases:
         database.close()
+
+
+def test_a_file_that_another_start_makes_just_now_is_not_gone(tmp_path, monkeypatch):
+    """Even where the other one has made it, with its log, between two looks at it."""
+    path = tmp_path / "accounts.db"
+    look = Path.exists
+
+    def looked_too_early(asked: Path) -> bool:
+        answer = look(asked)
+        if asked == path and not answer:
+            monkeypatch.setattr(Path, "exists", look)
+            File(path).make()
+            path.with_name("accounts.db-wal").touch()
+        return answer
+
+    monkeypatch.setattr(Path, "exists", looked_too_early)
+    File(path).make()
+    assert path.is_file()
 
 
 def test_tables_that_are_gone_are_made_again(postgres_server, open_bureau):
