@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
 from otp_app.web.client import Caller
 from otp_app.wiring import Services
@@ -25,3 +25,12 @@ def state(kind: type[State]) -> State:
 def caller() -> Caller:
     """Who asks; set by guard before any view runs."""
     return cast("Caller", g.caller)
+
+
+def scheme() -> str:
+    """How the client reaches this server, "http" or "https".
+
+    A proxy that ends TLS says so in X-Forwarded-Proto, the first one first. That affects only what its client reads.
+    """
+    said = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip(" ")
+    return "https" if said == "https" else request.scheme

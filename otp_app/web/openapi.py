@@ -23,7 +23,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from otp_app.settings import Settings
 from otp_app.web.access import Access, requires
 from otp_app.web.api import Api
-from otp_app.web.current import services
+from otp_app.web.current import scheme, services
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
@@ -158,12 +158,8 @@ def _body(kind: str, example: Node) -> list[str]:
 
 
 def _base() -> str:
-    """Return where the reader found us; guard lets in no Host that could be markup or end a quotation.
-
-    A proxy's X-Forwarded-Proto affects only the page that its client sees.
-    """
-    scheme = "https" if request.headers.get("X-Forwarded-Proto") == "https" else request.scheme
-    return f"{scheme}://{request.host}"
+    """Return where the reader found us; guard lets in no Host that could be markup or end a quotation."""
+    return f"{scheme()}://{request.host}"
 
 
 def _document(settings: Settings) -> Node:

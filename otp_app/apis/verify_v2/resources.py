@@ -12,7 +12,7 @@ from otp_app.core.delivery import Outcome
 from otp_app.core.events import Approval
 from otp_app.core.ledger import Send, Status
 from otp_app.core.results import VerificationView
-from otp_app.web.current import caller
+from otp_app.web.current import caller, scheme
 
 #: Twilio's words, RCS under both of its names; ours have the same where they are the same
 CHANNELS = ("sms", "whatsapp", "rcs", "rbm", "call", "email", "sna")
@@ -79,7 +79,7 @@ def page_of_services(known: list[VerifyService], page: int, size: int) -> dict[s
     start = page * size
 
     def url(page: int) -> str:
-        return f"{request.url_root}v2/Services?PageSize={size}&Page={page}"
+        return f"{_root()}v2/Services?PageSize={size}&Page={page}"
 
     meta = {
         "key": "services",
@@ -120,8 +120,13 @@ def _channel(send: Send | None, asked: str) -> str:
     return next(name for name in names if name in CHANNELS)
 
 
+def _root() -> str:
+    """Return where the client found us. Twilio's clients follow links to further pages with their credentials."""
+    return scheme() + request.url_root.removeprefix(request.scheme)
+
+
 def _url(service: VerifyService) -> str:
-    return f"{request.url_root}v2/Services/{service.sid}"
+    return f"{_root()}v2/Services/{service.sid}"
 
 
 def _date(wall: float | None) -> str | None:

@@ -150,3 +150,17 @@ def test_no_configured_purpose_can_be_that_of_a_made_service(open_site):
     made = "VA" + "d" * 32
     with pytest.raises(ValueError, match="purpose of 32 hex digits"):
         open_site(otp_verify_services=f"{SHARED}:{made.removeprefix('VA')}")
+
+
+@pytest.mark.parametrize(("said", "scheme"), [
+    ("https", "https"), ("https, http", "https"), ("http", "http"), ("", "http"), ("javascript:", "http"),
+])  # fmt: skip
+def test_links_are_as_safe_as_the_way_of_the_client(open_site, said, scheme):
+    """Twilio's clients follow that to the next page with the account's token. A proxy that ends TLS says so."""
+    alice = Account(open_site(**SETTINGS | {"otp_apis": "verify_v2"}), ALICE)
+    for name in "ab":
+        alice.create(name)
+    headers = basic(ALICE) | {"X-Forwarded-Proto": said}
+    answer = alice.ask("GET", "?PageSize=1", headers=headers).json
+    links = [answer["meta"]["next_page_url"], answer["services"][0]["url"], *answer["services"][0]["links"].values()]
+    assert {link.partition("/v2/Services")[0] for link in links} == {f"{scheme}://127.0.0.1:5000"}
