@@ -21,9 +21,11 @@ DIGESTS_OF_NONE = {
     for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password", PUBLISHED)
     for end in ("", "\n")
 }
-#: placeholders that documents use for a secret
+#: placeholders that documents use for a secret, what tools write where there is none (`jq -r` prints null), and ids of
+#: Twilio's, which are no secrets
 PLACEHOLDER = re.compile(
-    r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo",
+    r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo"
+    r"|null|none|nil|undefined|\{\{.*\}\}|(AC|SK|VA|MG|HX)[0-9a-f]{32}",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -127,8 +127,14 @@ def _secrets_of(model: type[Model]) -> list[Field]:
 
 def _placeholders(settings: Settings) -> str | None:
     secrets = ((model, secret) for model in settings.providers for secret in _secrets_of(type(model)))
-    found = [secret.variable for model, secret in secrets if weak_secrets.is_placeholder(getattr(model, secret.name))]
+    found = [secret.variable for model, secret in secrets if _has_placeholder(getattr(model, secret.name))]
     return f"{', '.join(found)}: it is a placeholder: write the secret that the provider shows" if found else None
+
+
+def _has_placeholder(text: str) -> bool:
+    """Return whether a secret, or one of a list of `ID:SECRET`, is a placeholder."""
+    parts = (item.rpartition(":")[2] for item in text.split(","))
+    return weak_secrets.is_placeholder(text) or any(map(weak_secrets.is_placeholder, parts))
 
 
 def _fallback(settings: Settings) -> str | None:

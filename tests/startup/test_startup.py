@@ -208,6 +208,12 @@ REFUSALS = {
         "OTP_VERIFY_ACCOUNTS", "a placeholder",
     ),
     "a token of a document": (SMS | {"TWILIO_AUTH_TOKEN": "your_auth_token"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
+    "a token that jq has not found": (SMS | {"TWILIO_AUTH_TOKEN": "null"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
+    "a webhook key that jq has not found": (
+        SMS | {"TWILIO_WEBHOOK_KEYS": f"a:{'c4' * 16},b:null"}, "TWILIO_WEBHOOK_KEYS", "a placeholder",
+    ),
+    "a token of a template": (SMS | {"TWILIO_AUTH_TOKEN": "{{ token }}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
+    "an id as a token": (SMS | {"TWILIO_AUTH_TOKEN": f"AC{'1a' * 16}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "a token that nothing was put in": (SMS | {"TWILIO_AUTH_TOKEN": "${TOKEN}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "half of Twilio, and no channel": ({"TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32},
                                        "TWILIO_API_KEY_SID", "TWILIO_AUTH_TOKEN"),
