@@ -16,11 +16,13 @@ from otp_app.web.body import BadRequest, Fields
 from otp_app.web.current import caller, services
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+#: Fields that older versions lack: a request without them is the same one to each version. Every new one belongs here.
+_NEWER = ("app_hash", "tags")
 
 
 def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
-    said = {name: value for name, value in asdict(fields).items() if value != {}}  # tags, which older versions lack
+    said = {name: value for name, value in asdict(fields).items() if value or name not in _NEWER}
     key = given(said)
     return services().idempotent.once(key, send) if key else send(None)
 
