@@ -19,6 +19,8 @@ from otp_app.core.codes import CodeKeys, parse_keys, parse_secret
 from otp_app.settings import Settings
 from otp_app.settings.env_file import FileFault, read_lines
 
+NAMES = ("OTP_SECRET_KEYS", "OTP_INDEX_KEY")
+
 
 class BadKeyFile(Exception):
     """The key file cannot be used; the text says what to change."""
@@ -66,6 +68,23 @@ def held(settings: Settings) -> Settings:
         return settings
     _, _, given = _checked(path)
     return replace(settings, otp_secret_keys=given["OTP_SECRET_KEYS"], otp_index_key=given["OTP_INDEX_KEY"])
+
+
+def unused(settings: Settings) -> list[str]:
+    """Return a line where a key file has other keys than the settings, which win: who changes it changes nothing.
+
+    The same keys in both are what remains after a move between stores.
+    """
+    file = database(settings.otp_store_url)
+    if file is None or not settings.otp_secret_keys:
+        return []
+    path = file.with_suffix(".keys")
+    try:
+        if not exists(path) or _read(path) == keys(settings):
+            return []
+    except BadKeyFile:
+        pass  # it is not used either
+    return [f"OTP_SECRET_KEYS: these keys are used, and not those of {path}: rotate them here, and move that file away"]
 
 
 def database(url: str) -> Path | None:
@@ -160,6 +179,8 @@ def _checked(path: Path) -> tuple[CodeKeys, bytes, dict[str, str]]:
         if lines.faults:
             raise FileFault(lines.faults[0])
         given = lines.values
+        if other := next((number for name, number in lines.numbers.items() if name not in NAMES), 0):
+            raise FileFault(f"line {other} is none of {' and '.join(NAMES)}, and nothing else is read here")
         keys, index_key = parse_keys(given.get("OTP_SECRET_KEYS", "")), parse_secret(given.get("OTP_INDEX_KEY", ""))
     except OSError as error:
         raise BadKeyFile(f"OTP_SECRET_KEYS: the key file {path} cannot be read ({error.strerror})") from None

@@ -96,7 +96,7 @@ def prepare(settings: Settings) -> list[str]:
         store.ping()
         if faults := _readable_by_others(settings):
             raise BadSettings(faults)
-        lines = _other_keys(settings, store)
+        lines = keyring.unused(settings) + _other_keys(settings, store)
         if not isinstance(store, ServerChecks):
             return lines
         if faults := store.faults():

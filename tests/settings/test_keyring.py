@@ -185,6 +185,31 @@ def test_the_file_can_be_moved_into_the_settings(settings, key_file):
     assert keyring.keys(replace(settings, **given)) == keyring.keys(settings)
 
 
+def test_a_key_file_that_the_settings_hide_is_told_of(settings, key_file):
+    """Whoever rotates a key there would go on with the old one. The same keys in both are left of a move."""
+    keyring.ensure(settings)
+    lines = dict(line.split("=", 1) for line in key_file.read_text(encoding="ascii").splitlines())
+    both = replace(settings, **{name.lower(): text for name, text in lines.items()})
+    assert keyring.unused(settings) == keyring.unused(both) == []
+    write(key_file, key_file.read_bytes().replace(b"=k1:", f"=k2:{SECRET},k1:".encode()))
+    (line,) = keyring.unused(both)
+    assert line.startswith("OTP_SECRET_KEYS: these keys are used, and not those of")
+    write(key_file, b"damaged")
+    assert keyring.unused(both) == [line]
+    key_file.unlink()
+    assert keyring.unused(both) == []
+
+
+@pytest.mark.parametrize("name", ["OTP_SECRET_KEY", "OTP_PROOF_KEYS", "A" * 43])
+def test_another_line_in_the_key_file_is_a_fault(settings, key_file, name):
+    """A misspelled name would leave the old key in use. What stands for a name may be a part of a key."""
+    keyring.ensure(settings)
+    write(key_file, key_file.read_bytes() + f"{name}=k2:{SECRET}\n".encode())
+    with pytest.raises(keyring.BadKeyFile, match="is damaged: line 3 is none of") as error:
+        keyring.keys(settings)
+    assert name not in str(error.value).split()
+
+
 def test_memory_has_keys_for_its_life():
     settings = Settings(otp_store_url="memory://")
     keyring.ensure(settings)

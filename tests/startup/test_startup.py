@@ -459,8 +459,9 @@ def test_prepare_tells_of_servers_with_different_keys_on_one_store(tmp_path):
     send(settings_for(tmp_path))
     send(settings_for(tmp_path, **OWN_KEYS))
     for given in ({}, OWN_KEYS):
-        (line,) = startup.prepare(settings_for(tmp_path, **given))
+        *hidden, line = startup.prepare(settings_for(tmp_path, **given))
         assert line.startswith("OTP_INDEX_KEY: some records in the store are of another key")
+        assert bool(hidden) is bool(given)  # beside its key file, settings have other keys
 
 
 class ServerChecks(MemoryStore):
