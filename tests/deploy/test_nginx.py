@@ -184,6 +184,16 @@ def test_plain_http_is_sent_to_https(site: Site) -> None:
     assert (answer.status, answer.headers["Location"]) == (308, "https://otp.example.com/healthz?x=1")
 
 
+@pytest.mark.parametrize(("method", "headers"), [
+    ("POST", {}), ("DELETE", {}), ("GET", {"Authorization": "Bearer otp_x"}), ("GET", {"X-API-Key": "otp_x"}),
+])  # fmt: skip
+def test_a_client_of_plain_http_does_not_work(site: Site, method: str, headers: dict[str, str]) -> None:
+    """It would follow to https and work, and show its key and codes to the network each time."""
+    with socket.create_connection(("127.0.0.1", site.plain), timeout=5) as sock:
+        answer = site.ask(sock, method, "/verifications/VE1", headers={"Host": "otp.example.com", **headers})
+    assert (answer.status, answer.headers["Location"]) == (403, None)
+
+
 def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upstream) -> None:
     """Not appended to."""
     site.call("GET", "/healthz", None, **{"X-Forwarded-For": "192.0.2.1"})
