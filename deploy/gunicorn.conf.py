@@ -91,6 +91,7 @@ def on_starting(server):
     reloading.accept(_settings)
     server.log.info("Channels: %s", ", ".join(_settings.otp_channels))
     server.halt = partial(_halt, server, server.halt)
+    server.spawn_worker = partial(respawning.begin, server.spawn_worker)
     server.spawn_workers = partial(respawning.spawn, server, server.spawn_workers)
     server.handle_int = server.handle_term  # Ctrl-C finishes running requests, as TERM does; a second one does not wait
     server.handle_hup = partial(_reload, server, server.handle_hup)
@@ -128,6 +129,7 @@ def pre_fork(server, worker):
         time.sleep(1)  # the worker will not begin either, and is started again
     gc.collect()
     gc.freeze()  # the garbage collector must not touch shared pages, which would copy them
+    respawning.hold_signals()
 
 
 def post_fork(server, worker):
@@ -154,6 +156,7 @@ def post_worker_init(worker):
     """Let Ctrl-C end the worker as TERM does."""
     # Ctrl-C in a terminal reaches the workers too. They finish their requests, as after the master's signal.
     signal.signal(signal.SIGINT, worker.handle_exit)
+    respawning.let_signals_come()  # where gunicorn's -k names a worker that is not our own
 
 
 def worker_exit(_server, worker):

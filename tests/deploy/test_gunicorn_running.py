@@ -316,6 +316,31 @@ def test_workers_that_fail_together_end_the_server_as_one_does(tmp_path: Path, r
     assert set(lines) == {"it does not work after a fork"}
 
 
+ENDS_THE_FIRST_WORKER = """
+import os, pathlib, signal
+
+def end():
+    if not (done := pathlib.Path("ended")).exists():
+        done.touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+os.register_at_fork(after_in_child=end)
+
+class Directory:
+    def __init__(self, url): ...
+    def phone(self, user_id): ...
+    def close(self): ...
+"""
+
+
+def test_a_worker_that_just_begins_ends_when_it_is_told_to(server: Start, tmp_path: Path) -> None:
+    """Also before it has handlers of its own; else the master would wait until it may kill it."""
+    (tmp_path / "own.py").write_text(ENDS_THE_FIRST_WORKER)
+    running = server(OTP_APIS="native,users", OTP_DIRECTORY_URL="own:Directory", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    wait_until(lambda: "Worker exiting" in running.log(), "the end of the first worker", 10)
+    wait_until(running.healthy, "the next worker")
+
+
 def test_workers_do_not_need_the_key_file(server: Start) -> None:
     """The master has read it: a file that is lost or open to others later ends no server, also where a refused reload
     replaces the workers because a caller is revoked.

@@ -1,12 +1,37 @@
-"""Workers in the place of those that ended."""
+"""How the master starts workers: at the start, and in the place of those that ended."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from otp_app.logs import warn_seldom
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+def begin(spawn_worker: Callable[[], int]) -> int:
+    """Start one worker, for gunicorn's master. A signal that ends it waits until it can handle it, in `init_signals`.
+
+    Until then it has the master's handlers, and forgets what it gets: the master would wait for 30 s, and kill it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        return spawn_worker()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hold_signals() -> None:
+    """Let signals wait, for the hook that comes last before the fork."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def let_signals_come() -> None:
+    """Take the signals that have waited, in a worker that can."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def spawn(server: Any, spawn_workers: Callable[[], None]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from otp_app.logs import log
 from otp_app.web import polling, sole_worker
+from otp_app.web.gunicorn import respawning
 from otp_app.web.gunicorn.answering import AnsweringWorker, reject
 from otp_app.web.gunicorn.connection import Connection
 
@@ -208,6 +209,7 @@ class HttpWorker(AnsweringWorker):
         super().init_signals()
         for own in (signal.SIGHUP, signal.SIGUSR2):
             signal.signal(own, signal.SIG_IGN)
+        respawning.let_signals_come()
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """Finish, and let the worker that comes in this one's place have the store in memory meanwhile."""
