@@ -120,7 +120,7 @@ class IdempotentSends:
         there = _read(swap.found)
         if there.request != key.fingerprint:
             raise IdempotencyMismatch("This Idempotency-Key was used for another request")
-        silent = self._clock().wall - there.at
+        silent = abs(self._clock().wall - there.at)  # a clock that was set back must not keep the key in use
         if there.answer and (there.done or silent > LEASE):
             return there.answer
         if silent > LEASE and self._store.swap(key.entry, swap.found, mine, MEMORY).won:

@@ -145,15 +145,17 @@ def test_while_the_first_runs_it_is_409(site):
     assert len(site.channel.messages) == 1
 
 
-def test_a_send_that_died_is_answered_as_unknown(site, monkeypatch):
-    """15 seconds after a send that never ended its key gets 202 with the same id, and no second message."""
-
+@pytest.mark.parametrize("seconds", [15.1, -3600])
+def test_a_send_that_died_is_answered_as_unknown(site, monkeypatch, seconds):
+    """15 seconds after a send that never ended its key gets 202 with the same id, and no second message. A clock that
+    was set back keeps it no longer.
+    """  # fmt: skip
     number = site.number()
     with monkeypatch.context() as defect:
         defect.setattr(site.services.verifications._courier, "_hand_over", None)
         assert site.send(number, headers=KEY).status_code == 500
     assert site.send(number, headers=KEY).status_code == 409
-    site.clock.advance(15.1)
+    site.clock.advance(seconds)
     answer = site.send(number, headers=KEY)
     assert (answer.status_code, answer.json["delivery"]) == (202, "unknown")
     assert site.channel.messages == []
