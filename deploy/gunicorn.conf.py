@@ -64,7 +64,7 @@ worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 
 loglevel = _settings.otp_log_level.lower()
 logger_class = "otp_app.web.gunicorn.log.HttpLog"
-set_up(_settings.otp_log_level)
+set_up(_settings.otp_log_level, _settings.otp_log_format)
 
 
 def on_starting(server):

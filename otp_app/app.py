@@ -10,7 +10,7 @@ from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import reloading, rules
 from otp_app.web import errors, guard, health, openapi
-from otp_app.web.application import Application, Compact, SecurityHeaders
+from otp_app.web.application import Application, Compact, Envelope
 from otp_app.web.sole_worker import Claim
 from otp_app.wiring import Services, build
 
@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     claim = None
     if services is None:
         settings = settings or reloading.accepted() or startup.load()
-        set_up(settings.otp_log_level)
+        set_up(settings.otp_log_level, settings.otp_log_format)
         for line in startup.advice(settings):
             log.warning(line)
         if rules.needs_one_process(settings):
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.register_blueprint(openapi.bp)
     _open_apis(app, services)
     services.do_jobs()
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Envelope(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

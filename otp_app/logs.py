@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error. No code, no whole number, no request body ever gets here."""
+"""Logs: one line each on standard error, JSON or text. No code, no whole number, no request body ever gets here."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import fcntl
 import json
 import logging
 import os
+import re
 import select
 import stat
 import termios
 import time
 import traceback
 from array import array
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Any
 
 from otp_app.core.events import Checked, Event, OutcomeLost, Refused, Undelivered
 
@@ -22,8 +25,12 @@ QUIET = 10.0  # seconds
 STANDARD_ERROR = 2
 READER_TIMEOUT = 1.0  # seconds that a line waits for a reader of standard error
 READER_LOOK = 0.01  # seconds
+#: the id of the request that this thread answers, "" where it answers none; each line of its log has it
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+_form = "json"
 _warned: set[str] = set()
 _quiet_until: dict[str, float] = {}
+_WORD = re.compile(r"[!#-<>-~]++")  # what is printed, but quotation marks, spaces and =
 
 
 class JsonLines(logging.Formatter):
@@ -31,15 +38,43 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line. Of an exception it has the type and the place: its text may hold what nobody should read."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {"time": at, "level": record.levelname, "logger": record.name}
-        line["message"] = record.getMessage()
-        line |= getattr(record, "fields", {})
-        if record.exc_info and record.exc_info[0]:
-            frames = traceback.extract_tb(record.exc_info[2])
-            line["exception"] = record.exc_info[0].__name__
-            line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
-        return json.dumps(line)
+        return json.dumps(_head(record) | _rest(record))
+
+
+class TextLines(logging.Formatter):
+    """Format the same as one line for people, whose message and values are escaped too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        head = _head(record)
+        rest = "".join(f" {name}={_value(value)}" for name, value in _rest(record).items())
+        return f"{head['time']} {head['level']:<7} {head['logger']}: {_escaped(head['message'])}{rest}"
+
+
+def _head(record: logging.LogRecord) -> dict[str, Any]:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {"time": at, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+
+
+def _rest(record: logging.LogRecord) -> dict[str, Any]:
+    rest: dict[str, Any] = {**getattr(record, "fields", {})}
+    if about := request_id.get():
+        rest["request_id"] = about
+    if record.exc_info and record.exc_info[0]:
+        frames = traceback.extract_tb(record.exc_info[2])
+        rest["exception"] = record.exc_info[0].__name__
+        rest["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]]
+    return rest
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def _value(value: object) -> str:
+    """Return a value as it is where it is one plain word, and as JSON where it would not be seen where it ends."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if _WORD.fullmatch(text) else json.dumps(value)
 
 
 class Lines(logging.Handler):
@@ -115,14 +150,21 @@ def _has_room() -> bool:
     return bool(poll.poll(0))
 
 
-def set_up(level: str) -> None:
+def formatter() -> logging.Formatter:
+    """Return what writes lines in the form of this process."""
+    return TextLines() if _form == "text" else JsonLines()
+
+
+def set_up(level: str, form: str = "") -> None:
     """Send what this server says from `level` on to standard error, and from other packages warnings and worse.
 
-    Libraries write parts of requests at INFO and DEBUG: paths with numbers in them, addresses of clients. An operator's
-    module sets a level for its own logger.
+    `form`: `text` or `json`; "" is text on a terminal, and JSON for programs. Libraries write parts of requests at INFO
+    and DEBUG: paths with numbers in them, addresses of clients. An operator's module sets a level for its own logger.
     """
+    global _form
+    _form = form or ("text" if os.isatty(STANDARD_ERROR) else "json")
     handler = Lines()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(formatter())
     # What no line of ours shows need not be looked up for each (Python's logging HOWTO, "Optimization").
     logging.logThreads = logging.logMultiprocessing = False  # the process is in the lines of gunicorn itself
     root = logging.getLogger()

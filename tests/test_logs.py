@@ -1,8 +1,9 @@
-"""Logs: one JSON object a line."""
+"""Logs: one line each, JSON or text."""
 
 import json
 import logging
 import os
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -12,7 +13,7 @@ import pytest
 
 from otp_app import logs
 from otp_app.core.events import Canceled, Checked, OutcomeLost, Refused, Sent
-from otp_app.logs import JsonLines, Lines, log, log_event, set_up
+from otp_app.logs import JsonLines, Lines, TextLines, formatter, log, log_event, request_id, set_up
 
 ABOUT = ("VE1", "+1*******671", "login")
 SENT = Sent(*ABOUT, "VL1", "sms", "sent", "SM1")
@@ -21,13 +22,14 @@ LOST = OutcomeLost(*ABOUT, "VL1")
 
 
 @pytest.fixture
-def start(capfd):
+def start(capfd, monkeypatch):
     """Set logging up at a level; returns what reads what was written to standard error. Afterwards all is as it was."""
     root = logging.getLogger()
     handlers, levels = root.handlers[:], (root.level, log.level)
+    monkeypatch.setattr(logs, "_form", "json")
 
-    def at(level):
-        set_up(level)
+    def at(level, form=""):
+        set_up(level, form)
         return lambda: capfd.readouterr().err
 
     yield at
@@ -59,15 +61,52 @@ def test_a_line_is_an_object():
     }
 
 
-@pytest.mark.parametrize(
-    "text", ["a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "a\u2028b", "a\x85b", 'a"b', "\ud800", "\x7f"]
-)
+FORGING = ["a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "a\u2028b", "a\x85b", 'a"b', "\ud800", "\x7f", "é", "x y=z", "\\n"]
+
+
+@pytest.mark.parametrize("text", FORGING)
 def test_no_line_can_be_forged(text):
     """Control characters and line ends come out escaped, printable ASCII alone is written."""
     written = JsonLines().format(record("%s", text))
     assert written.isascii()
     assert written.replace("\x7f", "").isprintable()
     assert json.loads(written)["message"] == text
+
+
+@pytest.mark.parametrize("text", FORGING)
+def test_no_text_line_can_be_forged(text):
+    """Nor a value in one: it ends where it is seen to end."""
+    written = TextLines().format(record("%s", text, fields={"reason": text, "last": "x"}))
+    assert written.isascii()
+    assert written.replace("\x7f", "").isprintable()
+    said = written.partition(" otp_app: ")[2].partition(" reason=")
+    assert said[0].encode().decode("unicode_escape") == text
+    value = said[2].removesuffix(" last=x")
+    assert (json.loads(value) if value.startswith('"') else value) == text
+    assert value.startswith('"') or not set(value) & set(' "=')
+
+
+def test_a_text_line_is_for_people(start):
+    """What happened, then its fields; the same as JSON has."""
+    written = start("INFO", "text")
+    request_id.set("7f3b9c0a1d2e4f5a")
+    log_event(REFUSED)
+    request_id.set("")
+    assert re.sub(r"^[^ ]*\+00:00 ", "", written()) == (
+        "WARNING otp_app: Refused verification_id=VE1 to=+1*******671 purpose=login send_id=VL1 channel=sms "
+        'reason=bad_number provider_code=21211 explanation="This is no number" request_id=7f3b9c0a1d2e4f5a\n'
+    )
+
+
+TEXT_BY_FORM = {("", True): True, ("", False): False, ("text", False): True, ("json", True): False}
+
+
+@pytest.mark.parametrize(("form", "terminal", "text"), [(*how, text) for how, text in TEXT_BY_FORM.items()])
+def test_a_terminal_shows_text_and_programs_get_json(start, monkeypatch, form, terminal, text):
+    """Unless OTP_LOG_FORMAT says otherwise: journald and Docker get what they got."""
+    monkeypatch.setattr(os, "isatty", lambda fd: terminal)
+    start("INFO", form)
+    assert isinstance(formatter(), TextLines) == text
 
 
 def failed(text):

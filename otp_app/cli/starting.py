@@ -43,7 +43,7 @@ def prepared(settings: Settings, advice: Advice = startup.advice) -> Settings:
 
     Raises BadSettings, BadKeyFile, StoreUnavailable.
     """
-    set_up(settings.otp_log_level)
+    set_up(settings.otp_log_level, settings.otp_log_format)
     settings, lines = settle(settings)
     for line in advice(settings) + lines + startup.prepare(settings):
         log.warning(line)

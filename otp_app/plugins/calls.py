@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import TypeVar
 
 from otp_app.plugins.isolation import PluginFault, isolated
@@ -65,7 +66,7 @@ class Calls:
                 self._room.release()
 
         try:  # a daemon: the process does not wait for it at its end
-            threading.Thread(target=run, name=self._name, daemon=True).start()
+            threading.Thread(target=copy_context().run, args=(run,), name=self._name, daemon=True).start()
         except RuntimeError as error:
             self._room.release()
             raise NoRoom from error

@@ -246,6 +246,10 @@ class Settings(Model, frozen=True, kw_only=True):
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",
         form="`DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )] = "INFO"
+    otp_log_format: Annotated[str, shape("text|json"), Setting(
+        "Form of the lines of the [log](run.md#logs).", form="`text` or `json`",
+        default="`text` on a terminal, else `json`",
+    )] = ""
 
     apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
     providers: tuple[Model, ...] = ()  # the settings of each provider that channels have some of

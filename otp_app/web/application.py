@@ -11,6 +11,9 @@ from flask import Flask, Request, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import Map, MapAdapter, Rule
 
+from otp_app.logs import request_id
+from otp_app.web.request_ids import HEADER, RequestIds
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -82,17 +85,23 @@ class Compact(DefaultJSONProvider):
         return JsonResponse(f"{text}\n", content_type=self.mimetype)
 
 
-class SecurityHeaders:
-    """Adds HEADERS to every answer, and POLICY to one without its own, below Flask, where it costs a tenth."""
+class Envelope:
+    """Gives each request its id, and adds it and HEADERS to every answer, and POLICY to one without its own: below
+    Flask, where it costs a tenth.
+    """  # fmt: skip
 
     def __init__(self, wsgi_app: WSGIApplication) -> None:
-        self._wsgi_app = wsgi_app
+        self._wsgi_app, self._ids = wsgi_app, RequestIds()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Answer one request. What it raises is logged with the id of the request, since that stays."""
+        about = self._ids.of(environ)
+        request_id.set(about)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             policy = [] if POLICY[0] in dict(headers) else [POLICY]
-            return start_response(status, headers + HEADERS + policy, exc_info)
+            return start_response(status, [*headers, *HEADERS, *policy, (HEADER, about)], exc_info)
 
-        return self._wsgi_app(environ, start)
+        answer = self._wsgi_app(environ, start)
+        request_id.set("")
+        return answer

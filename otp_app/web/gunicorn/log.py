@@ -7,7 +7,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from otp_app.logs import JsonLines, Lines
+from otp_app.logs import Lines, formatter
 
 
 class HttpLog(Logger):  # type: ignore[misc]
@@ -21,7 +21,7 @@ class HttpLog(Logger):  # type: ignore[misc]
         if len(others) < len(handlers):  # a master that waits for a reader of its log replaces no worker
             handlers[:] = [*others, Lines()]
         for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines())
+            handler.setFormatter(formatter())
 
     def debug(self, msg: str, *_: Any, **kwargs: Any) -> None:
         """Write what gunicorn says at DEBUG without its arguments: those are parts of requests.

@@ -14,7 +14,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader
 
-from otp_app.logs import JsonLines, Lines
+from otp_app import logs
+from otp_app.logs import JsonLines, Lines, TextLines
 from otp_app.web.gunicorn import worker as http_worker
 from otp_app.web.gunicorn.log import HttpLog
 from otp_app.web.gunicorn.worker import HttpWorker
@@ -106,6 +107,19 @@ def test_the_master_waits_for_no_reader_of_its_log() -> None:
         (handler,) = messages.error_log.handlers
         assert isinstance(handler, Lines)
         assert isinstance(handler.formatter, JsonLines)
+    finally:
+        messages.error_log.handlers.clear()
+
+
+def test_gunicorns_lines_have_the_form_of_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTP_LOG_FORMAT holds for it too, and is read again at a reload."""
+    monkeypatch.setattr(logs, "_form", "text")
+    messages = HttpLog(Config())
+    try:
+        assert {type(handler.formatter) for handler in messages.error_log.handlers} == {TextLines}
+        monkeypatch.setattr(logs, "_form", "json")
+        messages.setup(Config())
+        assert {type(handler.formatter) for handler in messages.error_log.handlers} == {JsonLines}
     finally:
         messages.error_log.handlers.clear()
 
