@@ -5,6 +5,7 @@ its own line or above; no API, channel or store imports another one.
 
     __main__  __init__
     cli
+    serving
     app
     startup
     apis

@@ -33,8 +33,8 @@ MESSAGE = 100_000  # bytes at most
 #: Not gRPC, which cannot be forked.
 LOADED = ("otp_app.cli", "otp_app.app", "otp_app.stores.sqlite.store", "otp_app.stores.redis.store",
           "otp_app.stores.postgres.store", "otp_app.channels.twilio.sms", "otp_app.channels.twilio.whatsapp",
-          "otp_app.channels.twilio.sdk", "otp_app.apis.native.api", "otp_app.web.gunicorn.worker", "gunicorn.arbiter",
-          "gunicorn.app.wsgiapp", "tests.patience")  # fmt: skip
+          "otp_app.channels.twilio.sdk", "otp_app.apis.native.api", "otp_app.web.gunicorn.worker",
+          "otp_app.serving.configuration", "gunicorn.arbiter", "gunicorn.app.wsgiapp", "tests.patience")  # fmt: skip
 
 
 class Forking:

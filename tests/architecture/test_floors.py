@@ -29,7 +29,10 @@ OUTSIDE = {
     "flask": {"web", "apis", "app", "__init__"},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
-    "gunicorn": {f"web.gunicorn.{module}" for module in ("answer", "answering", "connection", "log", "plain")},
+    "gunicorn": {
+        "serving.__main__", "web.gunicorn.answer", "web.gunicorn.answering", "web.gunicorn.connection",
+        "web.gunicorn.log", "web.gunicorn.plain",
+    },
     "urllib3": {"apis.users.directories.https"},
     "redis": {"stores.redis"},
     "pika": {"bus.connecting"},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.running import ROOT
+from otp_app.serving.configuration import configuration
 
 Conf = Callable[..., dict[str, Any]]
 
@@ -21,12 +20,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Conf:
-    """Call it with settings: everything that gunicorn.conf.py then defines."""
+    """Call it with settings: gunicorn's configuration of these."""
     monkeypatch.chdir(tmp_path)
 
     def run(**settings: str) -> dict[str, Any]:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        return runpy.run_path(str(ROOT / "deploy/gunicorn.conf.py"))
+        return configuration()
 
     return run

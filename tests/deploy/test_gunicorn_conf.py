@@ -1,9 +1,9 @@
-"""deploy/gunicorn.conf.py: what it defines. test_gunicorn_running.py has what gunicorn makes of it."""
+"""gunicorn's configuration: its values and hooks. test_gunicorn_running.py has what gunicorn makes of it."""
 
 from __future__ import annotations
 
-import ast
 import os
+import runpy
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,8 @@ from gunicorn.util import load_class
 from gunicorn.workers.gthread import ThreadWorker
 
 from otp_app import startup
+from otp_app.serving import CONFIGURATION, replacing
+from otp_app.serving.checks import reachable
 from otp_app.settings.types import api_keys
 from otp_app.startup import reloading
 from tests.configuration import make_settings
@@ -27,30 +29,28 @@ SMS = {
     "TWILIO_PHONE_NUMBER": "+15005550006",
 }  # fmt: skip
 SETTINGS = {setting.name for setting in KNOWN_SETTINGS}
+FILES = [ROOT / "deploy/gunicorn.conf.py", CONFIGURATION]
 
 
-def defined() -> set[str]:
-    """The public names that the file gives a value or a body."""
-    names: set[str] = set()
-    for node in ast.parse((ROOT / "deploy/gunicorn.conf.py").read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return {name for name in names if not name.startswith("_")}
-
-
-def test_every_name_is_one_of_gunicorn() -> None:
+def test_every_name_is_one_of_gunicorn(conf: Conf) -> None:
     """gunicorn ignores a name that it does not know, and so a misspelt one."""
-    assert defined() - SETTINGS == set()
-    assert len(defined()) > 15
+    assert conf().keys() - SETTINGS == set()
+    assert len(conf()) > 15
 
 
 def test_gunicorn_takes_every_value(conf: Conf) -> None:
     """Each value passes gunicorn's own validation."""
-    values, config = conf(), Config()
-    for name in defined():
-        config.set(name, values[name])
+    config = Config()
+    for name, value in conf().items():
+        config.set(name, value)
+
+
+@pytest.mark.parametrize("file", FILES, ids=["checkout", "package"])
+def test_a_file_has_the_settings_of_the_moment(conf: Conf, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """gunicorn reads it again at a reload, in the same process."""
+    assert conf().keys() <= runpy.run_path(str(file)).keys()
+    monkeypatch.setenv("PORT", "5056")
+    assert runpy.run_path(str(file))["bind"] == "127.0.0.1:5056"
 
 
 def test_settings_decide_where_and_how_much(conf: Conf) -> None:
@@ -85,24 +85,27 @@ def test_there_are_more_connections_than_threads(conf: Conf) -> None:
     assert conf(OTP_THREADS="2048")["worker_connections"] > 2048
 
 
+def said_of(address: Any, conf: Conf, **given: str) -> list[str]:
+    """The faults of a server with these settings at this address and one of loopback."""
+    conf(**given)
+    return reachable(startup.load(), [("127.0.0.1", 5000), address])
+
+
 @pytest.mark.parametrize("address", [
     ("127.0.0.1", 5000), ("127.9.9.9", 5000), ("localhost", 5000), ("::1", 5000, 0, 0), 3,
 ])  # fmt: skip
 def test_loopback_needs_no_keys(conf: Conf, address: Any) -> None:
     """Nobody else can reach these; an inherited socket's number says nothing yet."""
-    values = conf()
-    assert values["_reachable"](values["_settings"], [address]) == []
+    assert said_of(address, conf) == []
 
 
 @pytest.mark.parametrize("address", ["/run/otp.sock", b"\0otp", ""])
 @pytest.mark.parametrize("given", [{}, {"OTP_API_KEYS": KEY, **SMS}])
 def test_a_unix_socket_needs_a_trusted_proxy(conf: Conf, address: Any, given: dict[str, str]) -> None:
     """Behind one all clients would be one; OTP_TRUSTED_PROXIES=unix says that a proxy names them."""
-    values = conf(**given)
-    (line,) = values["_reachable"](values["_settings"], [("127.0.0.1", 5000), address])
+    (line,) = said_of(address, conf, **given)
     assert line.startswith("OTP_TRUSTED_PROXIES: ")
-    values = conf(OTP_API_KEYS=KEY, OTP_TRUSTED_PROXIES="unix", **SMS)
-    assert values["_reachable"](values["_settings"], [address]) == []
+    assert said_of(address, conf, OTP_API_KEYS=KEY, OTP_TRUSTED_PROXIES="unix", **SMS) == []
 
 
 @pytest.mark.parametrize("address", [
@@ -110,27 +113,28 @@ def test_a_unix_socket_needs_a_trusted_proxy(conf: Conf, address: Any, given: di
 ])  # fmt: skip
 def test_an_address_for_all_needs_keys_or_public(conf: Conf, address: Any) -> None:
     """One line names the address; API keys, or OTP_PUBLIC=1, allow it."""
-    values = conf()
-    (line,) = values["_reachable"](values["_settings"], [("127.0.0.1", 5000), address])
+    (line,) = said_of(address, conf)
     assert line.startswith(address[0])
     assert "\n" not in line
-    keyed = conf(OTP_API_KEYS=KEY, **SMS)
-    assert keyed["_reachable"](keyed["_settings"], [address]) == []
+    assert said_of(address, conf, OTP_API_KEYS=KEY, **SMS) == []
 
 
-def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf) -> None:
-    """gunicorn reads this file again: a file of settings that is being written by then neither ends nor opens it."""
-    values, found = conf(OTP_STORE_URL="memory://", OTP_TTL="120"), []
+def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn reads its configuration again: settings that are being written by then neither end nor open it."""
+    conf(OTP_STORE_URL="memory://", OTP_THREADS="17")
+    monkeypatch.setattr(reloading, "_accepted", startup.load())
+    found: list[int] = []
     server = SimpleNamespace(cfg=SimpleNamespace(address=[], chdir="."))
-    values["_reload"](server, lambda: found.append(conf(OTP_TTL="9999")["_settings"].otp_ttl))
-    assert found == [120]
+    replacing.reload(server, lambda: found.append(conf(OTP_TTL="9999")["threads"]))
+    assert found == [17 + 16 + 32]
     with pytest.raises(SystemExit):  # they were for this reload alone
         conf(OTP_TTL="9999")
 
 
 def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.MonkeyPatch) -> None:
     """gunicorn ends with whatever a signal's handler raises; the log gets its kind, and revoked callers are out."""
-    values, spawned = conf(OTP_STORE_URL="memory://"), []
+    conf(OTP_STORE_URL="memory://")
+    spawned: list[int] = []
     running = make_settings(otp_api_keys=api_keys(KEY[:-1] + "1"))
     monkeypatch.setattr(reloading, "_accepted", running)
 
@@ -144,7 +148,7 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
         cfg=SimpleNamespace(address=[], chdir="."), num_workers=1, spawn_worker=lambda: spawned.append(1),
         manage_workers=lambda: None, log=SimpleNamespace(error=lambda line, *of: said.append(line % of)),
     )  # fmt: skip
-    values["_reload"](server, lambda: None)
+    replacing.reload(server, lambda: None)
     assert said == ["Not reloaded: an unexpected error (RecursionError)", "Not accepted any more: shop"]
     assert spawned == [1]
     assert [key.digest for key in reloading.accepted().otp_api_keys] == [""]
@@ -152,15 +156,14 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("mode", [0o111, 0o000])
 def test_a_folder_that_is_closed_to_its_server_ends_no_rejected_reload(
-    conf: Conf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     """A folder that cannot be listed, or not be entered any more."""
-    within = conf()["_in"]
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(mode)
     os.seteuid(os.geteuid() or 65534)  # mode bits do not bind root
     try:
-        with within(str(tmp_path)):
+        with replacing.inside(str(tmp_path)):
             pass
     finally:
         os.seteuid(os.getuid())
