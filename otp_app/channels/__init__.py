@@ -16,6 +16,7 @@ from otp_app.core.errors import ChannelDown
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
 from otp_app.plugins.loading import CLASS_PATH, load_object
+from otp_app.settings.diagnosis import Diagnosis, State
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -110,6 +111,16 @@ def advice(settings: Settings) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
+def examine(settings: Settings) -> list[Diagnosis]:
+    """Return what the providers of the channels say, each thing once. They are asked over the network.
+
+    Raises ValueError for a channel that is among the faults.
+    """
+    with closing(Parts(settings)) as parts:
+        found = (each for name in settings.otp_channels for each in _find(name, settings).examine(parts))
+        return list(dict.fromkeys(found))
+
+
 def _find(name: str, settings: Settings) -> type[ChannelClass] | _OwnClass:
     known = {name: entry.channel for name, entry in CHANNELS.items()}
     for model in settings.apis.values():
@@ -146,6 +157,9 @@ class _OwnClass:
 
     def advice(self, settings: Settings) -> list[str]:
         return self._lines("advice", settings)
+
+    def examine(self, _: Parts) -> tuple[Diagnosis, ...]:
+        return (Diagnosis(self._name, State.NOT_CHECKED, "a channel of your own", "send a message: otp-app send"),)
 
     def _lines(self, method_name: str, settings: Settings) -> list[str]:
         try:

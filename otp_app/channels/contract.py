@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otp_app.core.delivery import Channel
+from otp_app.settings.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -27,6 +28,11 @@ class Parts:
             self._shared[opened_by] = opened_by(self.settings)
         found: T = self._shared[opened_by]
         return found
+
+    def close(self) -> None:
+        """Close what is shared, where no channel does that."""
+        for shared in self._shared.values():
+            shared.close()
 
 
 class ChannelClass(Channel, Protocol):
@@ -51,3 +57,8 @@ class ChannelClass(Channel, Protocol):
     def advice(cls, settings: Settings) -> list[str]:  # noqa: ARG003
         """Return a line for each setting that works and could be better."""
         return []
+
+    @classmethod
+    def examine(cls, parts: Parts) -> Iterable[Diagnosis]:  # noqa: ARG003
+        """Ask the provider whether it would take messages, for `doctor`. Nothing is changed; never raises."""
+        return ()

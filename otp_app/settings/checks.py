@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
+from otp_app.settings.diagnosis import Diagnosis
 
 
 class Words(NamedTuple):
@@ -51,6 +53,12 @@ class SettingsChecks:
         """
         del settings
         return []
+
+    @classmethod
+    def examine(cls, settings: Settings) -> Iterable[Diagnosis]:
+        """Ask others whether it can do its work, for `doctor`. Nothing is changed; never raises."""
+        del settings
+        return ()
 
     @classmethod
     def prepare(cls, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Request, Response, current_app, g, request
@@ -131,8 +131,13 @@ def _leave(_: BaseException | None) -> None:
 
 def _check_host(host: str | None, trusted: tuple[str, ...]) -> None:
     name = _name(host)
-    if not name or (trusted and not any(name == t or (t[0] == "." and name.endswith(t)) for t in trusted)):
+    if not name or (trusted and not is_trusted(name, trusted)):
         raise BadHost("The Host header names no host of this server")
+
+
+def is_trusted(name: str, trusted: Iterable[str]) -> bool:
+    """Return whether a name in lower case is in OTP_TRUSTED_HOSTS."""
+    return any(name == each or (each[0] == "." and name.endswith(each)) for each in trusted)
 
 
 def _name(host: str | None) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.twilio import webhooks
+from tests.twilio.fake_account import FakeAccount
 from tests.twilio.fake_verify import FakeVerify
 from tests.twilio.twilio_model import E164, MAGIC_FROM, MAGIC_TO, Call, Fault, Sent, TwilioError
 from tests.twilio.twilio_spec import Json, NoSuchMethod, NoSuchPath, Specs
@@ -41,6 +42,7 @@ class FakeTwilio:
         self.auto_deliver = True                    # run each message's plan of statuses by itself
         self.shared_key: tuple[str, str] | None = None  # (id, secret): sign webhooks with HMAC-SHA256
         self.verify = FakeVerify(account_sid, clock)
+        self.account = FakeAccount(account_sid)
         self.specs, self.url = Specs.at_hand(), ""
         self._lock, self._busy = threading.RLock(), 0
         self.calls: list[Call] = []
@@ -128,7 +130,7 @@ class FakeTwilio:
         call.problems = self.specs.request_problems(op, call.params, content_type, call.form, call.body)
         self.violations += [f"{call.method} {call.path}: {p}" for p in call.problems]
         status = int(min(s for s in op["responses"] if s.startswith("2")))
-        for part in (self, self.verify):
+        for part in (self, self.verify, self.account):
             if handler := getattr(part, "on_" + call.operation, None):
                 return status, handler(call)
         call.require_spec()          # no handler: answer the documents' first example
@@ -272,6 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = do_TRACE = _serve
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(self.fake.clock(), usegmt=True)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -34,7 +34,16 @@ UNCHECKED: dict[str, dict[str, tuple[str, str]]] = {
     _MESSAGES + "/{Sid}.json": {"get": ("FetchMessage", "200")},
     _VERIFY + "Verifications": {"post": ("CreateVerification", "201")},
     _VERIFY + "Verifications/{Sid}": {"post": ("UpdateVerification", "200"), "get": ("FetchVerification", "200")},
-    _VERIFY + "VerificationCheck": {"post": ("CreateVerificationCheck", "200")}}
+    _VERIFY + "VerificationCheck": {"post": ("CreateVerificationCheck", "200")},
+    "/2010-04-01/Accounts/{Sid}.json": {"get": ("FetchAccount", "200")},
+    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json": {"get": ("ListIncomingPhoneNumber", "200")},
+    "/v2/Channels/Senders": {"get": ("ListChannelsSender", "200")},
+    "/v1/Services/{Sid}": {"get": ("FetchService", "200")}, "/v2/Services/{Sid}": {"get": ("FetchService", "200")},
+    "/v1/Services/{ServiceSid}/PhoneNumbers": {"get": ("ListPhoneNumber", "200")},
+    "/v1/Services/{MessagingServiceSid}/ChannelSenders": {"get": ("ListChannelSender", "200")},
+    "/v1/Content/{Sid}": {"get": ("FetchContent", "200")},
+    "/v1/Content/{Sid}/ApprovalRequests": {"get": ("FetchApprovalFetch", "200")}}
+PARTS = ("core", "admin", "numbers", "senders")
 TEXT = {"integer": r"-?\d+", "number": r"-?\d+(\.\d+)?", "boolean": "(?i:true|false)"}
 
 
@@ -67,10 +76,10 @@ class Specs:
 
     @classmethod
     def at_hand(cls) -> Specs:
-        """All ``*_core.json`` and ``*_admin.json`` in TWILIO_SPECS, else in the folder `shared/twilio` beside the
+        """All documents of Twilio in TWILIO_SPECS, else in the folder `shared/twilio` beside the
         repository. Where there are none, the fake works the same and checks nothing against them."""
         folder = Path(os.environ.get("TWILIO_SPECS") or Path(__file__).resolve().parents[3] / "shared" / "twilio")
-        return cls(*sorted(folder.glob("*_core.json")), *sorted(folder.glob("*_admin.json")))
+        return cls(*(file for part in PARTS for file in sorted(folder.glob(f"*_{part}.json"))))
 
     def find(self, method: str, path: str) -> tuple[Json, dict[str, str]]:
         """The operation for a request line, and the path's parameters."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
-from otp_app.apis.callbacks import twilio, twilio_inbound
+from otp_app.apis.callbacks import reach, twilio, twilio_inbound
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import StatusCallbacks
 from otp_app.settings import Settings
 from otp_app.settings.checks import Words
+from otp_app.settings.diagnosis import Diagnosis
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 
@@ -34,6 +36,11 @@ class CallbacksApi(Api):
         if "inbound" in settings.otp_apis or set(settings.otp_channels) - WITHOUT_RECEIPTS:
             return []
         return ["OTP_PUBLIC_URL: it does nothing here: only the channels sms and whatsapp have receipts"]
+
+    @classmethod
+    def examine(cls, settings: Settings) -> Iterator[Diagnosis]:
+        """Post to OTP_PUBLIC_URL as Twilio does, as far as that can be seen from this machine."""
+        return reach.examine(settings)
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)

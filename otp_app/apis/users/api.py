@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import ClassVar
 
 from flask import Response, jsonify
 
 from otp_app.apis.users import views
-from otp_app.apis.users.directories import open_directory
+from otp_app.apis.users.directories import Counted, open_directory
 from otp_app.apis.users.settings import UsersSettings
 from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
 from otp_app.settings.checks import Words
+from otp_app.settings.diagnosis import Diagnosis, State
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
 from otp_app.wiring import Pingable, Services
@@ -69,6 +71,14 @@ class UsersApi(Api):
             except DirectoryUnavailable as error:
                 return [f"OTP_DIRECTORY_URL: {error}"]
         return []
+
+    @classmethod
+    def examine(cls, settings: Settings) -> Iterator[Diagnosis]:
+        """Count the users, where the directory can; what is wrong with it is among the unreachable."""
+        opened = closing(open_directory(settings.of(UsersSettings).otp_directory_url))
+        with opened as directory, suppress(DirectoryUnavailable):
+            if isinstance(directory, Counted):
+                yield Diagnosis("OTP_DIRECTORY_URL", State.OK, f"it can be read, users: {directory.count()}")
 
     def render_error(self, rejection: Rejection) -> Response:
         """`{"detail": text}`, as FastAPI writes it."""

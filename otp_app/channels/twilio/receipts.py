@@ -48,6 +48,11 @@ class StatusCallbacks:
             raise Unsigned("the body is not the one that was signed")
         return _texts(body)
 
+    def signed(self, url: str, fields: Mapping[str, str]) -> dict[str, str]:
+        """Return the header by which Twilio would sign a form that it posts to this URL."""
+        form = "".join(name + value for name, value in sorted(fields.items()))
+        return {"X-Twilio-Signature": _signature(self._token, url + form, "sha1")}
+
     def _check(self, url: str, pairs: list[tuple[str, str]], headers: Mapping[str, str]) -> None:
         secret, algorithm = self._secret(headers.get("X-Twilio-Webhooks-Signature-Settings", ""))
         form = "".join(name + value for name, value in sorted(set(pairs)))

@@ -36,11 +36,12 @@ class SdkTransport(HttpClient):  # type: ignore[misc]
         return Response(answer.status, answer.text)
 
 
-def connect_sdk(own: TwilioSettings, transport: Transport) -> Client:
-    """Return Twilio's SDK on a transport, with an API key where there is one.
+def connect_sdk(own: TwilioSettings, transport: Transport, credentials: tuple[str, str] | None = None) -> Client:
+    """Return Twilio's SDK on a transport, with the credentials that send messages, or with others.
 
     TWILIO_REGION and TWILIO_EDGE of the environment have no effect: TWILIO_API_BASE_URL names the host.
     """
+    user, secret = credentials or own.credentials
     environment = {"TWILIO_REGION": "", "TWILIO_EDGE": ""}
     http_client = SdkTransport(transport)
-    return Client(*own.credentials, own.twilio_account_sid, http_client=http_client, environment=environment)
+    return Client(user, secret, own.twilio_account_sid, http_client=http_client, environment=environment)

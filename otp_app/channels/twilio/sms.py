@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio import errors
+from otp_app.channels.twilio.account import Account, examined
 from otp_app.channels.twilio.client import (
     TwilioClient,
     credential_advice,
@@ -15,6 +17,7 @@ from otp_app.channels.twilio.client import (
 )
 from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Delivery, Explains, Explanation, Message
+from otp_app.settings.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -49,6 +52,19 @@ class SmsChannel(ChannelClass, Explains):
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
         return credential_advice(settings) + receipt_advice(settings)
+
+    @classmethod
+    def examine(cls, parts: Parts) -> Iterator[Diagnosis]:
+        """Ask Twilio about the account, and about the sender of text messages."""
+        account, own = parts.shared(Account.open), parts.settings.of(TwilioSettings)
+        yield from account.diagnoses
+        if not account.answers:
+            return
+        if sid := own.twilio_messaging_service_sid:
+            yield from examined("TWILIO_MESSAGING_SERVICE_SID", lambda: account.messaging_service(sid, "sms"))
+        else:
+            yield from examined("TWILIO_PHONE_NUMBER", lambda: account.number(own.twilio_phone_number))
+        yield account.destinations(parts.settings.otp_countries)
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio import outcomes
+from otp_app.channels.twilio.account import Account, examined
 from otp_app.channels.twilio.client import TwilioClient, credential_advice, credential_faults
 from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.core.delivery import Channel, CodeChecker, Delivery, Finding, Maker, Message
 from otp_app.core.texts import best_tag
+from otp_app.settings.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -59,6 +62,15 @@ class VerifyChannel(ChannelClass, CodeChecker):
     def advice(cls, settings: Settings) -> list[str]:
         """Return a line for everything that works, but could be safer."""
         return credential_advice(settings)
+
+    @classmethod
+    def examine(cls, parts: Parts) -> Iterator[Diagnosis]:
+        """Ask Twilio about the account, and about the Verify service."""
+        account, sid = parts.shared(Account.open), parts.settings.of(TwilioSettings).verify_service
+        yield from account.diagnoses
+        if account.answers:
+            digits = parts.settings.otp_code_length
+            yield from examined("TWILIO_VERIFICATION_SERVICE_SID", lambda: account.verify_service(sid, digits))
 
     def deliver(self, message: Message) -> Delivery:
         """Start a verification at Twilio, or have the code of the pending one sent again."""

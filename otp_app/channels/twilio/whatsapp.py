@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.channels.twilio import errors
+from otp_app.channels.twilio.account import SENDERS, Account, examined
 from otp_app.channels.twilio.client import (
     TwilioClient,
     credential_advice,
@@ -15,7 +17,9 @@ from otp_app.channels.twilio.client import (
     receipt_faults,
 )
 from otp_app.channels.twilio.settings import TwilioSettings
+from otp_app.channels.twilio.template import template
 from otp_app.core.delivery import Delivery, Explains, Explanation, Message
+from otp_app.settings.diagnosis import Diagnosis, State
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -68,6 +72,24 @@ class WhatsAppChannel(ChannelClass, Explains):
                 "within 24 hours of the recipient's own last message"
             )
         return lines
+
+    @classmethod
+    def examine(cls, parts: Parts) -> Iterator[Diagnosis]:
+        """Ask Twilio about the account, the WhatsApp sender, and the template of codes."""
+        account, own = parts.shared(Account.open), parts.settings.of(TwilioSettings)
+        yield from account.diagnoses
+        if not account.answers:
+            return
+        number, service = own.twilio_whatsapp_number, own.twilio_messaging_service_sid
+        if number and _address(number) == _address(SANDBOX):
+            why = "this is Twilio's sandbox: it sends to phones that joined it in the last three days alone"
+            yield Diagnosis("TWILIO_WHATSAPP_NUMBER", State.ADVICE, why, f"register a sender of your own: {SENDERS}")
+        elif number:
+            yield from examined("TWILIO_WHATSAPP_NUMBER", lambda: account.whatsapp_sender(_address(number)))
+        else:
+            yield from examined("TWILIO_MESSAGING_SERVICE_SID", lambda: account.messaging_service(service, "whatsapp"))
+        if sid := own.twilio_content_sid:
+            yield from examined("TWILIO_CONTENT_SID", lambda: template(account, sid, parts.settings.otp_ttl))
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""

@@ -43,6 +43,10 @@ class FileDirectory:
         """Return the number of a user; see Directory."""
         return self._current().get(user_id)
 
+    def count(self) -> int:
+        """Return the number of users; see Counted."""
+        return len(self._current())
+
     def ping(self) -> None:
         """Raise DirectoryUnavailable while there are no users: the file is away or has a fault."""
         self._current()

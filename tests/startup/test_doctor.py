@@ -1,0 +1,217 @@
+"""What `doctor` finds: each fault that is planted is named, with what mends it, and what cannot be asked is said."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from werkzeug.serving import make_server
+
+from otp_app import startup
+from otp_app.app import create_app
+from otp_app.settings.diagnosis import Diagnosis, State
+from otp_app.startup import doctor
+from otp_app.wiring import build
+from tests.faults.conftest import read_only, small_file_system
+from tests.running import free_port
+from tests.twilio.fake_account import template
+from tests.twilio.fake_twilio import FakeTwilio
+
+ACCOUNT, CONTENT, POOL, SERVICE = "AC" + "1" * 32, "HX" + "1" * 32, "MG" + "1" * 32, "VA" + "1" * 32
+API_KEY = {"TWILIO_API_KEY_SID": "SK" + "1" * 32, "TWILIO_API_KEY_SECRET": "secret"}
+IN_POOL = {"TWILIO_MESSAGING_SERVICE_SID": POOL}
+ROOMY = 2**40
+KEY = f"shop:send+verify:{'ab' * 32}"
+
+
+@pytest.fixture
+def twilio() -> Iterator[FakeTwilio]:
+    """An account in which everything is in order."""
+    with FakeTwilio(ACCOUNT) as fake:
+        yield fake
+        assert not fake.violations
+
+
+@pytest.fixture
+def environ(twilio: FakeTwilio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings in which everything is in order, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    return {
+        "PORT": str(free_port()), "OTP_STORE_URL": "sqlite:///otp.db", "OTP_API_KEYS": KEY, "OTP_COUNTRIES": "US",
+        "OTP_CHANNELS": "whatsapp,sms", "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": twilio.auth_token,
+        "TWILIO_PHONE_NUMBER": "+14155550100", "TWILIO_WHATSAPP_NUMBER": "+14155550101", "TWILIO_CONTENT_SID": CONTENT,
+        "TWILIO_API_BASE_URL": twilio.url,
+    }  # fmt: skip
+
+
+def found(environ: dict[str, str], free: int = ROOMY) -> list[Diagnosis]:
+    """All that is said."""
+    return list(doctor.examine(environ, lambda _: free))
+
+
+def faults(environ: dict[str, str], free: int = ROOMY) -> list[str]:
+    """The faults, each with its remedy."""
+    return [f"{each.about}: {each.why}: {each.remedy}" for each in found(environ, free) if each.state == State.FAULT]
+
+
+def test_nothing_is_wrong_where_everything_is_in_order(environ: dict[str, str]) -> None:
+    said = found(environ)
+    assert [each for each in said if each.state == State.FAULT] == []
+    assert {"Twilio credentials", "Twilio account", "Clock", "TWILIO_PHONE_NUMBER", "TWILIO_WHATSAPP_NUMBER",
+            "TWILIO_CONTENT_SID", "Disk", "Store", "PORT"} <= {each.about for each in said if each.state == State.OK}
+
+
+def test_what_no_document_describes_is_not_taken_for_good(environ: dict[str, str]) -> None:
+    geo = next(each for each in found(environ) if each.about == "OTP_COUNTRIES")
+    assert geo.state == State.NOT_CHECKED
+    assert "US" in geo.why
+
+
+def test_nothing_is_made(environ: dict[str, str], tmp_path: Path) -> None:
+    found(environ)
+    assert list(tmp_path.iterdir()) == []
+
+
+#: what is planted -> (what the stand-in is told, the settings that are changed, what the fault begins with, and names)
+PLANTED = {
+    "a wrong token": ({}, {"TWILIO_AUTH_TOKEN": "other"}, "Twilio credentials", "TWILIO_AUTH_TOKEN anew"),
+    "an API key that was revoked": ({}, API_KEY, "Twilio credentials", "TWILIO_API_KEY_SID"),
+    "a token for receipts that is wrong": (
+        {"api_keys": {"SK" + "1" * 32: "secret"}}, API_KEY | {"TWILIO_AUTH_TOKEN": "x"}, "TWILIO_AUTH_TOKEN", "forged",
+    ),
+    "a key without its secret": ({}, {"TWILIO_API_KEY_SID": "SK" + "1" * 32}, "TWILIO_API_KEY_SID", "set both"),
+    "a placeholder": ({}, {"TWILIO_CONTENT_SID": "HX" + "0" * 32}, "TWILIO_CONTENT_SID: this is a place", "console"),
+    "a suspended account": ({"account.status": "suspended"}, {}, "Twilio account", "suspended"),
+    "a sender of others": ({"account.numbers": {}}, {}, "TWILIO_PHONE_NUMBER", "does not own it"),
+    "a sender without SMS": ({"account.numbers": {"+14155550100": False}}, {}, "TWILIO_PHONE_NUMBER", "cannot send"),
+    "a sender without WhatsApp": ({"account.whatsapp": {}}, {}, "TWILIO_WHATSAPP_NUMBER", "no WhatsApp sender"),
+    "a WhatsApp sender that is off": (
+        {"account.whatsapp": {"whatsapp:+14155550101": "OFFLINE"}}, {}, "TWILIO_WHATSAPP_NUMBER", "OFFLINE",
+    ),
+    "no such template": ({"account.templates": {}}, {}, "TWILIO_CONTENT_SID", "no such template"),
+    "a paused template": ({"account.templates": {CONTENT: template("paused")}}, {}, "TWILIO_CONTENT_SID", "paused"),
+    "a template of marketing": (
+        {"account.templates": {CONTENT: template(category="MARKETING")}}, {}, "TWILIO_CONTENT_SID", "MARKETING",
+    ),
+    "minutes unlike the life of a code": (
+        {"account.templates": {CONTENT: template(minutes=10)}}, {}, "TWILIO_CONTENT_SID", "set OTP_TTL=600",
+    ),
+    "a template with further variables": (
+        {"account.templates": {CONTENT: template(body="{{1}}, {{2}}")}}, {}, "TWILIO_CONTENT_SID", "the variables 2",
+    ),
+    "a template without the code": (
+        {"account.templates": {CONTENT: template(body="Hello")}}, {}, "TWILIO_CONTENT_SID", "no variable {{1}}",
+    ),
+    "a pool without a sender": ({"account.pools": {POOL: []}}, IN_POOL, "TWILIO_MESSAGING_SERVICE_SID", "no sender"),
+    "a pool of others": ({"account.pools": {}}, IN_POOL, "TWILIO_MESSAGING_SERVICE_SID", "no such"),
+    "a Verify service with longer codes": (
+        {"account.code_length": 8}, {"OTP_CHANNELS": "twilio_verify", "TWILIO_VERIFY_SERVICE_SID": SERVICE},
+        "TWILIO_VERIFICATION_SERVICE_SID", "set OTP_CODE_LENGTH=8",
+    ),
+    "a clock a minute ahead": ({"clock": lambda: time.time() - 60}, {}, "Clock", "seconds ahead"),
+    "a clock a minute behind": ({"clock": lambda: time.time() + 60}, {}, "Clock", "seconds behind"),
+    "no way to Twilio": ({}, {"TWILIO_API_BASE_URL": "http://127.0.0.1:1"}, "Twilio credentials", "port 443"),
+    "a proxy that is not trusted": (
+        {}, {"OTP_PUBLIC_URL": "https://127.0.0.1:1"}, "OTP_TRUSTED_PROXIES", "OTP_TRUSTED_PROXIES=127.0.0.1",
+    ),
+    "an address that nobody reaches": ({}, {"OTP_PUBLIC_URL": "http://127.0.0.1:1"}, "OTP_PUBLIC_URL", "nothing"),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_fault_is_named_with_its_remedy(planted: str, environ: dict[str, str], twilio: FakeTwilio) -> None:
+    told, given, begins, names = PLANTED[planted]
+    for name, value in told.items():
+        part, _, attribute = name.rpartition(".")
+        setattr(getattr(twilio, part) if part else twilio, attribute, value)
+    lines = faults(environ | given)
+    assert any(line.startswith(begins) and names in line for line in lines), found(environ | given)
+
+
+def test_a_disk_that_is_nearly_full_is_named(environ: dict[str, str]) -> None:
+    assert [line for line in faults(environ, 99 * 2**20) if "only 99 MiB" in line]
+
+
+def test_settings_that_others_can_read_are_named(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OTP_TTL=300\n", encoding="ascii")
+    (tmp_path / ".env").chmod(0o644)
+    assert ".env: other users can read this file: chmod 600 .env" in faults(environ)
+
+
+@pytest.mark.slow
+def test_a_store_that_cannot_be_written_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk") as disk:
+        environ["OTP_STORE_URL"] = f"sqlite:///{disk}/otp.db"
+        startup.prepare(startup.load(environ))
+        read_only(disk)
+        assert [line for line in faults(environ) if line.startswith(("Store", "OTP_STORE_URL"))]
+
+
+def test_a_faulty_row_of_the_directory_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    users = {"OTP_APIS": "native,users", "OTP_DIRECTORY_URL": "file:users.csv"}
+    (tmp_path / "users.csv").write_text("user_id,phone_number\n1,+14155552671\n2,none\n", encoding="ascii")
+    assert [line for line in faults(environ | users) if line.startswith("OTP_DIRECTORY_URL") and "3" in line]
+    (tmp_path / "users.csv").write_text("user_id,phone_number\n1,+14155552671\n", encoding="ascii")
+    (read,) = [each.why for each in found(environ | users) if each.about == "OTP_DIRECTORY_URL"]
+    assert read == "it can be read, users: 1"
+
+
+@contextmanager
+def served(environ: dict[str, str], host: str = "") -> Iterator[None]:
+    """Run the server of these settings, and set OTP_PUBLIC_URL to where it is; `host`: what a proxy calls it."""
+    environ["OTP_PUBLIC_URL"] = f"http://127.0.0.1:{environ['PORT']}"
+    services = build(startup.load(environ))
+    app = create_app(services.settings, services)
+    proxied = lambda asked, start: app(asked | {"HTTP_HOST": host or asked["HTTP_HOST"]}, start)  # noqa: E731
+    server = make_server("127.0.0.1", int(environ["PORT"]), proxied, threaded=True)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    services.close()
+
+
+def test_receipts_are_posted_as_twilio_posts_them(environ: dict[str, str]) -> None:
+    with served(environ):
+        said = {each.about: each for each in found(environ)}
+    assert said["OTP_PUBLIC_URL"].state == State.OK
+    assert "this machine alone" in said["OTP_PUBLIC_URL"].why
+    assert said["PORT"].why == f"the server answers at {environ['PORT']}"
+
+
+def test_a_server_with_another_token_is_named(environ: dict[str, str], twilio: FakeTwilio) -> None:
+    with served(environ):
+        twilio.auth_token = environ["TWILIO_AUTH_TOKEN"] = "new"
+        lines = faults(environ)
+    assert [line for line in lines if line.startswith("OTP_PUBLIC_URL") and "another token" in line]
+
+
+def test_a_name_that_the_server_rejects_is_named(environ: dict[str, str]) -> None:
+    environ["OTP_TRUSTED_HOSTS"] = "otp.example.com"
+    with served(environ, host="upstream"):
+        said = found(environ)
+    assert [each for each in said if each.about == "OTP_PUBLIC_URL" and "proxy_set_header Host" in each.remedy]
+    assert "OTP_TRUSTED_HOSTS" in [each.about for each in said if each.state == State.ADVICE]
+
+
+def test_another_program_at_the_address_is_named(environ: dict[str, str], twilio: FakeTwilio) -> None:
+    environ |= {"OTP_PUBLIC_URL": twilio.url, "PORT": twilio.url.rpartition(":")[2]}
+    lines = faults(environ)
+    assert [line for line in lines if line.startswith("OTP_PUBLIC_URL: another program answers there")]
+    assert [line for line in lines if line.startswith("PORT") and "another program" in line]
+
+
+def test_a_key_that_may_only_send_leaves_things_unchecked(environ: dict[str, str], twilio: FakeTwilio) -> None:
+    for operation in ("FetchContent", "ListChannelsSender", "ListIncomingPhoneNumber"):
+        twilio.fail(20003, operation=operation, status=403)
+    said = {each.about: each.state for each in found(environ)}
+    names = ("TWILIO_CONTENT_SID", "TWILIO_WHATSAPP_NUMBER", "TWILIO_PHONE_NUMBER")
+    assert [said[name] for name in names] == [State.NOT_CHECKED] * 3
+
+
+def test_settings_that_cannot_be_read_are_all_that_is_said(environ: dict[str, str]) -> None:
+    assert [each.state for each in found(environ | {"OTP_TTL": "x"})] == [State.FAULT, State.NOT_CHECKED]
