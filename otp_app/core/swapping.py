@@ -68,23 +68,25 @@ def change(
     """Apply a step to the value under a key, in one atomic step, and return its answer.
 
     `expected` is that value, read just now (`proven`) or earlier. The swap proves an earlier one, so one that is out of
-    date costs a second turn and nothing else. A step that changes nothing, or raises, has no swap to prove it: it is
-    answered from a read. `on_swap` is called with what each swap found. Raises what the step raises (nothing changed
-    then), Busy with the message `busy` after too many lost swaps, StoreUnavailable.
+    date costs a second turn and nothing else. A step that changes nothing, or raises, has no swap to prove it: a read
+    does, and where that finds another value the step is made again. `on_swap` is called with what each swap found.
+    Raises what the step raises (nothing changed then), Busy with the message `busy` after too many lost swaps,
+    StoreUnavailable.
     """
     for _ in range(1 + MOST_LOSSES):  # the first value may be out of date
         try:
             made = step(expected)
         except OtpError:
-            if proven:
+            if proven or (found := store.get(key)) == expected:
                 raise
-            made = None
-        if made is None or (isinstance(made, Keep) and not proven):
-            expected, proven = store.get(key), True
+            expected, proven = found, True
             continue
         if isinstance(made, Keep):
-            kept: Answer = made.answer
-            return kept
+            if proven or (found := store.get(key)) == expected:
+                kept: Answer = made.answer
+                return kept
+            expected, proven = found, True
+            continue
         swap = _swap(store, key, expected, made)
         if on_swap:
             on_swap(key, swap.found)
