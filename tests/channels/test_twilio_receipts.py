@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from otp_app.channels.twilio.receipts import StatusCallbacks, Unsigned
+from otp_app.channels.twilio.receipts import StatusCallbacks, Unsigned, _pairs
 
 TOKEN, FORM = "token", "application/x-www-form-urlencoded"
 KEYS = {"k1": "shared secret"}
@@ -49,6 +49,18 @@ def test_a_form_is_taken_as_twilio_signs_it(url: str, pairs: list[tuple[str, str
     assert not takes(url, headers_for(url, MultiDict(pairs), shared=not shared) | {
         "X-Twilio-Webhooks-Signature-Settings": headers.get("X-Twilio-Webhooks-Signature-Settings", ""),
     }, body)  # fmt: skip
+
+
+@given(st.text("ab=&+%2C3BG0\xfc\0 ") | st.binary(max_size=12).map(lambda data: data.decode("latin-1")))
+def test_a_form_is_read_as_urllib_reads_it(text: str) -> None:
+    body = text.encode("latin-1")
+    try:
+        known = parse_qsl(body.decode(), keep_blank_values=True, errors="strict") if body else []
+    except ValueError:
+        with pytest.raises(Unsigned):
+            _pairs(body)
+    else:
+        assert _pairs(body) == known
 
 
 @given(urls, st.text(max_size=20), st.booleans())

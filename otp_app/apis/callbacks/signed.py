@@ -20,7 +20,7 @@ def fields_of(path: str, rejected: str) -> dict[str, str]:
     query = request.environ.get("QUERY_STRING", "")
     url = f"{services().settings.otp_public_url}{path}" + (f"?{query}" if query else "")
     try:
-        return state(Callbacks).twilio.read(url, dict(request.headers), body.raw(callbacks.MOST_BODY))
+        return state(Callbacks).twilio.read(url, request.headers, body.raw(callbacks.MOST_BODY))
     except Unsigned as error:
         warn_seldom(
             f"{rejected} was rejected: {error}. Twilio signs the whole address with the account's token: check "
