@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,23 +23,25 @@ HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
+_PARAMETERS = re.compile(r"([^<>]+)((?:/<[a-z_]+>){1,2})")
+_NAME = re.compile(r"<([a-z_]+)>")
 POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
 
 class Found(MapAdapter):
     """The route of a request whose method and path name it."""
 
-    def __init__(self, routes: Map, rule: Rule) -> None:
+    def __init__(self, routes: Map, rule: Rule, values: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(routes, "", "", "", "http", "/", "GET")
-        self.rule = rule
+        self.rule, self.values = rule, dict(values)
 
     def match(self, *_: Any, **__: Any) -> tuple[Rule, Mapping[str, Any]]:
         """Return what Werkzeug finds by going through the path."""
-        return self.rule, {}
+        return self.rule, self.values.copy()
 
 
 class Application(Flask):
-    """Flask, whose views are plain functions, and found at once where their path has no parameters."""
+    """Flask, whose views are plain functions, and found at once by the beginning of a path that only they have."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return it as it is: none is async, and Flask would look at each of each request."""
@@ -49,8 +52,18 @@ class Application(Flask):
         if request is None:
             return None
         environ = request.environ
-        found = self._found.get((environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")))
+        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+        found = self._found.get((method, path)) or self._by_beginning(method, path)
         return found if found and "HTTP_UPGRADE" not in environ else super().create_url_adapter(request)
+
+    def _by_beginning(self, method: str, path: str) -> Found | None:
+        """Return the route of a path whose last parts are parameters."""
+        for count in (1, 2):
+            beginning, *values = path.rsplit("/", count)
+            named = self._beginnings.get((method, beginning, count))
+            if named and all(values) and path.isascii():
+                return Found(self.url_map, named[0], zip(named[1], values, strict=True))
+        return None
 
     @cached_property
     def _found(self) -> dict[tuple[str, str], Found]:
@@ -59,14 +72,29 @@ class Application(Flask):
         return {(method, rule.rule): Found(self.url_map, rule)
                 for rule in reversed(rules) for method in (rule.methods or set()) - {"OPTIONS"}}
 
+    @cached_property
+    def _beginnings(self) -> dict[tuple[str, str, int], tuple[Rule, list[str]]]:
+        """Every method, path and number of parameters behind it, where no other path begins so: rule and parameters."""
+        found, rules = {}, list(self.url_map.iter_rules())
+        for rule in rules:
+            parts = _PARAMETERS.fullmatch(rule.rule)
+            if parts and all(other.rule in (rule.rule, parts[1]) for other in rules if other.rule.startswith(parts[1])):
+                names = _NAME.findall(parts[2])
+                for method in (rule.methods or set()) - {"OPTIONS"}:
+                    found[method, parts[1], len(names)] = rule, names
+        return found
 
-class JsonResponse(Response):
+
+class WholeResponse(Response):
     """An answer whose body is whole: it goes out as it is, without Werkzeug's look at how it could be sent."""
 
     def get_wsgi_response(self, environ: WSGIEnvironment) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return body, status and headers."""
-        if environ["REQUEST_METHOD"] == "HEAD" or self.status_code in (204, 304) or self._on_close:
+        if environ["REQUEST_METHOD"] == "HEAD" or self.status_code == 304 or self._on_close:
             return super().get_wsgi_response(environ)
+        if self.status_code == 204:
+            self.headers.remove("Content-Length")
+            return [], self.status, self.headers.to_wsgi_list()
         return [self.data], self.status, self.headers.to_wsgi_list()
 
 
@@ -82,7 +110,7 @@ class Compact(DefaultJSONProvider):
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """Return an answer with this value."""
         text = self.dumps(self._prepare_response_obj(args, kwargs))
-        return JsonResponse(f"{text}\n", content_type=self.mimetype)
+        return WholeResponse(f"{text}\n", content_type=self.mimetype)
 
 
 class Envelope:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.apis import APIS
 from otp_app.app import create_app
-from otp_app.web.application import Compact, JsonResponse
+from otp_app.web.application import Compact, WholeResponse
 from otp_app.wiring import build
 from tests.configuration import make_settings
 
@@ -22,7 +23,8 @@ from tests.configuration import make_settings
 def app(tmp_path: Path) -> Iterator[Any]:
     """With all APIs."""
     (tmp_path / "users.csv").write_text("user_id,phone_number\nann,+14155552671\n", encoding="utf-8")
-    given = {"otp_apis": tuple(APIS), "otp_directory_url": f"file://{tmp_path}/users.csv"}
+    given = {"otp_apis": tuple(APIS), "otp_directory_url": f"file://{tmp_path}/users.csv",
+             "otp_public_url": "https://otp.example.com", "twilio_auth_token": "0" * 32}
     with closing(build(make_settings(otp_store_url="memory://", **given))) as services:
         yield create_app(services=services)
 
@@ -35,6 +37,26 @@ def test_constant_paths_lead_where_werkzeug_leads_them(app: Any) -> None:
         asked = app.request_class(create_environ(path, method=method))
         by_werkzeug = Flask.create_url_adapter(app, asked).match(return_rule=True)
         assert app.create_url_adapter(asked).match(return_rule=True) == by_werkzeug, (method, path)
+
+
+@pytest.mark.parametrize(("method", "path"), [
+    ("POST", "/callbacks/twilio/status/VE1/VL1"), ("POST", "/callbacks/twilio/status/a=%20/."),
+    ("POST", "/callbacks/twilio/status/\xfc/VL1"), ("POST", "/callbacks/twilio/status//VL1"),
+    ("POST", "/callbacks/twilio/status/VE1"), ("POST", "/callbacks/twilio/status/VE1/VL1/x"),
+    ("GET", "/callbacks/twilio/status/VE1/VL1"), ("HEAD", "/verifications/VE1"), ("GET", "/verifications/VE1/"),
+])  # fmt: skip
+def test_paths_with_parameters_lead_where_werkzeug_leads_them(app: Any, method: str, path: str) -> None:
+    """Those that are found at once by their beginning, and others."""
+    assert ("POST", "/callbacks/twilio/status", 2) in app._beginnings
+
+    def found(adapter: Any) -> Any:
+        try:
+            return adapter.match(return_rule=True)
+        except HTTPException as error:
+            return error.code
+
+    asked = app.request_class(create_environ(path, method=method))
+    assert found(app.create_url_adapter(asked)) == found(Flask.create_url_adapter(app, asked))
 
 
 @pytest.mark.parametrize(("method", "path", "headers", "status"), [
@@ -62,7 +84,7 @@ def test_json_is_sent_as_flask_sends_it(app: Any, method: str, status: int) -> N
 
 def test_what_is_to_be_done_after_an_answer_is_done() -> None:
     done: list[bool] = []
-    answer = JsonResponse("{}")
+    answer = WholeResponse("{}")
     answer.call_on_close(lambda: done.append(True))
     body, _, _ = answer.get_wsgi_response(create_environ())
     body.close()  # type: ignore[attr-defined]

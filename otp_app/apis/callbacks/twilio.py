@@ -9,6 +9,7 @@ from otp_app.channels.twilio.receipts import receipt
 from otp_app.channels.twilio.settings import STATUS_PATH
 from otp_app.core.errors import VerificationNotFound
 from otp_app.web.access import requires
+from otp_app.web.application import WholeResponse
 from otp_app.web.current import services
 
 bp = Blueprint("callbacks", __name__)
@@ -23,4 +24,4 @@ def status(verification_id: str, send_id: str) -> Response:
     receive = services().receivers.get(verification_id[:2])
     if found and not (receive and receive(found)):
         raise VerificationNotFound("No such message")
-    return Response(status=204)
+    return WholeResponse(status=204)
