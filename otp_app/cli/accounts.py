@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 
-from otp_app.cli.open_store import CannotDo, as_url, existing, exit_status, settings_of
+import click
+
+from otp_app.cli.command import CannotDo, Family
+from otp_app.cli.open_store import existing, settings_of
+from otp_app.cli.parameters import Url
 from otp_app.core.errors import OtpError
 from otp_app.plugins.loading import load_object
 
-IMPORT = """\
-Copy the users of another server, and what they did, into the database of DATABASE_URL. Read are phone_number and
-is_verified of its table `users`, and phone_number, event_type and event_time (UTC) of `user_activity`. Users who are
-there already stay as they are. Servers may run."""
+
+@click.group(cls=Family)
+def accounts() -> None:
+    """Take over the users of another server."""
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Add the commands."""
-    commands = parser.add_subparsers(required=True)
-    taking = commands.add_parser("import", help="copy the users of another server", description=IMPORT)
-    taking.add_argument(
-        "source", metavar="FROM", type=as_url, help="URL of its database, like DATABASE_URL; @FILE reads it from a file"
-    )
-    taking.set_defaults(run=_import)
+@accounts.command("import", example="accounts import sqlite:///old.db")
+@click.argument("source", metavar="FROM", type=Url())
+def import_(source: str) -> None:
+    """Copy the users of another server.
 
-
-def _import(args: argparse.Namespace) -> int:
-    def work() -> None:
-        settings = settings_of({"DATABASE_URL"})
-        try:
-            import_accounts = load_object("otp_app.accounts.importer:import_accounts", "command")
-            done = import_accounts(existing("FROM", args.source), settings.database_url, int(time.time()))
-        except (ValueError, OtpError) as error:
-            raise CannotDo(str(error)) from None
-        print(f"Users imported: {done.users}, with {done.activity} lines of activity.")
-        print(f"Already here: {done.known}. Without a phone number that can be read: {done.unreadable}.")
-
-    return exit_status(work)
+    Users, and what they did, come into the database of DATABASE_URL. FROM is the URL of their database, like
+    DATABASE_URL; @FILE reads it from a file. Read are phone_number and is_verified of its table `users`, and
+    phone_number, event_type and event_time (UTC) of `user_activity`. Users who are there already stay as they are.
+    Servers may run.
+    """
+    settings = settings_of({"DATABASE_URL"})
+    try:
+        import_accounts = load_object("otp_app.accounts.importer:import_accounts", "command")
+        done = import_accounts(existing("FROM", source), settings.database_url, int(time.time()))
+    except (ValueError, OtpError) as error:
+        raise CannotDo(str(error)) from None
+    print(f"Users imported: {done.users}, with {done.activity} lines of activity.")
+    print(f"Already here: {done.known}. Without a phone number that can be read: {done.unreadable}.")

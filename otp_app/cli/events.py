@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 
-from otp_app.cli.open_store import CannotDo, exit_status, require_records, show_lines, store_in_use
+import click
+
+from otp_app.cli.command import CannotDo, Family, json_option, show_lines
+from otp_app.cli.open_store import require_records, store_in_use
 from otp_app.core import outbox
 from otp_app.core.moving import Searchable
 from otp_app.core.outbox import OUTBOX, Box
 from otp_app.webhooks.message import told_at
 
-DEAD = """\
-List the events in the store of OTP_STORE_URL that their receiver did not take within 24 hours, or that were the oldest
-of more than 100,000. They are not told again, and are forgotten after seven days. Of one verification at most 50 are
-listed. Nothing is changed. Servers may run."""
+
+@click.group(cls=Family)
+def events() -> None:
+    """List the events that their receiver did not take."""
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Add the commands."""
-    events = parser.add_subparsers(required=True)
-    dead = events.add_parser("dead", help="list the events that are told no more", description=DEAD)
-    dead.add_argument("--json", action="store_true", help="print a JSON object a line")
-    dead.set_defaults(run=_dead)
+@events.command(example="events dead --json")
+@json_option("print a JSON object a line")
+def dead(as_json: bool) -> None:
+    """List the events that are told no more.
 
-
-def _dead(args: argparse.Namespace) -> int:
-    def work() -> None:
-        with store_in_use() as store:
-            require_records(store)
-            if not isinstance(store, Searchable):
-                raise CannotDo("OTP_STORE_URL: this command needs sqlite, redis or postgresql")
-            boxes = {item.key.removeprefix(OUTBOX): box for item, box in outbox.boxes(store)}
-        rows = sorted((row for id_, box in boxes.items() for row in _rows(id_, box)), key=lambda row: row["timestamp"])
-        show_lines([json.dumps(row) if args.json else _line(row) for row in rows])
-        waiting = sum(len(box.waiting) for box in boxes.values())
-        dead = sum(box.dead_count for box in boxes.values())
-        print(f"Dead: {dead}. Waiting: {waiting}.", file=sys.stderr)
-
-    return exit_status(work)
+    Those in the store of OTP_STORE_URL that their receiver did not take within 24 hours, or that were the oldest of
+    more than 100,000. They are not told again, and are forgotten after seven days. Of one verification at most 50 are
+    listed. Nothing is changed. Servers may run.
+    """
+    with store_in_use() as store:
+        require_records(store)
+        if not isinstance(store, Searchable):
+            raise CannotDo("OTP_STORE_URL: this command needs sqlite, redis or postgresql")
+        boxes = {item.key.removeprefix(OUTBOX): box for item, box in outbox.boxes(store)}
+    rows = sorted((row for id_, box in boxes.items() for row in _rows(id_, box)), key=lambda row: row["timestamp"])
+    show_lines([json.dumps(row) if as_json else _line(row) for row in rows])
+    waiting = sum(len(box.waiting) for box in boxes.values())
+    dead = sum(box.dead_count for box in boxes.values())
+    print(f"Dead: {dead}. Waiting: {waiting}.", file=sys.stderr)
 
 
 def _rows(verification_id: str, box: Box) -> Iterator[dict[str, str]]:

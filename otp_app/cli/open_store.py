@@ -1,16 +1,13 @@
-"""Open a store for a command, and report each obstacle in one line."""
+"""Open a store for a command. Each obstacle is one line."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 
+from otp_app.cli.command import CannotDo
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
-from otp_app.maintenance.copy import CannotMove
 from otp_app.maintenance.records import WholeStore
 from otp_app.settings import Settings, keyring
 from otp_app.settings.environment import TO_SEPARATE
@@ -19,23 +16,6 @@ from otp_app.store import open_store
 
 #: the settings that select the store: with a fault here, the command might open the wrong one
 NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
-
-
-class CannotDo(Exception):
-    """The command cannot run. The text says why, and what to do."""
-
-
-def exit_status(work: Callable[[], None], interrupted: str = "Interrupted.") -> int:
-    """Run `work` and return the exit status: 0, or 1 with one line on standard error, or 130 after Ctrl-C."""
-    try:
-        work()
-    except (CannotDo, CannotMove, StoreUnavailable) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
-        return 130
-    return 0
 
 
 @contextmanager
@@ -69,12 +49,6 @@ def require_records(store: WholeStore) -> None:
         raise StoreUnavailable(frozen.message)
 
 
-def show_lines(lines: Sequence[str]) -> None:
-    """Print lines for people or programs, as far as somebody reads them."""
-    with suppress(BrokenPipeError):  # the reader, such as `head`, has closed the pipe
-        print(*lines, sep="\n", end="\n" if lines else "", flush=True)
-
-
 def settings_of(names: Collection[str]) -> Settings:
     """Return the settings, of which those with these names are certain. Raises CannotDo.
 
@@ -103,13 +77,3 @@ def in_folder(name: str, url: str) -> str:
     if (file := keyring.database(url)) and not file.absolute().parent.is_dir():
         raise CannotDo(f"{name}: the directory {file.absolute().parent} does not exist; create it, or use another file")
     return url
-
-
-def as_url(text: str) -> str:
-    """Return a URL that was given directly or, to hide its password from the process list, in a file."""
-    if not text.startswith("@"):
-        return text
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise argparse.ArgumentTypeError(f"the file {text[1:]} cannot be read ({type(error).__name__})") from None

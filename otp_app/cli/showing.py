@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
+
 from otp_app import channels
-from otp_app.cli.open_store import NAMING, CannotDo, exit_status, require_records, settings_of, show_lines, store_in_use
+from otp_app.cli.command import CannotDo, Command, json_option, show_lines
+from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
 from otp_app.clock import system_clock
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Ledger, Verification
@@ -19,10 +21,6 @@ from otp_app.maintenance import records
 from otp_app.settings import Settings, policy
 from otp_app.timeline import timeline
 
-SHOWING = """\
-Show what became of a verification, or of all verifications of a number that are in the store of OTP_STORE_URL, the
-newest first: its state, its messages, what the provider reported of each and what that means. Neither codes nor whole
-numbers are shown, and nothing is changed. Servers may run; the whole store is read."""
 NOTHING = """\
 Nothing is stored of it: no code was sent, Twilio refused the first one at once (the log has why), or the verification
 ended more than an hour ago"""
@@ -43,28 +41,26 @@ WORDS = {
 }
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Add what `verifications show` takes."""
-    parser.description = SHOWING
-    parser.add_argument("id", nargs="?", metavar="ID", help="the id that the send returned: VE and 32 hex digits")
-    parser.add_argument("--number", metavar="+…", help="a phone number instead, in international form")
-    parser.add_argument("--json", action="store_true", help="print a JSON object a line, as GET /verifications/ID does")
-    parser.set_defaults(run=_run)
+@click.command(cls=Command, example="verifications show --number +14155552671")
+@click.argument("verification_id", metavar="ID", required=False)
+@click.option("--number", metavar="NUMBER", help="a phone number instead, in international form")
+@json_option("print a JSON object a line, as GET /verifications/ID does")
+def show(verification_id: str | None, number: str | None, as_json: bool) -> None:
+    """Show what became of a verification, or a number.
 
-
-def _run(args: argparse.Namespace) -> int:
-    def work() -> None:
-        is_wanted = _wanted(args.id, args.number)
-        settings = settings_of(NAMING)
-        print(f"Store: {_without_secrets(settings.otp_store_url)}", file=sys.stderr)
-        with store_in_use() as store:
-            require_records(store)
-            found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
-        if not found:
-            raise CannotDo(NOTHING)
-        show_lines([line for each in found for line in ([json.dumps(each)] if args.json else _lines(each))])
-
-    return exit_status(work)
+    ID is what the send returned: VE and 32 hex digits. Of a number all verifications are shown that are in the store of
+    OTP_STORE_URL, the newest first: the state, the messages, what the provider reported of each and what that means.
+    Neither codes nor whole numbers are shown, and nothing is changed. Servers may run; the whole store is read.
+    """
+    is_wanted = _wanted(verification_id, number)
+    settings = settings_of(NAMING)
+    print(f"Store: {_without_secrets(settings.otp_store_url)}", file=sys.stderr)
+    with store_in_use() as store:
+        require_records(store)
+        found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
+    if not found:
+        raise CannotDo(NOTHING)
+    show_lines([line for each in found for line in ([json.dumps(each)] if as_json else _lines(each))])
 
 
 def _wanted(verification_id: str | None, number: str | None) -> Callable[[Ledger, Verification], bool]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from otp_app.cli.open_store import CannotDo, as_url, existing, exit_status, in_folder, whole
+import click
+
+from otp_app.cli.command import CannotDo, Family, when_interrupted
+from otp_app.cli.open_store import existing, in_folder, whole
+from otp_app.cli.parameters import Url
 from otp_app.core.moving import Movable
 from otp_app.core.store import ServerChecks
-from otp_app.maintenance.copy import BATCH, copy_records, thaw
+from otp_app.maintenance.copy import BATCH, CannotMove, copy_records, thaw
 from otp_app.settings import keyring
 
 LINE_UP = "\x1b[A"
@@ -22,40 +25,46 @@ The first store stays frozen. Now, on all servers:
 INTERRUPTED = "Interrupted. If servers still answer 503, run `store thaw` on the first store."
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Add the commands."""
-    store = parser.add_subparsers(required=True)
-    copy = store.add_parser(
-        "copy",
-        help="copy all records and freeze the first store; servers answer 503 until they use the second store",
-    )
-    copy.add_argument("source", metavar="FROM", type=as_url, help="URL of the store in use; @FILE reads it from a file")
-    copy.add_argument("target", metavar="TO", type=as_url, help="URL of an empty store; @FILE reads it from a file")
-    copy.set_defaults(run=_copy)
-    thaw = store.add_parser("thaw", help="unfreeze a store after an interrupted copy")
-    thaw.add_argument("store", metavar="URL", type=as_url, help="URL of the store; @FILE reads it from a file")
-    thaw.set_defaults(run=_thaw)
+@click.group(cls=Family)
+def store() -> None:
+    """Move all records to another store."""
 
 
-def _copy(args: argparse.Namespace) -> int:
-    def work() -> None:
-        source_url, target_url = existing("FROM", args.source), in_folder("TO", args.target)
-        with whole("FROM", source_url) as source, whole("TO", target_url) as target:
-            _look_at_server(target)
-            copied = copy_records(source, target, _show_progress)
-        file = keyring.database(target_url)
-        print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
+@store.command(example="store copy sqlite:///var/otp.db redis://127.0.0.1:6379/0")
+@click.argument("source", metavar="FROM", type=Url())
+@click.argument("target", metavar="TO", type=Url())
+@when_interrupted(INTERRUPTED)
+def copy(source: str, target: str) -> None:
+    """Copy all records and freeze the first store.
 
-    return exit_status(work, INTERRUPTED)
+    FROM is the URL of the store in use, TO that of an empty one; @FILE reads a URL from a file. Servers answer 503
+    until they use the second store.
+    """
+    source_url, target_url = existing("FROM", source), in_folder("TO", target)
+    with whole("FROM", source_url) as first, whole("TO", target_url) as second:
+        _look_at_server(second)
+        try:
+            copied = copy_records(first, second, _show_progress)
+        except CannotMove as error:
+            raise CannotDo(str(error)) from None
+    file = keyring.database(target_url)
+    print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
 
 
-def _thaw(args: argparse.Namespace) -> int:
-    def work() -> None:
-        with whole("URL", existing("URL", args.store)) as store:
-            thaw(store)
-        print("The store is usable again.")
+@store.command("thaw", example="store thaw sqlite:///var/otp.db")
+@click.argument("url", metavar="URL", type=Url())
+@when_interrupted(INTERRUPTED)
+def thaw_(url: str) -> None:
+    """Unfreeze a store after an interrupted copy.
 
-    return exit_status(work, INTERRUPTED)
+    URL is that of the first store; @FILE reads it from a file.
+    """
+    with whole("URL", existing("URL", url)) as frozen:
+        try:
+            thaw(frozen)
+        except CannotMove as error:
+            raise CannotDo(str(error)) from None
+    print("The store is usable again.")
 
 
 def _look_at_server(target: Movable) -> None:

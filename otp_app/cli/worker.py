@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from threading import Event
 
+import click
+
 from otp_app import startup
 from otp_app.cli import starting
+from otp_app.cli.command import Command
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings
 from otp_app.signals import at_end
 from otp_app.store import sharing
 
-WORK = """\
-Receive messages from RabbitMQ (OTP_AMQP_URL): `otp` sends the codes that sign-ups ask for, `auth` notes them in the
-activity of users. SIGTERM ends it once the messages at hand are done. Run as many as you need."""
-
 NO_BROKER = "OTP_AMQP_URL: a worker needs it, such as amqp://user:password@host:5672/%2F"
 CONSOLE = "OTP_CHANNELS: console shows codes on this worker's screen: with a store on a network set whatsapp or sms"
 
 
-def describe(parser: argparse.ArgumentParser) -> None:
-    """Add what `worker` takes."""
-    parser.description = WORK
-    parser.add_argument("kind", choices=("otp", "auth"))
-    parser.set_defaults(run=_run)
+@click.command(cls=Command, example="worker otp")
+@click.argument("kind", type=click.Choice(("otp", "auth")))
+def worker(kind: str) -> int:
+    """Send, or note, what messages of RabbitMQ ask for.
 
-
-def _run(args: argparse.Namespace) -> int:
-    return starting.run(partial(_load, args.kind), partial(_work, args.kind), startup.common_advice)
+    Messages come from OTP_AMQP_URL: `otp` sends the codes that sign-ups ask for, `auth` notes them in the activity of
+    users. SIGTERM ends it once the messages at hand are done. Run as many as you need.
+    """
+    return starting.run(partial(_load, kind), partial(_work, kind), startup.common_advice)
 
 
 def _load(kind: str) -> Settings:

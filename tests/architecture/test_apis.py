@@ -70,7 +70,7 @@ def test_an_api_can_be_removed(name, tmp_path):
     served = json.loads(ended.stdout.splitlines()[-1])
     assert {api: path in served for api, path in PATHS.items()} == {api: api != name for api in PATHS}
     described = subprocess.run([sys.executable, "-m", "otp_app", "-h"], cwd=tmp_path, capture_output=True, text=True)
-    assert {api for api in COMMANDS if f"serve the API {api}" in described.stdout} == COMMANDS.keys() - {name}
+    assert {api for api in COMMANDS if f"Serve the API {api}." in described.stdout} == COMMANDS.keys() - {name}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -26,6 +26,7 @@ OUTSIDE = {
     "cryptography": {"proof"},
     "dotenv": {"settings.env_file"},
     "limits": {"web.limits", "settings.types"},
+    "click": {"cli"},
     "flask": {"web", "apis", "app", "__init__"},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},

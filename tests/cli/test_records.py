@@ -145,7 +145,7 @@ def test_less_than_a_day_is_refused(capsys, days):
     fill(quiet(0.9))
     status, _, error = run(capsys, "purge", "--days", days)
     assert status == 2
-    assert error.endswith("argument --days: must be a number of days from 1 to 10000, such as 30\n")
+    assert error.endswith("Invalid value for '--days': must be a number of days from 1 to 10000, such as 30\n")
 
 
 def test_help_says_what_purging_costs(capsys):

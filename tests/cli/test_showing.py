@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +22,7 @@ from otp_app.core.moving import Freeze, Item
 from otp_app.store import open_store
 from tests.command import run
 from tests.provider import Provider
-from tests.running import RunningServer
+from tests.running import ROOT, RunningServer
 
 URL, PHONE, OTHER = "sqlite:///otp.db", "+14155552671", "+14155552672"
 AT = 1_750_000_000.0
@@ -168,3 +170,14 @@ def test_a_store_that_was_moved_is_not_shown(capsys: Any) -> None:
         store.freeze(Freeze.MOVED)  # type: ignore[attr-defined]
     status, printed, error = run(capsys, "verifications", "show", NEW)
     assert (status, printed, error) == (1, "", f"Store: {URL}{os.linesep}{Freeze.MOVED.message}\n")
+
+
+def test_a_terminal_without_all_letters_gets_escapes() -> None:
+    """What a client noted with a verification may have any."""
+    with closing(open_store(URL)) as store:
+        ledger = Ledger(OTHER, (verification(ASKED, tags={"name": "Zoë"}),))
+        store.load([Item("n:9", encode(ledger), 3600.0)])  # type: ignore[attr-defined]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "OTP_STORE_URL": URL}
+    command = [sys.executable, "-m", "otp_app", "verifications", "show", ASKED]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert r"Zo\xeb" in ended.stdout

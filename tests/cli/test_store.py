@@ -100,7 +100,7 @@ def test_a_url_may_stand_in_a_file(capsys, folder):
 def test_a_file_that_cannot_be_read_is_named(capsys):
     status, _, error = run(capsys, "store", "copy", "@nowhere", "sqlite:///b.db")
     assert status == 2
-    assert error.endswith("argument FROM: the file nowhere cannot be read (FileNotFoundError)\n")
+    assert error.endswith("Invalid value for 'FROM': the file nowhere cannot be read (FileNotFoundError)\n")
 
 
 @pytest.mark.parametrize("url", UNUSABLE)

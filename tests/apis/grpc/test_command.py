@@ -132,8 +132,8 @@ create_app(startup.load({"OTP_STORE_URL": "memory://", "OTP_GRPC_PORT": "50052"}
 """
 COMMAND = """
 from otp_app import startup
-from otp_app.cli import serve, starting
-serve.build(starting.prepared(startup.load(command="grpc"))).close()
+from otp_app.cli import apis, starting
+apis.build(starting.prepared(startup.load(command="grpc"))).close()
 import otp_app.apis.grpc.server
 """
 
@@ -182,4 +182,4 @@ def test_mutual_tls(tmp_path):
 
 def test_every_command_is_listed(capsys):
     """With what it serves."""
-    assert all(f"serve the API {name}" in run(capsys, "--help").output for name in COMMANDS)
+    assert all(f"Serve the API {name}." in run(capsys, "--help").output for name in COMMANDS)

@@ -1,0 +1,35 @@
+"""`purge`: delete the records of quiet numbers."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from otp_app.cli.command import Command
+from otp_app.cli.open_store import store_in_use
+from otp_app.cli.parameters import Days
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.policy import DAY
+from otp_app.maintenance import records
+
+
+@click.command(cls=Command, example="purge --days 30 --dry-run")
+@click.option("--days", type=Days(), default=30, show_default=True, metavar="N", help="days without use, 1 or more")
+@click.option("--dry-run", is_flag=True, help="delete nothing; print how many numbers it would be")
+def purge(days: int, dry_run: bool) -> None:
+    """Delete the records of unused numbers early.
+
+    Those in the store of OTP_STORE_URL that were not used for some days. You need this only if a retention rule
+    requires it: records expire by themselves, a day after the last message or 31 days after a wrong code. Deleting them
+    earlier deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used meanwhile,
+    idempotency keys and counters are kept. Servers may run.
+    """
+    with store_in_use() as store:
+        if frozen := store.frozen():
+            raise StoreUnavailable(frozen.message)
+        quiet, forgotten = records.purge(store, time.time() - days * DAY, dry_run=dry_run)
+    if dry_run:
+        print(f"Numbers that would be deleted: {quiet}")
+    else:
+        print(f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}.")
