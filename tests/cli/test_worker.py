@@ -24,7 +24,7 @@ KEYS = dict(line.split("=", 1) for line in keyring.new_lines().splitlines())
 def test_a_worker_that_cannot_work_says_so(kind, environ, says, status, capsys, monkeypatch, tmp_path):
     """In one line, with the status by which systemd starts it again or does not."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(starting, "set_up", lambda _: None)
+    monkeypatch.setattr(starting, "set_up", lambda *_: None)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     ended = run(capsys, "worker", kind)
@@ -37,6 +37,6 @@ def test_a_misspelled_setting_is_shown(capsys, caplog, monkeypatch, tmp_path):
     monkeypatch.setenv("OTP_AMQP_URL", "amqp://x")
     monkeypatch.setenv("OTP_COUNTRIS", "US")
     monkeypatch.setattr(worker, "_work", lambda *_: None)
-    monkeypatch.setattr(starting, "set_up", lambda _: None)
+    monkeypatch.setattr(starting, "set_up", lambda *_: None)
     assert run(capsys, "worker", "otp").status == os.EX_OK
     assert "OTP_COUNTRIS: there is no such setting: did you mean OTP_COUNTRIES?" in caplog.messages

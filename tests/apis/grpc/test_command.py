@@ -38,7 +38,7 @@ def faults(**environ):
 def folder(tmp_path, monkeypatch):
     """Commands run in a folder of their own, and leave the log to pytest."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(starting, "set_up", lambda _: None)
+    monkeypatch.setattr(starting, "set_up", lambda *_: None)
 
 
 @pytest.mark.parametrize("more", [{}, {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}])
