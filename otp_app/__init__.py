@@ -15,12 +15,14 @@ its own line or above; no API, channel or store imports another one.
     clock  logs
     settings
     connections  plugins
-    core
+    core  version
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from otp_app.version import __version__
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from otp_app.settings import Settings
     from otp_app.wiring import Services
 
-__version__ = "0.1.0"
+__all__ = ["__version__", "create_app"]
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:

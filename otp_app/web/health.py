@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from otp_app.core.delivery import Channel
 from otp_app.core.errors import OtpError
 from otp_app.core.store import Store
+from otp_app.version import __version__
 from otp_app.web.access import requires
 from otp_app.web.current import services
 from otp_app.wiring import Pingable
@@ -34,7 +35,7 @@ def readyz() -> Response:
             part.ping()
         except OtpError as error:
             faults[name] = error.code
-    response = jsonify({"status": "unavailable" if faults else "ready", "faults": faults})
+    response = jsonify({"status": "unavailable" if faults else "ready", "faults": faults, "version": __version__})
     response.status_code = 503 if faults else 200
     if faults:
         response.headers["Retry-After"] = "1"

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, cast
 from flask import Blueprint, Response, current_app, render_template, request
 
 from otp_app.settings import Settings
+from otp_app.version import __version__
 from otp_app.web.access import Access, requires
 from otp_app.web.api import Api
 from otp_app.web.current import scheme, services
@@ -175,7 +176,7 @@ def _document(settings: Settings) -> Node:
 
 def put_together(fragments: Iterable[Path]) -> Node:
     """Return the document of these fragments; one that is not there adds nothing."""
-    found: Node = {"openapi": "3.1.0", "info": {}}
+    found: Node = {"openapi": "3.1.0", "info": {"version": __version__}}
     for path in fragments:
         if path.exists():
             _merge(found, json.loads(path.read_text(encoding="utf-8")))

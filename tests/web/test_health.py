@@ -3,6 +3,7 @@
 import pytest
 
 from otp_app.core.errors import ChannelDown, StoreUnavailable
+from otp_app.version import __version__
 
 
 def test_healthz_says_ok_and_nothing_else(site):
@@ -14,7 +15,7 @@ def test_healthz_says_ok_and_nothing_else(site):
 
 def test_readyz_says_ready(site):
     answer = site.call("GET", "/readyz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ready", "faults": {}})
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "faults": {}, "version": __version__})
 
 
 def test_readyz_names_what_does_not_work(site, monkeypatch):
@@ -30,6 +31,7 @@ def test_readyz_names_what_does_not_work(site, monkeypatch):
     assert answer.json == {
         "status": "unavailable",
         "faults": {"store": "store_unavailable", "sms": "channel_down"},
+        "version": __version__,
     }
     assert answer.headers["Retry-After"] == "1"
 
