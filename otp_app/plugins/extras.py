@@ -1,26 +1,33 @@
-"""Packages that only some set-ups need, and the command that installs each with the versions of its lock file."""
+"""Packages that only some set-ups need, and the command that installs each of them."""
 
 from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
-#: Package -> the file that locks it together with what the server needs.
-LOCK_FILES = {
-    "alembic": "requirements-accounts.txt",
-    "connectrpc": "requirements-accounts.txt",
-    "cryptography": "requirements-eddsa.txt",
-    "grpcio": "requirements-grpc.txt",
-    "pika": "requirements-amqp.txt",
-    "psycopg": "requirements-postgres.txt",
-    "psycopg_pool": "requirements-postgres.txt",
-    "redis": "requirements-redis.txt",
-    "sqlalchemy": "requirements-accounts.txt",
+#: Package -> the extra of otp-app that has it.
+EXTRAS = {
+    "alembic": "accounts",
+    "connectrpc": "accounts",
+    "cryptography": "eddsa",
+    "grpcio": "grpc",
+    "pika": "amqp",
+    "psycopg": "postgres",
+    "psycopg_pool": "postgres",
+    "redis": "redis",
+    "sqlalchemy": "accounts",
 }
+CHECKOUT = Path(__file__).parents[2]
 
 
 def install_command(package: str) -> str:
-    """Return the command for this Python environment. One that uv made has no pip."""
+    """Return the command for this Python environment. One that uv made has no pip.
+
+    In a checkout it installs the versions of a lock file, which has what the server needs too.
+    """
     tool = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install --python {sys.executable}"
-    lock = LOCK_FILES.get(package)
-    return f"{tool} --require-hashes -r {lock}" if lock else f"{tool} {package}"
+    if (extra := EXTRAS.get(package)) is None:
+        return f"{tool} {package}"
+    lock = f"requirements-{extra}.txt"
+    return f"{tool} --require-hashes -r {lock}" if (CHECKOUT / lock).exists() else f"{tool} 'otp-app[{extra}]'"

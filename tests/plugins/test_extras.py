@@ -18,12 +18,19 @@ def test_the_command_fits_the_environment(monkeypatch, pip, command):
     assert sys.executable in extras.install_command("redis")
 
 
+def test_without_a_checkout_the_extra_has_a_name(monkeypatch, tmp_path):
+    """A wheel brings no lock files. pip takes the installed one's extra, whatever an index has of that name."""
+    monkeypatch.setattr(extras, "CHECKOUT", tmp_path)
+    assert extras.install_command("psycopg_pool").endswith(" install 'otp-app[postgres]'")
+
+
 def test_every_extra_has_its_lock():
     """Of each package in it; another package has no lock of ours."""
     wished = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for extra, wishes in wished.items():
         for wish in wishes:
             package = re.match(r"[a-z0-9_]+", wish)[0]
-            assert extras.LOCK_FILES[package] == f"requirements-{extra}.txt"
-            assert (ROOT / extras.LOCK_FILES[package]).is_file()
+            assert extras.EXTRAS[package] == extra
+            assert f"-r requirements-{extra}.txt" in extras.install_command(package)
+            assert (ROOT / f"requirements-{extra}.txt").is_file()
     assert extras.install_command("other").endswith(" install other")
