@@ -15,9 +15,12 @@ COMMANDS = {
     "check": Entry("otp_app.cli.check:check", "Check whether the server would start with these settings."),
     "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not take."),
     "keys": Entry("otp_app.cli.keys:keys", "Create API keys, accounts and secret keys."),
+    "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
+    "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
     "verifications": Entry("otp_app.cli.verifications:verifications", "List the verifications in the store, show one."),
+    "verify": Entry("otp_app.cli.messages:verify", "Check a code by the running server."),
     "worker": Entry("otp_app.cli.worker:worker", "Send, or note, what messages of RabbitMQ ask for."),
     **{name: Entry("otp_app.cli.apis:command", f"Serve the API {name}.") for name in SERVED},
 }

@@ -22,6 +22,23 @@ class Url(click.ParamType[str]):
             self.fail(f"the file {value[1:]} cannot be read ({type(error).__name__})", param, ctx)
 
 
+class NameValue(click.ParamType[tuple[str, str]]):
+    """A name and its value: NAME=VALUE."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return both."""
+        if isinstance(value, tuple):
+            return value
+        name, separator, rest = value.partition("=")
+        if not (name and separator):
+            self.fail("write NAME=VALUE", param, ctx)
+        return name, rest
+
+
 class Days(click.ParamType[int]):
     """A number of days, in ASCII digits."""
 

@@ -8,7 +8,7 @@ file to read it from. The attribute is the variable's name in lower case. `pytho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, field
 
@@ -20,6 +20,8 @@ from otp_app.settings.types import ApiKey, FixedUntil, TrustedProxy, shape
 
 class Settings(Model, frozen=True, kw_only=True):
     """What the operator chose. Every setting has a default that is safe on one machine."""
+
+    foreign: ClassVar = frozenset({"OTP_CLI_KEY"})  # of the commands that ask a server
 
     host: Annotated[str, Setting(
         "Address to listen on.", group="Server", form="an address or a host name, without a port", read=types.bind_host,

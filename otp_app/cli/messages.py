@@ -1,0 +1,75 @@
+"""`send`, `verify` and `notify`: ask a running server, as any other client does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from otp_app.cli.client import server_of, server_options
+from otp_app.cli.command import Command, json_option
+from otp_app.cli.parameters import NameValue
+
+Pairs = tuple[tuple[str, str], ...]
+purpose_option = click.option("--purpose", default="", help="what the code is for, such as login (the default)")
+channel_option = click.option("--channel", default="", help="use only this channel, such as sms")
+locale_option = click.option("--locale", default="", help="language of the message, such as pt-BR")
+
+
+@click.command(cls=Command, example="send +14155552671 --purpose login")
+@click.argument("number")
+@channel_option
+@purpose_option
+@locale_option
+@click.option("--tag", "tags", type=NameValue(), multiple=True, help="NAME=VALUE, which the status shows; five at most")
+@server_options
+@json_option("print the server's answer")
+def send(number: str, tags: Pairs, url: str, key_file: Path | None, as_json: bool, **how: str) -> None:
+    """Send a code to a number by the running server.
+
+    The server of HOST and PORT is asked, or that of --url: with the channel console it shows the code on its screen.
+    Limits hold as for any client. The API key comes from OTP_CLI_KEY or --key-file. While a code is pending, the same
+    code is sent again.
+    """
+    answer = server_of(url, key_file).post("/send-otp", {"phone_number": number, "tags": dict(tags), **how})
+    if as_json:
+        print(json.dumps(answer))
+        return
+    print(f"{answer['message']} To {answer['to']} by {answer['channel']}, for {answer['expires_in']} seconds.")
+    print(f"Verification: {answer['verification_id']}")
+
+
+@click.command(cls=Command, example="verify +14155552671 123456")
+@click.argument("target", metavar="NUMBER|ID")
+@click.argument("code")
+@purpose_option
+@server_options
+@json_option("print the server's answer")
+def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None, as_json: bool) -> None:
+    """Check a code by the running server.
+
+    The code is that of a number or of a verification: its id is VE and 32 hex digits. The exit status is 0 if the code
+    is right. A wrong code uses one of the attempts, as for any client, and the exit status is 1.
+    """
+    field = "verification_id" if target.startswith("VE") else "phone_number"
+    answer = server_of(url, key_file).post("/verify-otp", {field: target, "otp": code, "purpose": purpose})
+    print(json.dumps(answer) if as_json else answer["message"])
+
+
+@click.command(cls=Command, example="notify +14155552671 order_shipped --var number=A-1042")
+@click.argument("number")
+@click.argument("template")
+@click.option("--var", "variables", type=NameValue(), multiple=True, help="NAME=VALUE for the template")
+@channel_option
+@locale_option
+@server_options
+@json_option("print the server's answer")
+def notify(number: str, variables: Pairs, url: str, key_file: Path | None, as_json: bool, **how: str) -> None:
+    """Queue a notification by the running server.
+
+    TEMPLATE is a name in its OTP_TEMPLATES_FILE. The API key needs the scope notify.
+    """
+    fields = {"phone_number": number, "variables": dict(variables), **how}
+    answer = server_of(url, key_file).post("/notifications", fields)
+    print(json.dumps(answer) if as_json else f"Queued for {answer['to']}: {answer['id']}")
