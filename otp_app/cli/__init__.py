@@ -13,6 +13,7 @@ from otp_app.cli.command import Entry, Program, run
 COMMANDS = {
     "accounts": Entry("otp_app.cli.accounts:accounts", "Take over the users of another server."),
     "check": Entry("otp_app.cli.check:check", "Check whether the server would start with these settings."),
+    "doctor": Entry("otp_app.cli.doctor:doctor", "Look for what keeps messages and receipts from arriving."),
     "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not take."),
     "keys": Entry("otp_app.cli.keys:keys", "Create API keys, accounts and secret keys."),
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),

@@ -187,7 +187,7 @@ def test_check_says_what_was_not_filled_in(capsys, folder):
     (folder / ".env").chmod(0o644)
     status, printed, _ = run(capsys, "check")
     assert status == 0
-    assert ".env: other users can read this file. Run: chmod 600 .env\n" in printed
+    assert ".env: other users can read this file: chmod 600 .env\n" in printed
     assert "TWILIO_ACCOUNT_SID: this is a placeholder" in printed
     assert "TWILIO_VERIFY_SERVICE_SID: this is a placeholder" in printed
 
