@@ -22,6 +22,8 @@ TO_SEPARATE = (
 JOINED = f"it holds another setting too: {TO_SEPARATE}"
 MISREAD = "its letters are misread, since the locale is not UTF-8: start with PYTHONUTF8=1, or set this in .env"
 
+OVERRIDDEN = "the environment has it too, in another way than .env, and wins: change it there, or remove one of the two"
+
 Texts = dict[str, str]
 #: texts of settings by attribute -> texts of other settings that follow from them, and faults by variable.
 #: A setting that is given wins over one that follows.
@@ -99,6 +101,12 @@ class Reader:
         lines = ((name, self._explain(name)) for name in given if name.upper().startswith(self._prefixes))
         return [f"{name}: {line}" for name, line in lines if line]
 
+    def overridden(self, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> list[str]:
+        """Return a line for each setting that `.env` has in another way than the environment: there it does nothing."""
+        environ, lines = os.environ if environ is None else environ, self._lines(folder or Path())[0]
+        both = (field.variable for field in self.fields.values() if _wins(field, environ) and _wins(field, lines))
+        return [f"{name}: {OVERRIDDEN}" for name in both if _written(name, lines) != _written(name, environ)]
+
     def _lost(self, environ: Mapping[str, str], lines: Mapping[str, str]) -> dict[str, str]:
         """Return a fault for each variable of others that holds a line with a setting, unless that is set elsewhere."""
         others = ((name, text) for name, text in environ.items() if name.isidentifier())
@@ -135,11 +143,21 @@ class Reader:
         return None
 
 
+def _wins(field: Field, source: Mapping[str, str]) -> bool:
+    """Return whether a source says what a setting is, so that no other one does."""
+    file = f"{field.variable}_FILE"
+    return field.variable in source or bool(source.get(file)) or (file in source and field.setting.guard)
+
+
+def _written(variable: str, source: Mapping[str, str]) -> Texts:
+    """Return what a source has for a setting, by name."""
+    return {name: source[name].strip() for name in (variable, f"{variable}_FILE") if name in source}
+
+
 def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
     """Return the text that a setting is given, None where it is not, and the faults by variable."""
     variable, file, guard = field.variable, f"{field.variable}_FILE", field.setting.guard
-    given = (s for s in (environ, lines) if variable in s or s.get(file) or (file in s and guard))
-    source = next(given, {})
+    source = next((source for source in (environ, lines) if _wins(field, source)), {})
     text = source.get(variable, "").strip()
     if source is environ and holds_another(text):
         return None, {variable: JOINED}

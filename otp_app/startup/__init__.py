@@ -185,7 +185,7 @@ def advice(settings: Settings) -> list[str]:
 
 def common_advice(settings: Settings) -> list[str]:
     """Return those lines that concern workers too."""
-    return READER.unknown_names() + _guessing(settings) + channels.advice(settings)
+    return READER.unknown_names() + READER.overridden() + _guessing(settings) + channels.advice(settings)
 
 
 def _guessing(settings: Settings) -> list[str]:

@@ -311,6 +311,21 @@ def test_several_faults_are_all_reported(tmp_path):
     assert (settings.host, settings.port) == ("127.0.0.2", 5000)
 
 
+@pytest.mark.parametrize(("environ", "line", "named"), [
+    ({"OTP_COUNTRIES": "US,IN"}, "OTP_COUNTRIES=US", ["OTP_COUNTRIES"]),
+    ({"OTP_MAX_ATTEMPTS": ""}, "OTP_MAX_ATTEMPTS=3", ["OTP_MAX_ATTEMPTS"]),
+    ({"OTP_API_KEYS_FILE": "/keys"}, f"OTP_API_KEYS=a:send:{'1' * 64}", ["OTP_API_KEYS"]),
+    ({"OTP_API_KEYS_FILE": "/keys"}, "OTP_API_KEYS_FILE=/others", ["OTP_API_KEYS"]),
+    ({"OTP_COUNTRIES": "US"}, "OTP_COUNTRIES = US", []),
+    ({"OTP_MAX_ATTEMPTS_FILE": ""}, "OTP_MAX_ATTEMPTS=3", []),
+    ({"OTP_TTL": "60"}, "OTP_COUNTRIES=US", []),
+])  # fmt: skip
+def test_a_line_that_the_environment_overrides_is_named(environ, line, named, tmp_path):
+    """Whoever restricts or revokes something in `.env` would go on as before, without a word."""
+    (tmp_path / ".env").write_text(f"{line}\n")
+    assert [text.partition(":")[0] for text in READER.overridden(environ, tmp_path)] == named
+
+
 SLIPS = [
     ("OTP_COUNTRYS", "OTP_COUNTRIES"), ("OTP_TTLS_FILE", ""), ("otp_countries", "OTP_COUNTRIES"), ("Otp_Api_Keys", ""),
     ("otp_api_keys_file", "OTP_API_KEYS_FILE"), ("TWILIO_WHATSAPP_NUMBRE", "TWILIO_WHATSAPP_NUMBER"),
