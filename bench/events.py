@@ -28,7 +28,7 @@ from servers import LOAD_CPU, ROOT, Server, machine_seconds, pin
 from standin import StandIn
 
 PUBLIC = "https://otp.example.com"
-TOKEN = "0" * 32  # as in servers.py
+TOKEN = "0123456789abcdef" * 2  # as in servers.py
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
 STATUSES = ("sent", "delivered")
 REPEATED_AFTER = 100  # receipts of other messages

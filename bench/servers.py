@@ -105,7 +105,7 @@ def environment(port: int, standin: StandIn, store: str) -> dict[str, str]:
         "OTP_CLIENT_LIMITS": "",
         "OTP_CHECK_LIMITS": "",
         "TWILIO_ACCOUNT_SID": ACCOUNT,
-        "TWILIO_AUTH_TOKEN": "0" * 32,
+        "TWILIO_AUTH_TOKEN": "0123456789abcdef" * 2,
         "TWILIO_PHONE_NUMBER": "+15005550006",
         "TWILIO_API_BASE_URL": standin.url,
     }

@@ -126,7 +126,7 @@ class RunningServer:
             "HOST": "127.0.0.1", "PORT": str(self.port), "WEB_CONCURRENCY": str(workers), "OTP_THREADS": "64",
             "OTP_STORE_URL": store or f"sqlite:///{self.database}", "OTP_CHANNELS": "sms",
             "OTP_CLIENT_LIMITS": "", "OTP_CHECK_LIMITS": "",
-            "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken",
+            "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken1234567",
             "TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_API_BASE_URL": provider,
         } | (KEYS if store.startswith(("redis", "postgres")) else {}) | settings  # fmt: skip
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None

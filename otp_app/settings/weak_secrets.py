@@ -12,20 +12,25 @@ from itertools import combinations, pairwise
 
 #: 32 random bytes have some 30 different ones, hexadecimal digits as text 16
 LEAST_DIFFERENT = 10
+#: what a provider gives out has 32 hexadecimal digits or more; `""` in quotes that a program keeps, or `false`, has not
+LEAST_LENGTH, LEAST_CHARACTERS = 16, 6
 #: a token that docs/verify-v2.md had as an example, together with the line of settings for it
 PUBLISHED = "49675363c271fcef777bdc02b7d5620a"
-#: SHA-256 of what people write where a secret is to be made: nothing, as of a variable without a value, and the words
-#: of documents, also with the line break that `echo` adds
+#: SHA-256 of what people write where a secret is to be made: nothing, as of a variable without a value, what tools
+#: write for it, and the words of documents, also with the line break that `echo` adds
 DIGESTS_OF_NONE = {
     hashlib.sha256(f"{text}{end}".encode()).hexdigest()
-    for text in ("", "your-secret", "your_secret", "changeme", "change-me", "secret", "password", PUBLISHED)
+    for text in (
+        "", '""', "''", "null", "None", "nil", "undefined", "false", "your-secret", "your_secret", "changeme",
+        "change-me", "secret", "password", "test", PUBLISHED,
+    )
     for end in ("", "\n")
 }
 #: placeholders that documents use for a secret, what tools write where there is none (`jq -r` prints null), and ids of
 #: Twilio's, which are no secrets
 PLACEHOLDER = re.compile(
     r"<.*>|\$\{?\w.*|\*{3,}|\.{3,}|x{4,}|.*(change[-_ ]?me|place[-_ ]?holder|(your|my)[-_ ]+\w|replace[-_ ]\w).*|todo"
-    r"|null|none|nil|undefined|\{\{.*\}\}|(AC|SK|VA|MG|HX)[0-9a-f]{32}",
+    r"|null|none|nil|undefined|\{\{.*\}\}|(AC|SK|VA|MG|HX)[0-9a-f]{32}|(?-i:%?[A-Z]+(_[A-Z]+)+%?)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -35,6 +40,13 @@ Role = tuple[str, bytes]  # the variable and the secret
 def is_placeholder(text: str) -> bool:
     """Return whether a text is a placeholder for a secret."""
     return bool(PLACEHOLDER.fullmatch(text))
+
+
+def is_guessable(text: str) -> bool:
+    """Return whether a secret that a provider gave out cannot be one: too short, or nearly the same character over and
+    over. Whoever guesses it signs as that provider.
+    """
+    return len(text) < LEAST_LENGTH or len(set(text)) < LEAST_CHARACTERS
 
 
 def weak(secret: bytes) -> bool:

@@ -18,7 +18,7 @@ from otp_app.apis import APIS
 os.environ |= {"OTP_STORE_URL": "memory://", "OTP_APIS": ",".join(APIS), "OTP_DIRECTORY_URL": "users.csv"}
 os.environ |= {"OTP_PUBLIC_URL": "https://otp.example.com", "OTP_CHANNELS": "console"}
 os.environ["OTP_TEMPLATES_FILE"] = "templates.toml"
-os.environ |= {"TWILIO_WHATSAPP_NUMBER": "+14155238886", "TWILIO_WEBHOOK_KEYS": "k1:secret"}
+os.environ |= {"TWILIO_WHATSAPP_NUMBER": "+14155238886", "TWILIO_WEBHOOK_KEYS": "k1:secret-of-the-tests"}
 from wsgi import app
 client = app.test_client()
 print(json.dumps(sorted(client.get("/openapi.json", base_url="http://localhost").json["paths"])))

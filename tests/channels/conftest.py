@@ -26,7 +26,7 @@ def settings_for() -> Callable[..., Settings]:
     """Settings of a server that sends through the stand-in at a URL."""
 
     def make(url: str, **given: Any) -> Settings:
-        base = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "faketoken", "twilio_api_base_url": url}
+        base = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "faketoken1234567", "twilio_api_base_url": url}
         senders = {"twilio_phone_number": NUMBER, "twilio_whatsapp_number": SANDBOX}
         return make_settings(**{**base, **senders, "otp_channels": ("sms", "whatsapp"), **given})
 

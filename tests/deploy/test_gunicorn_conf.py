@@ -25,7 +25,7 @@ from tests.running import ROOT
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
-    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken",
+    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken1234567",
     "TWILIO_PHONE_NUMBER": "+15005550006",
 }  # fmt: skip
 SETTINGS = {setting.name for setting in KNOWN_SETTINGS}

@@ -227,7 +227,7 @@ def test_receipts_come_through_to_a_server_that_is_closed_to_all_else(
     sent = running.post("/send-otp", {"phone_number": f"+{NUMBER}"}).json
     message = fake_twilio.messages[0]
     url, form = message.form["StatusCallback"], webhooks.status_form(message.api, "undelivered", "30003")
-    headers = {"X-Twilio-Signature": webhooks.sign("faketoken", url, form), "Content-Type": FORM}
+    headers = {"X-Twilio-Signature": webhooks.sign("faketoken1234567", url, form), "Content-Type": FORM}
     with running_site(tmp_path, running.port) as site:
         for path, status in ((url.removeprefix("https://otp.example.com"), 204), ("/send-otp", 403)):
             assert site.call("POST", path, webhooks.urlencode(form).encode(), **headers).status == status

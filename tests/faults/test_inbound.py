@@ -38,7 +38,7 @@ class Writers:
         return webhooks.inbound_form(f"whatsapp:{number or next(self.numbers)}", "whatsapp:+14155238886", text)
 
     def bring(self, form: webhooks.Form) -> Answer:
-        signature = webhooks.sign("faketoken", WRITTEN_TO["OTP_PUBLIC_URL"] + PATH, form)
+        signature = webhooks.sign("faketoken1234567", WRITTEN_TO["OTP_PUBLIC_URL"] + PATH, form)
         headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded",
                    "Host": "127.0.0.1"}  # fmt: skip
         return call(self.server.port, "POST", PATH, webhooks.urlencode(form), headers)

@@ -29,7 +29,7 @@ def settings() -> dict[str, str]:
     """The recipe's lines for `.env`, with the token of the stand-in."""
     (block,) = re.findall(r"```ini\n(.*?)```", RECIPE, re.DOTALL)
     lines = [line.strip().split("=", 1) for line in block.strip().splitlines()]
-    return {name: value.replace("your-token", "faketoken") for name, value in lines}
+    return {name: value.replace("your-token", "faketoken1234567") for name, value in lines}
 
 
 def new_key(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def through(running: RunningServer, path: str, body: Any, **headers: str) -> Ans
     return call(running.port, "POST", path, body, ADDED | headers)
 
 
-def receipt(running: RunningServer, message: Any, status: str, token: str = "faketoken") -> int:
+def receipt(running: RunningServer, message: Any, status: str, token: str = "faketoken1234567") -> int:
     """The status of the answer to a receipt of Twilio's."""
     url, form = message.form["StatusCallback"], webhooks.status_form(message.api, status)
     signed = {"X-Twilio-Signature": webhooks.sign(token, url, form), "Content-Type": FORM}

@@ -23,7 +23,7 @@ def test_counts_with_a_break_are_no_secret(secret):
     assert weak(secret)
 
 
-@pytest.mark.parametrize("word", ["", "\n", "secret", "changeme\n"])
+@pytest.mark.parametrize("word", ["", "\n", "secret", "changeme\n", "null", '""', "undefined\n"])
 def test_the_digest_of_nothing_or_of_a_placeholder_is_no_secret(word):
     """As bytes, or as the text that sha256sum prints: a variable without a value goes into a digest without a word."""
     digest = hashlib.sha256(word.encode())

@@ -76,10 +76,10 @@ def test_nothing_is_made(environ: dict[str, str], tmp_path: Path) -> None:
 
 #: what is planted -> (what the stand-in is told, the settings that are changed, what the fault begins with, and names)
 PLANTED = {
-    "a wrong token": ({}, {"TWILIO_AUTH_TOKEN": "other"}, "Twilio credentials", "TWILIO_AUTH_TOKEN anew"),
+    "a wrong token": ({}, {"TWILIO_AUTH_TOKEN": "othertoken123456"}, "Twilio credentials", "TWILIO_AUTH_TOKEN anew"),
     "an API key that was revoked": ({}, API_KEY, "Twilio credentials", "TWILIO_API_KEY_SID"),
     "a token for receipts that is wrong": (
-        {"api_keys": {"SK" + "1" * 32: "secret"}}, API_KEY | {"TWILIO_AUTH_TOKEN": "x"}, "TWILIO_AUTH_TOKEN", "forged",
+        {"api_keys": {"SK" + "1" * 32: "secret"}}, API_KEY | {"TWILIO_AUTH_TOKEN": "xtoken1234567890"}, "TWILIO_AUTH_TOKEN", "forged",
     ),
     "a key without its secret": ({}, {"TWILIO_API_KEY_SID": "SK" + "1" * 32}, "TWILIO_API_KEY_SID", "set both"),
     "a placeholder": ({}, {"TWILIO_CONTENT_SID": "HX" + "0" * 32}, "TWILIO_CONTENT_SID: this is a place", "console"),
@@ -185,7 +185,7 @@ def test_receipts_are_posted_as_twilio_posts_them(environ: dict[str, str]) -> No
 
 def test_a_server_with_another_token_is_named(environ: dict[str, str], twilio: FakeTwilio) -> None:
     with served(environ):
-        twilio.auth_token = environ["TWILIO_AUTH_TOKEN"] = "new"
+        twilio.auth_token = environ["TWILIO_AUTH_TOKEN"] = "newtoken12345678"
         lines = faults(environ)
     assert [line for line in lines if line.startswith("OTP_PUBLIC_URL") and "another token" in line]
 

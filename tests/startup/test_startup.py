@@ -25,7 +25,7 @@ from tests.running import WRITTEN_TO
 
 KEY = "shop:send:" + "0" * 64
 SMS = {
-    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "token",
+    "OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "token-of-the-tests",
     "TWILIO_PHONE_NUMBER": "+15005550006",
 }  # fmt: skip
 SECRET = new_secret()
@@ -212,6 +212,15 @@ REFUSALS = {
     "a webhook key that jq has not found": (
         SMS | {"TWILIO_WEBHOOK_KEYS": f"a:{'c4' * 16},b:null"}, "TWILIO_WEBHOOK_KEYS", "a placeholder",
     ),
+    "quotes that a program has kept, for a token": (SMS | PUBLIC | {"TWILIO_AUTH_TOKEN": '""'},
+                                                    "TWILIO_AUTH_TOKEN", "others could sign as Twilio"),
+    "a token that is a word": (SMS | PUBLIC | {"TWILIO_AUTH_TOKEN": "auth_token"}, "TWILIO_AUTH_TOKEN", "too short"),
+    "a token of one digit": (SMS | PUBLIC | {"TWILIO_AUTH_TOKEN": "0" * 32}, "TWILIO_AUTH_TOKEN", "too regular"),
+    "a token that is its own name": (
+        SMS | {"TWILIO_AUTH_TOKEN": "TWILIO_AUTH_TOKEN"}, "TWILIO_AUTH_TOKEN", "a placeholder",
+    ),
+    "a webhook key that is a word": (SMS | PUBLIC | {"TWILIO_WEBHOOK_KEYS": f"a:{'c41b9f70' * 4},b:false"},
+                                     "TWILIO_WEBHOOK_KEYS", "too short"),
     "a token of a template": (SMS | {"TWILIO_AUTH_TOKEN": "{{ token }}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "an id as a token": (SMS | {"TWILIO_AUTH_TOKEN": f"AC{'1a' * 16}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
     "a token that nothing was put in": (SMS | {"TWILIO_AUTH_TOKEN": "${TOKEN}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),
@@ -264,7 +273,7 @@ GOOD = {
     "a test number that is over": {"OTP_TEST_NUMBERS": "+15005550006=123456@2020-01-01"},
     "what people write": SMS | WRITTEN_TO | {"OTP_APIS": "native,inbound", "OTP_INBOUND_SMS": "1"},
     "what people write, without a channel through Twilio": WRITTEN_TO | {
-        "OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", "TWILIO_WEBHOOK_KEYS": "k1:secret",
+        "OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", "TWILIO_WEBHOOK_KEYS": "k1:secret-of-the-tests",
     },
     "WhatsApp through a service": SMS | {
         "OTP_CHANNELS": "whatsapp,sms", "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32,

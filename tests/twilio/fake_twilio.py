@@ -31,7 +31,7 @@ from tests.twilio.twilio_spec import Json, NoSuchMethod, NoSuchPath, Specs
 class FakeTwilio:
     """The server and its memory. The public attributes may be set at any time."""
 
-    def __init__(self, account_sid: str = "AC" + "0" * 32, auth_token: str = "faketoken", *, strict: bool = True,
+    def __init__(self, account_sid: str = "AC" + "0" * 32, auth_token: str = "faketoken1234567", *, strict: bool = True,
                  clock: Callable[[], float] = time.time) -> None:
         self.account_sid, self.auth_token, self.clock = account_sid, auth_token, clock
         self.strict = strict                        # 400/20001 for what the documents do not allow
@@ -286,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A stand-in for Twilio on loopback.")
     parser.add_argument("--port", type=int, default=4010)
     parser.add_argument("--account-sid", default="AC" + "0" * 32)
-    parser.add_argument("--auth-token", default="faketoken")
+    parser.add_argument("--auth-token", default="faketoken1234567")
     parser.add_argument("--lenient", action="store_true", help="accept what the documents do not allow")
     args = parser.parse_args()
     fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient).start(port=args.port)

@@ -8,12 +8,15 @@ from typing import ClassVar
 from otp_app.apis.callbacks import reach, twilio, twilio_inbound
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import StatusCallbacks
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.settings import Settings
 from otp_app.settings.checks import Words
 from otp_app.settings.diagnosis import Diagnosis
+from otp_app.settings.weak_secrets import is_guessable
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 
+GUESSABLE = "it is too short or too regular for a secret, so others could sign as Twilio: write it as Twilio shows it"
 WITHOUT_RECEIPTS = {"console", "twilio_verify", "backend"}  # an operator's own channel may have some
 
 
@@ -21,6 +24,14 @@ class CallbacksApi(Api):
     """What providers call: POST /callbacks/twilio/status/VERIFICATION/SEND, POST /callbacks/twilio/inbound."""
 
     others: ClassVar = (twilio.bp, twilio_inbound.bp)
+
+    @classmethod
+    def faults(cls, settings: Settings) -> list[str]:
+        """Return a line for each secret with which others could sign, too."""
+        twilio = settings.of(TwilioSettings)
+        given = {"TWILIO_AUTH_TOKEN": filter(None, [twilio.twilio_auth_token]),
+                 "TWILIO_WEBHOOK_KEYS": twilio.webhook_keys.values()}
+        return [f"{name}: {GUESSABLE}" for name, secrets in given.items() if any(map(is_guessable, secrets))]
 
     @classmethod
     def words(cls, settings: Settings) -> list[Words]:

@@ -17,7 +17,7 @@ from tests.twilio.twilio_model import Sent
 from tests.web.site import Site
 
 ACCOUNT = {
-    "twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": "faketoken", "otp_channels": ("whatsapp", "sms"),
+    "twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": "faketoken1234567", "otp_channels": ("whatsapp", "sms"),
     "twilio_phone_number": "+15005550006", "twilio_whatsapp_number": "+14155238886",
     "twilio_content_sid": "HX" + "2" * 32, "otp_client_limits": "",
 }  # fmt: skip

@@ -99,7 +99,7 @@ def test_each_way_to_sign(reached: Reached, shared_key: tuple[str, str] | None, 
     assert reached.timeline(verification_id)["delivery"] == "delivered"
 
 
-def ask(reached: Reached, path: str, form: webhooks.Form, token: str = "faketoken", **environ: Any) -> Any:
+def ask(reached: Reached, path: str, form: webhooks.Form, token: str = "faketoken1234567", **environ: Any) -> Any:
     """One signed request as the stand-in makes it, straight to the application."""
     signature = webhooks.sign(token, f"{reached.url}{path}", form)
     headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
@@ -189,7 +189,7 @@ def test_only_receipts_come_from_elsewhere_and_only_by_the_public_name(
     """Without keys the server stays closed to all else; with keys its trusted hosts hold for all else."""
     site = open_site(**ACCOUNT, otp_public_url=PUBLIC, otp_api_keys=keys, otp_trusted_hosts="localhost")
     form = {"MessageSid": "SM1", "MessageStatus": "sent"}
-    headers = {"Host": host, "X-Twilio-Signature": webhooks.sign("faketoken", PUBLIC + path, form)}
+    headers = {"Host": host, "X-Twilio-Signature": webhooks.sign("faketoken1234567", PUBLIC + path, form)}
     headers["Content-Type"] = "application/x-www-form-urlencoded"
     answer = site.call("POST", path, webhooks.urlencode(form).encode(), headers, **ELSEWHERE)
     assert answer.status_code == (keyed if keys else closed)

@@ -41,8 +41,9 @@ def provider():
 def environment(provider, **more):
     """The variables of the seed, the stand-in instead of Twilio, and where the code is."""
     return {
-        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken", "TWILIO_PHONE_NUMBER": "+15005550006",
-        "TWILIO_API_BASE_URL": provider.url, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "faketoken1234567",
+        "TWILIO_PHONE_NUMBER": "+15005550006", "TWILIO_API_BASE_URL": provider.url,
+        "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1",
     } | more  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from tests.web.site import Site
 PUBLIC, PATH = "https://otp.example.com/app", "/callbacks/twilio/inbound"
 ACCOUNT = {
     "otp_apis": ("native", "inbound"), "otp_public_url": PUBLIC, "otp_app_name": "Shop & Co", "otp_client_limits": "",
-    "twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": "faketoken", "twilio_whatsapp_number": "+14155238886",
-    "twilio_phone_number": "+15005550006",
+    "twilio_account_sid": "AC" + "0" * 32, "twilio_auth_token": "faketoken1234567",
+    "twilio_whatsapp_number": "+14155238886", "twilio_phone_number": "+15005550006",
 }  # fmt: skip
 REPLY = re.compile(
     r'<\?xml version="1.0" encoding="UTF-8"\?><Response>(?:<Message>([^<]+)</Message>)?</Response>', re.ASCII
@@ -49,7 +49,7 @@ class Phones:
         prefix = "whatsapp:" if by == "whatsapp" else ""
         return webhooks.inbound_form(prefix + sender, f"{prefix}+14155238886", text)
 
-    def post(self, form: webhooks.Form, token: str = "faketoken", **environ: Any) -> Any:
+    def post(self, form: webhooks.Form, token: str = "faketoken1234567", **environ: Any) -> Any:
         """The answer to a webhook from Twilio's network."""
         headers = {"X-Twilio-Signature": webhooks.sign(token, PUBLIC + PATH, form),
                    "Content-Type": "application/x-www-form-urlencoded"}  # fmt: skip
