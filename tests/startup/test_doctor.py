@@ -79,7 +79,8 @@ PLANTED = {
     "a wrong token": ({}, {"TWILIO_AUTH_TOKEN": "othertoken123456"}, "Twilio credentials", "TWILIO_AUTH_TOKEN anew"),
     "an API key that was revoked": ({}, API_KEY, "Twilio credentials", "TWILIO_API_KEY_SID"),
     "a token for receipts that is wrong": (
-        {"api_keys": {"SK" + "1" * 32: "secret"}}, API_KEY | {"TWILIO_AUTH_TOKEN": "xtoken1234567890"}, "TWILIO_AUTH_TOKEN", "forged",
+        {"api_keys": {"SK" + "1" * 32: "secret"}}, API_KEY | {"TWILIO_AUTH_TOKEN": "xtoken1234567890"},
+        "TWILIO_AUTH_TOKEN", "forged",
     ),
     "a key without its secret": ({}, {"TWILIO_API_KEY_SID": "SK" + "1" * 32}, "TWILIO_API_KEY_SID", "set both"),
     "a placeholder": ({}, {"TWILIO_CONTENT_SID": "HX" + "0" * 32}, "TWILIO_CONTENT_SID: this is a place", "console"),
