@@ -20,7 +20,7 @@ COMMANDS = {
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
-    "verifications": Entry("otp_app.cli.verifications:verifications", "List the verifications in the store, show one."),
+    "verifications": Entry("otp_app.cli.verifications:verifications", "List, show and cancel verifications."),
     "verify": Entry("otp_app.cli.messages:verify", "Check a code by the running server."),
     "worker": Entry("otp_app.cli.worker:worker", "Send, or note, what messages of RabbitMQ ask for."),
     **{name: Entry("otp_app.cli.apis:command", f"Serve the API {name}.") for name in SERVED},

@@ -34,11 +34,15 @@ class Server(NamedTuple):
     key: str
 
     def post(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return what the server answers to a JSON object. Raises CannotDo where it refuses, or does not answer.
+        """Return what the server answers to the fields that say something. Raises what `ask` does."""
+        return self.ask("POST", path, json.dumps({name: value for name, value in fields.items() if value}))
+
+    def ask(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
+        """Return what the server answers. Raises CannotDo where it refuses, or does not answer.
 
         A request that may have arrived is never repeated.
         """
-        status, answer = self._answer(path, json.dumps({name: value for name, value in fields.items() if value}))
+        status, answer = self._answer(method, path, body)
         if 200 <= status < 300:
             return answer
         if answer.get("error_type") == "not_found" and status == http.HTTPStatus.NOT_FOUND:
@@ -47,7 +51,7 @@ class Server(NamedTuple):
         again = answer.get("retry_after")
         raise CannotDo(f"{line}. Try again in {again} s" if again else line)
 
-    def _answer(self, path: str, body: str) -> tuple[int, dict[str, Any]]:
+    def _answer(self, method: str, path: str, body: str | None) -> tuple[int, dict[str, Any]]:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
@@ -58,7 +62,7 @@ class Server(NamedTuple):
                 reason = error.strerror or type(error).__name__
                 raise CannotDo(f"No server answers at {self.url} ({reason}): {START}") from None
             try:
-                connection.request("POST", f"{parts.path.rstrip('/')}{path}", body, headers)
+                connection.request(method, f"{parts.path.rstrip('/')}{path}", body, headers)
                 response = connection.getresponse()
                 content = response.read(MOST)
             except (OSError, http.client.HTTPException):

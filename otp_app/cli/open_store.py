@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 
@@ -37,8 +38,9 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
 
 @contextmanager
 def store_in_use() -> Iterator[WholeStore]:
-    """Open the store that the settings name. Raises CannotDo."""
+    """Open the store that the settings name, and tell which it is. Raises CannotDo."""
     settings = settings_of(NAMING)
+    print(f"Store: {without_secrets(settings.otp_store_url)}", file=sys.stderr)
     with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
         yield store
 
@@ -47,6 +49,12 @@ def require_records(store: WholeStore) -> None:
     """Raise StoreUnavailable if the records have moved to another store, or are not all here yet."""
     if (frozen := store.frozen()) and not frozen.holds:
         raise StoreUnavailable(frozen.message)
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without the name, the password and the options in it."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2] if scheme != 'sqlite' else rest}"
 
 
 def settings_of(names: Collection[str]) -> Settings:

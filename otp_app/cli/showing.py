@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,10 +11,9 @@ import click
 from otp_app import channels
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
 from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
+from otp_app.cli.parameters import Number
 from otp_app.clock import system_clock
-from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Ledger, Verification
-from otp_app.core.phone import spelling
 from otp_app.core.results import VerificationView
 from otp_app.maintenance import records
 from otp_app.settings import Settings, policy
@@ -43,7 +41,7 @@ WORDS = {
 
 @click.command(cls=Command, example="verifications show --number +14155552671")
 @click.argument("verification_id", metavar="ID", required=False)
-@click.option("--number", metavar="NUMBER", help="a phone number instead, in international form")
+@click.option("--number", type=Number(), help="a phone number instead, in international form")
 @json_option("print a JSON object a line, as GET /verifications/ID does")
 def show(verification_id: str | None, number: str | None, as_json: bool) -> None:
     """Show what became of a verification, or a number.
@@ -54,7 +52,6 @@ def show(verification_id: str | None, number: str | None, as_json: bool) -> None
     """
     is_wanted = _wanted(verification_id, number)
     settings = settings_of(NAMING)
-    print(f"Store: {_without_secrets(settings.otp_store_url)}", file=sys.stderr)
     with store_in_use() as store:
         require_records(store)
         found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
@@ -70,22 +67,12 @@ def _wanted(verification_id: str | None, number: str | None) -> Callable[[Ledger
         raise CannotDo("This is the id of a notification: GET /notifications/ID shows what became of it")
     if number is None:
         return lambda _, verification: verification.id == verification_id
-    try:
-        phone = spelling(number)
-    except InvalidPhone as error:
-        raise CannotDo(f"--number: {error}") from None
-    return lambda ledger, _: ledger.phone == phone
+    return lambda ledger, _: ledger.phone == number
 
 
 def _timeline(settings: Settings, ledger: Ledger, verification: Verification) -> dict[str, Any]:
     view = VerificationView(verification, ledger.phone, system_clock()(), policy.numbers(settings))
     return timeline(view, channels.explaining())
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL without the name, the password and the options in it."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2] if scheme != 'sqlite' else rest}"
 
 
 def _lines(shown: dict[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`verifications`: list those in the store in use, and show what became of one, or of all of a number."""
+"""`verifications`: list those in the store in use, show what became of one, or of all of a number, and cancel one."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
 
 import click
 
 from otp_app.cli import showing
+from otp_app.cli.client import server_of, server_options
 from otp_app.cli.command import Family, json_option, show_lines
 from otp_app.cli.open_store import require_records, store_in_use
+from otp_app.cli.parameters import Number, Since
 from otp_app.clock import system_clock
 from otp_app.core.ledger import Status
 from otp_app.maintenance import records
@@ -24,22 +28,49 @@ HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 @json_option("print a JSON object a line")
 @click.pass_context
 def verifications(ctx: click.Context, as_json: bool) -> None:
-    """List the verifications in the store, show one.
+    """List, show and cancel verifications.
 
-    Those in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list contains no
-    codes and no whole numbers. Servers may run; changes made during the scan may be missing.
+    Without a command, all verifications in the store of OTP_STORE_URL are listed.
     """
     if ctx.invoked_subcommand is None:
-        _list(as_json)
+        _list(None, 0.0, None, as_json=as_json)
 
 
 verifications.add_command(showing.show)
 
 
-def _list(as_json: bool) -> None:
+@verifications.command("list", example="verifications list --number +14155552671 --since 24h --status pending")
+@click.option("--number", type=Number(), help="only those of a phone number")
+@click.option("--since", type=Since(), default=0.0, help="only those begun since then: 24h, 7d, 2026-11-29 (UTC)")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="only those with this status")
+@json_option("print a JSON object a line")
+def list_(number: str | None, since: float, status: str | None, as_json: bool) -> None:
+    """List the verifications in the store.
+
+    Those in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list contains no
+    codes and no whole numbers. Servers may run; changes made during the scan may be missing.
+    """
+    _list(number, since, status, as_json=as_json)
+
+
+@verifications.command(example="verifications cancel VE0123456789abcdef0123456789abcdef")
+@click.argument("verification_id", metavar="ID")
+@server_options
+@json_option("print the server's answer")
+def cancel(verification_id: str, url: str, key_file: Path | None, as_json: bool) -> None:
+    """Cancel a pending verification by the running server.
+
+    Its code is no good any more. The API key needs the scope verify.
+    """
+    answer = server_of(url, key_file).ask("DELETE", f"/verifications/{quote(verification_id, safe='')}")
+    print(json.dumps(answer) if as_json else f"{answer['verification_id']}: {answer['status']}")
+
+
+def _list(number: str | None, since: float, status: str | None, *, as_json: bool) -> None:
     with store_in_use() as store:
         require_records(store)
-        found, unreadable = records.listing(store, system_clock()())
+        everything, unreadable = records.listing(store, system_clock()(), number)
+    found = [v for v in everything if v.begun >= since and (not status or v.status == status)]
     show_lines([json.dumps(_plain(v)) for v in found] if as_json else _table([HEAD, *map(_cells, found)]))
     pending = sum(v.status == Status.PENDING for v in found)
     print(f"Verifications: {len(found)}. Pending: {pending}.", file=sys.stderr)

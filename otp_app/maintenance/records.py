@@ -64,14 +64,17 @@ class Purge(NamedTuple):
     forgotten: int
 
 
-def listing(store: Movable, now: Instant) -> Listing:
-    """Return what a scan of the store sees; what changes meanwhile may be missing. Raises StoreUnavailable."""
+def listing(store: Movable, now: Instant, number: str | None = None) -> Listing:
+    """Return what a scan of the store sees, or only what is of a number; what changes meanwhile may be missing.
+
+    Raises StoreUnavailable.
+    """
     found: dict[str, Listed] = {}  # by id, as a scan may bring a record twice
     unreadable: set[str] = set()
     for key, _, ledger in _records(_entries(store)):
         if ledger is None:
             unreadable.add(key)
-        else:
+        elif number is None or ledger.phone == number:
             found |= {v.id: _listed(ledger, v, now) for v in ledger.verifications}
     order = sorted(found.values(), key=lambda listed: (listed.status != Status.PENDING, -listed.begun))
     return Listing(order, len(unreadable))

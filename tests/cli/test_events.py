@@ -31,7 +31,7 @@ def test_dead_events_are_listed_and_counted(capsys: pytest.CaptureFixture[str]) 
     assert shown.out.splitlines() == [
         f"2027-01-15T08:00:0{number}.000Z  {ONE}-{number}  message.sent  +1*******671  login" for number in (1, 2)
     ]
-    assert shown.err == "Dead: 2. Waiting: 1.\n"
+    assert shown.err == "Store: sqlite:///otp.db\nDead: 2. Waiting: 1.\n"
 
 
 def test_dead_events_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,17 @@ def test_a_code_is_sent_and_checked(capsys: Any, serve: Callable[..., Site], fol
     assert list(folder.iterdir()) == []
 
 
+def test_a_verification_is_canceled(capsys: Any, serve: Callable[..., Site]) -> None:
+    """By the server, which tells its listeners of it; once."""
+    site = serve()
+    verification_id = run(capsys, "send", PHONE).output.split()[-1]
+    assert run(capsys, "verifications", "cancel", verification_id).output == f"{verification_id}: canceled\n"
+    assert run(capsys, "verify", PHONE, site.channel.messages[-1].code).status == 1
+    status, printed, error = run(capsys, "verifications", "cancel", verification_id, "--json")
+    assert (status, printed, error.count("\n")) == (1, "", 2)
+    assert run(capsys, "verifications", "cancel", "VE/../x").status == 1
+
+
 def test_programs_get_what_the_server_answered(capsys: Any, serve: Callable[..., Site]) -> None:
     site = serve()
     sent = json.loads(run(capsys, "send", PHONE, "--json").output)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Status, Verification
@@ -21,6 +22,7 @@ from tests.command import run
 from tests.running import ROOT
 
 URL = "sqlite:///otp.db"
+STORE = f"Store: {URL}\n"
 PHONE = "+14155552671"
 COMMANDS = pytest.mark.parametrize("command", [("verifications",), ("purge", "--dry-run"), ("purge",)])
 
@@ -63,7 +65,7 @@ def test_the_list_says_what_may_be_said(capsys):
     sends = (Send("VL1", "sms", 0.0), Send("VL2", "sms", 0.0))
     fill(Ledger(PHONE, (Verification(f"VE{7:032x}", "pay", "k1", 6, begun, 300.0, attempts=3, sends=sends),)))
     status, printed, error = run(capsys, "verifications")
-    assert (status, error) == (0, "Verifications: 1. Pending: 0.\n")
+    assert (status, error) == (0, f"{STORE}Verifications: 1. Pending: 0.\n")
     assert printed.splitlines() == [
         "VERIFICATION                        TO            PURPOSE  STATUS   STARTED               SENDS  WRONG",
         "VE00000000000000000000000000000007  +1*******671  pay      expired  2025-06-15T15:06:40Z  2 sms  3",
@@ -78,7 +80,7 @@ def test_the_list_is_for_programs_too(capsys):
     fill(Ledger(PHONE, (over, pending)))
     status, printed, error = run(capsys, "verifications", "--json")
     first, second = map(json.loads, printed.splitlines())
-    assert (status, error) == (0, "Verifications: 2. Pending: 1.\n")
+    assert (status, error) == (0, f"{STORE}Verifications: 2. Pending: 1.\n")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", first.pop("created_at"))
     assert first == {
         "verification_id": pending.id, "status": "pending", "to": "+1*******671", "purpose": "pay",
@@ -89,7 +91,7 @@ def test_the_list_is_for_programs_too(capsys):
 
 def test_an_empty_store_lists_nothing(capsys):
     fill()
-    assert run(capsys, "verifications", "--json") == (0, "", "Verifications: 0. Pending: 0.\n")
+    assert run(capsys, "verifications", "--json") == (0, "", f"{STORE}Verifications: 0. Pending: 0.\n")
 
 
 def test_what_cannot_be_read_is_reported(capsys):
@@ -97,7 +99,7 @@ def test_what_cannot_be_read_is_reported(capsys):
     with closing(open_store(URL)) as store:
         store.swap("n:broken", None, b"\xff", 3600.0)
     status, _, error = run(capsys, "verifications")
-    assert (status, error.splitlines()[1:]) == (0, ["Unreadable records: 1"])
+    assert (status, error.splitlines()[2:]) == (0, ["Unreadable records: 1"])
 
 
 def test_whoever_reads_may_stop(folder):
@@ -107,7 +109,7 @@ def test_whoever_reads_may_stop(folder):
     command = f"{sys.executable} -m otp_app verifications | head -n 1"
     ended = subprocess.run(command, shell=True, cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
     assert ended.stdout.startswith("VERIFICATION ")
-    assert ended.stderr == "Verifications: 2000. Pending: 2000.\n"
+    assert ended.stderr == f"{STORE}Verifications: 2000. Pending: 2000.\n"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
@@ -126,6 +128,32 @@ def test_both_work_beside_a_server(capsys, monkeypatch, server, fake_twilio, new
     assert running.post("/verify-otp", {"phone_number": number, "otp": code}).status == 200
 
 
+def test_the_list_can_be_narrowed(capsys):
+    """By number, by when it began and by what it is; pending ones of others do not count."""
+    now = time.time()
+    old, new = (Verification(f"VE{n:032x}", "login", "k1", 6, Instant(now - ago, "", 0.0), 300.0)
+                for n, ago in ((1, 2 * DAY), (2, 60)))  # fmt: skip
+    other = replace(new, id=f"VE{3:032x}")
+    fill(Ledger(PHONE, (old, new)), Ledger("+14155552672", (other,)))
+
+    def listed(*options):
+        ended = run(capsys, "verifications", "list", *options, "--json")
+        assert ended.status == 0
+        return {json.loads(line)["verification_id"] for line in ended.output.splitlines()}, ended.error
+
+    assert listed() == ({old.id, new.id, other.id}, f"{STORE}Verifications: 3. Pending: 2.\n")
+    assert listed("--number", "+1 415 555 2671") == ({old.id, new.id}, f"{STORE}Verifications: 2. Pending: 1.\n")
+    assert listed("--since", "24h")[0] == {new.id, other.id}
+    assert listed("--status", "expired")[0] == {old.id}
+    assert listed("--since", "2020-01-01", "--status", "pending", "--number", PHONE)[0] == {new.id}
+
+
+@pytest.mark.parametrize("options", [("--since", "soon"), ("--since", "0h"), ("--status", "done")])
+def test_what_narrows_nothing_is_refused(capsys, options):
+    fill()
+    assert run(capsys, "verifications", "list", *options).status == 2
+
+
 # ---- purge
 
 
@@ -133,8 +161,8 @@ def test_both_work_beside_a_server(capsys, monkeypatch, server, fake_twilio, new
 def test_so_many_days_of_quiet(capsys, days, count):
     """Thirty where nothing is said; the dry run tells beforehand."""
     fill(quiet(31), quiet(29), quiet(2), quiet(0.9))
-    assert run(capsys, "purge", *days.split(), "--dry-run") == (0, f"Numbers that would be deleted: {count}\n", "")
-    gone = (0, f"Numbers deleted: {count}. Kept because they were used meanwhile: 0.\n", "")
+    assert run(capsys, "purge", *days.split(), "--dry-run") == (0, f"Numbers that would be deleted: {count}\n", STORE)
+    gone = (0, f"Numbers deleted: {count}. Kept because they were used meanwhile: 0.\n", STORE)
     assert run(capsys, "purge", *days.split()) == gone
     assert run(capsys, "purge", *days.split(), "--dry-run")[1] == "Numbers that would be deleted: 0\n"
 
@@ -163,14 +191,14 @@ def test_help_says_what_purging_costs(capsys):
 def test_a_frozen_store_is_refused(capsys, command, how):
     fill(quiet(40))
     frozen(how)
-    assert run(capsys, *command) == (1, "", f"{how.message}\n")
+    assert run(capsys, *command) == (1, "", f"{STORE}{how.message}\n")
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_nothing_is_forgotten_while_records_move(capsys, dry):
     fill(quiet(40))
     frozen(Freeze.MOVING)
-    assert run(capsys, "purge", *dry) == (1, "", f"{Freeze.MOVING.message}\n")
+    assert run(capsys, "purge", *dry) == (1, "", f"{STORE}{Freeze.MOVING.message}\n")
 
 
 def test_what_is_being_moved_is_listed(capsys):
@@ -189,6 +217,8 @@ def test_what_is_being_moved_is_listed(capsys):
 def test_a_store_that_cannot_be_used_is_a_line(capsys, folder, monkeypatch, command, url, line):
     monkeypatch.setenv("OTP_STORE_URL", url)
     status, printed, error = run(capsys, *command)
+    told, _, error = error.partition("\n")
+    assert told == f"Store: {url}"
     assert (status, printed, error.startswith(line.format(folder=folder)), error.count("\n")) == (1, "", True, 1)
     assert list(folder.iterdir()) == []
 
