@@ -7,8 +7,11 @@ import logging
 import sys
 from collections.abc import Sequence
 
+import click
+
 from otp_app.apis import COMMANDS as SERVED
 from otp_app.cli.command import Entry, Program, run
+from otp_app.version import __version__
 
 COMMANDS = {
     "accounts": Entry("otp_app.cli.accounts:accounts", "Take over the users of another server."),
@@ -19,6 +22,7 @@ COMMANDS = {
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
+    "serve": Entry("otp_app.cli.serve:serve", "Serve the HTTP APIs."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
     "verifications": Entry("otp_app.cli.verifications:verifications", "List, show and cancel verifications."),
     "verify": Entry("otp_app.cli.messages:verify", "Check a code by the running server."),
@@ -35,4 +39,5 @@ def main(arguments: Sequence[str] | None = None, name: str = "otp-app") -> int:
         logging.getLogger(logger).addHandler(logging.NullHandler())
     settings = {"help_option_names": ["-h", "--help"]}
     program = Program(COMMANDS, help="Tools for the otp_app server.", context_settings=settings)
-    return run(program, arguments, name)
+    version = click.version_option(__version__, message="otp-app %(version)s", help="Show the version.")
+    return run(version(program), arguments, name)

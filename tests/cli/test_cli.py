@@ -195,7 +195,7 @@ def test_check_says_what_was_not_filled_in(capsys, folder):
 # ---- the command itself
 
 
-@pytest.mark.parametrize("arguments", [(), ("keys",), ("serve",), ("keys", "new"), ("check", "now"), ("purge", "--d")])
+@pytest.mark.parametrize("arguments", [(), ("keys",), ("serv",), ("keys", "new"), ("check", "now"), ("purge", "--d")])
 def test_a_wrong_command_shows_how(capsys, arguments):
     status, _, error = run(capsys, *arguments)
     assert status == 2
