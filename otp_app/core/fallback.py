@@ -44,11 +44,13 @@ class Fallback:
         ids: LedgerIds,
         profiles: Mapping[str, Profile],
         code_of: Callable[[Ledger, Verification], str],
+        after: float,
     ) -> None:
+        """`after`: seconds of silence."""
         self._channels, self._ledgers, self._ids = channels, ledgers, ids
         self._able = {channel.name for channel in channels} - providers.makers.keys()
         self._receiver, self._courier = receiver, courier
-        self._profiles, self._code_of = profiles, code_of
+        self._profiles, self._code_of, self._after = profiles, code_of, after
         self.handlers = {reminders.DEAD: self.after_death, reminders.SILENT: self.after_silence}
 
     def after_death(self, payload: bytes) -> float | None:
@@ -77,6 +79,8 @@ class Fallback:
                 return None, SOON
             if not did_not_arrive(found[1], silent=silent) or not (silent or self._helps(found[1])):
                 return None, None
+            if silent and (left := self._silence_left(now, found[1])) > 0:
+                return None, left
             following = self._following(key, ledger, now, found[1])
             return following.ledger if isinstance(following, Dispatch) else None, following
 
@@ -97,6 +101,10 @@ class Fallback:
             return None
         phone = Phone(ledger.phone, country_of(ledger.phone), landline=False)
         return Dispatch(phone, key, *counted, profile.texts, send.locale, profile.policy, self._code_of)
+
+    def _silence_left(self, now: Instant, send: Send) -> float:
+        """Return for how long a message may still be silent: a store whose clock was set gives its job out early."""
+        return min(send.at + self._after - now.wall, self._after)
 
     def _helps(self, send: Send) -> bool:
         """Return whether another channel can reach the recipient, as far as the provider's number tells."""

@@ -13,11 +13,12 @@ from otp_app.core.codes import SID_DIGITS
 from otp_app.core.delivery import Outcome
 from otp_app.core.follow_transitions import is_awaited
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Record, Report, Send
+from otp_app.core.ledger import BACKWARDS, Record, Report, Send
 from otp_app.core.ledger_json import MAX_BYTES, Codec
 from otp_app.core.policy import DAY
 from otp_app.core.receipts import ARRIVED, DEAD
 from otp_app.core.receipts import Status as Reported
+from otp_app.core.upkeep import clock_set_by, shifted_send
 
 NOTIFICATION = "m:"  # the store's keys of these records begin with it
 KEPT = 2 * DAY  # seconds after the end for which it can be read, and late receipts are taken
@@ -55,6 +56,7 @@ class Notification(Record, frozen=True):
     due: float = 0.0  # wall clock of the next one
     reason: str = ""  # why it ended, where no message of it says so
     ended_at: float | None = field(default=None, name="over")  # wall clock, since when no message can follow
+    seen: Instant | None = None  # the clock at the last change
     format: int = field(default_factory=lambda: FORMAT)
 
     @property
@@ -114,6 +116,21 @@ def encode(notification: Notification) -> bytes:
     while len(data := _CODEC.encode(notification)) > MAX_BYTES and len(notification.sends) > 1:
         notification = _lighter(notification)
     return data
+
+
+def corrected(notification: Notification, now: Instant) -> Notification:
+    """Return the notification with its stamps as the clock of now would have written them; as ledgers are corrected."""
+    shift = clock_set_by(notification.seen, now)
+    if abs(shift) <= BACKWARDS:
+        return notification
+    return replace(
+        notification,
+        at=notification.at + shift,
+        due=notification.due + shift if notification.due else 0.0,
+        ended_at=notification.ended_at + shift if notification.ended_at is not None else None,
+        sends=tuple(shifted_send(send, shift) for send in notification.sends),
+        seen=now,
+    )
 
 
 def key_of(notification_id: str) -> str | None:

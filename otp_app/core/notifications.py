@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from otp_app.core import notification as records
 from otp_app.core import swapping
 from otp_app.core.codes import LedgerIds
@@ -108,14 +110,15 @@ class Notifications:
         Raises StoreUnavailable, after which it may be kept all the same.
         """
         self._put_job(Work(record.id, record.at), NOT_YET)
-        swap = self._store.swap(record.key, None, records.encode(record), record.lifetime(self._clock()))
-        return record if swap.won or swap.found is None else _read(swap.found)
+        now = self._clock()
+        swap = self._store.swap(record.key, None, _written(record, now), record.lifetime(now))
+        return record if swap.won or swap.found is None else _read(swap.found, now)
 
     def find(self, notification_id: str) -> Notification | None:
         """Return the notification with this id. Raises StoreUnavailable."""
         key = records.key_of(notification_id)
         data = self._store.get(key) if key else None
-        return _read(data) if data is not None else None
+        return _read(data, self._clock()) if data is not None else None
 
     def view(self, notification_id: str) -> View:
         """Return what is known of a notification. Raises NotificationNotFound, StoreUnavailable."""
@@ -220,10 +223,10 @@ class Notifications:
             now = self._clock()
             if stored is None:
                 return Keep(Step(None))
-            found = transition(_read(stored), now)
+            found = transition(_read(stored, now), now)
             if found.record is None:
                 return Keep(found)
-            return Write(records.encode(found.record), found.record.lifetime(now), found)
+            return Write(_written(found.record, now), found.record.lifetime(now), found)
 
         return swapping.change(self._store, key, step, self._store.get(key), proven=True, busy=BUSY)
 
@@ -247,9 +250,13 @@ def _subject(record: Notification) -> tuple[str, str, str]:
     return record.id, mask(record.phone), PURPOSE
 
 
-def _read(data: bytes) -> Notification:
+def _written(record: Notification, now: Instant) -> bytes:
+    return records.encode(replace(record, seen=now))
+
+
+def _read(data: bytes, now: Instant) -> Notification:
     try:
-        return records.decode(data)
+        return records.corrected(records.decode(data), now)
     except ValueError as error:
         raise StoreUnavailable("A record in the store cannot be read") from error
 

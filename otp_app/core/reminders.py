@@ -23,7 +23,7 @@ class Reminders:
         self, put: Callable[[str, bytes, float], None], *, after: float = 0.0, reporting: Collection[str] = ()
     ) -> None:
         """`after`: seconds of silence, 0 for never; `reporting`: channels whose provider reports what arrived."""
-        self._put, self._after, self._reporting = put, after, frozenset(reporting)
+        self._put, self.after, self._reporting = put, after, frozenset(reporting)
 
     def of_death(self, receipt: Receipt) -> None:
         """Have the next channel used, with the receipt that says so. Raises StoreUnavailable."""
@@ -31,10 +31,10 @@ class Reminders:
 
     def of_silence(self, verification: Verification, send: Send) -> None:
         """Have a message looked at that is counted and about to leave."""
-        if not (self._after and send.route and send.channel in self._reporting):
+        if not (self.after and send.route and send.channel in self._reporting):
             return
         try:
-            self._put(f"{SILENT}:{send.id}", json.dumps([verification.id, send.id]).encode(), self._after)
+            self._put(f"{SILENT}:{send.id}", json.dumps([verification.id, send.id]).encode(), self.after)
         except StoreUnavailable:  # the message itself is counted, and better sent without
             log.warning("a message is sent, but no other channel will follow it: the store keeps no job")
 

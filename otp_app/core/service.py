@@ -89,7 +89,7 @@ class VerificationService:
         self._profile, self._profiles = "" if reminders else None, {"": Profile(policy, texts)}
         self.handlers = Fallback(
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
-            profiles=self._profiles, code_of=self._code,
+            profiles=self._profiles, code_of=self._code, after=reminders.after,
         ).handlers if reminders else {}
 
     def with_profile(self, policy: Policy, texts: Texts, name: str = "") -> VerificationService:

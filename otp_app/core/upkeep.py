@@ -72,7 +72,7 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     with it, so they keep their age. After a reboot, or on another machine, that age is not known: a stamp ahead of now
     counts until its time has passed, and one more than a day ahead becomes now, so that no number is shut out for long.
     """
-    shift = _clock_set_by(ledger.seen, now)
+    shift = clock_set_by(ledger.seen, now)
     if abs(shift) > BACKWARDS:
         ledger = _shifted(ledger, shift, now.boot)
     stamps = (*ledger.sent, *ledger.notified, *ledger.awaited, *(at for _, at, _ in ledger.refusals))
@@ -80,7 +80,7 @@ def corrected(ledger: Ledger, now: Instant) -> Ledger:
     return ledger if latest <= now.wall + MOST_AHEAD else _clamp_future_stamps(ledger, now)
 
 
-def _clock_set_by(seen: Instant | None, now: Instant) -> float:
+def clock_set_by(seen: Instant | None, now: Instant) -> float:
     """Return the seconds by which the wall clock was set since `seen`; 0 where that cannot be known."""
     if seen is None or not seen.boot or seen.boot != now.boot:
         return 0.0
@@ -116,12 +116,13 @@ def _shifted_verification(verification: Verification, shift: float, boot: str) -
         verification,
         begun=begun._replace(wall=begun.wall + younger),
         ended_at=verification.ended_at + shift if verification.ended_at is not None else None,
-        sends=tuple(_shifted_send(send, shift) for send in verification.sends),
+        sends=tuple(shifted_send(send, shift) for send in verification.sends),
         notes=tuple(_shifted_note(note, shift) for note in verification.notes),
     )
 
 
-def _shifted_send(send: Send, shift: float) -> Send:
+def shifted_send(send: Send, shift: float) -> Send:
+    """Return a send with its stamps moved by so many seconds."""
     receipts = tuple(report._replace(at=report.at + shift) for report in send.receipts)
     return replace(send, at=send.at + shift, receipts=receipts)
 

@@ -341,6 +341,19 @@ def test_silence_is_followed_once(falling: Falling, before: list[str]) -> None:
     assert len({code for _, code in falling.texts()}) == 1
 
 
+@pytest.mark.parametrize("step", [-3600, -3, 20, 3600])
+def test_setting_the_clock_ends_no_silence(falling: Falling, step: float) -> None:
+    """The store gives its job out by its clock, so early; or at once, where that was set back."""
+    falling.world.send()
+    falling.wait(AFTER - 10)
+    falling.world.clock.set(step)
+    falling.work()
+    falling.wait(9)
+    assert channels(falling) == ["whatsapp"]
+    falling.wait(AFTER)
+    assert channels(falling) == ["whatsapp", "sms"]
+
+
 def test_the_next_channel_may_be_silent_too() -> None:
     falling = Falling("whatsapp", "sms", "other")
     falling.world.send()

@@ -415,6 +415,36 @@ def test_silence_is_followed_where_that_is_set() -> None:
     assert notifying.view(sent).status == "sent"
 
 
+SET = pytest.mark.parametrize("step", [-HOUR, -3, 20, HOUR])
+
+
+@SET
+def test_setting_the_clock_ends_no_silence(step: float) -> None:
+    notifying = Notifying(after=AFTER)
+    notifying.send()
+    notifying.wait()
+    notifying.wait(AFTER - 10)
+    notifying.world.clock.set(step)
+    notifying.work()
+    notifying.wait(9)
+    assert notifying.messages() == [CONTENT]
+    notifying.wait(AFTER)
+    assert notifying.messages() == [CONTENT, TEXT]
+
+
+@SET
+def test_setting_the_clock_leaves_the_time_of_the_next_try_as_it_is(step: float) -> None:
+    notifying = one()
+    notifying.channel("sms").script = [Delivery(Outcome.REFUSED, reason=Reason.THROTTLED, retry_after=60.0)]
+    sent = notifying.send()
+    notifying.wait()
+    notifying.world.clock.set(step)
+    notifying.wait(59)
+    assert len(notifying.messages()) == 1
+    notifying.wait(4)
+    assert (notifying.view(sent).status, len(notifying.messages())) == ("sent", 2)
+
+
 def test_a_receipt_of_no_message_is_not_known(notifying: Notifying) -> None:
     sent = notifying.send()
     assert not notifying.server().receive(_receipt(sent))
