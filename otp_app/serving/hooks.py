@@ -24,6 +24,10 @@ TOO_LATE = (
     "options: start it with these variables, in the folder of .env"
 )
 PRELOAD = "--preload: workers would keep the first settings and revoked keys; remove this option"
+NOT_READ = (
+    "gunicorn has not read its configuration again, because a module has it: WEB_CONCURRENCY, OTP_THREADS and "
+    "OTP_LOG_LEVEL take a restart; all other settings are the new ones"
+)
 NAMES = ("on_starting", "on_reload", "pre_fork", "post_fork", "when_ready", "post_worker_init", "worker_exit")
 
 
@@ -61,6 +65,9 @@ class Hooks:
 
     def on_reload(self, server: Any) -> None:
         """Hand the new settings to the new workers."""
+        if left := reloading.offered():  # a module is read once: `-c python:…`, or one that a file of `-c` imports
+            self._settings = left
+            log.warning(NOT_READ)
         reloading.accept(self._settings)
         server.log.info("Channels: %s", ", ".join(self._settings.otp_channels))
 

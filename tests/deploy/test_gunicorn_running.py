@@ -252,6 +252,24 @@ def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
     assert running.post("/send-otp", number, key).status == 401
 
 
+def test_a_reload_revokes_where_python_has_the_configuration_already(
+    server: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of one's own that imports ours, or `-c python:…`: a module is read once."""
+    running = server(OTP_API_KEYS_FILE="keys", start=False)
+    (running.folder / "keys").write_text(f"shop:send:{hashlib.sha256(b'otp_shop').hexdigest()},cron:send:{'1' * 63}2")
+    (tmp_path / "own/deploy").mkdir(parents=True)
+    (tmp_path / "own/deploy/gunicorn.conf.py").write_text("from otp_app.serving.gunicorn_conf import *\ntimeout = 60\n")
+    monkeypatch.setattr("tests.running.ROOT", tmp_path / "own")
+    running.start()
+    key, number = {"X-API-Key": "otp_shop"}, {"phone_number": "+919812345678"}
+    assert running.post("/send-otp", number, key).status == 200
+    (running.folder / "keys").write_text(f"cron:send:{'1' * 63}2")
+    running.hup()
+    assert running.post("/send-otp", number, key).status == 401
+    assert "gunicorn has not read its configuration again" in running.log()
+
+
 def test_a_reload_after_the_folder_was_replaced_goes_on_and_revokes(server: Start, tmp_path: Path) -> None:
     """gunicorn would go to the folder that has the name by now, whose store is empty, with settings of the one before:
     the server stays where it is, and who is not named in the new one is out.
