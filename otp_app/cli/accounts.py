@@ -6,7 +6,7 @@ import time
 
 import click
 
-from otp_app.cli.command import CannotDo, Family
+from otp_app.cli.command import CannotDo, Family, json_option, say
 from otp_app.cli.open_store import existing, settings_of
 from otp_app.cli.parameters import Url
 from otp_app.core.errors import OtpError
@@ -20,7 +20,8 @@ def accounts() -> None:
 
 @accounts.command("import", example="accounts import sqlite:///old.db")
 @click.argument("source", metavar="FROM", type=Url())
-def import_(source: str) -> None:
+@json_option()
+def import_(source: str, as_json: bool) -> None:
     """Copy the users of another server.
 
     Users, and what they did, come into the database of DATABASE_URL. FROM is the URL of their database, like
@@ -34,5 +35,9 @@ def import_(source: str) -> None:
         done = import_accounts(existing("FROM", source), settings.database_url, int(time.time()))
     except (ValueError, OtpError) as error:
         raise CannotDo(str(error)) from None
-    print(f"Users imported: {done.users}, with {done.activity} lines of activity.")
-    print(f"Already here: {done.known}. Without a phone number that can be read: {done.unreadable}.")
+    say(
+        as_json,
+        done._asdict(),
+        f"Users imported: {done.users}, with {done.activity} lines of activity.",
+        f"Already here: {done.known}. Without a phone number that can be read: {done.unreadable}.",
+    )

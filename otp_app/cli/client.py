@@ -45,7 +45,7 @@ class Server(NamedTuple):
         status, answer = self._answer(method, path, body)
         if 200 <= status < 300:
             return answer
-        if answer.get("error_type") == "not_found" and status == http.HTTPStatus.NOT_FOUND:
+        if answer.get("error") == http.HTTPStatus.NOT_FOUND.phrase:  # of the path: what is not stored has other words
             raise CannotDo(NO_API)
         line = str(answer.get("error") or answer.get("message") or f"The server answered HTTP {status}")
         again = answer.get("retry_after")

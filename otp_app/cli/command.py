@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -105,6 +106,14 @@ def when_interrupted(message: str) -> Iterator[None]:
 def json_option(help_text: str = "print a JSON object") -> Callable[[F], F]:
     """Return the option `--json`, which the command gets as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def say(as_json: bool, result: Mapping[str, Any], *lines: str) -> None:
+    """Print what came of a command: for programs an object, else the lines."""
+    if as_json:
+        print(json.dumps(result))
+    else:
+        print(*lines, sep="\n")
 
 
 def show_lines(lines: Sequence[str]) -> None:

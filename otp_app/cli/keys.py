@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from otp_app.cli.command import MISUSED, CannotDo, Family
+from otp_app.cli.command import MISUSED, CannotDo, Family, json_option, say
 from otp_app.core.codes import SID_DIGITS
 from otp_app.proof import new_key
 from otp_app.settings import keyring
@@ -32,7 +32,8 @@ def keys() -> None:
 @keys.command(example="keys new shop --scopes send,verify")
 @click.argument("name")
 @click.option("--scopes", default="send,verify", show_default=True, help=f"what the key may do: {', '.join(SCOPES)}")
-def new(name: str, scopes: str) -> None:
+@json_option()
+def new(name: str, scopes: str, as_json: bool) -> None:
     """Create an API key for a client; it is shown once.
 
     NAME is that of the client, such as shop.
@@ -43,21 +44,24 @@ def new(name: str, scopes: str) -> None:
     if not KEY_NAME.fullmatch(name):
         raise CannotDo("A name must be 1 to 40 letters, digits, '_', '.' and '-', such as shop", MISUSED)
     key = f"otp_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
-    print(f"API key for the client (it cannot be shown again):\n\n    {key}\n")
-    print(LINE)
-    print(f"    OTP_API_KEYS={name}:{'+'.join(asked)}:{_digest(key)}")
+    entry = f"{name}:{'+'.join(asked)}:{digest(key)}"
+    lines = (f"API key for the client (it cannot be shown again):\n\n    {key}\n", LINE, f"    OTP_API_KEYS={entry}")
+    say(as_json, {"key": key, "OTP_API_KEYS": entry}, *lines)
 
 
 @keys.command(example="keys secret")
-def secret() -> None:
+@json_option()
+def secret(as_json: bool) -> None:
     """Create OTP_SECRET_KEYS and OTP_INDEX_KEY."""
-    print(keyring.new_lines(), end="")
+    lines = keyring.new_lines().splitlines()
+    say(as_json, dict(line.split("=", 1) for line in lines), *lines)
 
 
 @keys.command(example="keys account")
 @click.argument("sid", metavar="[SID]", required=False)
 @click.option("--api-key", is_flag=True, help="create an API key (SK) of the account, not a token")
-def account(sid: str | None, api_key: bool) -> None:
+@json_option()
+def account(sid: str | None, api_key: bool, as_json: bool) -> None:
     """Create an account for a Twilio Verify client.
 
     It gets this instead of an API key. SID is an existing account; its token is read from standard input, hidden.
@@ -68,23 +72,27 @@ def account(sid: str | None, api_key: bool) -> None:
         raise CannotDo("An account SID must be AC and 32 hex digits in lower case, as in Twilio's console", MISUSED)
     token = _typed_token() if has_token else secrets.token_hex(SECRET_LENGTH // 2)
     user += f"/SK{secrets.token_hex(16)}" if api_key else ""
-    if not has_token:
-        _show_account(user, token)
-    print(LINE)
-    print(f"    OTP_VERIFY_ACCOUNTS={user}:{_digest(token)}")
+    entry = f"{user}:{digest(token)}"
+    lines = ([] if has_token else _account_lines(user, token)) + [LINE, f"    OTP_VERIFY_ACCOUNTS={entry}"]
+    made = {} if has_token else {"user": user.rpartition("/")[2], "secret": token}
+    say(as_json, {**made, "OTP_VERIFY_ACCOUNTS": entry}, *lines)
 
 
 @keys.command(example="keys proof --eddsa")
 @click.option("--eddsa", is_flag=True, help="Ed25519: its public half checks proofs (default: HS256)")
-def proof(eddsa: bool) -> None:
+@json_option()
+def proof(eddsa: bool, as_json: bool) -> None:
     """Create a key for OTP_PROOF_KEYS."""
-    print(f"OTP_PROOF_KEYS={new_key('EdDSA' if eddsa else 'HS256')}")
+    entry = new_key("EdDSA" if eddsa else "HS256")
+    say(as_json, {"OTP_PROOF_KEYS": entry}, f"OTP_PROOF_KEYS={entry}")
 
 
 @keys.command(example="keys events")
-def events() -> None:
+@json_option()
+def events(as_json: bool) -> None:
     """Create a secret for OTP_EVENTS_SECRETS."""
-    print(f"OTP_EVENTS_SECRETS=whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    entry = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    say(as_json, {"OTP_EVENTS_SECRETS": entry}, f"OTP_EVENTS_SECRETS={entry}")
 
 
 def _typed_token() -> str:
@@ -101,12 +109,13 @@ def _typed_token() -> str:
     return token
 
 
-def _show_account(user: str, secret: str) -> None:
+def _account_lines(user: str, secret: str) -> list[str]:
     account, _, key = user.partition("/")
     shown = {"Account SID:": account, "API key SID:": key, "API key secret:" if key else "Auth token:": secret}
-    print("Account for the client (its secret cannot be shown again):\n")
-    print(*(f"    {name:<16}{value}" for name, value in shown.items() if value), sep="\n", end="\n\n")
+    rows = [f"    {name:<16}{value}" for name, value in shown.items() if value]
+    return ["Account for the client (its secret cannot be shown again):\n", *rows, ""]
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """Return what the settings have of a secret."""
     return hashlib.sha256(secret.encode()).hexdigest()

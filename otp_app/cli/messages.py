@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from otp_app.cli.client import server_of, server_options
-from otp_app.cli.command import Command, json_option
+from otp_app.cli.command import Command, json_option, say
 from otp_app.cli.parameters import NameValue
 
 Pairs = tuple[tuple[str, str], ...]
@@ -33,11 +32,9 @@ def send(number: str, tags: Pairs, url: str, key_file: Path | None, as_json: boo
     code is sent again.
     """
     answer = server_of(url, key_file).post("/send-otp", {"phone_number": number, "tags": dict(tags), **how})
-    if as_json:
-        print(json.dumps(answer))
-        return
-    print(f"{answer['message']} To {answer['to']} by {answer['channel']}, for {answer['expires_in']} seconds.")
-    print(f"Verification: {answer['verification_id']}")
+    to, channel, seconds = answer["to"], answer["channel"], answer["expires_in"]
+    sent = f"{answer['message']} To {to} by {channel}, for {seconds} seconds."
+    say(as_json, answer, sent, f"Verification: {answer['verification_id']}")
 
 
 @click.command(cls=Command, example="verify +14155552671 123456")
@@ -54,7 +51,7 @@ def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None
     """
     field = "verification_id" if target.startswith("VE") else "phone_number"
     answer = server_of(url, key_file).post("/verify-otp", {field: target, "otp": code, "purpose": purpose})
-    print(json.dumps(answer) if as_json else answer["message"])
+    say(as_json, answer, answer["message"])
 
 
 @click.command(cls=Command, example="notify +14155552671 order_shipped --var number=A-1042")
@@ -72,4 +69,4 @@ def notify(number: str, variables: Pairs, url: str, key_file: Path | None, as_js
     """
     fields = {"phone_number": number, "variables": dict(variables), **how}
     answer = server_of(url, key_file).post("/notifications", fields)
-    print(json.dumps(answer) if as_json else f"Queued for {answer['to']}: {answer['id']}")
+    say(as_json, answer, f"Queued for {answer['to']}: {answer['id']}")

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from otp_app.cli.command import Command
+from otp_app.cli.command import Command, json_option, say
 from otp_app.cli.open_store import store_in_use
 from otp_app.cli.parameters import Days
 from otp_app.core.errors import StoreUnavailable
@@ -17,7 +17,8 @@ from otp_app.maintenance import records
 @click.command(cls=Command, example="purge --days 30 --dry-run")
 @click.option("--days", type=Days(), default=30, show_default=True, metavar="N", help="days without use, 1 or more")
 @click.option("--dry-run", is_flag=True, help="delete nothing; print how many numbers it would be")
-def purge(days: int, dry_run: bool) -> None:
+@json_option()
+def purge(days: int, dry_run: bool, as_json: bool) -> None:
     """Delete the records of unused numbers early.
 
     Those in the store of OTP_STORE_URL that were not used for some days. You need this only if a retention rule
@@ -29,7 +30,7 @@ def purge(days: int, dry_run: bool) -> None:
         if frozen := store.frozen():
             raise StoreUnavailable(frozen.message)
         quiet, forgotten = records.purge(store, time.time() - days * DAY, dry_run=dry_run)
-    if dry_run:
-        print(f"Numbers that would be deleted: {quiet}")
-    else:
-        print(f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}.")
+    would = f"Numbers that would be deleted: {quiet}"
+    did = f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}."
+    result = {"dry_run": dry_run, "unused": quiet, "deleted": forgotten}
+    say(as_json, result, would if dry_run else did)

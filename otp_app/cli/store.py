@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from otp_app.cli.command import CannotDo, Family, when_interrupted
+from otp_app.cli.command import CannotDo, Family, json_option, say, when_interrupted
 from otp_app.cli.open_store import existing, in_folder, whole
 from otp_app.cli.parameters import Url
 from otp_app.core.moving import Movable
@@ -30,11 +30,12 @@ def store() -> None:
     """Move all records to another store."""
 
 
-@store.command(example="store copy sqlite:///var/otp.db redis://127.0.0.1:6379/0")
+@store.command(example="store copy sqlite:///var/otp.db @new_url.txt")
 @click.argument("source", metavar="FROM", type=Url())
 @click.argument("target", metavar="TO", type=Url())
+@json_option()
 @when_interrupted(INTERRUPTED)
-def copy(source: str, target: str) -> None:
+def copy(source: str, target: str, as_json: bool) -> None:
     """Copy all records and freeze the first store.
 
     FROM is the URL of the store in use, TO that of an empty one; @FILE reads a URL from a file. Servers answer 503
@@ -48,13 +49,16 @@ def copy(source: str, target: str) -> None:
         except CannotMove as error:
             raise CannotDo(str(error)) from None
     file = keyring.database(target_url)
-    print(f"Copied {copied} records.", MOVED.format(place=f", {file.absolute()}" if file else ""), sep="\n")
+    place = str(file.absolute()) if file else ""
+    then = MOVED.format(place=f", {place}" if place else "")
+    say(as_json, {"copied": copied, "file": place or None}, f"Copied {copied} records.", then)
 
 
 @store.command("thaw", example="store thaw sqlite:///var/otp.db")
 @click.argument("url", metavar="URL", type=Url())
+@json_option()
 @when_interrupted(INTERRUPTED)
-def thaw_(url: str) -> None:
+def thaw_(url: str, as_json: bool) -> None:
     """Unfreeze a store after an interrupted copy.
 
     URL is that of the first store; @FILE reads it from a file.
@@ -64,7 +68,7 @@ def thaw_(url: str) -> None:
             thaw(frozen)
         except CannotMove as error:
             raise CannotDo(str(error)) from None
-    print("The store is usable again.")
+    say(as_json, {"usable": True}, "The store is usable again.")
 
 
 def _look_at_server(target: Movable) -> None:

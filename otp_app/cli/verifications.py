@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
 from otp_app.cli import showing
 from otp_app.cli.client import server_of, server_options
-from otp_app.cli.command import Family, json_option, show_lines
+from otp_app.cli.command import MISUSED, CannotDo, Family, json_option, say, show_lines
 from otp_app.cli.open_store import require_records, store_in_use
 from otp_app.cli.parameters import Number, Since
 from otp_app.clock import system_clock
+from otp_app.core.codes import SID_DIGITS
 from otp_app.core.ledger import Status
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed
@@ -24,7 +25,7 @@ from otp_app.maintenance.records import Listed
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 
 
-@click.group(cls=Family, invoke_without_command=True, example="verifications --json")
+@click.group(cls=Family, invoke_without_command=True, example="verifications")
 @json_option("print a JSON object a line")
 @click.pass_context
 def verifications(ctx: click.Context, as_json: bool) -> None:
@@ -62,8 +63,10 @@ def cancel(verification_id: str, url: str, key_file: Path | None, as_json: bool)
 
     Its code is no good any more. The API key needs the scope verify.
     """
-    answer = server_of(url, key_file).ask("DELETE", f"/verifications/{quote(verification_id, safe='')}")
-    print(json.dumps(answer) if as_json else f"{answer['verification_id']}: {answer['status']}")
+    if not re.fullmatch(f"VE{SID_DIGITS}", verification_id):
+        raise CannotDo("An id is VE and 32 hex digits", MISUSED)
+    answer = server_of(url, key_file).ask("DELETE", f"/verifications/{verification_id}")
+    say(as_json, answer, f"{answer['verification_id']}: {answer['status']}")
 
 
 def _list(number: str | None, since: float, status: str | None, *, as_json: bool) -> None:

@@ -8,16 +8,16 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from otp_app.cli import client
 from otp_app.cli.client import NO_API
 from otp_app.startup.reader import READER
+from tests.cli.served import listening
 from tests.command import run
 from tests.running import free_port
 from tests.web.site import Site
@@ -25,22 +25,6 @@ from tests.web.site import Site
 KEY = "otp_12345678_" + "k" * 43
 CALLER = "shop:send+verify:" + hashlib.sha256(KEY.encode()).hexdigest()
 PHONE = "+14155552671"
-
-
-@contextmanager
-def listening(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """An application at the address that the settings name."""
-    port = free_port()
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("PORT", str(port))
-    try:
-        yield port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -79,7 +63,8 @@ def test_a_verification_is_canceled(capsys: Any, serve: Callable[..., Site]) -> 
     assert run(capsys, "verify", PHONE, site.channel.messages[-1].code).status == 1
     status, printed, error = run(capsys, "verifications", "cancel", verification_id, "--json")
     assert (status, printed, error.count("\n")) == (1, "", 2)
-    assert run(capsys, "verifications", "cancel", "VE/../x").status == 1
+    assert run(capsys, "verifications", "cancel", "VE" + "9" * 32).error.splitlines()[1] != NO_API
+    assert run(capsys, "verifications", "cancel", "VE/../x") == (2, "", "An id is VE and 32 hex digits\n")
 
 
 def test_programs_get_what_the_server_answered(capsys: Any, serve: Callable[..., Site]) -> None:
