@@ -36,7 +36,8 @@ BODIES = [
     {**PROBLEM, "status": "400"}, {**PROBLEM, "status": 401, "code": None}, {**PROBLEM, "code": "x"},
     ["type", "title", "status", "code"], "type title status code",
 ]  # fmt: skip
-TEXTS = [*map(json.dumps, BODIES), "", "<html>", "[" * 9**5, '{"sid": "' + SID]
+HALF = json.dumps(BODIES[0] | {"body": "\ud83d"})  # of a character
+TEXTS = [*map(json.dumps, BODIES), "", "<html>", "[" * 9**5, '{"sid": "' + SID, HALF]
 
 
 class Recorder(HttpClient):

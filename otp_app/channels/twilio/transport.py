@@ -10,7 +10,8 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from urllib.parse import SplitResult, urlencode, urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 
 from otp_app.channels.twilio.answers import Answer, TransportError, Unanswered, read_answer
 from otp_app.connections import tls
@@ -54,6 +55,8 @@ class Connection:
         """Send a request and read its answer. After an exception the server may have processed it or not."""
         self._sock.settimeout(deadline.left())
         self._sock.sendall(request)
+        # TLS would try to read before it waits, in vain.
+        self._poll.poll(deadline.left() * 1000)
         return read_answer(self._sock, deadline)
 
     def close(self) -> None:
@@ -179,13 +182,33 @@ def _encode(
     auth: tuple[str, str] | None,
 ) -> bytes:
     """Return the whole request, its body a form, as one piece: one system call, one packet, one TLS record."""
-    target = (url.path or "/") + (f"?{urlencode(params, doseq=True)}" if params else "")
-    body = urlencode(data or {}, doseq=True)
-    head = {"Host": url.netloc, "Accept-Encoding": "identity", "Content-Length": len(body), **headers}
+    target = (url.path or "/") + (f"?{_form(params)}" if params else "")
+    body = _form(data or {})
+    head = _head(method, target, url.netloc, tuple(headers.items()), auth)
+    return f"{head}{len(body)}\r\n\r\n{body}".encode("latin-1")
+
+
+@lru_cache(16)  # all messages have the same
+def _head(
+    method: str, target: str, host: str, headers: tuple[tuple[str, str], ...], auth: tuple[str, str] | None
+) -> str:
+    """Return the head of a request up to the length of its body."""
+    lines = [f"{method} {target} HTTP/1.1"]
+    fields = {"Host": host, "Accept-Encoding": "identity", **dict(headers)}
     if auth:
-        head["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items())]
-    return "\r\n".join([*lines, "", body]).encode("latin-1")
+        fields["Authorization"] = f"Basic {b64encode(':'.join(auth).encode()).decode()}"
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "Content-Length: "])
+
+
+def _form(fields: Mapping[str, object]) -> str:
+    """Return a form as the SDK writes it: the elements of a list are values of one name."""
+    if any(isinstance(value, list | tuple) for value in fields.values()):
+        return urlencode(fields, doseq=True)
+    return "&".join([f"{_name(name)}={quote_plus(str(value))}" for name, value in fields.items()])
+
+
+_name = lru_cache(64)(quote_plus)  # of the parameters; their values are not remembered
 
 
 def _seconds(retry_after: str | None) -> float | None:
