@@ -116,7 +116,7 @@ class Accounts:
         if self._ask:
             self._ask(phone_number, request, keep)
         else:
-            self._verifications.send(phone_number, replace(request, purpose=SIGN_UP), lambda _: keep())
+            self._verifications.send(phone_number, request.with_purpose(SIGN_UP), lambda _: keep())
 
     def verify(self, phone_number: str, code: str) -> str:
         """Check the code of a sign-up and return the token of a new session.
@@ -132,7 +132,7 @@ class Accounts:
 
     def send_login_code(self, phone_number: str, request: SendRequest) -> FreshSendResult:
         """Send a code to a number, whether or not it belongs to a user: the answer must not tell."""
-        return self._verifications.send(phone_number, replace(request, purpose=LOG_IN))
+        return self._verifications.send(phone_number, request.with_purpose(LOG_IN))
 
     def log_in(self, phone_number: str, code: str) -> str:
         """Check a code and return the token of a new session.
@@ -185,7 +185,7 @@ class Accounts:
         """Send a code to the number that the user wants to change to. Raises InvalidInput, and what send raises."""
         if spelling(phone_number) == session.user.phone_number:
             raise InvalidInput("phone_number is the number of this account already")
-        return self._verifications.send(phone_number, replace(request, purpose=CHANGE))
+        return self._verifications.send(phone_number, request.with_purpose(CHANGE))
 
     def change_number(self, session: Session, phone_number: str, code: str) -> User:
         """Check the code at the new number, and give the user that number; all other sessions end.
@@ -205,7 +205,7 @@ class Accounts:
 
     def send_deletion_code(self, session: Session, request: SendRequest) -> FreshSendResult:
         """Send the user a code that deletes the account."""
-        return self._verifications.send(session.user.phone_number, replace(request, purpose=DELETE))
+        return self._verifications.send(session.user.phone_number, request.with_purpose(DELETE))
 
     def delete(self, session: Session, code: str) -> None:
         """Delete the user, with all sessions and notes. Raises WrongCode."""

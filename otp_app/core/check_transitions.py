@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from otp_app.core.codes import matches
@@ -22,8 +22,7 @@ CodeOf = Callable[[Verification], str]
 End = Callable[[Ledger, Instant, Policy, Verification], tuple[Ledger, Verification]]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The answer to one attempt."""
 
     status: Status | None = None  # None: there is nothing to check for this number, purpose or id

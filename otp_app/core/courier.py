@@ -6,7 +6,9 @@ A channel whose provider makes the codes sends one of its own; the code before i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from otp_app.core import provider_codes, send_transitions
 from otp_app.core.codes import LedgerIds
@@ -27,8 +29,7 @@ from otp_app.core.texts import Texts
 NOT_READ_BY_APPS = ("whatsapp",)  # channels whose messages are no SMS, the only ones that Android gives to an app
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True):
     """One message on its way."""
 
     phone: Phone

@@ -11,7 +11,11 @@ import json
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.json import encode
+from msgspec.structs import replace
 
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import IdempotencyInProgress, IdempotencyMismatch, OtpError, StoreUnavailable
@@ -45,8 +49,7 @@ class Key:
         return hashlib.sha256(self.request.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What is stored under a key."""
 
     request: str  # fingerprint
@@ -161,11 +164,11 @@ class _Turn:
 
 def _stored(result: SendResult) -> SendResult:
     """The result without what only its first caller gets."""
-    return SendResult(**{field.name: getattr(result, field.name) for field in fields(SendResult)})
+    return SendResult(**{name: getattr(result, name) for name in SendResult.__struct_fields__})
 
 
 def _written(entry: Entry) -> bytes:
-    return json.dumps(asdict(entry)).encode()
+    return encode(entry)
 
 
 def _read(data: bytes | None) -> Entry:
@@ -173,8 +176,8 @@ def _read(data: bytes | None) -> Entry:
     try:
         plain = json.loads(data or b"")
         if plain["answer"]:
-            known = {field.name: plain["answer"][field.name] for field in fields(SendResult)}
+            known = {name: plain["answer"][name] for name in SendResult.__struct_fields__}
             plain["answer"] = SendResult(**known | {"outcome": Outcome(known["outcome"])})
-        return Entry(**{field.name: plain[field.name] for field in fields(Entry) if field.name in plain})
+        return Entry(**{name: plain[name] for name in Entry.__struct_fields__ if name in plain})
     except (ValueError, LookupError, TypeError) as error:
         raise StoreUnavailable("A record in the store cannot be read") from error

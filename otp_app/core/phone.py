@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import phonenumbers
+from msgspec import Struct
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone
@@ -50,8 +50,7 @@ _NO_COUNTRY = "001"  # phonenumbers' region of satellite, freephone and other wo
 _TWILIO_TEST_PREFIX = "+1500555"  # Twilio's test numbers; their 500 area code is a personal one
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Struct, frozen=True):
     """A number in its one spelling."""
 
     e164: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from otp_app.core.codes import CODE
 from otp_app.core.delivery import Outcome
@@ -20,8 +22,7 @@ PURPOSE = re.compile(r"[a-z0-9_-]{1,32}")
 DEFAULT_PURPOSE = "login"
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(Struct, frozen=True):
     """One caller's choices. Raises InvalidInput where one is not in its form."""
 
     purpose: str = DEFAULT_PURPOSE
@@ -46,9 +47,12 @@ class SendRequest:
         if self.tags and (fault := fault_of(self.tags)):
             raise InvalidInput(fault)
 
+    def with_purpose(self, purpose: str) -> SendRequest:
+        """Return the same choices for another purpose."""
+        return replace(self, purpose=purpose)
 
-@dataclass(frozen=True, slots=True)
-class VerificationView:
+
+class VerificationView(Struct, frozen=True):
     """What is known of a verification but its code, at one moment and for one API's policy."""
 
     verification: Verification
@@ -77,8 +81,7 @@ class VerificationView:
         return self.verification.left(self.at)
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(Struct, frozen=True):
     """The result of a send, as an idempotency key remembers it."""
 
     verification_id: str
@@ -90,8 +93,7 @@ class SendResult:
     sends_left: int | None  # None: no caps
 
 
-@dataclass(frozen=True, slots=True)
-class FreshSendResult(SendResult):
+class FreshSendResult(SendResult, frozen=True):
     """The result of a send that was just made: reading the verification afterwards could fail, though it was sent."""
 
     view: VerificationView

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
@@ -13,8 +14,7 @@ from otp_app.core.policy import Policy
 from otp_app.core.results import DEFAULT_PURPOSE
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """What a caller has given. All that was given must fit."""
 
     verification_id: str | None

@@ -7,9 +7,9 @@ when it lost, so every rule here holds whatever runs at the same time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from otp_app.core.check_transitions import CodeOf, exhausted
@@ -26,8 +26,7 @@ from otp_app.core.routes import Keeps, living_first, with_route
 from otp_app.core.upkeep import pruned
 
 
-@dataclass(frozen=True, slots=True)
-class SendPlan:
+class SendPlan(Struct, frozen=True):
     """A send that is about to be counted."""
 
     purpose: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -143,7 +142,7 @@ class VerificationService:
         view = self.status(verification_id, phone_number=phone_number)
         if view.verification.inbound:
             raise VerificationNotFound("No code was sent for this verification")
-        return self.send(view.phone, replace(request, purpose=view.verification.purpose), before_delivery)
+        return self.send(view.phone, request.with_purpose(view.verification.purpose), before_delivery)
 
     def check(
         self,
