@@ -18,7 +18,7 @@ COMMANDS = {
     "check": Entry("otp_app.cli.check:check", "Check whether the server would start with these settings."),
     "doctor": Entry("otp_app.cli.doctor:doctor", "Look for what keeps messages and receipts from arriving."),
     "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not take."),
-    "keys": Entry("otp_app.cli.keys:keys", "Create API keys, accounts and secret keys."),
+    "keys": Entry("otp_app.cli.keys:keys", "Create, list, revoke and rotate keys."),
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import getpass
-import hashlib
 import re
 import secrets
 import sys
 
 import click
 
+from otp_app.cli import key_entries
+from otp_app.cli.api_key import digest, new_api_key
 from otp_app.cli.command import MISUSED, CannotDo, Family, json_option, say
 from otp_app.core.codes import SID_DIGITS
 from otp_app.proof import new_key
@@ -26,7 +27,11 @@ LINE = "Add this line to the server's settings (separate several entries with co
 
 @click.group(cls=Family)
 def keys() -> None:
-    """Create API keys, accounts and secret keys."""
+    """Create, list, revoke and rotate keys."""
+
+
+for command in (key_entries.list_, key_entries.revoke, key_entries.rotate):
+    keys.add_command(command)
 
 
 @keys.command(example="keys new shop --scopes send,verify")
@@ -43,7 +48,7 @@ def new(name: str, scopes: str, as_json: bool) -> None:
         raise CannotDo(f"Unknown scope {unknown[0]!r}; use {', '.join(SCOPES)}", MISUSED)
     if not KEY_NAME.fullmatch(name):
         raise CannotDo("A name must be 1 to 40 letters, digits, '_', '.' and '-', such as shop", MISUSED)
-    key = f"otp_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+    key = new_api_key()
     entry = f"{name}:{'+'.join(asked)}:{digest(key)}"
     lines = (f"API key for the client (it cannot be shown again):\n\n    {key}\n", LINE, f"    OTP_API_KEYS={entry}")
     say(as_json, {"key": key, "OTP_API_KEYS": entry}, *lines)
@@ -114,8 +119,3 @@ def _account_lines(user: str, secret: str) -> list[str]:
     shown = {"Account SID:": account, "API key SID:": key, "API key secret:" if key else "Auth token:": secret}
     rows = [f"    {name:<16}{value}" for name, value in shown.items() if value]
     return ["Account for the client (its secret cannot be shown again):\n", *rows, ""]
-
-
-def digest(secret: str) -> str:
-    """Return what the settings have of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()

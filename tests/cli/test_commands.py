@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -69,6 +70,10 @@ def world(folder: Path, monkeypatch: pytest.MonkeyPatch, open_site: Callable[...
     monkeypatch.setenv("OTP_STORE_URL", "sqlite:///var/otp.db")
     with closing(open_store("sqlite:///var/otp.db")) as store:
         store.load([Item(ids.ledger(PHONE), encode(Ledger(PHONE, (pending,))), 3600.0)])  # type: ignore[attr-defined]
+    keys = ",".join(f"{name}:send:{hashlib.sha256(name.encode()).hexdigest()}" for name in ("shop", "till"))
+    (folder / ".env").write_text(f"OTP_API_KEYS={keys}\n")
+    (folder / ".env").chmod(0o600)
+    monkeypatch.setenv("OTP_CHANNELS", "tests.web.site:RecordingChannel")
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{folder}/accounts.db")
     site = open_site(otp_templates_file="templates.toml")
     with listening(site.app, monkeypatch):
@@ -153,8 +158,8 @@ def test_zsh_completes(program: dict[str, str], line: str, word: str) -> None:
     words = line.split()
     script = f"""
     compdef() {{ : }}
-    compadd() {{ print -l -- "$@"; eval "print -l -- \\"\\${{(@P)argv[-1]}}\\"" }}
-    _describe() {{ print -l -- "${{(@P)argv[-1]}}" }}
+    compadd() {{ print -l -- "${{(@P)argv[-1]}}" }}
+    _describe() {{ print -l -- "${{(@P)3}}" }}
     eval "$(_OTP_APP_COMPLETE=zsh_source otp-app)"
     words=({line}); CURRENT={len(words)}; _otp_app_completion
     """

@@ -1,0 +1,136 @@
+"""`keys list`, `keys revoke` and `keys rotate`: the entries where they are set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otp_app import startup
+from otp_app.cli import rewriting
+from otp_app.cli.key_entries import IN_ENVIRONMENT, LAST, NONE, RELOAD
+from tests.command import run
+
+SHOP, TILL = (f"{name}:{scopes}:{hashlib.sha256(name.encode()).hexdigest()}"
+              for name, scopes in (("shop", "send+verify"), ("till", "verify")))  # fmt: skip
+ENV = f"# keys: {SHOP}\nOTP_TTL=120\n\nOTP_API_KEYS='{SHOP}, {TILL}' # both\n# the end"
+
+
+@pytest.fixture(params=["file", ".env"])
+def place(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that has two entries."""
+    if request.param == ".env":
+        path = folder / ".env"
+        path.write_text(ENV)
+    else:
+        path = folder / "api_keys"
+        path.write_text(f"{SHOP}, {TILL}\n")
+        monkeypatch.setenv("OTP_API_KEYS_FILE", str(path))
+    path.chmod(0o640)
+    return path
+
+
+def digests() -> dict[str, str]:
+    """What the server reads now."""
+    channel = {"OTP_CHANNELS": "tests.web.site:RecordingChannel"}
+    keys = startup.load(os.environ | channel, Path()).otp_api_keys
+    return {key.name: key.digest for key in keys}
+
+
+def test_keys_are_listed(capsys: Any, place: Path) -> None:
+    """By name and scopes; nothing of a key is known but its hash, and of that the beginning is shown."""
+    status, printed, error = run(capsys, "keys", "list")
+    assert (status, error.endswith(": 2.\n")) == (0, True)
+    assert [line.split() for line in printed.splitlines()] == [
+        ["shop", SHOP[-64:-56], "send+verify"], ["till", TILL[-64:-56], "verify"],
+    ]  # fmt: skip
+    rows = [json.loads(line) for line in run(capsys, "keys", "list", "--json").output.splitlines()]
+    assert rows[1] == {"name": "till", "scopes": "verify", "sha256": TILL[-64:-56]}
+
+
+def test_a_revoked_key_is_gone_from_its_file(capsys: Any, place: Path) -> None:
+    """Comments, other lines, mode and owner stay, and what makes it known to the servers is said."""
+    before, text = place.stat(), place.read_text()
+    status, printed, error = run(capsys, "keys", "revoke", "shop")
+    assert (status, error, printed.splitlines()[1]) == (0, "", RELOAD)
+    assert digests() == {"till": TILL[-64:]}
+    assert place.read_text() == text.replace(f"{SHOP}, {TILL}", TILL)
+    after = place.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert after.st_ino != before.st_ino
+    assert [path for path in place.parent.iterdir() if path.name.startswith(f".{place.name}")] == []
+
+
+def test_a_rotated_key_has_another_secret(capsys: Any, place: Path) -> None:
+    """And the same scopes; the others stay as they are."""
+    status, printed, error = run(capsys, "keys", "rotate", "shop")
+    (key,) = re.findall(r"otp_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", printed)
+    assert (status, error, digests()) == (
+        0, "", {"shop": hashlib.sha256(key.encode()).hexdigest(), "till": TILL[-64:]},
+    )  # fmt: skip
+    assert "shop:send+verify:" in place.read_text().splitlines()[-2 if place.name == ".env" else 0]
+    assert key not in place.read_text()
+
+
+def test_a_link_stays_a_link(capsys: Any, place: Path) -> None:
+    """Secrets are often mounted as links."""
+    place.rename(place.parent / "elsewhere")
+    place.symlink_to("elsewhere")
+    assert run(capsys, "keys", "revoke", "shop").status == 0
+    assert place.is_symlink()
+    assert digests() == {"till": TILL[-64:]}
+
+
+@pytest.mark.parametrize("command", ["revoke", "rotate"])
+def test_what_cannot_be_changed_stays(capsys: Any, place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is not there, a file that cannot be replaced, and one that has changed meanwhile."""
+    text = place.read_text()
+    assert run(capsys, "keys", command, "shpo").error == f"{_shown(place)} has no key shpo: it has shop, till\n"
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rewriting.os, "fsync", full)
+        status, printed, error = run(capsys, "keys", command, "shop")
+    assert (status, printed, "No space left on device" in error, error.count("\n")) == (1, "", True, 1)
+    assert place.read_text() == text
+    with monkeypatch.context() as patched:
+        patched.setattr(rewriting.fcntl, "flock", lambda *_: place.write_text(f"{text}\n"))
+        assert run(capsys, "keys", command, "shop").error.endswith("has just changed: run the command again\n")
+    assert place.read_text() == f"{text}\n"
+    assert [path.name for path in place.parent.iterdir() if path.name.startswith(f".{place.name}.")] == []
+
+
+def _shown(place: Path) -> str:
+    return ".env" if place.name == ".env" else str(place)
+
+
+def test_the_last_key_is_not_removed(capsys: Any, place: Path) -> None:
+    """Without any the server would not start, or would open."""
+    assert run(capsys, "keys", "revoke", "shop").status == 0
+    text = place.read_text()
+    assert run(capsys, "keys", "revoke", "till") == (1, "", f"{LAST}\n")
+    assert place.read_text() == text
+
+
+def test_the_environment_cannot_be_changed(capsys: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """It wins over `.env`, where a change would do nothing."""
+    assert run(capsys, "keys", "list") == (1, "", f"{NONE}\n")
+    (folder / ".env").write_text(ENV)
+    monkeypatch.setenv("OTP_API_KEYS", f"{SHOP},{TILL}")
+    assert run(capsys, "keys", "revoke", "shop") == (1, "", f"{IN_ENVIRONMENT}\n")
+    assert (folder / ".env").read_text() == ENV
+
+
+def test_a_line_that_is_written_in_another_way_is_left_to_its_writer(capsys: Any, folder: Path) -> None:
+    text = f'OTP_API_KEYS="{SHOP}, \\\n{TILL}"\n'
+    (folder / ".env").write_text(text)
+    ended = run(capsys, "keys", "revoke", "shop")
+    assert (ended.status, ended.error.count("\n")) == (1, 1)
+    assert (folder / ".env").read_text() == text
