@@ -9,7 +9,7 @@ from otp_app.apis import load_api, served
 from otp_app.logs import log, set_up
 from otp_app.settings import Settings
 from otp_app.startup import reloading, rules
-from otp_app.web import errors, guard, health, openapi
+from otp_app.web import errors, guard, health, measuring, openapi
 from otp_app.web.application import Application, Compact, Envelope
 from otp_app.web.sole_worker import Claim
 from otp_app.wiring import Services, build
@@ -43,6 +43,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.register_blueprint(openapi.bp)
     _open_apis(app, services)
     services.do_jobs()
+    if services.meter:
+        measuring.init_app(app, services.meter)
     app.wsgi_app = Envelope(app.wsgi_app)  # type: ignore[method-assign]
     return app
 

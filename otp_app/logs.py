@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-from otp_app.core.events import Checked, Event, OutcomeLost, Refused, Undelivered
+from otp_app.core.events import Checked, Event, NotChecked, OutcomeLost, Refused, Started, Undelivered
 
 log = logging.getLogger("otp_app")
 QUIET = 10.0  # seconds
@@ -201,12 +201,13 @@ def warn_seldom(line: str) -> None:
 def log_event(event: Event) -> None:
     """A listener of the service: log each event, and faults as a warning.
 
-    A wrong attempt is logged at DEBUG only, so that an attacker cannot fill the disk.
+    An attempt that is no approval is logged at DEBUG only, so that an attacker cannot fill the disk; and a start, which
+    a message follows.
     """
     level = logging.INFO
     if isinstance(event, Refused | Undelivered | OutcomeLost):
         level = logging.WARNING
-    elif isinstance(event, Checked) and event.status == "pending":
+    elif isinstance(event, Started | NotChecked) or (isinstance(event, Checked) and event.status == "pending"):
         level = logging.DEBUG
     if log.isEnabledFor(level):
         fields = {name: getattr(event, name) for name in event.__struct_fields__}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from otp_app.background.jobs import Handler, JobRunner
 from otp_app.background.sweeper import Sweeper
@@ -13,7 +14,7 @@ from otp_app.channels import open_channels
 from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Channel, reports_arrival
-from otp_app.core.events import ApprovalListener
+from otp_app.core.events import ApprovalListener, Event, Listener, tell
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.instant import Clock
 from otp_app.core.jobs import Jobs
@@ -29,6 +30,9 @@ from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.store import open_or_memory, open_store
 from otp_app.webhooks.opening import Webhooks, left_to_others
+
+if TYPE_CHECKING:
+    from otp_app.metrics.meter import Meter
 
 
 class Opened(Protocol):
@@ -65,6 +69,8 @@ class Services:
     handlers: dict[str, Handler] = field(default_factory=dict)  # of jobs, by the name that their ids begin with
     left_handlers: Mapping[str, Handler] = field(default_factory=dict)  # of jobs that other servers may have left
     webhooks: Webhooks | None = None  # None: nobody is told of events
+    notify: Callable[[Event], None] = log_event  # of an event that is none of `verifications`
+    meter: Meter | None = None  # None: nothing is counted
     #: what takes the receipts of messages, by the first two letters of the id that they are of
     receivers: dict[str, Callable[[Receipt], bool]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
@@ -90,6 +96,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     """Return the services that these settings describe. Raises ValueError, BadKeyFile, StoreUnavailable."""
     clock, (keys, index_key) = clock or system_clock(), _keys(settings)
     store, channels = _store(settings), open_channels(settings)
+    meter = _meter(settings, store, channels)
+    listeners, on_approved = _listeners(settings, meter)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
     jobs, ids = _runner(store), LedgerIds(index_key, secrets.token_bytes)
     webhooks = Webhooks(settings, store, channels, jobs.put, clock) if jobs and settings.otp_events_url else None
@@ -101,8 +109,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         texts=policy.texts(settings),
         countries=settings.otp_countries,
         test_numbers={test.phone: FixedCode(test.code, test.ends) for test in settings.otp_test_numbers},
-        listeners=[log_event],
-        on_approved=_on_approved(settings),
+        listeners=listeners, on_approved=on_approved,
         routes=_routes(settings, channels),
         reminders=_reminders(settings, channels, jobs),
         journal=webhooks.journal if webhooks else None,
@@ -111,18 +118,27 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         settings,
         is_open(settings),
         verifications,
-        idempotent=idempotent,
-        sends=sends,
-        store=store,
-        channels=channels,
+        idempotent=idempotent, sends=sends, store=store, channels=channels,
         keys=keys, ids=ids, clock=clock,
         sweeper=Sweeper(store, idempotent),
         jobs=jobs,
         handlers={**verifications.handlers, **(webhooks.open(verifications.notebook) if webhooks else {})},
         left_handlers=left_to_others(store, verifications.notebook, clock),
-        webhooks=webhooks,
+        webhooks=webhooks, notify=partial(tell, listeners), meter=meter,
         receivers={"VE": verifications.receive},
     )
+
+
+def _meter(settings: Settings, store: Store, channels: Sequence[Channel]) -> Meter | None:
+    """Return what counts and measures, where somebody reads it: otherwise it is not even imported."""
+    if not settings.is_measured:
+        return None
+    from otp_app.metrics import counts, meter
+
+    found = meter.Meter(counts.inherited())
+    found.time_channels(channels)
+    found.time_store(store)
+    return found
 
 
 def _keys(settings: Settings) -> tuple[CodeKeys, bytes]:
@@ -149,8 +165,10 @@ def _reminders(settings: Settings, channels: Sequence[Channel], jobs: JobRunner 
     return Reminders(jobs.put, after=settings.otp_fallback_after, reporting=reporting)
 
 
-def _on_approved(settings: Settings) -> list[ApprovalListener]:
-    return [bounded(load_object(settings.otp_on_approved, "function"))] if settings.otp_on_approved else []
+def _listeners(settings: Settings, meter: Meter | None) -> tuple[list[Listener], list[ApprovalListener]]:
+    """Return who is told of events, and of approvals."""
+    own = [bounded(load_object(settings.otp_on_approved, "function"))] if settings.otp_on_approved else []
+    return ([log_event, meter.listen], [meter.approved, *own]) if meter else ([log_event], own)
 
 
 def _store(settings: Settings) -> Store:

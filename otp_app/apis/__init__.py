@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 APIS = {
     "connect": Entry("otp_app.apis.connect.api:ConnectApi"),
     "inbound": Entry("otp_app.apis.inbound.api:InboundApi"),
+    "metrics": Entry("otp_app.apis.metrics.api:MetricsApi"),
     "native": Entry("otp_app.apis.native.api:NativeApi"),
     "phone": Entry("otp_app.apis.phone.api:PhoneApi", "otp_app.apis.phone.settings:PhoneSettings"),
     "users": Entry("otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings"),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from otp_app.core.codes import matches
 from otp_app.core.delivery import Finding, Outcome
 from otp_app.core.errors import NotPending, VerificationNotFound
-from otp_app.core.events import Approval
+from otp_app.core.events import Approval, Checked, Event, NotChecked
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.limits import add_risk, attempt_weight
@@ -71,6 +71,15 @@ def check(
     if not matches(attempt, code_of(target)):
         return _wrong(ledger, now, policy, target)
     return (None, _accepted(ledger, now, policy, target)) if again else _approved(ledger, now, policy, target)
+
+
+def event_of(verdict: Verdict) -> Event | None:
+    """Return what listeners are told of an attempt; nothing of one at a code that was approved before."""
+    view = verdict.before
+    subject = (view.verification.id, view.to, view.verification.purpose) if view else ("", "", "")
+    if not verdict.counted:
+        return NotChecked(*subject)
+    return Checked(*subject, str(verdict.status)) if verdict.recorded else None
 
 
 def conclude(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
+
+log = logging.getLogger(__name__)
 
 
 class Kind(StrEnum):
@@ -30,6 +34,12 @@ class Event(Struct, frozen=True):
     verification_id: str
     to: str  # masked
     purpose: str
+
+
+class Started(Event, frozen=True):
+    """A verification started: its first message is about to leave (`way` code), or to come from the user (inbound)."""
+
+    way: str
 
 
 class Sent(Event, frozen=True):
@@ -78,6 +88,10 @@ class Checked(Event, frozen=True):
     status: str
 
 
+class NotChecked(Event, frozen=True):
+    """An attempt was not compared: what it is for has ended, or there is none (then all fields are "")."""
+
+
 class Canceled(Event, frozen=True):
     """A verification was canceled by its caller."""
 
@@ -101,3 +115,12 @@ class Approval:
 
 Listener = Callable[[Event], None]
 ApprovalListener = Callable[[Approval], None]
+
+
+def tell(listeners: Sequence[Callable[[Any], None]], what: Event | Approval) -> None:
+    """Tell listeners, each whatever another one does."""
+    for listener in listeners:
+        try:
+            listener(what)
+        except Exception:
+            log.exception("a listener failed")

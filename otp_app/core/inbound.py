@@ -9,7 +9,7 @@ from typing import NamedTuple
 from otp_app.core import inbound_transitions
 from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import Busy, CountryNotAllowed, InvalidPhone
-from otp_app.core.events import Approval, Checked, Event
+from otp_app.core.events import Approval, Checked, Event, Started
 from otp_app.core.inbound_transitions import Finding, Incoming, Proof
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Verification
@@ -64,6 +64,7 @@ class InboundProofs:
             word = self._ids.new_word()
             key = self._ids.ledger_of_word(word)
             if new := self._ledgers.change(key, partial(self._begin, key, request, phone)):
+                self._notify(Started(new.id, mask(phone), new.purpose, "inbound"))
                 return Begun(VerificationView(new, phone, self._clock(), self._policy), word)
         raise Busy("No word is free at this moment", retry_after=1.0)
 

@@ -56,6 +56,10 @@ class Jobs(Protocol):
     def next_in(self) -> float | None:
         """Return the seconds until a job is due, 0 or less where one is due now; None where there are none."""
 
+    @abstractmethod
+    def waiting(self) -> int:
+        """Return how many jobs there are, those that are taken included."""
+
 
 @runtime_checkable
 class KeepsJobs(Protocol):

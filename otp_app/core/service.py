@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
 
 from msgspec import structs
 
@@ -20,7 +19,7 @@ from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds, as_typed, shift_c
 from otp_app.core.courier import Courier, Dispatch
 from otp_app.core.delivery import Channel, Delivery, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, VerificationNotFound
-from otp_app.core.events import Approval, ApprovalListener, Canceled, Checked, Event, Listener
+from otp_app.core.events import ApprovalListener, Canceled, Checked, Listener, Started, tell
 from otp_app.core.fallback import Fallback, Profile
 from otp_app.core.inbound import InboundProofs
 from otp_app.core.instant import Clock, Instant
@@ -72,7 +71,7 @@ class VerificationService:
         """`reminders`: other channels follow what did not arrive, in `handlers`; `journal`: events are told."""
         self._policy, self._texts, self._keys, self._ids = policy, texts, keys, ids
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
-        self._notify, self._on_approved = partial(_tell, tuple(listeners)), partial(_tell, tuple(on_approved))
+        self._notify, self._on_approved = partial(tell, tuple(listeners)), partial(tell, tuple(on_approved))
         self._ledgers = Ledgers(store, clock, policy, journal)
         self.notebook, self.opt_outs = Notebook(self._ledgers, ids), OptOuts(self._ledgers, ids)
         how = policy, clock, countries, self._notify, self._on_approved
@@ -117,6 +116,8 @@ class VerificationService:
         key, fixed_code = self._ids.ledger(phone.e164), self._fixed_code(phone.e164)
         plan = self._plan(key, channels, request, fixed_code)
         counted = self._ledgers.change(key, partial(self._count, phone.e164, plan))
+        if counted.verification.messages == 1:
+            self._notify(Started(counted.verification.id, phone.masked, request.purpose, "code"))
         if before_delivery:
             before_delivery(self._result(counted, counted.send, Outcome.UNKNOWN, request))
         send, delivery = counted.send, Delivery(Outcome.SENT)
@@ -159,16 +160,15 @@ class VerificationService:
         """
         selector = self._select(verification_id, phone_number, purpose)
         key, code = selector.key(self._ids), as_typed(attempt)
-        if key is None or not code:
-            return Verdict()
-        verdict = self._ledgers.change(key, partial(self._attempt, selector, code))
-        if verdict.undecided:
+        verdict = Verdict()
+        if key and code:
+            verdict = self._ledgers.change(key, partial(self._attempt, selector, code))
+        if key and verdict.undecided:
             verdict = self._providers.decide(key, verdict, code, self._policy)
-        if verdict.before and verdict.recorded:
-            view = verdict.before
-            self._notify(Checked(verdict.verification_id, view.to, view.verification.purpose, str(verdict.status)))
-            if verdict.approval:
-                self._on_approved(verdict.approval)
+        if event := check_transitions.event_of(verdict):
+            self._notify(event)
+        if verdict.recorded and verdict.approval:
+            self._on_approved(verdict.approval)
         return verdict
 
     def cancel(
@@ -286,11 +286,3 @@ class VerificationService:
             sends_left=sends_left(ledger, now, policy, authenticated=request.authenticated),
             view=view,
         )
-
-
-def _tell(listeners: Sequence[Callable[[Any], None]], what: Event | Approval) -> None:
-    for listener in listeners:
-        try:
-            listener(what)
-        except Exception:
-            log.exception("a listener failed")

@@ -79,6 +79,10 @@ class Hooks:
         from otp_app import apis, app, channels  # noqa: F401  imported late, so that the checks need not wait for it
 
         apis.known(self._settings.otp_apis)
+        if self._settings.is_measured:
+            from otp_app.metrics import counts
+
+            counts.prepare()  # once: workers that end leave their counts to those that follow
         try:
             for channel in channels.open_channels(self._settings):
                 channel.close()

@@ -185,9 +185,9 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_api_keys: Annotated[tuple[ApiKey, ...], Setting(
         "Callers with an API key. `python -m otp_app keys new NAME` prints a line. The scopes are `send`, `verify`, "
-        "`notify`, and `metrics` for `/readyz`. Without keys only requests straight from this machine are answered. "
-        "Set keys before you put a proxy in front: nginx from 1.29.7 on and HAProxy, as they come, send nothing that "
-        "shows them.",
+        "`notify`, and `metrics` for `/readyz` and `/metrics`. Without keys only requests straight from this machine "
+        "are answered. Set keys before you put a proxy in front: nginx from 1.29.7 on and HAProxy, as they come, send "
+        "nothing that shows them.",
         group="Access", form="`name:scope+scope:sha256hex`", read=types.api_keys, secret=True, guard=True,
     )] = ()
     otp_public: Annotated[bool, Setting(
@@ -255,6 +255,11 @@ class Settings(Model, frozen=True, kw_only=True):
 
     apis: Mapping[str, ApiModel] = field(default_factory=dict)  # the settings of each API that has some, by its name
     providers: tuple[Model, ...] = ()  # the settings of each provider that channels have some of
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything is counted: metrics are an API, and only a server with it has readers of them."""
+        return "metrics" in self.otp_apis
 
     @property
     def falls_back(self) -> bool:

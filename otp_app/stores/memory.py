@@ -149,6 +149,10 @@ class MemoryJobs(Jobs):
                 return 0.0
             return min((kept.due - now for kept in self._kept.values()), default=None)
 
+    def waiting(self) -> int:
+        """Return how many jobs there are; see core.jobs.Jobs."""
+        return len(self._kept)
+
     def clear(self) -> None:
         """Forget all jobs."""
         with self._lock:

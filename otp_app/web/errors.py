@@ -32,7 +32,7 @@ def render_with(app: Flask, render: Renderer, blueprints: Iterable[str], prefixe
 
 def otp_error(error: OtpError) -> Response:
     """Answer an error of the core."""
-    return _answer(rejections.of_error(error))
+    return _answer(rejections.of_error(error), error)
 
 
 def http_error(error: HTTPException) -> Response:
@@ -47,8 +47,10 @@ def unexpected(error: Exception) -> Response:
     return _answer(rejections.of_defect(error))
 
 
-def _answer(rejection: Rejection) -> Response:
+def _answer(rejection: Rejection, error: OtpError | None = None) -> Response:
     """Return the answer for a request that was not done, in the shape of the API that was asked."""
+    if measured := current_app.extensions.get("otp_measured"):
+        measured.rejected(rejection.error_type, error)
     response = _renderer()(rejection)
     _add_headers(response, rejection)
     return response

@@ -30,6 +30,7 @@ PATHS = {
     "callbacks": "/callbacks/twilio/status/{verification_id}/{send_id}",
     "connect": "/auth.AuthService/SignupWithPhoneNumber",
     "inbound": "/verifications/inbound",
+    "metrics": "/metrics",
     "native": "/send-otp",
     "notifications": "/notifications",
     "phone": "/api/phone/register",

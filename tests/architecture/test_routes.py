@@ -60,6 +60,7 @@ ROUTES = {
     "GET /.well-known/jwks.json": Access(None),
     "GET /healthz": Access(None),
     "GET /readyz": Access("metrics", local=True),
+    "GET /metrics": Access("metrics", local=True),
 }
 
 

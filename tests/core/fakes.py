@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
-from otp_app.core.events import ApprovalListener, Event, Listener
+from otp_app.core.events import ApprovalListener, Event, Listener, NotChecked, Started
 from otp_app.core.instant import Instant
 from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger
@@ -226,6 +226,10 @@ class World:
     def sms(self) -> FakeChannel:
         """The first channel."""
         return self.channels[0]
+
+    def outcomes(self) -> list[Event]:
+        """What listeners were told, but for starts and attempts that were not compared."""
+        return [event for event in self.events if not isinstance(event, Started | NotChecked)]
 
     def send(self, phone: str = PHONE, **request: Any) -> SendResult:
         """Send with the fields of a SendRequest."""

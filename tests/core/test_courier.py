@@ -203,7 +203,7 @@ def test_a_ledger_that_is_gone_after_a_refusal_sends_nothing_more(two_channels: 
 def test_every_step_is_reported(two_channels: World) -> None:
     two_channels.channels[0].script = [refused(Reason.BAD_NUMBER)]
     sending = two_channels.send()
-    first, second = two_channels.events
+    first, second = two_channels.outcomes()
     assert isinstance(first, Refused)
     assert (first.channel, first.reason, first.provider_code) == ("whatsapp", "bad_number", 1)
     assert isinstance(second, Sent)

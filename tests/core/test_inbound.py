@@ -67,7 +67,7 @@ def test_the_word_from_any_number_proves_that_number(world: World) -> None:
     assert told == [Approval(PHONE, "sign_up", id_, "whatsapp", world.clock.wall)]
     view = world.service().status(id_)
     assert (view.phone, view.status, view.verification.tags) == (PHONE, Status.APPROVED, {"order": "7"})
-    (event,) = world.events
+    (event,) = world.outcomes()
     assert (event.verification_id, event.to, event.purpose) == (id_, mask(PHONE), "sign_up")
 
 
@@ -117,7 +117,7 @@ def test_a_word_works_once(world: World) -> None:
     told, begun = approvals(world), begin(world)
     answers = [write(world, begun.word, sender) for sender in (PHONE, PHONE, OTHER)]
     assert answers == [Finding.CONFIRMED, Finding.CONFIRMED, Finding.UNKNOWN]
-    assert len(told) == len(world.events) == 1
+    assert len(told) == len(world.outcomes()) == 1
     assert world.service().status(begun.view.verification.id).phone == PHONE
 
 
@@ -128,8 +128,8 @@ def test_right_words_from_another_number_are_attempts_and_end_the_verification(w
         assert write(world, begun.word, f"+1415555268{left}") == Finding.OTHER_NUMBER
     assert status(world, begun) == Status.MAX_ATTEMPTS_REACHED
     assert write(world, begun.word) == Finding.UNKNOWN
-    assert [event.status for event in world.events] == ["pending"] * 4 + ["max_attempts_reached"]
-    assert {event.to for event in world.events} == {mask(PHONE)}
+    assert [event.status for event in world.outcomes()] == ["pending"] * 4 + ["max_attempts_reached"]
+    assert {event.to for event in world.outcomes()} == {mask(PHONE)}
 
 
 def test_a_message_counts_once(world: World) -> None:
@@ -138,14 +138,14 @@ def test_a_message_counts_once(world: World) -> None:
     assert [write(world, begun.word, OTHER, "SM-wrong") for _ in range(9)] == [Finding.OTHER_NUMBER] + [None] * 8
     assert world.service().status(begun.view.verification.id).verification.attempts == 1
     assert [write(world, begun.word, PHONE, "SM-right") for _ in range(9)] == [Finding.CONFIRMED] + [None] * 8
-    assert [event.status for event in world.events] == ["pending", "approved"]
+    assert [event.status for event in world.outcomes()] == ["pending", "approved"]
 
 
 def test_a_sender_without_a_number_proves_none(world: World) -> None:
     """As WhatsApp's users may hide theirs: the word stays good for a message that shows it."""
     begun = begin(world)
     assert write(world, begun.word, "US.13491208655302741918") == Finding.NO_NUMBER
-    assert (status(world, begun), world.events) == (Status.PENDING, [])
+    assert (status(world, begun), world.outcomes()) == (Status.PENDING, [])
     assert write(world, begun.word) == Finding.CONFIRMED
 
 
@@ -256,7 +256,7 @@ def test_no_code_and_no_word_of_a_caller_approves_it(world: World) -> None:
         with pytest.raises(VerificationNotFound):
             world.service().resend(id_, SendRequest())
         assert world.service().status(id_).verification.attempts == 0
-    assert (world.messages(), world.events) == ([], [])
+    assert (world.messages(), world.outcomes()) == ([], [])
 
 
 def test_it_can_be_canceled(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otp_app.core.errors import NotPending, VerificationNotFound
-from otp_app.core.events import Canceled, Checked
+from otp_app.core.events import Canceled, Checked, NotChecked, Started
 from otp_app.core.ledger import Status
 from otp_app.core.policy import HOUR, Policy
 from otp_app.core.results import SendRequest
@@ -123,6 +123,28 @@ def test_checks_are_reported_with_their_result(world: World) -> None:
     for attempt in (wrong(code), code, code):
         world.service().check(attempt, phone_number=PHONE)
     assert [e.status for e in world.events if isinstance(e, Checked)] == ["pending", "approved"]
+
+
+def test_an_attempt_that_was_not_compared_is_reported(world: World) -> None:
+    """With what it is for, if there is something: an ended verification, or none."""
+    sent = world.send()
+    world.service().check(world.code(), phone_number=PHONE)
+    subject = sent.verification_id, sent.to, "login"
+    nothing = NotChecked("", "", "")
+    for attempt, id_, event in [("123456", sent.verification_id, NotChecked(*subject)), ("x", None, nothing),
+                                ("123456", "VE" + "0" * 32, nothing)]:
+        world.service().check(attempt, phone_number=None if id_ else PHONE, verification_id=id_)
+        assert world.events[-1] == event
+
+
+def test_a_verification_is_reported_when_it_starts(world: World) -> None:
+    """Once, before its first message leaves."""
+    sent = world.send()
+    world.clock.forward(60)
+    again = world.send()
+    assert sent.verification_id == again.verification_id
+    started = Started(sent.verification_id, sent.to, "login", "code")
+    assert [event for event in world.events if isinstance(event, Started)] == world.events[:1] == [started]
 
 
 def test_a_check_of_a_number_without_a_ledger_writes_nothing(world: World) -> None:

@@ -51,6 +51,17 @@ def test_a_job_is_given_out_once_it_is_due_and_not_before(place, jobs) -> None:
     assert [(job.id, job.payload) for job in jobs.take(LEASE, 10)] == [("a", b"x")]
 
 
+def test_jobs_are_counted_until_they_are_done(place, jobs) -> None:
+    """One that is taken still waits for its end."""
+    assert jobs.waiting() == 0
+    for job_id in ("a", "b", "b"):
+        jobs.put(job_id, b"x", 0)
+    taken, *_ = jobs.take(LEASE, 1)
+    assert jobs.waiting() == 2
+    jobs.done(taken)
+    assert jobs.waiting() == 1
+
+
 @pytest.mark.parametrize("payload", [b"", b" ", b"\0 \xff", bytes(range(256)) * (MAX_PAYLOAD // 256)], ids=len)
 def test_a_payload_comes_back_to_the_byte(jobs, payload: bytes) -> None:
     jobs.put("a", payload, 0)

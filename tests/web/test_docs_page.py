@@ -163,7 +163,7 @@ def test_its_policy_lets_in_its_own_style_only(site):
 
 def test_its_other_headers_are_those_of_every_answer(site):
     docs, other = (site.call("GET", path).headers for path in ("/docs", "/healthz"))
-    own = {"Content-Type", "Content-Length", "Content-Security-Policy"}
+    own = {"Content-Type", "Content-Length", "Content-Security-Policy", "X-Request-ID"}
     assert {name: docs[name] for name in dict(docs) if name not in own} == {
         name: other[name] for name in dict(other) if name not in own
     }

@@ -13,7 +13,6 @@ from otp_app.core.notification_transitions import Following
 from otp_app.core.notifications import Notifications
 from otp_app.core.queueing import Queue
 from otp_app.core.segments import size_of
-from otp_app.logs import log_event
 from otp_app.settings import Settings
 from otp_app.store import keeps_jobs
 from otp_app.web.api import Api
@@ -70,7 +69,7 @@ class NotificationsApi(Api):
         notifications = Notifications(
             services.store, services.channels, templates, put=services.jobs.put, ids=services.ids,
             clock=services.clock, opt_outs=verifications.opt_outs, is_test=recipients.is_test, following=following,
-            notify=log_event,
+            notify=services.notify,
         )
         queue = Queue(
             services.store, notifications, recipients, templates, idempotent=services.idempotent, ids=services.ids,

@@ -24,6 +24,7 @@ TAKE = """
 """
 DONE = "DELETE FROM otp_jobs WHERE id = %(id)s AND lease = %(lease)s"
 NEXT = "SELECT extract(epoch FROM min(due) - now())::float8 FROM otp_jobs"
+COUNT = "SELECT count(*) FROM otp_jobs"
 SCAN = """
     SELECT id, payload, extract(epoch FROM due - now())::float8 FROM otp_jobs WHERE id > %(after)s
     ORDER BY id LIMIT %(limit)s
@@ -59,6 +60,12 @@ class PostgresJobs(Jobs):
         with self._pool.connection() as db:
             ((left,),) = db.execute(NEXT).fetchall()
         return None if left is None else float(left)
+
+    def waiting(self) -> int:
+        """Return how many jobs there are; see core.jobs.Jobs."""
+        with self._pool.connection() as db:
+            ((count,),) = db.execute(COUNT).fetchall()
+        return int(count)
 
     # ---- moving, by the store
 

@@ -46,6 +46,11 @@ class RedisJobs(Jobs):
             left = answer(bytes, NEXT.run(server, self._keys[:1]))
         return int(left) / 1000 if left else None
 
+    def waiting(self) -> int:
+        """Return how many jobs there are; see core.jobs.Jobs."""
+        with self._calling() as server:
+            return int(answer(int, server.zcard(DUE)))
+
     # ---- moving, by the store
 
     def scan(self) -> Iterator[Item]:

@@ -31,6 +31,8 @@ TAKE = """
 DONE = "DELETE FROM jobs WHERE id = ? AND lease = ?"
 NEXT = "SELECT (SELECT min(due) FROM jobs) - :now, (SELECT max(put) FROM jobs) - :now"
 
+COUNT = "SELECT count(*) FROM jobs"
+
 
 class SqliteJobs(Jobs):
     """Jobs of `sqlite:///`. Files of an earlier version get the table with their first job."""
@@ -61,6 +63,11 @@ class SqliteJobs(Jobs):
         if due is None:
             return None
         return float(due) if put <= BACKWARDS else min(float(due), 0.0)
+
+    def waiting(self) -> int:
+        """Return how many jobs there are; see core.jobs.Jobs."""
+        with self._reader as db:
+            return int(db.execute(COUNT).fetchone()[0]) if exists(db) else 0
 
     def scan(self, statement: str, batch: int) -> Iterator[Item]:
         """Yield all jobs, for the store that is moved; ttl is the seconds until they are due."""

@@ -1,0 +1,1 @@
+"""Metrics: what the server has counted, for Prometheus."""
