@@ -16,7 +16,7 @@ from otp_app.web import polling
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection
 from otp_app.web.gunicorn.plain import PlainRequests
-from otp_app.web.gunicorn.threads import Threads
+from otp_app.web.gunicorn.threads import Threads, take_turns
 
 #: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
 STATUS = {
@@ -44,6 +44,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until the worker has to end."""
+        take_turns()
         if PlainRequests.are_known(self.cfg, self.log):
             self.plain = PlainRequests(self.cfg)
         try:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from otp_app.logs import log
 
 Job = TypeVar("Job")
+
+
+def take_turns() -> None:
+    """Let no thread that this one starts interrupt another one of them by waking up.
+
+    Python runs one at a time. Linux would mostly run a thread that wakes at once, in the middle of the one that woke
+    it; it would find Python taken, and wait again. As SCHED_BATCH has it, it runs when the other one waits.
+    """
+    with suppress(AttributeError, OSError):  # no Linux, or a sandbox; otp-app.service does it before its own begins
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # the operator has not chosen
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 class Threads(Generic[Job]):

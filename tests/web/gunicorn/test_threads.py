@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
-from otp_app.web.gunicorn.threads import Threads
+from otp_app.web.gunicorn.threads import Threads, take_turns
 from tests.running import wait_until
 
 
@@ -92,3 +93,27 @@ def test_threads_start_again_once_the_system_has_some(monkeypatch: pytest.Monkey
     go_on.set()
     threads.shutdown()
     assert len(threads._threads) == 3
+
+
+def test_no_thread_interrupts_another_by_waking_up() -> None:
+    """Threads get it from the one that starts them."""
+    found: list[int] = []
+
+    def begin() -> None:
+        take_turns()
+        threads: Threads[int] = Threads(1, lambda _: found.append(os.sched_getscheduler(0)))
+        threads.submit(1)
+        threads.shutdown()
+
+    thread = threading.Thread(target=begin)  # one of its own: that of the tests stays as it is
+    thread.start()
+    thread.join()
+    assert found == [os.SCHED_BATCH]
+
+
+def test_what_the_operator_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _: os.SCHED_RR)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _, policy, __: chosen.append(policy))
+    take_turns()
+    assert chosen == []
