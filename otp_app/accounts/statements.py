@@ -79,3 +79,11 @@ ANY_USER = select(users.c.id).where(users.c.phone_number == _PHONE)
 NOTED = select(activity.c.id).where(
     activity.c.user_id == _USER_ID, activity.c.event == bindparam("of_event"), activity.c.at == bindparam("of_at")
 )
+#: :phone -> everything that is stored of the user, verified or not
+WHOLE_USER = select(users).where(users.c.phone_number == _PHONE)
+#: :of_user -> all, expired or not, without what a token is recognized by
+ALL_SESSIONS = select(sessions.c.id, sessions.c.created_at, sessions.c.expires_at).where(
+    sessions.c.user_id == _USER_ID
+)
+#: :of_user
+ALL_NOTES = select(activity.c.event, activity.c.at).where(activity.c.user_id == _USER_ID).order_by(activity.c.at)

@@ -15,9 +15,12 @@ from otp_app.version import __version__
 
 COMMANDS = {
     "accounts": Entry("otp_app.cli.accounts:accounts", "Take over the users of another server."),
+    "backup": Entry("otp_app.cli.backup:backup", "Copy the database and its keys while servers run."),
     "check": Entry("otp_app.cli.check:check", "Check whether the server would start with these settings."),
     "doctor": Entry("otp_app.cli.doctor:doctor", "Look for what keeps messages and receipts from arriving."),
+    "erase": Entry("otp_app.cli.person:erase", "Erase all that is stored of a number."),
     "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not take."),
+    "export": Entry("otp_app.cli.person:export", "Print all that is stored of a number."),
     "keys": Entry("otp_app.cli.keys:keys", "Create, list, revoke and rotate keys."),
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),

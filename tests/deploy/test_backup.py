@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.moving import Item
+from otp_app.maintenance import sqlite_file
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.conftest import require
 from tests.running import ROOT
@@ -38,6 +39,18 @@ def being_written(store: SqliteStore) -> Iterator[None]:
     finally:
         end.set()
         thread.join()
+
+
+def test_the_command_ends_likewise(tmp_path: Path) -> None:
+    """With a copy of one moment."""
+    seen: list[int] = []
+    with closing(SqliteStore(f"sqlite:///{tmp_path}/otp.db?synchronous=OFF")) as store:
+        store.load(Item(f"n:{n:04}", b"x" * 2000, 1000.0) for n in range(RECORDS))
+        with being_written(store):
+            sqlite_file.copy(tmp_path / "otp.db", tmp_path / "copy.db", lambda done, _: seen.append(done))
+    assert seen == sorted(seen)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 @pytest.mark.parametrize(("page", "database", "backup"), [
