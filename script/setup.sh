@@ -1,54 +1,60 @@
 # shellcheck shell=sh
-# Sourced by the other scripts, in the root of the repository. set_up FILE: have the packages that FILE locks in .venv.
+# Sourced by the other scripts, in the root of the repository. set_up FILE: have the packages that FILE locks in $VENV.
 #
-# A copy of FILE in .venv is written last and says that they are all there. While it is missing or differs, they are
+# A copy of FILE in there is written last and says that they are all there. While it is missing or differs, they are
 # installed, whatever an earlier attempt left.
 
 PYTHONS="python3.13 python3.12 python3.11 python3 python3.14"
 LOG=var/setup.log
+VENV=.venv
 
 set_up() {
     is_set_up "$1" && return
     [ -w . ] || fail "cannot write to this folder: $PWD"
-    echo "$0: installing $1 into .venv" >&2
+    echo "$0: installing $1 into $VENV" >&2
     mkdir -p -m 700 var && with_lock complete "$1" || exit 1
 }
 
 is_set_up() {
-    cmp -s "$1" ".venv/$1" && works
+    cmp -s "$1" "$VENV/$1" && works
+}
+
+# Every other list has what the server needs, but for that of a tool.
+has_all_of_it() {
+    [ "$1" != requirements.txt ] && [ "$1" != requirements-sbom.txt ]
 }
 
 # A Python that was removed or replaced leaves an environment that does not start, or has no packages.
 works() {
-    .venv/bin/python -c 'import os, site, sys
+    "$VENV/bin/python" -c 'import os, site, sys
 sys.exit(sys.version_info < (3, 11) or not os.path.isdir(site.getsitepackages()[0]))' 2>/dev/null
 }
 
 complete() {
     is_set_up "$1" && return # by whoever had the lock before
-    if works && { has uv || has_pip .venv/bin/python; }; then
-        rm -f .venv/requirements*.txt
+    if works && { has uv || has_pip "$VENV/bin/python"; }; then
+        rm -f "$VENV"/requirements*.txt
         again=--force-reinstall # a package of which only a part is there looks installed
     else
         make_environment
         again=
     fi
     install "$1" $again >"$LOG" 2>&1 || fail "cannot install $1: $(cause) (more in $LOG)"
-    [ "$1" = requirements.txt ] || cp requirements.txt .venv/ # every other list has all of it
-    cp "$1" .venv/
+    ! has_all_of_it "$1" || cp requirements.txt "$VENV/"
+    cp "$1" "$VENV/"
 }
 
 make_environment() {
-    rm -rf .venv
+    rm -rf "$VENV"
     if has uv; then
-        uv venv --quiet --python '>=3.11' .venv >"$LOG" 2>&1 || fail "$(tail -n 1 "$LOG")"
+        uv venv --quiet --python '>=3.11' "$VENV" >"$LOG" 2>&1 || fail "$(tail -n 1 "$LOG")"
         return
     fi
     python=$(find_python) ||
         fail "needs Python 3.11 or later with venv (apt install python3-venv), or uv; found $(found_python)"
     # Debian without python3-venv: the first cannot fetch pip, the second does not ask for it.
-    "$python" -m venv .venv >"$LOG" 2>&1 || "$python" -m venv --without-pip .venv >"$LOG" 2>&1 ||
-        fail "$python cannot make .venv: $(tail -n 1 "$LOG")"
+    "$python" -m venv "$VENV" >"$LOG" 2>&1 || "$python" -m venv --without-pip "$VENV" >"$LOG" 2>&1 ||
+        fail "$python cannot make $VENV: $(tail -n 1 "$LOG")"
 }
 
 # The first that is new enough and brings pip along; where none does, the first that is new enough.
@@ -90,11 +96,11 @@ install() {
     shift
     set -- --quiet --require-hashes -r "$file" "$@"
     if has uv; then
-        uv pip install --python .venv/bin/python --compile-bytecode "$@"
-    elif has_pip .venv/bin/python; then
-        .venv/bin/python -m pip install --disable-pip-version-check --no-input "$@"
+        uv pip install --python "$VENV/bin/python" --compile-bytecode "$@"
+    elif has_pip "$VENV/bin/python"; then
+        "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input "$@"
     elif python=$(find_pip); then
-        "$python" -m pip --python .venv/bin/python install --disable-pip-version-check --no-input "$@"
+        "$python" -m pip --python "$VENV/bin/python" install --disable-pip-version-check --no-input "$@"
     else
         echo "there is no pip: apt install python3-venv, or install uv"
         return 1

@@ -81,6 +81,22 @@ def test_development_has_all_that_the_server_has(lock):
     assert pins(lock).items() <= pins("requirements-dev.txt").items()
 
 
+#: lists of tools, which no server is installed from
+TOOLS = {"requirements-build.txt": "build", "requirements-sbom.txt": "sbom"}
+
+
+@pytest.mark.parametrize(("lock", "group"), TOOLS.items())
+def test_a_tool_is_locked_apart(lock, group):
+    """With hashes, and where tests have the same package, at the version that they have."""
+    wishes = [Requirement(text) for text in PROJECT["dependency-groups"][group]]
+    assert unmet(wishes, pins(lock)) == []
+    assert [line for line in entries(lock) if "--hash=sha256:" not in line] == []
+    dev = pins("requirements-dev.txt")
+    assert {name: dev[name] for name in pins(lock).keys() & dev.keys()} == {
+        name: version for name, version in pins(lock).items() if name in dev
+    }
+
+
 def test_installed_is_what_is_locked():
     """These tests ran with the versions of the lock."""
     locked = pins("requirements-dev.txt")
