@@ -11,7 +11,7 @@ its own line or above; no API, channel or store imports another one.
     apis
     web  workers
     accounts  bus  wiring
-    background  channels  maintenance  metrics  proof  signals  store  stores  timeline  webhooks
+    background  channels  history  maintenance  metrics  proof  signals  store  stores  timeline  webhooks
     clock  logs
     settings
     connections  plugins

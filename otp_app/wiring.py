@@ -23,6 +23,7 @@ from otp_app.core.receipts import Receipt
 from otp_app.core.reminders import Reminders
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
+from otp_app.history.opening import History, open_history
 from otp_app.logs import log, log_event
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.loading import load_object
@@ -71,6 +72,7 @@ class Services:
     webhooks: Webhooks | None = None  # None: nobody is told of events
     notify: Callable[[Event], None] = log_event  # of an event that is none of `verifications`
     meter: Meter | None = None  # None: nothing is counted
+    history: History | None = None  # None: none is kept
     #: what takes the receipts of messages, by the first two letters of the id that they are of
     receivers: dict[str, Callable[[Receipt], bool]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
@@ -86,6 +88,8 @@ class Services:
             self.webhooks.close()
         if self.jobs:
             self.jobs.stop()
+        if self.history:
+            self.history.close()
         self.sweeper.stop()
         for part in (*self.channels, *self.opened.values()):
             part.close()
@@ -101,6 +105,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
     jobs, ids = _runner(store), LedgerIds(index_key, secrets.token_bytes)
     webhooks = Webhooks(settings, store, channels, jobs.put, clock) if jobs and settings.otp_events_url else None
+    history = open_history(settings, store, index_key, channels, clock)
     verifications = VerificationService(
         store,
         channels,
@@ -113,6 +118,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         routes=_routes(settings, channels),
         reminders=_reminders(settings, channels, jobs),
         journal=webhooks.journal if webhooks else None,
+        recorder=history.changed if history else None,
     )
     return Services(
         settings,
@@ -124,7 +130,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         jobs=jobs,
         handlers={**verifications.handlers, **(webhooks.open(verifications.notebook) if webhooks else {})},
         left_handlers=left_to_others(store, verifications.notebook, clock),
-        webhooks=webhooks, notify=partial(tell, listeners), meter=meter,
+        webhooks=webhooks, notify=partial(tell, listeners), meter=meter, history=history,
         receivers={"VE": verifications.receive},
     )
 

@@ -114,7 +114,8 @@ class InboundProofs:
         if ledger is not None:
             return None, None
         new = self._ids.new_verification(key)
-        return inbound_transitions.begun(now, self._policy, new, request.purpose, phone, request.tags)
+        origin = request.origin if self._ledgers.recorder else None
+        return inbound_transitions.begun(now, self._policy, new, request.purpose, phone, request.tags, origin)
 
     def _prove(
         self, message: Incoming, sender: str, ledger: Ledger | None, now: Instant

@@ -12,7 +12,7 @@ from otp_app.core.check_transitions import exhausted
 from otp_app.core.errors import TooManyPending
 from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Inbound, Ledger, Status, Verification
+from otp_app.core.ledger import Inbound, Ledger, Origin, Status, Verification
 from otp_app.core.policy import Policy
 from otp_app.core.upkeep import pruned
 
@@ -67,13 +67,14 @@ def awaited(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
 
 
 def begun(
-    now: Instant, policy: Policy, verification_id: str, purpose: str, phone: str, tags: Mapping[str, str]
+    now: Instant, policy: Policy, verification_id: str, purpose: str, phone: str, tags: Mapping[str, str],
+    origin: Origin | None = None,
 ) -> tuple[Ledger, Verification]:
     """Return the ledger of a word with its verification; `phone` "" where any number may write it.
 
     A verification without a key has no code.
     """
-    new = Verification(verification_id, purpose, "", 0, now, policy.ttl, tags=tags, inbound=Inbound())
+    new = Verification(verification_id, purpose, "", 0, now, policy.ttl, tags=tags, inbound=Inbound(), origin=origin)
     return Ledger(phone, (new,)), new
 
 

@@ -64,6 +64,17 @@ class Inbound(NamedTuple):
     refused: tuple[str, ...] = ()  # the provider's ids of messages that were wrong attempts
 
 
+class Origin(NamedTuple):
+    """Who asked for a verification or a notification, and what the number showed then."""
+
+    api: str = ""  # its name in OTP_APIS, or that of a command
+    key: str = ""  # the name of the API key or account
+    country: str = ""  # ISO 3166
+
+
+NO_ORIGIN = Origin()
+
+
 class Send(Record, frozen=True):
     """One message handed, or about to be handed, to a channel."""
 
@@ -118,6 +129,7 @@ class Verification(Record, frozen=True):
     notes: tuple[Note, ...] = ()  # where events are told: those that nobody has taken on yet
     noted: int = 0  # the number of the last note, so that none is used twice
     inbound: Inbound | None = None  # it has no code then, and no message of ours
+    origin: Origin | None = None  # where a history is kept: who began it
 
     @property
     def digits(self) -> int:
@@ -240,7 +252,7 @@ class Ledger(Record, frozen=True):
     notified: tuple[float, ...] = ()  # wall clock of the notifications that count for the cap of a day
     stopped: float = 0.0  # wall clock when the recipient asked for no more notifications (STOP); 0: never, or undone
     awaited: tuple[float, ...] = ()  # wall clock when verifications began for which the number is to write to us
-    gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told
+    gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told, and for the history
     seen: Instant | None = None  # the clock at the last change
     format: int = field(default_factory=lambda: FORMAT)  # unlike a plain default it is always stored
 
@@ -258,7 +270,7 @@ class Ledger(Record, frozen=True):
         return next((v for v in self.verifications if v.id == verification_id), None)
 
     def noted(self, verification_id: str) -> Verification | None:
-        """The verification with this whole id, forgotten or not, for who tells of its events."""
+        """The verification with this whole id, forgotten or not, for who tells of its events or keeps the history."""
         return self.by_id(verification_id) or next((v for v in self.gone if v.id == verification_id), None)
 
     def by_send(self, send_id: str) -> tuple[Verification, Send] | None:

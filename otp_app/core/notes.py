@@ -59,7 +59,7 @@ def without(ledger: Ledger, verification: Verification, through: int) -> Ledger 
     if len(left) == len(verification.notes):
         return None
     ledger = _with(ledger, [replace(verification, notes=left)])
-    return replace(ledger, gone=tuple(v for v in ledger.gone if v.notes))
+    return replace(ledger, gone=tuple(v for v in ledger.gone if v.notes or v.origin))
 
 
 def _with(ledger: Ledger, changed: list[Verification]) -> Ledger:

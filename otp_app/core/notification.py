@@ -13,7 +13,7 @@ from otp_app.core.codes import SID_DIGITS
 from otp_app.core.delivery import Outcome
 from otp_app.core.follow_transitions import is_awaited
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import BACKWARDS, Record, Report, Send
+from otp_app.core.ledger import BACKWARDS, Origin, Record, Report, Send
 from otp_app.core.ledger_json import MAX_BYTES, Codec
 from otp_app.core.policy import DAY
 from otp_app.core.receipts import ARRIVED, DEAD
@@ -57,6 +57,7 @@ class Notification(Record, frozen=True):
     reason: str = ""  # why it ended, where no message of it says so
     ended_at: float | None = field(default=None, name="over")  # wall clock, since when no message can follow
     seen: Instant | None = None  # the clock at the last change
+    origin: Origin | None = None  # where a history is kept: who asked for it
     format: int = field(default_factory=lambda: FORMAT)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -93,11 +94,13 @@ class Notifications:
         is_test: Callable[[str], bool],
         following: Following,
         notify: Callable[[Event], None],
+        recorder: Callable[[str, Notification | None, Notification], None] | None = None,
     ) -> None:
+        """`recorder`: where a history is kept; see swapping.Recorder."""
         self._store, self._ids, self._clock, self._put = store, ids, clock, put
         self._channels = [c for c in channels if not isinstance(c, CodeMaker | CodeChecker)]
         self._templates, self._opt_outs, self._is_test = templates, opt_outs, is_test
-        self._following, self._notify = following, notify
+        self._following, self._notify, self.recorder = following, notify, recorder
         self.handlers = {JOB: self.work}
 
     def able(self, template: Template) -> list[str]:
@@ -223,10 +226,12 @@ class Notifications:
             now = self._clock()
             if stored is None:
                 return Keep(Step(None))
-            found = transition(_read(stored, now), now)
+            before = _read(stored, now)
+            found = transition(before, now)
             if found.record is None:
                 return Keep(found)
-            return Write(_written(found.record, now), found.record.lifetime(now), found)
+            won = partial(self.recorder, key, before, found.record) if self.recorder else None
+            return Write(_written(found.record, now), found.record.lifetime(now), found, won=won)
 
         return swapping.change(self._store, key, step, self._store.get(key), proven=True, busy=BUSY)
 

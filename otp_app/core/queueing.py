@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import (
     BadVariables,
@@ -20,9 +22,11 @@ from otp_app.core.errors import (
 )
 from otp_app.core.idempotency import IdempotentSends, Key
 from otp_app.core.instant import Clock
+from otp_app.core.ledger import NO_ORIGIN, Origin
 from otp_app.core.notification import Notification
 from otp_app.core.notification_templates import Template
 from otp_app.core.notifications import Notifications, View
+from otp_app.core.phone import Phone
 from otp_app.core.policy import DAY
 from otp_app.core.recipients import Recipients
 from otp_app.core.results import SendRequest
@@ -41,13 +45,14 @@ class Request:
     variables: Mapping[str, str] = field(default_factory=dict)
     channel: str | None = None  # the only one to use; None: those of the route
     locale: str = ""
+    origin: Origin = NO_ORIGIN  # for the history
 
 
 class Plan(NamedTuple):
     """A notification that may be queued, as far as can be said without the store."""
 
     request: Request
-    phone: str  # E.164
+    phone: Phone
     values: tuple[str, ...]  # in the order of the template
     route: tuple[str, ...]
 
@@ -126,12 +131,14 @@ class Queue:
         return View(kept, self._clock()), is_new
 
     def _queue(self, plan: Plan, name: str) -> tuple[Notification, bool]:
-        stamp = self._recipients.count(plan.phone, plan.values, self._per_number)
-        request, at = plan.request, round(self._clock().wall, 3)
-        record = Notification(name, plan.phone, request.template, at, plan.route, request.variables, request.locale)
+        phone, request = plan.phone.e164, plan.request
+        stamp, at = self._recipients.count(phone, plan.values, self._per_number), round(self._clock().wall, 3)
+        record = Notification(name, phone, request.template, at, plan.route, request.variables, request.locale)
+        if self._notifications.recorder:
+            record = replace(record, origin=request.origin._replace(country=plan.phone.country))
         kept = self._notifications.queue(record)
         if kept is not record:  # the same call at the same time was faster
-            self._recipients.give_back(plan.phone, stamp)
+            self._recipients.give_back(phone, stamp)
         return kept, kept is record
 
     def _plan(self, request: Request | OtpError) -> Plan | OtpError:
@@ -154,7 +161,7 @@ class Queue:
         if not route:
             raise UnknownChannel("channel: this template has nothing for a channel that the number can be reached on")
         values = tuple(request.variables[name] for name in template.variables)
-        return Plan(request, phone.e164, values, tuple(route))
+        return Plan(request, phone, values, tuple(route))
 
     def _reserve(self, caller: str, count: int) -> Callable[[int], None]:
         """Count so many notifications of a caller; return what takes some back. Raises KeyLimitReached."""

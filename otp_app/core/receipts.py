@@ -82,7 +82,7 @@ def receive(ledger: Ledger, now: Instant, receipt: Receipt) -> Ledger | None:
 
 def reported(send: Send, now: Instant, receipt: Receipt) -> Send | None:
     """Return a message with a receipt of it; None where that is no step forward."""
-    if _RANKS[receipt.status] <= _rank(send):
+    if _RANKS[receipt.status] <= rank(send):
         return None
     report = Report(receipt.status, round(now.wall, 3), receipt.provider_code)
     awaited = send.state == "pending" and receipt.status in DEAD
@@ -91,7 +91,8 @@ def reported(send: Send, now: Instant, receipt: Receipt) -> Send | None:
     return replace(send, provider_id=_provider_id(receipt), receipts=reports, state=state)
 
 
-def _rank(send: Send) -> int:
+def rank(send: Send) -> int:
+    """Return how far a message is known to have come: more with each report that is noted."""
     return max((_RANKS.get(report.status, 0) for report in send.receipts), default=0)
 
 

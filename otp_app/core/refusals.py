@@ -37,7 +37,7 @@ def release_slot(ledger: Ledger, now: Instant, verification: Verification, send:
     none_left = not verification.out and all(s.state == Outcome.REFUSED for s in verification.sends)
     if none_left and verification.status == Status.PENDING:
         ledger = _restore_previous(ledger, now, verification)
-        if verification.noted:  # who heard of its beginning hears of its end
+        if verification.noted or verification.origin:  # who heard of its beginning hears of its end
             ended = replace(verification, status=Status.CANCELED, ended_at=now.wall)
             ledger = replace(ledger, gone=(*ledger.gone, ended))
         return replace(ledger, verifications=tuple(v for v in ledger.verifications if v.id != verification.id))

@@ -12,7 +12,7 @@ from otp_app.core.codes import CODE
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import InvalidInput
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Status, Verification
+from otp_app.core.ledger import NO_ORIGIN, Origin, Status, Verification
 from otp_app.core.phone import mask
 from otp_app.core.policy import Policy
 from otp_app.core.tags import fault_of
@@ -34,6 +34,7 @@ class SendRequest(Struct, frozen=True):
     replace_code: bool = False  # that code replaces the one of a pending verification too
     tags: Mapping[str, str] = field(default_factory=dict)  # stay with the verification, in place of earlier ones
     app_hash: str = ""  # of an Android app that is to read the message, and those that follow; stays like the tags
+    origin: Origin = NO_ORIGIN  # for the history
 
     def __post_init__(self) -> None:
         if not PURPOSE.fullmatch(self.purpose):

@@ -17,7 +17,7 @@ from otp_app.core.codes import code_offset, matches
 from otp_app.core.delivery import Delivery, Maker, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Send, Status, Verification
+from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Origin, Send, Status, Verification
 from otp_app.core.limits import code_length, refuse_send
 from otp_app.core.policy import Policy
 from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels, with_one_attempt
@@ -42,6 +42,7 @@ class SendPlan(Struct, frozen=True):
     tags: Mapping[str, str] = field(default_factory=dict)  # of the caller; without any, earlier ones stay
     app_hash: str = ""  # of an Android app; without one, the earlier one stays
     keeps: Keeps | None = None  # for the channels that may follow; None: none may
+    origin: Origin | None = None  # of a verification that begins
 
 
 class Counted(NamedTuple):
@@ -236,7 +237,8 @@ def _new_verification(ledger: Ledger, now: Instant, policy: Policy, plan: SendPl
         raise TooManyPending("Too many verifications of this number are pending", wait, policy.max_purposes, policy.ttl)
     ledger, length = code_length(ledger, now, policy)
     length = len(plan.test_code) if plan.test_code else length
-    return ledger, Verification(plan.verification_id, plan.purpose, plan.key, length, now, policy.ttl)
+    new = Verification(plan.verification_id, plan.purpose, plan.key, length, now, policy.ttl, origin=plan.origin)
+    return ledger, new
 
 
 def _pass_slot_on(

@@ -39,7 +39,7 @@ from otp_app.core.routes import Keeps
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
-from otp_app.core.swapping import Ledgers
+from otp_app.core.swapping import Ledgers, Recorder
 from otp_app.core.texts import ENOUGH_OF_IT, Texts
 
 log = logging.getLogger(__name__)
@@ -67,24 +67,24 @@ class VerificationService:
         routes: Mapping[str, Sequence[str]] | None = None,
         reminders: Reminders | None = None,
         journal: Journal | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        """`reminders`: other channels follow what did not arrive, in `handlers`; `journal`: events are told."""
+        """`reminders`: others follow what did not arrive; `journal`: events are told; `recorder`: sees changes."""
         self._policy, self._texts, self._keys, self._ids = policy, texts, keys, ids
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
         self._notify, self._on_approved = partial(tell, tuple(listeners)), partial(tell, tuple(on_approved))
-        self._ledgers = Ledgers(store, clock, policy, journal)
-        self.notebook, self.opt_outs = Notebook(self._ledgers, ids), OptOuts(self._ledgers, ids)
-        how = policy, clock, countries, self._notify, self._on_approved
-        self.inbound = InboundProofs(store, self._ledgers, ids, *how)
+        self._ledgers = ledgers = Ledgers(store, clock, policy, journal, recorder)
+        self.notebook, self.opt_outs = Notebook(ledgers, ids), OptOuts(ledgers, ids)
+        self.inbound = InboundProofs(store, ledgers, ids, policy, clock, countries, self._notify, self._on_approved)
         self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
-        self.receive = receiver.receive
         self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify,
                                 routes=routes, reminders=reminders)
         self.recipients = Recipients(self._ledgers, ids, policy, code_of=self._code, phone_of=self._phone,
                                      channels_for=self._courier.channels_for, fixed_code_of=self._fixed_code)
         self._profile, self._profiles = "" if reminders else None, {"": Profile(policy, texts)}
+        self.receive = receiver.receive
         self.handlers = Fallback(
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
             profiles=self._profiles, code_of=self._code, after=reminders.after,
@@ -114,7 +114,7 @@ class VerificationService:
         phone = self._phone(phone_number, request.from_directory)
         channels = self._courier.channels_for(phone, request)
         key, fixed_code = self._ids.ledger(phone.e164), self._fixed_code(phone.e164)
-        plan = self._plan(key, channels, request, fixed_code)
+        plan = self._plan(key, phone, channels, request, fixed_code)
         counted = self._ledgers.change(key, partial(self._count, phone.e164, plan))
         if counted.verification.messages == 1:
             self._notify(Started(counted.verification.id, phone.masked, request.purpose, "code"))
@@ -239,17 +239,18 @@ class VerificationService:
 
     # ---- what a send is made of
 
-    def _plan(self, key: str, channels: list[str], request: SendRequest, fixed_code: str | None) -> SendPlan:
+    def _plan(self, key: str, phone: Phone, channels: list[str], request: SendRequest, fixed: str | None) -> SendPlan:
         return SendPlan(
             request.purpose, channels, request.authenticated,
             verification_id=self._ids.new_verification(key), send_id=self._ids.new_send(),
             key=self._keys.current,
-            test_code=fixed_code,
+            test_code=fixed,
             code=request.code, replace_code=request.replace_code,
             makers=self._providers.makers,
             tags=request.tags,
             app_hash=request.app_hash,
-            keeps=None if self._profile is None or fixed_code else Keeps(request.locale[:ENOUGH_OF_IT], self._profile),
+            origin=request.origin._replace(country=phone.country) if self._ledgers.recorder else None,
+            keeps=None if self._profile is None or fixed else Keeps(request.locale[:ENOUGH_OF_IT], self._profile),
         )
 
     def _phone(self, text: str, from_directory: bool = False) -> Phone:

@@ -17,7 +17,7 @@ from otp_app.core.jobs import NewJob
 from otp_app.core.journal import Journal, Watch
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
-from otp_app.core.policy import Policy
+from otp_app.core.policy import DAY, Policy
 from otp_app.core.store import Store, Swap, SwapsLater, SwapsWithJobs
 from otp_app.core.upkeep import corrected, lifetime
 
@@ -25,6 +25,7 @@ MOST_LOSSES = 16
 STRIPES = 1024
 LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 MOST_RECENT = 16_384  # ledgers of half a KiB mostly: more than one busy server has live at a time
+RECORDED = DAY  # seconds for which a history finds a change, should the server that made it be killed
 BUSY = "Too many requests for this number at once"
 
 Answer = TypeVar("Answer")
@@ -43,6 +44,7 @@ class Write(NamedTuple, Generic[Answer]):
     ttl: float  # seconds
     answer: Answer  # once it is stored
     jobs: Sequence[NewJob] = ()  # to be put in the same step: for a store that can
+    won: Callable[[], None] | None = None  # to be called once it is stored; returns at once, and raises nothing
 
 
 class Repair(NamedTuple):
@@ -98,20 +100,34 @@ def change(
 
 
 def _swap(store: Store, key: str, expected: bytes | None, made: Write[Answer] | Repair) -> Swap:
-    if isinstance(made, Write) and made.jobs and isinstance(store, SwapsWithJobs):
-        return store.swap_with_jobs(key, expected, made.value, made.ttl, made.jobs)
-    return store.swap(key, expected, made.value, made.ttl)
+    if not isinstance(made, Write):
+        return store.swap(key, expected, made.value, made.ttl)
+    if made.jobs and isinstance(store, SwapsWithJobs):
+        swap = store.swap_with_jobs(key, expected, made.value, made.ttl, made.jobs)
+    else:
+        swap = store.swap(key, expected, made.value, made.ttl)
+    if swap.won and made.won:
+        made.won()
+    return swap
 
 
 #: Takes the stored ledger and the time, returns the ledger to store (None: no change) and the answer for the caller.
 Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 
+#: Is told of a change that is stored: the key, the ledger before it and after it. It returns at once, raises nothing.
+Recorder = Callable[[str, Ledger | None, Ledger], None]
+
+
 class Ledgers:
     """All ledgers, by the store's key of their number."""
 
-    def __init__(self, store: Store, clock: Clock, policy: Policy, journal: Journal | None = None) -> None:
-        """`journal`: where somebody is told of events."""
+    def __init__(
+        self, store: Store, clock: Clock, policy: Policy, journal: Journal | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """`journal`: where somebody is told of events; `recorder`: where a history is kept."""
+        self.recorder = recorder
         self._store, self._clock, self._policy, self._journal = store, clock, policy, journal
         self._later = store if isinstance(store, SwapsLater) else None
         self._puts_jobs = isinstance(store, SwapsWithJobs)
@@ -141,7 +157,7 @@ class Ledgers:
         return answer
 
     def _change_in_turn(self, key: str, transition: Transition[Answer]) -> Answer:
-        step: Step[Answer] = partial(self._step, transition)
+        step: Step[Answer] = partial(self._step, key, transition)
         turn = self._take_turn(key)
         try:
             return self._change(key, step)
@@ -156,7 +172,7 @@ class Ledgers:
         """
         watch = self._journal.watch(transition, later=True) if self._journal else None
         try:
-            self._note(key, partial(self._step, watch or transition), lost)
+            self._note(key, partial(self._step, key, watch or transition), lost)
         except (Busy, StoreUnavailable):
             lost()
         if watch:
@@ -198,13 +214,17 @@ class Ledgers:
                     lost()
                 elif not swap.won or isinstance(made, Repair):
                     self._swap_later(store, key, step, swap.found, lost)
+                elif made.won:
+                    made.won()
             except StoreUnavailable:
                 lost()
 
         self._remember(key, made.value)
         store.swap_later(key, expected, made.value, made.ttl, then)
 
-    def _step(self, transition: Transition[Answer], stored: bytes | None) -> Keep[Answer] | Write[Answer] | Repair:
+    def _step(
+        self, key: str, transition: Transition[Answer], stored: bytes | None
+    ) -> Keep[Answer] | Write[Answer] | Repair:
         now, found = self._clock(), _read(stored)
         if found and (mended := corrected(found, now)) is not found:
             return Repair(*self._written(mended, now))
@@ -212,11 +232,13 @@ class Ledgers:
         if ledger is None:
             return Keep(answer)
         jobs = transition.jobs if isinstance(transition, Watch) else ()
-        return Write(*self._written(ledger, now), answer, jobs)
+        won = partial(self.recorder, key, found, ledger) if self.recorder else None
+        return Write(*self._written(ledger, now), answer, jobs, won)
 
     def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
         ledger = ledger.seen_at(now)
-        return encode(ledger), lifetime(ledger, now, self._policy)
+        needed = lifetime(ledger, now, self._policy)
+        return encode(ledger), max(needed, RECORDED) if self.recorder else needed
 
     def _remember(self, key: str, value: bytes | None) -> None:
         self._recent[key] = value

@@ -14,6 +14,7 @@ from otp_app.core.policy import DAY, Policy
 
 MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
 MOST_NOTIFIED = 50  # notifications of a day that the settings can allow
+NEWS = 60.0  # seconds in which who keeps a history has surely written it, or another one has seen that it was killed
 STOP_MEMORY = 3650 * DAY  # a STOP holds until it is undone; a number that is quiet for so long has another owner
 MOST_AHEAD = DAY  # seconds by which a stamp may be ahead and still be believed
 
@@ -28,7 +29,7 @@ def pruned(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
     return replace(
         ledger,
         verifications=_remembered(ledger.verifications, now, policy),
-        gone=tuple(v for v in ledger.gone if owes(v, now)),
+        gone=_remembered_gone(ledger.gone, now, policy),
         sent=tuple(stamp for stamp in ledger.sent if wall - stamp < DAY)[-MOST_SENT:],
         notified=tuple(stamp for stamp in ledger.notified if wall - stamp < DAY)[-MOST_NOTIFIED:],
         streak=ledger.streak if wall - ledger.last_send < DAY else 0,
@@ -60,9 +61,27 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
 
 
 def _remembered(verifications: tuple[Verification, ...], now: Instant, policy: Policy) -> tuple[Verification, ...]:
-    kept = [v for v in verifications if v.ended_for(now) < policy.tombstone or (v.noted and owes(v, now))]
+    kept = [v for v in verifications if v.ended_for(now) < policy.tombstone or _is_needed(v, now)]
     surplus = [v for v in kept if not v.is_pending(now)][:-MAX_TOMBSTONES]
-    return tuple(v for v in kept if v not in surplus or (v.noted and owes(v, now)))
+    return tuple(v for v in kept if v not in surplus or _is_needed(v, now))
+
+
+def _is_needed(verification: Verification, now: Instant) -> bool:
+    """Return whether its events are to be told, or its end may not be in the history yet."""
+    return (verification.noted > 0 and owes(verification, now)) or _has_news(verification, now)
+
+
+def _has_news(verification: Verification, now: Instant) -> bool:
+    if verification.origin is None or verification.is_pending(now):
+        return False
+    stamps = [report.at for send in verification.sends for report in send.receipts[-1:]]
+    last = max([verification.begun.wall + min(verification.life, verification.age(now)), *stamps])
+    return now.wall - max(last, verification.ended_at or 0.0) < NEWS
+
+
+def _remembered_gone(gone: tuple[Verification, ...], now: Instant, policy: Policy) -> tuple[Verification, ...]:
+    recent = [v for v in gone if v.origin and v.ended_for(now) < policy.tombstone][-MAX_TOMBSTONES:]  # for the history
+    return tuple(v for v in gone if owes(v, now) or v in recent)
 
 
 def corrected(ledger: Ledger, now: Instant) -> Ledger:

@@ -244,6 +244,15 @@ class Settings(Model, frozen=True, kw_only=True):
         "`whole`: events have the whole number in `to`.", form="`masked` or `whole`",
     )] = "masked"
 
+    otp_history_url: Annotated[str, Setting(
+        "The [history](history.md) of what has ended, for `stats`. Servers that share a Redis store need one database "
+        "for all.", group="History",
+        form="`sqlite:///file`, `postgresql://user:password@host/database` or `off`",
+        default="not set: `otp-history.db` beside a SQLite store `otp.db`, the database of a PostgreSQL store, or else "
+        "off", secret=True,
+    )] = ""
+    otp_retention_days: Annotated[int, Meta(ge=1, le=3650), Setting("Days for which the history keeps its rows.")] = 90
+
     otp_log_level: Annotated[str, shape("DEBUG|INFO|WARNING|ERROR"), Setting(
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",
         form="`DEBUG`, `INFO`, `WARNING` or `ERROR`",

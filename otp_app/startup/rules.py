@@ -16,6 +16,7 @@ from otp_app.proof import parse_proof_keys
 from otp_app.settings import Settings, keyring, weak_secrets
 from otp_app.settings.exposure import callers_variable, is_loopback, is_open
 from otp_app.settings.model import Field, Model, fields_of
+from otp_app.startup import history
 from otp_app.store import keeps_jobs, sharing
 
 
@@ -280,6 +281,7 @@ RULES = (
     Rule(("OTP_STORE_URL", "OTP_CHANNELS", "OTP_PUBLIC_URL"), _jobs),
     Rule(("OTP_FALLBACK_AFTER", "OTP_CHANNELS", "OTP_PUBLIC_URL", "OTP_TTL"), _fallback_after),
     Rule(("OTP_EVENTS_URL", "OTP_EVENTS_SECRETS", "OTP_STORE_URL"), _events),
+    Rule(("OTP_HISTORY_URL", "OTP_STORE_URL"), history.fault),
     Rule(("OTP_AMQP_URL",), _amqp),
     Rule(("OTP_AMQP_URL", "OTP_STORE_URL", "OTP_STORE_FALLBACK"), _amqp_store),
     Rule(("OTP_SECRET_KEYS", "OTP_INDEX_KEY"), _shared_keys),

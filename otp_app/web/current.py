@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from flask import current_app, g, request
 
+from otp_app.core.ledger import Origin
 from otp_app.web.client import Caller
 from otp_app.wiring import Services
 
@@ -25,6 +26,12 @@ def state(kind: type[State]) -> State:
 def caller() -> Caller:
     """Who asks; set by guard before any view runs."""
     return cast("Caller", g.caller)
+
+
+def origin(api: str) -> Origin:
+    """Return who asks this API for a verification or a notification, as the history shows it; a user has no name."""
+    who = caller()
+    return Origin(api, "" if who.is_person else who.name)
 
 
 def scheme() -> str:

@@ -14,6 +14,7 @@ from otp_app.core.codes import shift_code
 from otp_app.core.delivery import Reason
 from otp_app.core.errors import Busy, DeliveryRefused, IdempotencyInProgress, OtpError, Overloaded, StoreUnavailable
 from otp_app.core.idempotency import Key
+from otp_app.core.ledger import Origin
 from otp_app.core.results import SendRequest, SendResult, VerificationView
 from otp_app.settings import Settings
 from otp_app.wiring import Services, build
@@ -47,7 +48,8 @@ class SendsCodes:
     def __call__(self, letter: Letter, post: Post) -> None:
         """Send, and post what was sent. Raises Dead, and what VerificationService.send raises."""
         phone = letter.text("phone_number")
-        request = SendRequest(purpose=SIGN_UP, authenticated=letter.fields.get("authenticated") is True)
+        is_known = letter.fields.get("authenticated") is True
+        request = SendRequest(purpose=SIGN_UP, authenticated=is_known, origin=Origin("worker"))
         key = Key(SCOPE, letter.id, f"{phone}\0{request.authenticated}")
         sent = self._services.idempotent.once(key, partial(self._send, phone, request))
         view = self._services.verifications.status(sent.verification_id)

@@ -41,7 +41,7 @@ OUTSIDE = {
     "protobuf": {"apis.connect.opening", "apis.connect.auth_service"},
     "sqlalchemy": {"accounts"},
     "alembic": {"accounts.migrating", "accounts.migrations.versions.0001_accounts"},
-    "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres"},
+    "psycopg": {"connections.postgres", "stores.postgres", "apis.users.directories.postgres", "history.postgres"},
     "psycopg_pool": {"connections.postgres", "stores.postgres.pool"},
     "twilio": {"channels.twilio"},
     "grpc": {"apis.grpc"},

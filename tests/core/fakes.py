@@ -20,6 +20,7 @@ from otp_app.core.reminders import Reminders
 from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Swap
+from otp_app.core.swapping import Recorder
 from otp_app.core.texts import Texts
 
 PHONE = "+14155552671"
@@ -194,6 +195,7 @@ class World:
     routes: dict[str, list[str]] = field(default_factory=dict)
     reminders: Reminders | None = None
     journal: Journal | None = None
+    recorder: Recorder | None = None
 
     def __post_init__(self) -> None:
         self.store = self.stores(self.clock, forgets=self.forgetful)
@@ -220,6 +222,7 @@ class World:
             routes=self.routes,
             reminders=self.reminders,
             journal=self.journal,
+            recorder=self.recorder,
         )
 
     @property

@@ -56,7 +56,7 @@ class Notifying:
         return Notifications(
             self.world.store, self.world.channels, self.templates, put=self.jobs.put, ids=self.world.ids,
             clock=self.world.clock, opt_outs=verifications.opt_outs, is_test=verifications.recipients.is_test,
-            following=self.following, notify=self.world.events.append,
+            following=self.following, notify=self.world.events.append, recorder=self.world.recorder,
         )  # fmt: skip
 
     def queue(self) -> Queue:

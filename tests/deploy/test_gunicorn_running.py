@@ -431,7 +431,7 @@ def test_stopping_answers_what_has_begun_and_closes_the_store(server: Start, fak
     send.join()
     assert running.wait(60) == 0
     assert [answer.status for answer in answers] == [200]
-    assert sorted(file.name for file in running.folder.glob("*.db*")) == ["otp-counters.db", "otp.db"]
+    assert sorted(file.name for file in running.folder.glob("*.db*")) == ["otp-counters.db", "otp-history.db", "otp.db"]
     assert "OutcomeLost" not in running.log()
 
 

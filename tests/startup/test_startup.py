@@ -127,6 +127,10 @@ REFUSALS = {
     "a memory to fall back to, for several workers": (
         {"OTP_STORE_FALLBACK": "memory", "WEB_CONCURRENCY": "2"}, "OTP_STORE_FALLBACK", "WEB_CONCURRENCY=1",
     ),
+    "a history in the file of the store": (
+        {"OTP_STORE_URL": "sqlite:///otp.db", "OTP_HISTORY_URL": "sqlite:///otp.db"}, "OTP_HISTORY_URL", "another",
+    ),
+    "a history nowhere": ({"OTP_HISTORY_URL": "mongo://x"}, "OTP_HISTORY_URL", "sqlite:///file"),
     "events that nobody signs": ({"OTP_EVENTS_URL": "https://x.com/"}, "OTP_EVENTS_SECRETS", "keys events"),
     "no broker that can be": ({"OTP_AMQP_URL": "http://x"}, "OTP_AMQP_URL", "amqp://user:password@host:5672/%2F"),
     "a broker beside memory": (

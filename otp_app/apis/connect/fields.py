@@ -7,7 +7,7 @@ from typing import Protocol
 from otp_app.core.errors import InvalidInput
 from otp_app.core.results import SendRequest
 from otp_app.web.client import Forbidden
-from otp_app.web.current import caller
+from otp_app.web.current import caller, origin
 
 CODE_SENT = "OTP sent"
 
@@ -27,7 +27,7 @@ def number_in(request: HasNumber) -> str:
 
 def how_to_send() -> SendRequest:
     """Return the choices of a send: a user with a session has no more messages than anybody else."""
-    return SendRequest(authenticated=caller().authenticated and not caller().is_person)
+    return SendRequest(authenticated=caller().authenticated and not caller().is_person, origin=origin("connect"))
 
 
 def may_check() -> None:

@@ -11,7 +11,7 @@ from otp_app.core.check_transitions import Verdict
 from otp_app.core.codes import as_typed
 from otp_app.core.delivery import Outcome
 from otp_app.core.errors import CountryNotAllowed, DeliveryRefused, InvalidInput, LimitReached, OtpError
-from otp_app.core.ledger import Status
+from otp_app.core.ledger import Origin, Status
 from otp_app.core.results import SendRequest
 from otp_app.web import rejections
 from otp_app.wiring import Services
@@ -27,7 +27,8 @@ class PhoneOtp(PhoneOTPServiceServicer):
 
     def __init__(self, services: Services) -> None:
         self._verifications = services.verifications
-        self._request = SendRequest(authenticated=bool(services.settings.otp_api_keys))  # else guard lets nobody in
+        authenticated = bool(services.settings.otp_api_keys)  # else guard lets nobody in
+        self._request = SendRequest(authenticated=authenticated, origin=Origin("grpc"))
         self._by_id_only = services.settings.otp_check_by == "id"
 
     def SendOTP(self, request: SendOTPRequest, context: grpc.ServicerContext) -> SendOTPResponse:  # noqa: N802

@@ -9,7 +9,7 @@ from otp_app.apis.inbound.state import Addresses
 from otp_app.core.results import DEFAULT_PURPOSE, SendRequest
 from otp_app.core.words import shown
 from otp_app.web.access import requires
-from otp_app.web.current import services, state
+from otp_app.web.current import origin, services, state
 
 sends = Blueprint("inbound", __name__)
 
@@ -19,7 +19,7 @@ sends = Blueprint("inbound", __name__)
 def begin() -> Response:
     """Begin a verification, and answer its word with links that open it as a message to this server."""
     fields, addresses = read(), state(Addresses)
-    request = SendRequest(fields.purpose or DEFAULT_PURPOSE, tags=fields.tags)
+    request = SendRequest(fields.purpose or DEFAULT_PURPOSE, tags=fields.tags, origin=origin("inbound"))
     view, word = services().verifications.inbound.begin(request, fields.phone_number)
     text = addresses.text(shown(word), request.purpose)
     return jsonify(

@@ -12,7 +12,7 @@ from otp_app.core.results import DEFAULT_PURPOSE, SendRequest, SendResult
 from otp_app.core.tags import fault_of
 from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
-from otp_app.web.current import caller, services
+from otp_app.web.current import caller, origin, services
 from otp_app.web.idempotency import once
 
 bp = Blueprint("send", __name__)
@@ -36,8 +36,8 @@ def send_request(fields: SendFields) -> SendRequest:
     if fields.app_hash and not _may_name(fields.app_hash):
         raise BadRequest("app_hash: without an API key, only an app that this server knows")
     purpose, channel = fields.purpose or DEFAULT_PURPOSE, fields.channel or None
-    trusted = caller().authenticated
-    return SendRequest(purpose, channel, fields.locale, trusted, tags=fields.tags, app_hash=fields.app_hash)
+    by, known, tags = origin("native"), caller().authenticated, fields.tags
+    return SendRequest(purpose, channel, fields.locale, known, tags=tags, app_hash=fields.app_hash, origin=by)
 
 
 def _may_name(app_hash: str) -> bool:

@@ -16,7 +16,7 @@ from otp_app.web import errors, idempotency, rejections
 from otp_app.web.access import requires
 from otp_app.web.batches import MOST_BODY, PATH
 from otp_app.web.body import BadRequest, document
-from otp_app.web.current import caller, state
+from otp_app.web.current import caller, origin, state
 
 bp = Blueprint("notification_batches", __name__)
 
@@ -49,7 +49,7 @@ def _request(all_have: BatchFields, recipient: Any) -> Request | OtpError:
     except BadRequest as error:
         return error
     locale, channel = said.locale or all_have.locale, all_have.channel or None
-    return Request(said.phone_number, all_have.template, said.variables, channel, locale)
+    return Request(said.phone_number, all_have.template, said.variables, channel, locale, origin("notifications"))
 
 
 def _result(answer: View | OtpError) -> dict[str, Any]:

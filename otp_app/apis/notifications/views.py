@@ -14,7 +14,7 @@ from otp_app.core.queueing import Request
 from otp_app.timeline import at, notification
 from otp_app.web import idempotency
 from otp_app.web.access import requires
-from otp_app.web.current import caller, services, state
+from otp_app.web.current import caller, origin, services, state
 
 bp = Blueprint("notifications", __name__)
 
@@ -24,7 +24,8 @@ bp = Blueprint("notifications", __name__)
 def notify() -> Response:
     """Queue a notification. A repeated Idempotency-Key gets the first one, and queues nothing."""
     said = fields.single()
-    request = Request(said.phone_number, said.template, said.variables, said.channel or None, said.locale)
+    channel, by = said.channel or None, origin("notifications")
+    request = Request(said.phone_number, said.template, said.variables, channel, said.locale, by)
     view = state(State).queue.send(request, caller().scope, idempotency.given(said))
     response = jsonify(queued(view) | {"to": view.to, "template": said.template, "created_at": at(view.record.at)})
     response.status_code = 202

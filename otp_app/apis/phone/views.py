@@ -19,7 +19,7 @@ from otp_app.core.ledger import Status
 from otp_app.core.results import SendRequest
 from otp_app.core.texts import LOCALE
 from otp_app.web.access import requires
-from otp_app.web.current import caller, state
+from otp_app.web.current import caller, origin, state
 from otp_app.web.idempotency import once
 from otp_app.web.rejections import Rejection
 
@@ -43,7 +43,9 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}(; ?charset=[\w-]{1,32})?",
 def register() -> Response:
     """Send a code, or the same code again while one is pending, and give a new token for it."""
     fields = read(RegisterFields)
-    send_request = SendRequest(locale=_locale(), authenticated=caller().authenticated, code=state(Phone).new_code())
+    send_request = SendRequest(
+        locale=_locale(), authenticated=caller().authenticated, code=state(Phone).new_code(), origin=origin("phone")
+    )
     token = state(Phone).sessions.issue(fields.phone_number, _verification(fields, send_request))
     return jsonify({"session_token": token})
 

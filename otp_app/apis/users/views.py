@@ -19,7 +19,7 @@ from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
 from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
-from otp_app.web.current import caller, state
+from otp_app.web.current import caller, origin, state
 from otp_app.web.idempotency import once
 from otp_app.web.rejections import RETRY_AFTER
 
@@ -45,7 +45,9 @@ def send_code() -> Response:
     number, user_id = _number(fields.user_id), fields.user_id
     if not number:
         return _detail(404, "User not found" if number is None else "Phone number not found for user")
-    request = SendRequest(authenticated=caller().authenticated, from_directory=True)
+    request = SendRequest(
+        authenticated=caller().authenticated, from_directory=True, origin=origin("users")
+    )
     try:
         result = once(fields, lambda before: state(Users).verifications.send(number, request, before))
     except DeliveryRefused:

@@ -14,7 +14,7 @@ from otp_app.core.errors import InvalidPhone
 from otp_app.core.ledger import Status
 from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
-from otp_app.web.current import caller, services, state
+from otp_app.web.current import caller, origin, services, state
 from otp_app.web.form import fields
 
 sends = Blueprint("verify_v2_send", __name__, url_prefix="/v2/Services/<service_sid>")
@@ -35,7 +35,7 @@ def start(service_sid: str) -> tuple[Response, int]:
     channel = parameters.channel(asked, {channel.name for channel in services().channels})
     request = SendRequest(
         service.purpose, channel, form.get("Locale", ""), caller().authenticated, code=code, replace_code=bool(code),
-        app_hash=form.get("AppHash", ""),
+        app_hash=form.get("AppHash", ""), origin=origin("verify_v2"),
     )
     before_delivery = (lambda _: own_services().note_use(service)) if service.unnoted else None
     result = state(Verify).verifications(service).send(form.get("To", ""), request, before_delivery)

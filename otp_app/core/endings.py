@@ -1,0 +1,200 @@
+"""Endings: what is known of a verification or a notification once it has ended. Pure functions; none has the code.
+
+The history keeps a row of each, and metrics count by the same words: what they mean is said here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from otp_app.core import receipts
+from otp_app.core.delivery import Channel, ErrorClass, Outcome, explain
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import NO_ORIGIN, Origin, Send, Status, Verification
+from otp_app.core.notification import Notification
+from otp_app.core.phone import country_of
+
+
+class Kind(StrEnum):
+    """What has ended."""
+
+    VERIFICATION = "verification"
+    NOTIFICATION = "notification"
+
+
+#: the outcome of a verification of which no message left: every channel refused it
+REFUSED = "refused"
+_WITHOUT_AN_ANSWER = (Status.EXPIRED, Status.CANCELED)
+
+
+class Message(NamedTuple):
+    """What became of one message."""
+
+    id: str
+    channel: str
+    at: float  # wall clock, seconds
+    delivery: str  # the last that its provider reported, else what it answered
+    error_code: int  # the provider's, 0 without one
+    delivered_after: float | None  # seconds until it was on the phone
+    locale: str
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it left, or may have."""
+        return self.delivery != Outcome.REFUSED
+
+
+class Ending(NamedTuple):
+    """A verification or a notification that has ended."""
+
+    id: str
+    kind: Kind
+    origin: Origin
+    subject: str  # the purpose, or the name of the template
+    phone: str  # E.164; "" where nobody wrote to us
+    country: str  # ISO 3166
+    outcome: str  # a ledger.Status or REFUSED; of a notification a notification.Status
+    error: str  # class of the last error of a message: an ErrorClass, or a delivery.Reason where nobody explains it
+    error_code: int
+    begun: float  # wall clock, seconds
+    ended: float
+    delivered_after: float | None  # seconds from the beginning until a message of it was on the phone
+    approved_after: float | None
+    attempts: int  # wrong ones
+    digits: int  # of the code
+    tags: Mapping[str, str]
+    messages: tuple[Message, ...]  # oldest first
+    channel: str  # of the last message that left or may have; else of the last one; else by which its holder wrote
+    steps: int  # how much has happened: of two endings of one id the one with more is the newer
+
+    @property
+    def delivery(self) -> str:
+        """What became of the message that got furthest: "" without one."""
+        return max((message.delivery for message in self.messages), key=_place, default="")
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether a message left, or may have."""
+        return any(message.has_left for message in self.messages)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether a message of it was on the phone."""
+        return self.delivery in receipts.ARRIVED
+
+
+def of_verification(
+    phone: str, verification: Verification, now: Instant, channels: Iterable[Channel]
+) -> Ending | None:
+    """Return how a verification has ended; None while it is pending."""
+    verification = verification.seen_at(now)
+    if verification.is_pending(now):
+        return None
+    begun, ended = verification.begun.wall, verification.ended_at
+    if ended is None:
+        ended = begun + verification.life
+    approved = verification.status == Status.APPROVED
+    messages = tuple(map(_message, verification.sends))
+    error, code = _error(verification.sends, channels)
+    inbound = verification.inbound
+    return Ending(
+        verification.id, Kind.VERIFICATION, verification.origin or NO_ORIGIN, verification.purpose, phone,
+        _country(verification.origin, phone),
+        outcome=outcome_of(verification, messages),
+        error=error, error_code=code,
+        begun=begun, ended=ended,
+        delivered_after=_arrival(verification.sends, begun),
+        approved_after=max(round(ended - begun, 3), 0.0) if approved else None,
+        attempts=verification.attempts,
+        digits=verification.digits,
+        tags=verification.tags,
+        messages=messages,
+        channel=_channel(messages) or (inbound.channel if inbound else ""),
+        steps=_steps(verification.sends) + verification.attempts,
+    )
+
+
+def of_notification(record: Notification, now: Instant, channels: Iterable[Channel]) -> Ending | None:
+    """Return how a notification has ended; None while a message of it can follow."""
+    if record.ended_at is None:
+        return None
+    messages = tuple(map(_message, record.sends))
+    error, code = _error(record.sends, channels)
+    return Ending(
+        record.id, Kind.NOTIFICATION, record.origin or NO_ORIGIN, record.template, record.phone,
+        _country(record.origin, record.phone),
+        outcome=record.status(now),
+        error=error or record.reason, error_code=code,
+        begun=record.at, ended=record.ended_at,
+        delivered_after=_arrival(record.sends, record.at),
+        approved_after=None,
+        attempts=0, digits=0, tags={},
+        messages=messages,
+        channel=_channel(messages),
+        steps=_steps(record.sends),
+    )
+
+
+def outcome_of(verification: Verification, messages: Iterable[Message]) -> str:
+    """Return the outcome of a verification that has ended."""
+    states = [message.has_left for message in messages]
+    was_refused = states and not any(states) and not verification.out
+    return REFUSED if was_refused and verification.status in _WITHOUT_AN_ANSWER else verification.status
+
+
+def _message(send: Send) -> Message:
+    known = send.receipts[-1].status if send.receipts else send.state
+    return Message(
+        send.id, send.channel, send.at,
+        delivery=Outcome.UNKNOWN if known == "pending" else known,
+        error_code=send.receipts[-1].code if send.receipts else send.error,
+        delivered_after=_arrival((send,), send.at),
+        locale=send.locale,
+    )
+
+
+def _arrival(sends: Iterable[Send], since: float) -> float | None:
+    """Return the seconds until the first of these messages was on the phone."""
+    arrived = [report.at for send in sends for report in send.receipts if report.status in receipts.ARRIVED]
+    return max(round(min(arrived) - since, 3), 0.0) if arrived else None
+
+
+def _error(sends: tuple[Send, ...], channels: Iterable[Channel]) -> tuple[str, int]:
+    """Return the class and the provider's number of the last error; an empty class where no message failed."""
+    for send in reversed(sends):
+        report = send.receipts[-1] if send.receipts else None
+        is_dead = report is not None and report.status in receipts.DEAD
+        if is_dead or (report is None and send.state == Outcome.REFUSED):
+            number = report.code if report else send.error
+            meaning = explain(channels, send.channel, number)
+            return (meaning.error_class if meaning else send.reason or ErrorClass.UNKNOWN), number
+    return "", 0
+
+
+def _channel(messages: tuple[Message, ...]) -> str:
+    left = [message.channel for message in messages if message.has_left]
+    return (left or [message.channel for message in messages] or [""])[-1]
+
+
+def _country(origin: Origin | None, phone: str) -> str:
+    if origin and origin.country:
+        return origin.country
+    return country_of(phone) if phone else ""
+
+
+def _steps(sends: Iterable[Send]) -> int:
+    return sum(2 + (send.state != "pending") + receipts.rank(send) for send in sends)
+
+
+#: what is known of a message, the worst first; a word that only another version knows is on its way
+_WORST_FIRST = (
+    *(Outcome.REFUSED, receipts.Status.FAILED, receipts.Status.CANCELED, receipts.Status.UNDELIVERED, Outcome.UNKNOWN),
+    *("", Outcome.SENT, receipts.Status.DELIVERED, receipts.Status.READ),
+)
+_PLACES: dict[str, int] = {word: place for place, word in enumerate(_WORST_FIRST)}
+
+
+def _place(delivery: str) -> int:
+    return _PLACES.get(delivery, _PLACES[""])

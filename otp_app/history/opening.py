@@ -1,0 +1,63 @@
+"""The history that the settings describe. Where there is none, nothing else of this package is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from otp_app.core.delivery import Channel
+from otp_app.core.instant import Clock
+from otp_app.core.policy import DAY
+from otp_app.core.store import Store
+from otp_app.plugins.loading import load_object
+from otp_app.settings import Settings, keyring
+
+OFF = "off"
+_POSTGRES = ("postgresql", "postgres")
+
+
+class History(Protocol):
+    """What services need of a recorder; see recorder.Recorder."""
+
+    changed: Callable[[str, Any, Any], None]
+
+    def close(self) -> None:
+        """End."""
+
+
+def url_of(settings: Settings) -> str:
+    """Return the URL of the history: a file beside a SQLite store, the database of a PostgreSQL store, or what was
+    chosen. "" where there is none.
+    """  # fmt: skip
+    if settings.otp_history_url:
+        return "" if settings.otp_history_url == OFF else settings.otp_history_url
+    if settings.otp_store_url.partition("://")[0] in _POSTGRES:
+        return settings.otp_store_url
+    file = keyring.database(settings.otp_store_url)
+    return f"sqlite:///{_quoted(beside(file))}" if file else ""
+
+
+def beside(file: Path) -> Path:
+    """Return the file of the history of a SQLite store."""
+    return file.with_name(f"{file.stem}-history{file.suffix}")
+
+
+def open_history(
+    settings: Settings, store: Store, index_key: bytes, channels: Sequence[Channel], clock: Clock
+) -> History | None:
+    """Return what keeps the history from now on, or None where none is kept. Raises ValueError."""
+    url = url_of(settings)
+    if not url:
+        return None
+    database = load_object("otp_app.history.database:open_database", "history")(url)
+    numbers = load_object("otp_app.history.rows:Numbers", "history")(index_key)
+    recorder = load_object("otp_app.history.recorder:Recorder", "history")(
+        store, database, numbers, channels=channels, clock=clock, retention=settings.otp_retention_days * DAY
+    )
+    recorder.start()
+    return cast("History", recorder)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3F")
