@@ -71,7 +71,8 @@ def parse(text: str, countries: frozenset[str] = frozenset(), *, from_directory:
     CountryNotAllowed for another country.
     """
     number = _read(text)
-    kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number)
+    country = phonenumbers.region_code_for_number(number)
+    kind = PhoneNumberType.MOBILE if _is_mobile(number, country) else phonenumbers.number_type(number)
     if kind == PhoneNumberType.UNKNOWN and from_directory:
         return _not_in_use(number, countries)
     if kind == PhoneNumberType.UNKNOWN:
@@ -161,6 +162,28 @@ def _plain(digits: str) -> phonenumbers.PhoneNumber | None:
     if not code or len(national) < _MIN_NATIONAL or national[0] == "0" or _national_prefixes(int(code)).match(national):
         return None
     return phonenumbers.PhoneNumber(country_code=int(code), national_number=int(national))
+
+
+def _is_mobile(number: phonenumbers.PhoneNumber, country: str | None) -> bool:
+    """Whether phonenumbers surely calls a number of this country a mobile one; found at a tenth of its own cost."""
+    lengths, mobile = _mobiles(number.country_code or 0, country or _NO_COUNTRY)
+    national = phonenumbers.national_significant_number(number)
+    return len(national) in lengths and mobile.fullmatch(national) is not None
+
+
+@cache  # there are 250 countries
+def _mobiles(code: int, country: str) -> tuple[frozenset[int], re.Pattern[str]]:
+    """Return lengths and pattern of what is a mobile number in a country, and none of the kinds that come before it."""
+    known = PhoneMetadata.metadata_for_region_or_calling_code(code, country)
+    mobile, general = (known.mobile, known.general_desc) if known else (None, None)
+    if known is None or known.same_mobile_and_fixed_line_pattern or not (mobile and general):
+        return frozenset(), _ANYTHING
+    before = (known.premium_rate, known.toll_free, known.shared_cost, known.voip, known.personal_number, known.pager,
+              known.uan, known.voicemail, known.fixed_line)  # as phonenumbers looks at them
+    others = [f"(?:{kind.national_number_pattern})" for kind in before if kind and kind.national_number_pattern]
+    lengths = frozenset(general.possible_length) & frozenset(mobile.possible_length)
+    here = rf"(?=(?:{general.national_number_pattern})\Z)(?:{mobile.national_number_pattern})"
+    return lengths, re.compile(rf"(?!(?:{'|'.join(others) or _NOTHING})\Z){here}")
 
 
 @cache  # there are 200 calling codes

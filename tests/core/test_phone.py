@@ -12,7 +12,7 @@ import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from otp_app.core.errors import CountryNotAllowed, InvalidPhone, OtpError
-from otp_app.core.phone import _plain, country_of, is_e164, mask, parse, spelling
+from otp_app.core.phone import _is_mobile, _plain, country_of, is_e164, mask, parse, spelling
 
 US = "+14155552671"
 
@@ -291,6 +291,24 @@ def test_a_plain_number_is_read_as_phonenumbers_reads_it() -> None:
                 read += 1
                 assert found == phonenumbers.parse(text, None), text
     assert read > 10_000
+
+
+def test_a_mobile_number_is_one_to_phonenumbers() -> None:
+    """Numbers of each country, with each digit in the place of each of their first ones, longer and shorter ones; most
+    are found without its look at all other kinds.
+    """  # fmt: skip
+    found = {True: 0, False: 0}
+    for example in examples():
+        at, whole = len(f"+{example.country_code}"), phonenumbers.format_number(example, PhoneNumberFormat.E164)
+        for place, digit, end in product(range(at, at + 4), "0123456789", ("", "1", None)):
+            text = whole[:place] + digit + (whole[place + 1 :] + end if end is not None else whole[place + 1 : -1])
+            number = phonenumbers.parse(text, None)
+            is_mobile = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
+            quick = _is_mobile(number, phonenumbers.region_code_for_number(number))
+            assert is_mobile or not quick, text
+            found[quick] += is_mobile
+    assert found[True] > 5_000
+    assert found[False] == 0
 
 
 def examples() -> Iterator[phonenumbers.PhoneNumber]:
