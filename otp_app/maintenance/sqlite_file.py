@@ -10,7 +10,7 @@ from pathlib import Path
 from otp_app.core.errors import StoreUnavailable
 
 PATIENCE = 10.0  # seconds for others who hold the file
-PAGES = 2000  # of a copy between two looks at its progress
+PAGES = 200  # of a copy between two looks at its progress
 SNAPSHOT = "SELECT 1 FROM sqlite_master LIMIT 0"  # from here on the file is read as it is now
 
 

@@ -43,12 +43,17 @@ def being_written(store: SqliteStore) -> Iterator[None]:
 
 def test_the_command_ends_likewise(tmp_path: Path) -> None:
     """With a copy of one moment."""
-    seen: list[int] = []
+    seen = [0]
+
+    def progress(done: int, _: int) -> None:
+        assert done >= seen[-1], "it started over"
+        seen.append(done)
+
     with closing(SqliteStore(f"sqlite:///{tmp_path}/otp.db?synchronous=OFF")) as store:
         store.load(Item(f"n:{n:04}", b"x" * 2000, 1000.0) for n in range(RECORDS))
         with being_written(store):
-            sqlite_file.copy(tmp_path / "otp.db", tmp_path / "copy.db", lambda done, _: seen.append(done))
-    assert seen == sorted(seen)
+            sqlite_file.copy(tmp_path / "otp.db", tmp_path / "copy.db", progress)
+    assert len(seen) > 3
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
