@@ -23,6 +23,7 @@ COMMANDS = {
     "export": Entry("otp_app.cli.person:export", "Print all that is stored of a number."),
     "keys": Entry("otp_app.cli.keys:keys", "Create, list, revoke and rotate keys."),
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification by the running server."),
+    "numbers": Entry("otp_app.cli.numbers:numbers", "Block and unblock a number, reset its limits."),
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
     "serve": Entry("otp_app.cli.serve:serve", "Serve the HTTP APIs."),

@@ -18,7 +18,7 @@ from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
 
 WHERE = NAMING | {"DATABASE_URL"}
-STOPPED = "The number wrote STOP, which would be forgotten too: it would get notifications again. Add --forget-stop"
+STOPPED = "The number wrote STOP or is blocked, which would be forgotten: add --forget-stop to do so"
 LIMITS = "Its limits start from zero. Counters of clients stay to the end of their time: hashes without a number."
 ELSEWHERE = {
     "redis": "Redis keeps deleted bytes in its files until they are written anew: redis-cli BGREWRITEAOF, and SAVE",
@@ -46,7 +46,7 @@ def export(number: str, as_json: bool) -> None:
 @click.command(cls=Command, example="erase +14155552671 --yes")
 @click.argument("number", type=Number())
 @click.option("--yes", is_flag=True, help="do not ask")
-@click.option("--forget-stop", is_flag=True, help="also where the number wants no notifications (STOP)")
+@click.option("--forget-stop", is_flag=True, help="also where the number wants no notifications (STOP), or is blocked")
 @json_option()
 def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
     """Erase all that is stored of a number.
@@ -60,7 +60,7 @@ def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
         if frozen := store.frozen():
             raise StoreUnavailable(frozen.message)
         found = person.entries(store, number)
-        if person.has_stopped(found) and not forget_stop:
+        if person.is_refused(found) and not forget_stop:
             raise CannotDo(STOPPED)
         if not yes:
             click.confirm(f"Erase {len(found)} records of {number}, and its user?", abort=True, err=True)

@@ -50,7 +50,7 @@ class UnknownChannel(InvalidInput):
 
 
 class CountryNotAllowed(OtpError):
-    """The number's country is not on this server's list."""
+    """The number's country is not on this server's list, or its operator has blocked the number."""
 
     code = "country_not_allowed"
 

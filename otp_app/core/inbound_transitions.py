@@ -13,6 +13,7 @@ from otp_app.core.errors import TooManyPending
 from otp_app.core.events import Approval
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Inbound, Ledger, Origin, Status, Verification
+from otp_app.core.limits import refuse_blocked
 from otp_app.core.policy import Policy
 from otp_app.core.upkeep import pruned
 
@@ -58,7 +59,8 @@ UNKNOWN = Proof(Finding.UNKNOWN)
 
 
 def awaited(ledger: Ledger, now: Instant, policy: Policy) -> Ledger:
-    """Return the ledger of a number that is to write to us once more. Raises TooManyPending."""
+    """Return the ledger of a number that is to write to us once more. Raises TooManyPending, CountryNotAllowed."""
+    refuse_blocked(ledger)
     ledger = pruned(ledger, now, policy)
     if len(ledger.awaited) >= policy.max_purposes:
         wait = max(min(ledger.awaited) + policy.ttl - now.wall, 1.0)

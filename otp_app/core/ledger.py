@@ -251,6 +251,7 @@ class Ledger(Record, frozen=True):
     refusals: tuple[tuple[str, float, str], ...] = ()  # (channel, wall clock, reason) of refusals for the number
     notified: tuple[float, ...] = ()  # wall clock of the notifications that count for the cap of a day
     stopped: float = 0.0  # wall clock when the recipient asked for no more notifications (STOP); 0: never, or undone
+    blocked: bool = False  # by the operator: nothing is sent
     awaited: tuple[float, ...] = ()  # wall clock when verifications began for which the number is to write to us
     gone: tuple[Verification, ...] = ()  # forgotten, but for events that are still to be told, and for the history
     seen: Instant | None = None  # the clock at the last change

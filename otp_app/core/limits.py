@@ -12,7 +12,7 @@ from threading import BoundedSemaphore, local
 
 from msgspec.structs import replace
 
-from otp_app.core.errors import CoolingDown, LimitReached, Overloaded, TooManySends, TooSoon
+from otp_app.core.errors import CoolingDown, CountryNotAllowed, LimitReached, Overloaded, TooManySends, TooSoon
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
@@ -22,10 +22,17 @@ RETRY_AFTER = 1.0  # seconds; a send that waits for its provider takes a few
 
 
 def refuse_send(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> None:
-    """Raise the LimitReached that lasts longest, if any limit of the number holds."""
+    """Raise the LimitReached that lasts longest, if any limit of the number holds, or CountryNotAllowed (blocked)."""
+    refuse_blocked(ledger)
     reached = _reached(ledger, now, policy, authenticated)
     if longest := max(reached, key=lambda limit: limit.retry_after or 0, default=None):
         raise longest
+
+
+def refuse_blocked(ledger: Ledger) -> None:
+    """Raise CountryNotAllowed if the operator has blocked the number: callers know that refusal already."""
+    if ledger.blocked:
+        raise CountryNotAllowed("This number is not served")
 
 
 def seconds_to_next_send(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> float:

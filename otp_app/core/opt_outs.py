@@ -36,6 +36,6 @@ class OptOuts:
         return self._ledgers.change(self._ids.ledger(phone), transition)
 
     def is_stopped(self, phone: str) -> bool:
-        """Return whether a number wants no notifications. Raises StoreUnavailable."""
+        """Return whether a number gets no notifications: it wants none, or is blocked. Raises StoreUnavailable."""
         ledger = self._ledgers.find(self._ids.ledger(phone))
-        return bool(ledger and ledger.phone == phone and ledger.stopped)
+        return bool(ledger and ledger.phone == phone and (ledger.stopped or ledger.blocked))

@@ -11,7 +11,7 @@ from otp_app.core.codes import LedgerIds, matches
 from otp_app.core.errors import HoldsCode, OtpError, RecipientStopped, TooManyNotifications
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
-from otp_app.core.limits import live_verifications
+from otp_app.core.limits import live_verifications, refuse_blocked
 from otp_app.core.notification_templates import digit_groups
 from otp_app.core.phone import Phone
 from otp_app.core.policy import DAY, Policy
@@ -83,6 +83,7 @@ class Recipients:
 
 
 def _within_quota(ledger: Ledger, now: Instant, quota: int) -> tuple[float, ...]:
+    refuse_blocked(ledger)
     if ledger.stopped:
         raise RecipientStopped("The recipient wrote STOP, and gets no notifications until they write START")
     recent = tuple(stamp for stamp in ledger.notified if now.wall - stamp < DAY)

@@ -15,7 +15,7 @@ from otp_app.core.policy import DAY, Policy
 MOST_SENT = 100  # messages of a day that the settings can allow: 50, and a reserve of 50
 MOST_NOTIFIED = 50  # notifications of a day that the settings can allow
 NEWS = 60.0  # seconds in which who keeps a history has surely written it, or another one has seen that it was killed
-STOP_MEMORY = 3650 * DAY  # a STOP holds until it is undone; a number that is quiet for so long has another owner
+STOP_MEMORY = 3650 * DAY  # a STOP or a block holds until it is undone; who is quiet for so long is another
 MOST_AHEAD = DAY  # seconds by which a stamp may be ahead and still be believed
 
 
@@ -49,7 +49,7 @@ def lifetime(ledger: Ledger, now: Instant, policy: Policy) -> float:
         needs.append(DAY + max(ledger.last_send - now.wall, ledger.exhausted_at - now.wall, 0.0))
     if ledger.notified:
         needs.append(DAY + max(ledger.notified[-1] - now.wall, 0.0))
-    if ledger.stopped:
+    if ledger.stopped or ledger.blocked:
         needs.append(STOP_MEMORY)
     if ledger.risk or ledger.given_back:
         needs.append((policy.risk_days + 1) * DAY)

@@ -47,9 +47,10 @@ def entries(store: Movable, phone: str) -> list[Entry]:
     return [*found.values(), *(Entry(k, v) for k, v in told if k not in found and isinstance(v, bytes))]
 
 
-def has_stopped(found: list[Entry]) -> bool:
-    """Return whether the number wants no notifications, which is forgotten with the rest."""
-    return any(decode(entry.value).stopped for entry in found if entry.kind == "number")
+def is_refused(found: list[Entry]) -> bool:
+    """Return whether the number wants no notifications or is blocked, which is forgotten with the rest."""
+    ledgers = [decode(entry.value) for entry in found if entry.kind == "number"]
+    return any(ledger.stopped or ledger.blocked for ledger in ledgers)
 
 
 def erase(store: WholeStore, phone: str) -> int:

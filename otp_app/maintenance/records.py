@@ -121,13 +121,13 @@ def _is_own(ids: LedgerIds, key: str, ledger: Ledger) -> bool:
 def purge(store: WholeStore, since: float, *, dry_run: bool) -> Purge:
     """Forget each number to which nothing happened after `since` (wall clock, seconds), or only count them.
 
-    A number that wants no more notifications is kept: forgotten, it would get them again. One that
+    A number that wants no more notifications, or is blocked, is kept: forgotten, it would get messages again. One that
     becomes busy meanwhile is kept too, by compare-and-swap; so is what cannot be read. Raises StoreUnavailable.
     """
     quiet: set[str] = set()
     forgotten = 0
     for key, value, ledger in _records(_entries(store)):
-        if ledger is not None and not ledger.stopped and last_event(ledger) <= since:
+        if ledger is not None and not (ledger.stopped or ledger.blocked) and last_event(ledger) <= since:
             quiet.add(key)
             if not dry_run and store.swap(key, value, None, DAY).won:
                 forgotten += 1

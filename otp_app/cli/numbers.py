@@ -1,0 +1,84 @@
+"""`numbers`: block a number, and give it its limits back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from otp_app.cli.command import CannotDo, Family, json_option, say
+from otp_app.cli.open_store import NAMING, settings_of, store_in_use
+from otp_app.cli.parameters import Number
+from otp_app.clock import system_clock
+from otp_app.core.codes import LedgerIds
+from otp_app.core.numbers import Numbers
+from otp_app.core.phone import mask
+from otp_app.core.swapping import Ledgers
+from otp_app.maintenance import records
+from otp_app.settings import keyring, policy
+
+KEYS = {"OTP_SECRET_KEYS", "OTP_INDEX_KEY"}
+OTHER_KEY = "OTP_INDEX_KEY: the store has records of another key: run this with the settings of its servers"
+
+
+@click.group(cls=Family)
+def numbers() -> None:
+    """Block and unblock a number, reset its limits."""
+
+
+@numbers.command(example="numbers block +14155552671")
+@click.argument("number", type=Number())
+@json_option()
+def block(number: str, as_json: bool) -> None:
+    """Send nothing to a number any more.
+
+    Its sends get the refusal of a country that is not in OTP_COUNTRIES, by all APIs, and its pending codes are no good
+    any more. That holds for ten years, or until `numbers unblock`. The servers need no restart.
+    """
+    with _numbers() as found:
+        is_news = found.block(number)
+    say(as_json, {"blocked": True, "changed": is_news}, f"{mask(number)} is blocked{'' if is_news else ' already'}.")
+
+
+@numbers.command(example="numbers unblock +14155552671")
+@click.argument("number", type=Number())
+@json_option()
+def unblock(number: str, as_json: bool) -> None:
+    """Undo a block of a number."""
+    with _numbers() as found:
+        is_news = found.unblock(number)
+    line = f"{mask(number)} is not blocked any more." if is_news else f"{mask(number)} was not blocked."
+    say(as_json, {"blocked": False, "changed": is_news}, line)
+
+
+@numbers.command(example="numbers reset +14155552671")
+@click.argument("number", type=Number())
+@json_option()
+def reset(number: str, as_json: bool) -> None:
+    """Give a number its messages back.
+
+    Forgotten are its messages of the hour and the day, waits, cool-downs and refusals of providers, so that the next
+    message can leave at once. Wrong codes still count, of pending codes too: their sum over 30 days bounds guessing.
+    """
+    with _numbers() as found:
+        is_news = found.reset(number)
+    line = f"{mask(number)} has all its messages again." if is_news else f"No limit holds for {mask(number)}."
+    say(as_json, {"changed": is_news}, line)
+
+
+@contextmanager
+def _numbers() -> Iterator[Numbers]:
+    """Open what changes numbers in the store in use. Raises CannotDo unless its keys are those of the records."""
+    settings = settings_of(NAMING | KEYS)
+    with store_in_use() as store:
+        try:
+            ids = LedgerIds(keyring.keys(settings)[1], secrets.token_bytes)
+        except (keyring.BadKeyFile, ValueError) as error:
+            raise CannotDo(str(error)) from None
+        own, others = records.owners(store, ids)
+        if others and not own:  # the servers would not see what is changed
+            raise CannotDo(OTHER_KEY)
+        rules = policy.numbers(settings)
+        yield Numbers(Ledgers(store, system_clock(), rules), ids, rules)
