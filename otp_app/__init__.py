@@ -11,8 +11,8 @@ its own line or above; no API, channel or store imports another one.
     apis
     web  workers
     accounts  bus  wiring
-    background  channels  history  maintenance  metrics  proof  signals  store  stores  timeline  webhooks
-    clock  logs
+    background  channels  history  maintenance  metrics  proof  signals  store  stores  timeline  tracing  webhooks
+    clock  logs  watching
     settings
     connections  plugins
     core  version

@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     services.do_jobs()
     if services.meter:
         measuring.init_app(app, services.meter)
+    if services.tracer:
+        app.wsgi_app = services.tracer.around(app.wsgi_app)  # type: ignore[method-assign, assignment]
     app.wsgi_app = Envelope(app.wsgi_app)  # type: ignore[method-assign]
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +31,12 @@ from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.store import open_or_memory, open_store
+from otp_app.tracing import switch
 from otp_app.webhooks.opening import Webhooks, left_to_others
 
 if TYPE_CHECKING:
     from otp_app.metrics.meter import Meter
+    from otp_app.tracing.tracer import Tracer
 
 
 class Opened(Protocol):
@@ -73,6 +76,7 @@ class Services:
     notify: Callable[[Event], None] = log_event  # of an event that is none of `verifications`
     meter: Meter | None = None  # None: nothing is counted
     history: History | None = None  # None: none is kept
+    tracer: Tracer | None = None  # None: there are no traces
     #: what takes the receipts of messages, by the first two letters of the id that they are of
     receivers: dict[str, Callable[[Receipt], bool]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
@@ -94,13 +98,15 @@ class Services:
         for part in (*self.channels, *self.opened.values()):
             part.close()
         self.store.close()
+        if self.tracer:
+            self.tracer.close()
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Services:
     """Return the services that these settings describe. Raises ValueError, BadKeyFile, StoreUnavailable."""
     clock, (keys, index_key) = clock or system_clock(), _keys(settings)
     store, channels = _store(settings), open_channels(settings)
-    meter = _meter(settings, store, channels)
+    meter, tracer = _meter(settings, store, channels), _tracer(store, channels)
     listeners, on_approved = _listeners(settings, meter)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
     jobs, ids = _runner(store), LedgerIds(index_key, secrets.token_bytes)
@@ -130,7 +136,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         jobs=jobs,
         handlers={**verifications.handlers, **(webhooks.open(verifications.notebook) if webhooks else {})},
         left_handlers=left_to_others(store, verifications.notebook, clock),
-        webhooks=webhooks, notify=partial(tell, listeners), meter=meter, history=history,
+        webhooks=webhooks, notify=partial(tell, listeners), meter=meter, history=history, tracer=tracer,
         receivers={"VE": verifications.receive},
     )
 
@@ -144,6 +150,18 @@ def _meter(settings: Settings, store: Store, channels: Sequence[Channel]) -> Met
     found = meter.Meter(counts.inherited())
     found.time_channels(channels)
     found.time_store(store)
+    return found
+
+
+def _tracer(store: Store, channels: Sequence[Channel]) -> Tracer | None:
+    """Return what traces, where the environment asks for it: otherwise no package of it is even looked for."""
+    if not (exporter := switch.exporter(os.environ)):
+        return None
+    from otp_app.tracing import tracer
+
+    found = tracer.opened(exporter, os.environ)
+    found.trace_channels(channels)
+    found.trace_store(store)
     return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from time import perf_counter
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from otp_app.core.delivery import Channel, Outcome, Reason
 from otp_app.core.errors import LimitReached
@@ -29,17 +29,13 @@ from otp_app.core.store import Store
 from otp_app.metrics import families
 from otp_app.metrics.counts import Counts, Series
 from otp_app.metrics.families import Family
-
-CALLS_OF_CHANNELS = ("deliver", "check", "end")
-CALLS_OF_STORES = ("get", "swap", "swap_with_jobs", "add")
+from otp_app.watching import CALLS_OF_CHANNELS, CALLS_OF_STORES, Call, watch
 
 #: what a check is counted as, by the status that the verification has after it
 RESULTS = {"pending": "wrong", "max_attempts_reached": "max_attempts_reached"}
 
 _OF_REQUESTS = families.HTTP_SECONDS.width
 
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Meter:
@@ -92,22 +88,18 @@ class Meter:
         """Measure what these channels take, from now on."""
         for channel in channels:
             self._usual += _usual(channel.name)
-            self._time(channel, CALLS_OF_CHANNELS, families.PROVIDER_SECONDS, channel.name)
+            watch(channel, CALLS_OF_CHANNELS, partial(self._timed, families.PROVIDER_SECONDS, (channel.name,)))
 
     def time_store(self, store: Store) -> None:
         """Measure what this store takes, from now on."""
-        self._time(store, CALLS_OF_STORES, families.STORE_SECONDS)
+        watch(store, CALLS_OF_STORES, partial(self._timed, families.STORE_SECONDS, ()))
 
-    def _time(self, part: object, names: Iterable[str], family: Family, *labels: str) -> None:
-        for name in names:
-            if call := getattr(part, name, None):
-                setattr(part, name, self._timed(call, family, (*labels, name)))
-
-    def _timed(self, call: Callable[P, T], family: Family, labels: tuple[str, ...]) -> Callable[P, T]:
-        series, width, buckets, observe = (family.name, *labels), family.width, family.buckets, self.counts.observe
+    def _timed(self, family: Family, labels: tuple[str, ...], name: str, call: Call) -> Call:
+        series, observe = (family.name, *labels, name), self.counts.observe
+        width, buckets = family.width, family.buckets
 
         @wraps(call)
-        def timed(*args: P.args, **kwargs: P.kwargs) -> T:
+        def timed(*args: Any, **kwargs: Any) -> Any:
             begin = perf_counter()
             try:
                 return call(*args, **kwargs)

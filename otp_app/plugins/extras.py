@@ -12,6 +12,8 @@ EXTRAS = {
     "connectrpc": "accounts",
     "cryptography": "eddsa",
     "grpcio": "grpc",
+    "opentelemetry.sdk": "requirements-otel.txt",
+    "opentelemetry.exporter.otlp.proto.http": "requirements-otel.txt",
     "pika": "amqp",
     "psycopg": "postgres",
     "psycopg_pool": "postgres",

@@ -16,6 +16,7 @@ from otp_app.serving import replacing
 from otp_app.serving.checks import checked, reachable, refuse, taken
 from otp_app.settings import Settings, keyring
 from otp_app.startup import reloading, rules
+from otp_app.tracing import switch
 from otp_app.web.gunicorn import respawning
 
 ONE_WORKER = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
@@ -83,6 +84,8 @@ class Hooks:
             from otp_app.metrics import counts
 
             counts.prepare()  # once: workers that end leave their counts to those that follow
+        if switch.exporter(os.environ):
+            from otp_app.tracing import tracer  # noqa: F401
         try:
             for channel in channels.open_channels(self._settings):
                 channel.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +25,7 @@ from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER, read
 from otp_app.startup.rules import RULES, secret_faults
 from otp_app.store import open_store
+from otp_app.tracing import switch
 
 NO_PROXY = (
     "OTP_API_KEYS: not set, so this server answers every request from this machine: set API keys before a proxy runs "
@@ -71,6 +73,7 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None, c
         settings = replace(settings, otp_apis=(command,))
     own = [line for api in apis.known(_concerned(settings)) for line in api.faults(settings)]
     lines += [line for line in own if not any(variable in line for variable in faulty)]
+    lines += filter(None, [switch.fault(os.environ if environ is None else environ)])
     if "OTP_CHANNELS" not in faulty:
         lines += [line for line in channels.faults(settings) if not any(variable in line for variable in faulty)]
     if lines := lines or channels.unopened(settings):

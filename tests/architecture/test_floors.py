@@ -48,6 +48,7 @@ OUTSIDE = {
     "grpc_health": {"apis.grpc"},
     "grpc_reflection": {"apis.grpc"},
     "google": {"apis.grpc"},  # its protobuf
+    "opentelemetry": {"tracing"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }
 

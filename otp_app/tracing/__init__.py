@@ -1,0 +1,1 @@
+"""Traces for OpenTelemetry. Its packages are imported only where the standard variables OTEL_… switch traces on."""
