@@ -69,8 +69,12 @@ class Publisher:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="publisher", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="publisher", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no further thread: the next letter tries again
+                    raise BusUnavailable from error
+                self._thread = thread
 
     def _run(self) -> None:
         pause = FIRST_PAUSE

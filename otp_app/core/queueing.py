@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,6 +25,7 @@ from otp_app.core.ledger import NO_ORIGIN, Origin
 from otp_app.core.notification import Notification
 from otp_app.core.notification_templates import Template
 from otp_app.core.notifications import Notifications, View
+from otp_app.core.parallel import Helpers
 from otp_app.core.phone import Phone
 from otp_app.core.policy import DAY
 from otp_app.core.recipients import Recipients
@@ -34,6 +34,7 @@ from otp_app.core.store import Store
 from otp_app.core.texts import LOCALE
 
 WRITERS = 16  # threads of a batch: a store commits together what is written at once
+MOST_HELPERS = 64  # threads of all batches of this process, beside those of the requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Queue:
         self._store, self._notifications, self._recipients = store, notifications, recipients
         self._templates, self._idempotent, self._ids, self._clock = templates, idempotent, ids, clock
         self._per_number, self._per_key = per_number, per_key
+        self._helpers = Helpers(MOST_HELPERS)
 
     def template(self, name: str) -> Template:
         """Return the template of this name. Raises UnknownTemplate."""
@@ -110,13 +112,14 @@ class Queue:
         return answers
 
     def _queue_all(self, plans: Sequence[Plan | OtpError], caller: str, key: Key | None) -> list[View | OtpError]:
-        named = [self._ids.notification(_name(key, n) if key else "") for n in range(len(plans))]
-        with ThreadPoolExecutor(min(WRITERS, len(plans))) as pool:
-            mapped = pool.map if len(plans) > 1 else map
-            there = list(mapped(self._notifications.find, named)) if key else [None] * len(plans)
-            new = sum(isinstance(plan, Plan) and before is None for plan, before in zip(plans, there, strict=True))
-            give_back = self._reserve(caller, new)
-            answers = list(mapped(self._queued, plans, named, there))
+        count = len(plans)
+        named = [self._ids.notification(_name(key, n) if key else "") for n in range(count)]
+        there: list[Notification | None] = [None] * count
+        if key:
+            there = self._helpers.each(lambda n: self._notifications.find(named[n]), count, WRITERS)
+        new = sum(isinstance(plan, Plan) and before is None for plan, before in zip(plans, there, strict=True))
+        give_back = self._reserve(caller, new)
+        answers = self._helpers.each(lambda n: self._queued(plans[n], named[n], there[n]), count, WRITERS)
         give_back(new - sum(is_new for _, is_new in answers))
         return [answer for answer, _ in answers]
 

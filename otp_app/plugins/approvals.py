@@ -32,8 +32,8 @@ def bounded(
             _log_fault(approval, f"it raised {fault}")
         except Overdue:
             _log_fault(approval, f"it has not returned within {timeout:g} s, and the answer goes out without it")
-        except NoRoom:
-            _log_fault(approval, f"it was NOT called: {calls_at_once} calls before have not returned")
+        except NoRoom as reason:
+            _log_fault(approval, f"it was NOT called: {reason}")
 
     return listen
 

@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 class NoRoom(Exception):
-    """Too many calls have not returned, so this one was not made."""
+    """This call was not made. The text says why."""
 
 
 class Overdue(Exception):
@@ -37,7 +37,7 @@ class Calls:
         """Return what the call returns. Raises PluginFault, NoRoom, Overdue."""
         end = time.monotonic() + self._timeout
         if not self._room.acquire(timeout=0 if self._hanging >= self._at_once else self._timeout):
-            raise NoRoom
+            raise NoRoom(f"{self._at_once} calls before have not returned")
         answer: Future[Answer] = Future()
         self._begin(call, answer)
         try:
@@ -69,7 +69,7 @@ class Calls:
             threading.Thread(target=copy_context().run, args=(run,), name=self._name, daemon=True).start()
         except RuntimeError as error:
             self._room.release()
-            raise NoRoom from error
+            raise NoRoom("the system has no further thread") from error
 
     def _give_up(self, answer: Future[Answer]) -> None:
         with self._lock:

@@ -60,8 +60,12 @@ class Sender:
             self._changed.notify()
         elif len(self._threads) < self._most:
             thread = threading.Thread(target=self._run, name="events", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no further thread: the next event tries again, or the job
+                warn_seldom(f"events: {error}")
+            else:
+                self._threads.append(thread)
 
     def _run(self) -> None:
         while (taken := self._next()) is not None:

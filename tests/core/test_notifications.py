@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -583,6 +584,19 @@ def test_a_receipt_that_comes_as_its_job_is_put_off_is_not_forgotten(notifying: 
     notifying.jobs.put(job.id, job.payload, again)
     notifying.wait()
     assert notifying.messages() == [CONTENT, TEXT]
+
+
+def test_a_batch_needs_no_thread_but_its_own(notifying: Notifying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has none left, a part of the batch would be sent and the answer be that it failed."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    requests = [Request(f"+1415555{n}", "shipped", {"number": "A1"}) for n in range(2671, 2701)]
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        answers = notifying.queue().send_all(requests, "key:shop", Key("key:shop", "k", "batch"))
+    assert [answer.status for answer in answers if not isinstance(answer, OtpError)] == ["queued"] * 30
 
 
 def test_two_requests_with_one_key_at_once_are_one(notifying: Notifying) -> None:

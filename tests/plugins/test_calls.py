@@ -39,6 +39,20 @@ def test_calls_that_hang_keep_their_places_and_others_fail_at_once(go_on):
     assert calls.make(lambda: 7) == 7
 
 
+def test_a_call_that_no_thread_can_make_says_so(monkeypatch):
+    calls = Calls("test", timeout=60.0, at_once=2)
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(3):
+            with pytest.raises(NoRoom, match="no further thread"):
+                calls.make(int)
+    assert calls.make(lambda: 7) == 7
+
+
 def test_a_listener_that_hangs_does_not_hold_the_answer(go_on, caplog):
     """Each approval that it has not taken stands in the log, by its verification and without its number."""
     heard = []

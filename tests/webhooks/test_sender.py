@@ -104,6 +104,24 @@ def test_a_fault_ends_no_thread(sender: Sender, deliveries: Deliveries) -> None:
     wait_until(lambda: deliveries.done == [("d", False)], "one more")
 
 
+def test_events_wait_where_the_system_has_no_further_thread(
+    sender: Sender, deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often that was so: who wakes the sender has sent a message or checked a code, and must not fail."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for name in ("a", "b", "c"):
+            sender.wake(name)
+    assert deliveries.begun == []
+    sender.wake("d")
+    wait_until(lambda: len(deliveries.done) == 4, "all deliveries")
+    assert sender.stop() == []
+
+
 def test_a_stop_returns_what_was_not_begun(
     sender: Sender, deliveries: Deliveries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
