@@ -25,10 +25,6 @@ TOO_LATE = (
     "options: start it with these variables, in the folder of .env"
 )
 PRELOAD = "--preload: workers would keep the first settings and revoked keys; remove this option"
-NOT_READ = (
-    "gunicorn has not read its configuration again, because a module has it: WEB_CONCURRENCY, OTP_THREADS and "
-    "OTP_LOG_LEVEL take a restart; all other settings are the new ones"
-)
 NAMES = ("on_starting", "on_reload", "pre_fork", "post_fork", "when_ready", "post_worker_init", "worker_exit")
 
 
@@ -37,6 +33,11 @@ class Hooks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    @property
+    def _current(self) -> Settings:
+        """The settings of workers that begin now: where a module has the configuration, its own are of the start."""
+        return reloading.accepted() or self._settings
 
     def by_name(self) -> dict[str, Callable[..., None]]:
         """Return each hook under its name."""
@@ -62,15 +63,12 @@ class Hooks:
         if lines := taken(server.cfg.address):
             refuse(lines, os.EX_TEMPFAIL)
         _take_over(server)
+        reloading.accept(settings)
         self.on_reload(server)
 
     def on_reload(self, server: Any) -> None:
-        """Hand the new settings to the new workers."""
-        if left := reloading.offered():  # a module is read once: `-c python:…`, or one that a file of `-c` imports
-            self._settings = left
-            log.warning(NOT_READ)
-        reloading.accept(self._settings)
-        server.log.info("Channels: %s", ", ".join(self._settings.otp_channels))
+        """Say which channels the new workers have."""
+        server.log.info("Channels: %s", ", ".join(self._current.otp_channels))
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Import the code in the master, so that all workers share its memory. Each has its own settings and stores.
@@ -79,15 +77,15 @@ class Hooks:
         """
         from otp_app import apis, app, channels  # noqa: F401  imported late, so that the checks need not wait for it
 
-        apis.known(self._settings.otp_apis)
-        if self._settings.is_measured:
+        apis.known(self._current.otp_apis)
+        if self._current.is_measured:
             from otp_app.metrics import counts
 
             counts.prepare()  # once: workers that end leave their counts to those that follow
         if switch.exporter(os.environ):
             from otp_app.tracing import tracer  # noqa: F401
         try:
-            for channel in channels.open_channels(self._settings):
+            for channel in channels.open_channels(self._current):
                 channel.close()
         except ValueError as error:
             if not _is_replacement(server, worker):

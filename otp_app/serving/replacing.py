@@ -13,6 +13,12 @@ from otp_app.serving.checks import checked
 from otp_app.settings import Settings
 from otp_app.startup import reloading
 
+#: a module is read once: `-c python:…`, or one that a file of `-c` imports
+NOT_READ = (
+    "gunicorn has not read its configuration again, because a module has it: WEB_CONCURRENCY, OTP_THREADS and "
+    "OTP_LOG_LEVEL take a restart; all other settings are the new ones"
+)
+
 
 class ReadNoMore(Exception):
     """gunicorn's configuration file is not there any more, or is another one."""
@@ -30,13 +36,18 @@ def reload(server: Any, begin: Callable[[], None]) -> None:
         if not _is_here(folder):  # gunicorn would go there, to other settings than these and another store
             faults = [f"{folder} is not the folder of the start any more: another one takes a restart"]
         if settings and not faults:
+            reloading.accept(settings)  # not in a hook, which a configuration of one's own may replace
             reloading.offer(settings)  # gunicorn reads its configuration now: what it would find was not checked
             begin()
+            if reloading.offered():
+                log.warning(NOT_READ)
             return
     except ReadNoMore as error:
         faults = [str(error)]
     except Exception as error:  # noqa: BLE001
         faults = [_unexpected(error)]
+    if reloading.accepted() is not running:
+        reloading.accept(running)
     server.log.error("Not reloaded: %s", "; ".join(faults))
     with inside(folder):
         narrowed = reloading.narrowed(running)
