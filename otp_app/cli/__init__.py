@@ -28,6 +28,7 @@ COMMANDS = {
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
     "serve": Entry("otp_app.cli.serve:serve", "Serve the HTTP APIs."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
+    "users": Entry("otp_app.cli.users:users", "Check a directory of users."),
     "verifications": Entry("otp_app.cli.verifications:verifications", "List, show and cancel verifications."),
     "verify": Entry("otp_app.cli.messages:verify", "Check a code by the running server."),
     "worker": Entry("otp_app.cli.worker:worker", "Send, or note, what messages of RabbitMQ ask for."),

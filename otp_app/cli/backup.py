@@ -12,8 +12,9 @@ import click
 
 from otp_app.cli.command import CannotDo, Command, json_option, say
 from otp_app.cli.open_store import NAMING, existing, settings_of, without_secrets
+from otp_app.history import opening
 from otp_app.maintenance import sqlite_file
-from otp_app.settings import keyring
+from otp_app.settings import Settings, keyring
 
 OTHERS = {
     "redis": "OTP_STORE_URL: back up Redis with its own tool: redis-cli --rdb FILE",
@@ -33,13 +34,13 @@ def backup(target: Path, as_json: bool) -> None:
     history and the accounts, where they are there. Existing files are not replaced. A backup has phone numbers, and
     with the keys it reveals pending codes: keep it as you keep the server.
     """
-    settings = settings_of(NAMING | {"DATABASE_URL"})
+    settings = settings_of(NAMING | {"DATABASE_URL", "OTP_HISTORY_URL"})
     url = settings.otp_store_url
     print(f"Store: {without_secrets(url)}", file=sys.stderr)
     source = keyring.database(existing("OTP_STORE_URL", url))
     if source is None:
         raise CannotDo(next((line for name, line in OTHERS.items() if url.startswith(name)), "OTP_STORE_URL: no file"))
-    files = _files(source, keyring.database(settings.database_url), target)
+    files = _files(source, settings, target)
     if taken := next((copy for copy in files.values() if copy.exists()), None):
         raise CannotDo(f"{taken}: there is such a file already; name another one")
     for original, copy in files.items():
@@ -49,15 +50,12 @@ def backup(target: Path, as_json: bool) -> None:
     say(as_json, {"files": [str(copy) for copy in files.values()]}, *lines, *([] if has_keys else [KEYS]))
 
 
-def _files(store: Path, accounts: Path | None, target: Path) -> dict[Path, Path]:
+def _files(store: Path, settings: Settings, target: Path) -> dict[Path, Path]:
     """Return what there is, and where its copy comes: beside FILE as it lies beside the store."""
-    name = f"{store.stem}-history{store.suffix}"
-    wanted = {
-        store: target,
-        store.with_suffix(".keys"): target.with_suffix(".keys"),
-        store.with_name(name): target.with_name(f"{target.stem}-history{target.suffix}"),
-    }
-    if accounts:
+    wanted = {store: target, store.with_suffix(".keys"): target.with_suffix(".keys")}
+    if history := keyring.database(opening.url_of(settings)):
+        wanted[history] = opening.beside(target)
+    if accounts := keyring.database(settings.database_url):
         wanted[accounts] = target.with_name(f"{target.stem}-accounts{target.suffix}")
     return {original: copy for original, copy in wanted.items() if original.exists()}
 

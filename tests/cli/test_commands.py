@@ -62,6 +62,7 @@ def world(folder: Path, monkeypatch: pytest.MonkeyPatch, open_site: Callable[...
     (folder / "var/otp.keys").write_text(keyring.new_lines())
     (folder / "var/otp.keys").chmod(0o600)
     ids = LedgerIds(keyring.keys(Settings())[1], os.urandom)
+    (folder / "users.csv").write_text("user_id,phone_number\nann,+14155552671\n")
     (folder / "new_url.txt").write_text("sqlite:///var/new.db\n")
     (folder / "templates.toml").write_text('[order_shipped]\nsms = "Your order {number} is on its way."\n')
     with closing(sqlite3.connect(folder / "old.db")) as db:
@@ -108,6 +109,23 @@ def test_programs_can_read_what_every_command_prints(capsys: Any, world: Site, n
     ended = run(capsys, *filled_in(world, name), *([] if "--json" in EXAMPLES[name] else ["--json"]))
     assert ended.status == 0, ended
     assert all(isinstance(json.loads(line), dict) for line in ended.output.splitlines())
+
+
+#: those that only look, with what they need beside their names
+LOOKING = {
+    "check": (), "doctor": (), "events dead": (), "export": (PHONE,), "keys list": (), "keys secret": (),
+    "users check": ("users.csv",), "verifications": (), "verifications list": (),
+    "verifications show": ("--number", PHONE), "purge": ("--dry-run",), "backup": ("copy.db",), "send": (PHONE,),
+    "store thaw": ("sqlite:///otp.db",), "erase": (PHONE, "--yes"), "numbers block": (PHONE,), "keys revoke": ("shop",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_an_empty_folder_stays_empty(capsys: Any, folder: Path, name: str) -> None:
+    """Files that a command makes are its caller's, and the server's user could not write them."""
+    ended = run(capsys, *name.split(), *LOOKING[name])
+    assert ended.status in (0, 1)
+    assert list(folder.iterdir()) == []
 
 
 # ---- completion

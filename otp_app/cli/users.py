@@ -1,0 +1,37 @@
+"""`users`: look into a directory of users before a server does."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import click
+
+from otp_app.cli.command import CannotDo, Family, json_option, say
+from otp_app.cli.parameters import Url
+from otp_app.core.errors import OtpError
+from otp_app.plugins.loading import load_object
+
+
+@click.group(cls=Family)
+def users() -> None:
+    """Check a directory of users."""
+
+
+@users.command(example="users check users.csv")
+@click.argument("directory", metavar="FILE", type=Url())
+@json_option()
+def check(directory: str, as_json: bool) -> None:
+    """Check a directory of users and count them.
+
+    FILE is a path, or a URL as OTP_DIRECTORY_URL takes it; @FILE reads it from a file. The first fault is named with
+    its row, and with nothing that is there. Nothing is changed.
+    """
+    try:
+        with closing(load_object("otp_app.apis.users.directories:open_directory", "command")(directory)) as opened:
+            count = opened.count() if hasattr(opened, "count") else None
+            if count is None and hasattr(opened, "ping"):
+                opened.ping()
+    except (ValueError, OtpError) as error:
+        raise CannotDo(str(error)) from None
+    unknown = "It can be read, and does not say how many users it has."
+    say(as_json, {"users": count}, unknown if count is None else f"Users: {count}.")
