@@ -6,14 +6,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-#: Package -> the extra of otp-app that has it.
+#: Package, with all below it -> the extra of otp-app that has it.
 EXTRAS = {
     "alembic": "accounts",
     "connectrpc": "accounts",
     "cryptography": "eddsa",
     "grpcio": "grpc",
-    "opentelemetry.sdk": "requirements-otel.txt",
-    "opentelemetry.exporter.otlp.proto.http": "requirements-otel.txt",
+    "opentelemetry": "otel",
     "pika": "amqp",
     "psycopg": "postgres",
     "psycopg_pool": "postgres",
@@ -29,7 +28,7 @@ def install_command(package: str) -> str:
     In a checkout it installs the versions of a lock file, which has what the server needs too.
     """
     tool = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install --python {sys.executable}"
-    if (extra := EXTRAS.get(package)) is None:
+    if (extra := EXTRAS.get(package.partition(".")[0])) is None:
         return f"{tool} {package}"
     lock = f"requirements-{extra}.txt"
     return f"{tool} --require-hashes -r {lock}" if (CHECKOUT / lock).exists() else f"{tool} 'otp-app[{extra}]'"

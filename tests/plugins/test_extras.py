@@ -22,6 +22,7 @@ def test_without_a_checkout_the_extra_has_a_name(monkeypatch, tmp_path):
     """A wheel brings no lock files. pip takes the installed one's extra, whatever an index has of that name."""
     monkeypatch.setattr(extras, "CHECKOUT", tmp_path)
     assert extras.install_command("psycopg_pool").endswith(" install 'otp-app[postgres]'")
+    assert extras.install_command("opentelemetry.sdk").endswith(" install 'otp-app[otel]'")
 
 
 def test_every_extra_has_its_lock():
