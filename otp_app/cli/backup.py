@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from otp_app.cli.command import CannotDo, Command, json_option, say
+from otp_app.cli import progress
+from otp_app.cli.command import MISUSED, CannotDo, Command, json_option, say
 from otp_app.cli.open_store import NAMING, existing, settings_of, without_secrets
 from otp_app.history import opening
 from otp_app.maintenance import sqlite_file
@@ -38,6 +39,8 @@ def backup(target: Path, as_json: bool) -> None:
     url = settings.otp_store_url
     print(f"Store: {without_secrets(url)}", file=sys.stderr)
     source = keyring.database(existing("OTP_STORE_URL", url))
+    if not target.name:
+        raise CannotDo("FILE: write the name of a file that is not there yet", MISUSED)
     if source is None:
         raise CannotDo(next((line for name, line in OTHERS.items() if url.startswith(name)), "OTP_STORE_URL: no file"))
     files = _files(source, settings, target)
@@ -70,7 +73,8 @@ def _copy(original: Path, copy: Path) -> None:
         if original.suffix == ".keys":
             shutil.copyfile(original, draft)
         else:
-            _copy_database(original, draft)
+            with progress.bar(original.name) as show:
+                sqlite_file.copy(original, draft, show)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         copy.hardlink_to(draft)  # which fails where there is one by now
@@ -79,13 +83,3 @@ def _copy(original: Path, copy: Path) -> None:
     finally:
         for end in ("", "-wal", "-shm", "-journal") if name else ():
             Path(f"{name}{end}").unlink(missing_ok=True)
-
-
-def _copy_database(original: Path, draft: Path) -> None:
-    with click.progressbar(length=1, label=original.name, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, pages: int) -> None:
-            bar.length = pages
-            bar.update(done - bar.pos)
-
-        sqlite_file.copy(original, draft, progress)

@@ -89,6 +89,6 @@ class Days(click.ParamType[int]):
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number."""
         text = str(value)
-        if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 10_000):
+        if not (re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= 10_000):
             self.fail("must be a number of days from 1 to 10000, such as 30", param, ctx)
         return int(text)

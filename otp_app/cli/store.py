@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from otp_app.cli import progress
 from otp_app.cli.command import CannotDo, Family, json_option, say, when_interrupted
 from otp_app.cli.open_store import existing, in_folder, whole
 from otp_app.cli.parameters import Url
@@ -14,7 +15,6 @@ from otp_app.core.store import ServerChecks
 from otp_app.maintenance.copy import BATCH, CannotMove, copy_records, thaw
 from otp_app.settings import keyring
 
-LINE_UP = "\x1b[A"
 MOVED = """\
 The first store stays frozen. Now, on all servers:
 - set OTP_STORE_URL to the second store{place};
@@ -45,7 +45,8 @@ def copy(source: str, target: str, as_json: bool) -> None:
     with whole("FROM", source_url) as first, whole("TO", target_url) as second:
         _look_at_server(second)
         try:
-            copied = copy_records(first, second, _show_progress)
+            with progress.bar("Copying records", _show_tenths) as show:
+                copied = copy_records(first, second, show)
         except CannotMove as error:
             raise CannotDo(str(error)) from None
     file = keyring.database(target_url)
@@ -80,11 +81,8 @@ def _look_at_server(target: Movable) -> None:
             print(f"TO: {line}", file=sys.stderr)
 
 
-def _show_progress(done: int, total: int) -> None:
-    """Draw a progress bar over the last one in a terminal; elsewhere print a line for each tenth."""
+def _show_tenths(done: int, total: int) -> None:
+    """Print a line for each tenth."""
     share = done / max(total, 1)
-    says = f"{int(100 * share):3}%  {done} of {total}"
-    if sys.stderr.isatty():
-        print(f"{LINE_UP if done else ''}[{'#' * int(40 * share):<40}] {says}", file=sys.stderr, flush=True)
-    elif int(10 * share) > int(10 * max(done - BATCH, 0) / max(total, 1)):
-        print(says, file=sys.stderr, flush=True)
+    if int(10 * share) > int(10 * max(done - BATCH, 0) / max(total, 1)):
+        print(f"{int(100 * share):3}%  {done} of {total}", file=sys.stderr, flush=True)

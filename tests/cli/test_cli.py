@@ -260,3 +260,16 @@ def test_the_module_runs(folder, port, status):
     ended = subprocess.run(line, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == status
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ("purge", "--days", "9" * 5000), ("backup", ""), ("backup", "/"), ("store", "copy", "@.", "x"),
+    ("users", "check", ""),
+    ("accounts", "import", "postgresql://"), ("send", "+1", "--key-file", "."), ("keys", "rotate", "\udcff"),
+])  # fmt: skip
+def test_whatever_is_written_is_answered_in_lines(capsys, monkeypatch, arguments):
+    """No traceback for a person's mistake."""
+    monkeypatch.setenv("PORT", "1")
+    status, printed, error = run(capsys, *arguments)
+    assert (status in (1, 2), printed) == (True, "")
+    assert error

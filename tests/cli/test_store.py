@@ -80,12 +80,11 @@ def on_terminal(folder, *arguments):
 def test_on_a_terminal_progress_is_a_bar(folder, count):
     """Each drawing goes over the one before; the last one is full."""
     status, shown = on_terminal(folder, "store", "copy", fill("sqlite:///a.db", count), "sqlite:///b.db")
-    bars = [line for line in shown.split("\r\n") if line]
+    drawn = [part for part in shown.replace("\x1b[?25l", "").replace("\x1b[?25h", "").split("\r") if part.strip()]
     assert status == 0
-    assert bars[0] == f"[{'':<40}]   0%  0 of {count}"
-    assert bars[-1] == f"\x1b[A[{'#' * 40}] 100%  {count} of {count}"
-    assert len(bars) == -(-count // 1000) + 1
-    assert all(bar.startswith("\x1b[A[") for bar in bars[1:])
+    assert f"{count}/{count}" in drawn[-1]
+    assert "#" * 36 in drawn[-1]
+    assert "-" * 36 in drawn[0]
 
 
 def test_a_url_may_stand_in_a_file(capsys, folder):
