@@ -12,7 +12,7 @@ from gunicorn.http import errors, wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from otp_app.logs import log
-from otp_app.web import polling
+from otp_app.web import callbacks, polling
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection
 from otp_app.web.gunicorn.plain import PlainRequests
@@ -27,10 +27,15 @@ STATUS = {
 }
 
 
+HEALTH, CALLBACK = b"GET /healthz ", f"POST {callbacks.PATH}".encode()  # how their requests begin
+CALLBACK_THREADS = 4  # more of them make checks wait, fewer the callbacks, for the disk
+
+
 class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     """Answers on threads. A connection belongs to its thread until `finish_request` gives it to the main loop.
 
     /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
+    So have callbacks, and few of them: a provider waits for seconds, and users must not wait behind its thousands.
     """
 
     alive: bool
@@ -40,7 +45,14 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> Threads[Connection]:
         """Return the threads for everything but /healthz."""
         self.health: Threads[Connection] = Threads(2, partial(self._serve, stays=False))
+        self.callbacks: Threads[Connection] = Threads(CALLBACK_THREADS, partial(self._serve, stays=True))
         return Threads(self.cfg.threads, partial(self._serve, stays=True))
+
+    def threads_for(self, conn: Connection) -> Threads[Connection]:
+        """Return the threads that answer the request that has arrived."""
+        if conn.received.startswith(CALLBACK):
+            return self.callbacks
+        return self.health if conn.received.startswith(HEALTH) else self.tpool  # type: ignore[no-any-return]
 
     def run(self) -> None:
         """Serve until the worker has to end."""
@@ -50,29 +62,31 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         try:
             super().run()
         finally:  # the process would wait for threads that wait for requests
-            self.tpool.shutdown(wait=False)
-            self.health.shutdown(wait=False)
+            for threads in (self.tpool, self.health, self.callbacks):
+                threads.shutdown(wait=False)
 
     def _serve(self, conn: Connection, *, stays: bool) -> None:
         """Answer a connection's request, and, if the thread stays, also those that its client sends at once.
 
         Such a request takes no turn of the main loop and wakes no second thread, which is half of its cost.
         """
-        keep = False
+        keep, threads = False, self.threads_for(conn)
         try:
             keep = self.handle(conn)
-            while keep and stays and self._is_followed(conn):
+            while keep and stays and self._is_followed(conn, threads):
                 keep = self.handle(conn)
         finally:
             self.method_queue.defer(self.finish_request, conn, keep)
 
-    def _is_followed(self, conn: Connection) -> bool:
-        """Whether a connection's next request arrives whole within a moment. Who waits for a thread comes first."""
-        if conn.sock.unsent or conn.has_more() or not self._accepting or self.tpool.has_waiting():
+    def _is_followed(self, conn: Connection, threads: Threads[Connection]) -> bool:
+        """Whether the next request of a connection is for these threads too, and arrives whole within a moment. Who waits
+        for one of them comes first.
+        """  # fmt: skip
+        if conn.sock.unsent or conn.has_more() or not self._accepting or threads.has_waiting():
             return False
         try:
             conn.receive(wait=True)
-            return bool(conn.received) and conn.is_ready()
+            return bool(conn.received) and self.threads_for(conn) is threads and conn.is_ready()
         except OSError:  # it could not be invited to send its body; the main loop will find its end
             return False
 

@@ -27,7 +27,6 @@ ACCEPT_PAUSE = 0.5  # seconds
 WARN_EVERY = 60.0  # seconds
 LOOK_EVERY = 0.25  # seconds, for connections past their deadline
 LINGER = 2.0  # seconds until a connection is closed that its client should close
-HEALTH = b"GET /healthz "
 
 
 class HttpWorker(AnsweringWorker):
@@ -83,7 +82,7 @@ class HttpWorker(AnsweringWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Hand a request that is whole to a thread."""
-        (self.health if conn.received.startswith(HEALTH) else self.tpool).submit(conn)
+        self.threads_for(conn).submit(conn)
 
     def finish_request(self, conn: Connection, keep: Any) -> None:
         """Go on with a connection whose request was answered: its answer's rest, its next request, or its end."""

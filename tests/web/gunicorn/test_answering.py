@@ -22,6 +22,7 @@ from otp_app.web.gunicorn.worker import HttpWorker
 CLIENT, SERVER = ("127.0.0.1", 50123), ("127.0.0.1", 5000)
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"  # for gunicorn's parser
+CALLBACK = b"POST /callbacks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 HALF = PUT[:-1]
 INVITED = b"PUT /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
 
@@ -38,7 +39,7 @@ class Stage:
         self.worker.method_queue.init()
         self.worker.poller = selectors.DefaultSelector()
         self.worker.get_thread_pool()
-        self.worker.tpool = Threads(0, lambda _: None)  # jobs only wait
+        self.worker.tpool, self.worker.callbacks = (Threads(0, lambda _: None) for _ in range(2))  # jobs only wait
         self.worker.wsgi, self.worker._accepting, self.worker.nr_conns = self.answer, True, 1
         self.steps: list[Callable[[], object]] = []
         self.served = 0
@@ -133,6 +134,23 @@ def test_a_thread_does_not_stay_while_connections_have_to_go(stage: Stage, chang
 
     assert stage.serve(step) == 1
     assert (b"Connection: close" in stage.said) is ("alive" in change)
+
+
+@pytest.mark.parametrize(("first", "second"), [(GET, CALLBACK), (CALLBACK, PUT)])
+def test_callbacks_and_other_requests_have_threads_of_their_own(stage: Stage, first: bytes, second: bytes) -> None:
+    """Whoever stays with a connection hands it on when a request of the other kind follows there, as behind a proxy."""
+    pools = [stage.worker.tpool, stage.worker.callbacks]
+    assert stage.serve(stage.send(first), stage.send(second), first=first) == 2
+    stage.back()
+    assert [pool.has_waiting() for pool in pools] == [second != CALLBACK, second == CALLBACK]
+
+
+def test_a_callback_that_waits_for_a_thread_comes_first(stage: Stage) -> None:
+    def step() -> None:
+        stage.client.sendall(CALLBACK)
+        stage.worker.callbacks.submit(SimpleNamespace())
+
+    assert stage.serve(step, first=CALLBACK) == 1
 
 
 def test_threads_of_health_do_not_stay(stage: Stage) -> None:
