@@ -84,7 +84,7 @@ class OwnStore(Guarded):
     sweep: Any
     close: Any
     #: a class that inherits these may have a swap or a scan of its own, which they would pass by
-    swap_later = swap_with_jobs = entries = None
+    begin_swap = swap_later = swap_with_jobs = entries = None
     jobs = None  # nothing says what they must do here
 
     def __init__(self, store: object, name: str) -> None:

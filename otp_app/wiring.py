@@ -77,8 +77,8 @@ class Services:
     meter: Meter | None = None  # None: nothing is counted
     history: History | None = None  # None: none is kept
     tracer: Tracer | None = None  # None: there are no traces
-    #: what takes the receipts of messages, by the first two letters of the id that they are of
-    receivers: dict[str, Callable[[Receipt], bool]] = field(default_factory=dict)
+    #: what takes the receipts of messages, by the first two letters of the id that they are of; see core.receiver.begin
+    receivers: dict[str, Callable[[Receipt], Callable[[], bool]]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)  # by APIs, under the name that /readyz shows
 
     def do_jobs(self) -> None:
@@ -137,7 +137,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         handlers={**verifications.handlers, **(webhooks.open(verifications.notebook) if webhooks else {})},
         left_handlers=left_to_others(store, verifications.notebook, clock),
         webhooks=webhooks, notify=partial(tell, listeners), meter=meter, history=history, tracer=tracer,
-        receivers={"VE": verifications.receive},
+        receivers={"VE": verifications.begin_receipt},
     )
 
 

@@ -59,7 +59,7 @@ class Fallback:
         Raises Busy, StoreUnavailable.
         """
         receipt = reminders.read_death(payload)
-        self._receiver.note(receipt)
+        self._receiver.note(receipt)()
         return self._follow(receipt.verification_id, receipt.send_id, silent=False)
 
     def after_silence(self, payload: bytes) -> float | None:

@@ -47,14 +47,25 @@ class Receiver:
 
         Raises Busy, StoreUnavailable.
         """
+        return self.begin(receipt)()
+
+    def begin(self, receipt: Receipt) -> Callable[[], bool]:
+        """Begin to note a receipt. What is returned waits for its end, and returns and raises what `receive` does.
+
+        Raises StoreUnavailable.
+        """
         if self._reminders and receipt.status in receipts.GIVEN_UP and self._may_be_followed(receipt):
             self._reminders.of_death(receipt)
         return self.note(receipt)
 
-    def note(self, receipt: Receipt) -> bool:
-        """Note a receipt without having the next channel used; else as `receive`."""
+    def note(self, receipt: Receipt) -> Callable[[], bool]:
+        """Begin to note a receipt without having the next channel used; else as `begin`."""
         key = self._ids.ledger_of(receipt.verification_id)
-        noted = self._ledgers.change(key, partial(_note, receipt)) if key else None
+        rest = self._ledgers.begin(key, partial(_note, receipt)) if key else lambda: None
+        return partial(self._told, receipt, rest)
+
+    def _told(self, receipt: Receipt, rest: Callable[[], _Noted | None]) -> bool:
+        noted = rest()
         if noted and noted.is_news:
             subject = noted.verification.id, mask(noted.ledger.phone), noted.verification.purpose
             if event := event_of(subject, noted.send, receipt, self._channels):

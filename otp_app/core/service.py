@@ -84,7 +84,7 @@ class VerificationService:
         self.recipients = Recipients(self._ledgers, ids, policy, code_of=self._code, phone_of=self._phone,
                                      channels_for=self._courier.channels_for, fixed_code_of=self._fixed_code)
         self._profile, self._profiles = "" if reminders else None, {"": Profile(policy, texts)}
-        self.receive = receiver.receive
+        self.receive, self.begin_receipt = receiver.receive, receiver.begin
         self.handlers = Fallback(
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
             profiles=self._profiles, code_of=self._code, after=reminders.after,

@@ -77,6 +77,15 @@ class SwapsLater(Protocol):
 
 
 @runtime_checkable
+class BeginsSwaps(Protocol):
+    """A store that makes several swaps of one caller at once, which costs one wait for its disk."""
+
+    @abstractmethod
+    def begin_swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Callable[[], Swap]:
+        """Begin to make this swap. What is returned waits for its end; it raises and returns what `swap` does."""
+
+
+@runtime_checkable
 class SwapsWithJobs(Protocol):
     """A store that makes a swap and puts jobs beside it in one atomic step, which costs one wait for its disk."""
 

@@ -18,7 +18,7 @@ from otp_app.core.journal import Journal, Watch
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import DAY, Policy
-from otp_app.core.store import Store, Swap, SwapsLater, SwapsWithJobs
+from otp_app.core.store import BeginsSwaps, Store, Swap, SwapsLater, SwapsWithJobs
 from otp_app.core.upkeep import corrected, lifetime
 
 MOST_LOSSES = 16
@@ -130,6 +130,7 @@ class Ledgers:
         self.recorder = recorder
         self._store, self._clock, self._policy, self._journal = store, clock, policy, journal
         self._later = store if isinstance(store, SwapsLater) else None
+        self._begins = store if isinstance(store, BeginsSwaps) else None
         self._puts_jobs = isinstance(store, SwapsWithJobs)
         self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
         # Requests of one process for one number queue here instead of losing swaps to each other.
@@ -155,6 +156,37 @@ class Ledgers:
         answer = self._change_in_turn(key, watch)
         watch.told()
         return answer
+
+    def begin(self, key: str, transition: Transition[Answer]) -> Callable[[], Answer]:
+        """Begin to apply a transition. What is returned waits until it is stored, and returns and raises what `change`
+        does: where the store can, several changes that are begun together wait for its disk once.
+        """  # fmt: skip
+        expected = self._recent.get(key)
+        if not self._begins or expected is None:
+            return partial(self.change, key, transition)
+        watch = self._journal.watch(transition, with_swap=self._puts_jobs) if self._journal else None
+        try:
+            made = self._step(key, watch or transition, expected)
+        except OtpError:  # perhaps of a record that is out of date
+            made = None
+        if not isinstance(made, Write) or made.jobs:
+            return partial(self.change, key, transition)
+        wait = self._begins.begin_swap(key, expected, made.value, made.ttl)
+        return partial(self._end, key, transition, made, watch, wait)
+
+    def _end(
+        self, key: str, transition: Transition[Answer], made: Write[Answer], watch: Watch[Answer] | None,
+        wait: Callable[[], Swap],
+    ) -> Answer:
+        swap = wait()
+        self._remember(key, swap.found)
+        if not swap.won:
+            return self.change(key, transition)
+        if made.won:
+            made.won()
+        if watch:
+            watch.told()
+        return made.answer
 
     def _change_in_turn(self, key: str, transition: Transition[Answer]) -> Answer:
         step: Step[Answer] = partial(self._step, key, transition)

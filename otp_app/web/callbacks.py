@@ -4,3 +4,8 @@ from __future__ import annotations
 
 PATH = "/callbacks/"  # all that providers call is below it
 MOST_BODY = 64 * 1024  # bytes
+
+#: where a server that answers several callbacks together has a list, for what waits until one is stored, or raises
+LATER = "otp_app.later"
+#: ... and where it puts what was raised then, when it asks again for the answer
+FAULT = "otp_app.fault"

@@ -152,6 +152,25 @@ class LaterStore(DictStore):
             self.later.pop(0)()
 
 
+class BeginningStore(DictStore):
+    """Makes swaps that are begun when their caller waits for the first of them, in their order."""
+
+    def __init__(self, clock: FakeClock, *, forgets: bool = True) -> None:
+        super().__init__(clock, forgets=forgets)
+        self.begun: list[Callable[[], object]] = []
+
+    def begin_swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Callable[[], Swap]:
+        made: list[Swap] = []
+        self.begun.append(lambda: made.append(self.swap(key, old, new, ttl)))
+
+        def wait() -> Swap:
+            while self.begun:
+                self.begun.pop(0)()
+            return made[0]
+
+        return wait
+
+
 class FakeChannel:
     """Keeps every message; answers as scripted, then `SENT` for ever."""
 

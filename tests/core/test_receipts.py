@@ -11,13 +11,16 @@ from msgspec.structs import replace
 
 from otp_app.core.check_transitions import cancel
 from otp_app.core.delivery import Delivery, ErrorClass, Explanation, Outcome, Reason
-from otp_app.core.events import Delivered, Undelivered
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.events import Checked, Delivered, Undelivered
 from otp_app.core.ledger import Report, Send
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.receipts import ARRIVED, DEAD, Receipt, Status, receive
+from otp_app.core.results import SendRequest
 from otp_app.core.send_transitions import settle
+from otp_app.core.service import VerificationService
 from otp_app.core.upkeep import corrected
-from tests.core.fakes import SENT, UNKNOWN, FakeChannel, World, refused
+from tests.core.fakes import PHONE, SENT, UNKNOWN, BeginningStore, FakeChannel, World, refused, wrong
 from tests.core.number import Number
 
 ORDER = ["accepted", "queued", "sending", "sent", "undelivered", "delivered", "read"]
@@ -182,8 +185,8 @@ class Knowing(FakeChannel):
         return Explanation(ErrorClass.CARRIER, f"number {provider_code}", elsewhere=True)
 
 
-def _sent(world: World) -> Receipt:
-    sent = world.send()
+def _sent(world: World, service: VerificationService | None = None, phone: str = PHONE) -> Receipt:
+    sent = (service or world.service()).send(phone, SendRequest())
     return Receipt(sent.verification_id, world.sms.messages[-1].send_id, SENT.provider_id, Status.SENT)
 
 
@@ -208,6 +211,54 @@ def test_listeners_hear_once_what_arrived_and_what_did_not() -> None:
         Undelivered(*subject, *message, "undelivered", 30003, "carrier", "number 30003"),
         Delivered(*subject, *message, "delivered"), Delivered(*subject, *message, "read"),
     ]
+
+
+@pytest.fixture
+def beginning() -> World:
+    """A server whose store makes several changes at once."""
+    return World(stores=BeginningStore)
+
+
+def _begun(world: World) -> list[Any]:
+    assert isinstance(world.store, BeginningStore)
+    return world.store.begun
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_receipts_that_are_begun_together_are_all_noted(beginning: World, order: tuple[int, ...]) -> None:
+    """Of one message too, whoever waits first; a check between begin and end is kept. Each is told of once."""
+    service = beginning.service()
+    one, two = (_sent(beginning, service, phone) for phone in (PHONE, "+14155552672"))
+    code, recorded = beginning.sms.messages[0].code, []
+    service._ledgers.recorder = lambda key, before, after: recorded.append(after.phone)
+    beginning.events.clear()
+    begun = [service.begin_receipt(receipt) for receipt in (one, two, one._replace(status=Status.DELIVERED))]
+    assert (len(_begun(beginning)), beginning.events) == (3, [])
+    service.check(wrong(code), phone_number=PHONE)
+    assert [begun[place]() for place in order] == [True] * 3
+    found = beginning.ledger().verifications[0]
+    assert (found.sends[0].receipts[-1].status, found.attempts) == ("delivered", 1)
+    assert beginning.ledger("+14155552672").verifications[0].sends[0].receipts[-1].status == "sent"
+    assert recorded.count("+14155552672") == 1
+    assert [type(event) for event in beginning.events if not isinstance(event, Checked)] == [Delivered]
+
+
+def test_a_receipt_that_was_begun_and_not_stored_is_news_when_it_comes_again(beginning: World) -> None:
+    service = beginning.service()
+    receipt = _sent(beginning, service)
+
+    def fail(verb: str, index: int) -> None:
+        raise StoreUnavailable
+
+    rest = service.begin_receipt(receipt)
+    assert _begun(beginning)
+    beginning.store.before = fail
+    with pytest.raises(StoreUnavailable):
+        rest()
+    _begun(beginning).clear()
+    beginning.store.before = lambda verb, index: None
+    assert service.receive(receipt)
+    assert [report.status for report in beginning.ledger().verifications[0].sends[0].receipts] == ["sent"]
 
 
 def test_a_channel_that_explains_nothing_has_unknown_errors() -> None:

@@ -64,6 +64,29 @@ def test_changes_that_wait_share_one_commit(store: SqliteStore) -> None:
     assert all(store.get(f"k{n}") == b"a" for n in range(8))
 
 
+def test_swaps_that_one_thread_begins_share_one_commit(store: SqliteStore) -> None:
+    """Each answers for itself."""
+    put(store, "there")
+    statements: list[str] = []
+    store._writer.do(lambda db: db.set_trace_callback(statements.append))
+    with writer_held(store):
+        waits = [store.begin_swap(key, None, b"b", HOUR) for key in ("new", "there")]
+        statements.clear()
+    assert [wait() for wait in waits] == [Swap(won=True, found=b"b"), Swap(won=False, found=b"a")]
+    assert statements.count("COMMIT") == 2  # the one that was held, and one for both
+
+
+def test_swaps_that_are_begun_together_time_out_together(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are never made then. Each waits for what is left of its own time."""
+    with writer_held(store):
+        monkeypatch.setattr(store._writer, "_write_timeout", 0.0)
+        waits = [store.begin_swap(f"k{n}", None, b"a", HOUR) for n in range(8)]
+        monkeypatch.setattr(store._writer, "_write_timeout", 30.0)
+        said = refused(*waits)
+    assert all("nothing was changed" in line for line in said)
+    assert [store.get(f"k{n}") for n in range(8)] == [None] * 8
+
+
 def test_a_group_is_not_seen_before_its_commit(store: SqliteStore) -> None:
     put(store, "seen")
 

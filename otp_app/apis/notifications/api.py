@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from otp_app.apis.notifications import batch, views
@@ -77,7 +78,7 @@ class NotificationsApi(Api):
         )
         self.state = State(queue, notifications)
         services.handlers.update(notifications.handlers)
-        services.receivers["NT"] = notifications.receive
+        services.receivers["NT"] = lambda receipt: partial(notifications.receive, receipt)
 
 
 def _has_channel(template: Template, channels: tuple[str, ...]) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.jobs import NewJob
 from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
-from otp_app.core.store import Store, Swap, SwapsLater, SwapsWithJobs
+from otp_app.core.store import BeginsSwaps, Store, Swap, SwapsLater, SwapsWithJobs
 from otp_app.stores.sqlite import jobs, moving
 from otp_app.stores.sqlite.file import Connection, File, touch
 from otp_app.stores.sqlite.writer import Writer
@@ -58,7 +58,7 @@ SWEEP_COUNTERS = """
 """
 
 
-class SqliteStore(Store, SwapsLater, SwapsWithJobs, Movable, Searchable):
+class SqliteStore(Store, BeginsSwaps, SwapsLater, SwapsWithJobs, Movable, Searchable):
     """The store of `sqlite:///relative/path` or `sqlite:////absolute/path`; `?synchronous=NORMAL` or `OFF` relaxes it.
 
     With FULL, the default, a change that was answered survives a power cut; with the others only the end of the
@@ -99,8 +99,12 @@ class SqliteStore(Store, SwapsLater, SwapsWithJobs, Movable, Searchable):
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Replace `old` by `new`; see core.store.Store."""
+        return self.begin_swap(key, old, new, ttl)()
+
+    def begin_swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Callable[[], Swap]:
+        """Begin to replace `old` by `new`; see core.store.BeginsSwaps."""
         now = self._clock()
-        return self._writer.do(partial(_swap, key, old, new, now, now + ttl))
+        return self._writer.begin(partial(_swap, key, old, new, now, now + ttl))
 
     def swap_later(
         self, key: str, old: bytes | None, new: bytes | None, ttl: float, then: Callable[[Swap | None], None]

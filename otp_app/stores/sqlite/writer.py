@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
@@ -36,16 +37,22 @@ class Writer:
 
         A change that the writer has not taken within `write_timeout` seconds is withdrawn and never made.
         """
+        return self.begin(work)()
+
+    def begin(self, work: Callable[[sqlite3.Connection], T]) -> Callable[[], T]:
+        """Return at once, with what does the rest of `do`: it waits for the end of the work."""
         change = _Change(work)
         with self._lock:
             self._accept(change)
             self._ring()
-        if not change.done.acquire(timeout=self._write_timeout):
+        return partial(self._wait_for, change, time.monotonic() + self._write_timeout)
+
+    def _wait_for(self, change: _Change, end: float) -> Any:
+        if not change.done.acquire(timeout=max(end - time.monotonic(), 0.0)):
             self._withdraw(change)
         if change.error:
             raise change.error
-        answer: T = change.answer
-        return answer
+        return change.answer
 
     def do_later(self, key: str, work: Callable[[sqlite3.Connection], T], then: Callable[[T | None], None]) -> None:
         """Do the work within SOON seconds, before all that is given later; wait for it only where many wait already.

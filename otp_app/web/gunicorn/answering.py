@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from gunicorn.http import errors, wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from otp_app.core.errors import OtpError
 from otp_app.logs import log
 from otp_app.web import callbacks, polling
 from otp_app.web.gunicorn.answer import Answer
@@ -26,9 +28,9 @@ STATUS = {
     errors.UnsupportedTransferCoding: (501, "Not Implemented"),
 }
 
-
 HEALTH, CALLBACK = b"GET /healthz ", f"POST {callbacks.PATH}".encode()  # how their requests begin
-CALLBACK_THREADS = 4  # more of them make checks wait, fewer the callbacks, for the disk
+CALLBACK_THREADS = 2  # more of them make the requests of users wait
+TOGETHER = 8  # callbacks that a thread answers at once: each begins its change, and then it waits for the disk
 
 
 class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
@@ -45,14 +47,14 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> Threads[Connection]:
         """Return the threads for everything but /healthz."""
         self.health: Threads[Connection] = Threads(2, partial(self._serve, stays=False))
-        self.callbacks: Threads[Connection] = Threads(CALLBACK_THREADS, partial(self._serve, stays=True))
+        self.callbacks: Threads[Connection] = Threads(CALLBACK_THREADS, self._serve_together, TOGETHER)
         return Threads(self.cfg.threads, partial(self._serve, stays=True))
 
     def threads_for(self, conn: Connection) -> Threads[Connection]:
         """Return the threads that answer the request that has arrived."""
         if conn.received.startswith(CALLBACK):
             return self.callbacks
-        return self.health if conn.received.startswith(HEALTH) else self.tpool  # type: ignore[no-any-return]
+        return self.health if conn.received.startswith(HEALTH) else self.tpool
 
     def run(self) -> None:
         """Serve until the worker has to end."""
@@ -78,10 +80,31 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         finally:
             self.method_queue.defer(self.finish_request, conn, keep)
 
+    def _serve_together(self, *conns: Connection) -> None:
+        """Answer callbacks, for all of which the store waits for its disk once."""
+        if len(conns) == 1:
+            self._serve(conns[0], stays=True)
+            return
+        for conn, end in [(conn, self._begin(conn)) for conn in conns]:
+            self.method_queue.defer(self.finish_request, conn, end())
+
+    def _begin(self, conn: Connection) -> Callable[[], bool]:
+        """Begin to answer a request. What is returned waits for the store, answers, and returns what `handle` does."""
+        if (environ := conn.take_plain()) is None:
+            return partial(bool, super().handle(conn))
+        waits: list[Callable[[], None]] = []
+        answer = Answer({**environ, callbacks.LATER: waits})
+        try:
+            answer.ask(self.wsgi)
+        except Exception:  # noqa: BLE001 - it comes again, when its answer is needed
+            answer = Answer(environ)
+        return partial(self._send, conn, environ, answer, waits)
+
     def _is_followed(self, conn: Connection, threads: Threads[Connection]) -> bool:
-        """Whether the next request of a connection is for these threads too, and arrives whole within a moment. Who waits
-        for one of them comes first.
-        """  # fmt: skip
+        """Whether the next request of a connection is for these threads too, and arrives whole within a moment.
+
+        Who waits for one of them comes first.
+        """
         if conn.sock.unsent or conn.has_more() or not self._accepting or threads.has_waiting():
             return False
         try:
@@ -95,9 +118,20 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         environ = conn.take_plain()
         if environ is None:
             return bool(super().handle(conn))
+        return self._send(conn, environ, Answer(environ))
+
+    def _send(
+        self, conn: Connection, environ: dict[str, Any], answer: Answer, waits: Iterable[Callable[[], None]] = ()
+    ) -> bool:
+        """Send an answer, once what it says is true. What turns out not to be is asked for again, with the reason."""
         try:
+            for wait in waits:
+                try:
+                    wait()
+                except OtpError as error:
+                    answer = Answer({**environ, callbacks.FAULT: error})
             closes = environ.get("HTTP_CONNECTION", "").lower() == "close"
-            return self._respond(Answer(environ), conn, closes=closes)
+            return self._respond(answer, conn, closes=closes)
         except OSError:
             log.debug("a client closed the connection before its answer")
         except Exception as error:  # noqa: BLE001 - as gunicorn does
@@ -126,7 +160,8 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
             polling.end()  # meanwhile nobody accepts
-        answer.ask(self.wsgi)
+        if answer.status is None:
+            answer.ask(self.wsgi)
         keep = not closes and self.alive and self.keeps()
         conn.sock.sendall(answer.whole(keep=keep))
         return keep

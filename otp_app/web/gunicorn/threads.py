@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from otp_app.logs import log
@@ -31,8 +31,9 @@ class Threads(Generic[Job]):
     concurrent.futures has the same, with a future, its lock and its condition for each job, which nobody here asks.
     """
 
-    def __init__(self, most: int, work: Callable[[Job], object]) -> None:
-        self._most, self._work = most, work
+    def __init__(self, most: int, work: Callable[..., object], at_once: int = 1) -> None:
+        """`work` gets a job, or as many of those that wait as a thread may do `at_once`."""
+        self._most, self._work, self._at_once = most, work, at_once
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         # Counted are jobs, not free threads: a job that found no thread does not leave one more of them free.
         self._submitted, self._done, self._counting = 0, 0, threading.Lock()
@@ -67,9 +68,22 @@ class Threads(Generic[Job]):
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
+            jobs = [job, *self._others()]
             try:
-                self._work(job)
+                self._work(*jobs)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this job only
                 log.error("request failed", exc_info=error)
             with self._counting:
-                self._done += 1
+                self._done += len(jobs)
+
+    def _others(self) -> Iterator[Job]:
+        """Yield jobs that wait, for a thread that has one, as long as it may do more at once."""
+        for _ in range(self._at_once - 1):
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is None:  # the end of a thread: this one will come to it
+                self._jobs.put(None)
+                return
+            yield job

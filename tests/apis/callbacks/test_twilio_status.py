@@ -10,7 +10,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from otp_app.channels.twilio import errors
-from otp_app.core.errors import StoreUnavailable
+from otp_app.core.errors import StoreUnavailable, VerificationNotFound
+from otp_app.logs import log, request_id
+from otp_app.web import callbacks
 from otp_app.web.openapi import resolve
 from tests.apis.callbacks.conftest import ACCOUNT, Reached
 from tests.twilio import webhooks
@@ -133,6 +135,31 @@ def test_what_is_not_ours_is_404(reached: Reached, change: str) -> None:
     }[change]  # fmt: skip
     assert ask(reached, path, form).status_code == 404
     assert reached.timeline(verification_id)["receipts"] == []
+
+
+def test_a_server_may_wait_itself_before_it_sends_the_answer(
+    reached: Reached, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It gets what waits, and asks again for the answer to what was raised then. Nobody else can ask so."""
+    verification_id, message = reached.sent()
+    path = message.form["StatusCallback"].removeprefix(reached.url)
+    form = webhooks.status_form(message.api, "delivered")
+    later: list[Any] = []
+    said: list[tuple[str, str]] = []
+    about = "0123456789abcdef-a"
+    given = {callbacks.LATER: later, "HTTP_X_REQUEST_ID": about}
+    assert ask(reached, path, form, **given).status_code == 204
+    assert reached.timeline(verification_id)["receipts"] == []
+    caplog.set_level(logging.INFO, "otp_app")
+    monkeypatch.setattr(log, "handle", lambda record: said.append((record.msg, request_id.get())))
+    later.pop()()
+    assert said == [("Delivered", about)]
+    assert reached.timeline(verification_id)["delivery"] == "delivered"
+    unknown = path.replace(verification_id, "VE" + "0" * 32)
+    assert ask(reached, unknown, form, **{callbacks.LATER: later}).status_code == 204
+    with pytest.raises(VerificationNotFound) as fault:
+        later.pop()()
+    assert ask(reached, unknown, form, **{callbacks.FAULT: fault.value}).status_code == 404
 
 
 def padded(form: webhooks.Form, size: int) -> webhooks.Form:

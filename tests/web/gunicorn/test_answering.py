@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from otp_app.web import polling
+from otp_app.core.errors import OtpError, StoreUnavailable
+from otp_app.web import callbacks, polling
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
@@ -151,6 +153,53 @@ def test_a_callback_that_waits_for_a_thread_comes_first(stage: Stage) -> None:
         stage.worker.callbacks.submit(SimpleNamespace())
 
     assert stage.serve(step, first=CALLBACK) == 1
+
+
+class Together:
+    """An application of callbacks, and two connections that bring one each."""
+
+    def __init__(self, stage: Stage, faults: list[OtpError | None]) -> None:
+        self.stage, self.faults, self.did = stage, faults, list[str]()
+        stage.worker.wsgi = self.answer
+        ours, self.client = socket.socketpair()
+        self.conns = [stage.conn, Connection(stage.worker.cfg, ours, CLIENT, SERVER, PlainRequests(stage.worker.cfg))]
+        for client, conn in zip(self.clients, self.conns, strict=True):
+            client.sendall(CALLBACK)
+            conn.receive()
+
+    @property
+    def clients(self) -> list[socket.socket]:
+        return [self.stage.client, self.client]
+
+    def answer(self, environ: dict[str, Any], start: Any) -> list[bytes]:
+        if fault := environ.get(callbacks.FAULT):
+            start(f"503 {fault}", [])
+        else:
+            environ[callbacks.LATER].append(partial(self.wait, self.faults.pop(0)))
+            start("204 No Content", [])
+        self.did.append("answer")
+        return []
+
+    def wait(self, fault: OtpError | None) -> None:
+        self.did.append("wait")
+        for client in self.clients[self.did.count("wait") - 1 :]:
+            with pytest.raises(BlockingIOError):
+                client.recv(1, socket.MSG_DONTWAIT)
+        if fault:
+            raise fault
+
+
+@pytest.mark.parametrize("faults", [[None, None], [StoreUnavailable("a"), None], [None, StoreUnavailable("a")]])
+def test_callbacks_that_wait_are_begun_before_any_is_answered(stage: Stage, faults: list[OtpError | None]) -> None:
+    """Each answer leaves once what it says is stored; for one that was not, the application says why."""
+    together = Together(stage, list(faults))
+    stage.worker._serve_together(*together.conns)
+    statuses = [client.recv(65_536).split(b"\r\n")[0] for client in together.clients]
+    assert statuses == [b"HTTP/1.1 503 a" if fault else b"HTTP/1.1 204 No Content" for fault in faults]
+    assert together.did[:3] == ["answer", "answer", "wait"]
+    assert stage.worker.method_queue._queue.qsize() == 2
+    together.conns[1].close()
+    together.client.close()
 
 
 def test_threads_of_health_do_not_stay(stage: Stage) -> None:

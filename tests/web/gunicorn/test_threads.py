@@ -36,6 +36,21 @@ def test_a_thread_starts_when_none_is_free() -> None:
     assert not any(thread.is_alive() for thread in threads._threads)
 
 
+def test_a_thread_may_take_several_jobs_that_wait() -> None:
+    """So many at most; the word that a thread has to end stays for one that has nothing to do."""
+    done, go_on = [], threading.Event()
+    threads: Threads[int] = Threads(1, lambda *jobs: (go_on.wait(10), done.append(jobs)), at_once=3)
+    threads.submit(0)
+    wait_until(lambda: not threads.has_waiting(), "the thread's start")
+    for job in range(1, 6):
+        threads.submit(job)
+    threads.shutdown(wait=False)
+    go_on.set()
+    threads.shutdown()
+    assert done == [(0,), (1, 2, 3), (4, 5)]
+    assert threads._done == threads._submitted
+
+
 def test_a_job_that_fails_ends_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     done: list[str] = []
 
