@@ -50,9 +50,9 @@ class FixedUntil:
         return datetime(self.until.year, self.until.month, self.until.day, tzinfo=UTC).timestamp() + 86_400
 
 
-def shape(pattern: str) -> Meta:
-    """Return the bounds of a text of one form, or nothing."""
-    return Meta(pattern=rf"\A({pattern})?\Z", max_length=100)
+def shape(pattern: str, most: int = 100) -> Meta:
+    """Return the bounds of a text of one form, of at most so many characters, or nothing."""
+    return Meta(pattern=rf"\A({pattern})?\Z", max_length=most)
 
 
 def names(text: str) -> tuple[str, ...]:

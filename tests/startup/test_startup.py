@@ -279,6 +279,9 @@ GOOD = {
     "what people write, without a channel through Twilio": WRITTEN_TO | {
         "OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", "TWILIO_WEBHOOK_KEYS": "k1:secret-of-the-tests",
     },
+    "two webhook keys as long as Twilio's ids and tokens": SMS | PUBLIC | {
+        "TWILIO_WEBHOOK_KEYS": ",".join(f"WK{n * 32}:{'0123456789abcdef' * 2}" for n in "12"),
+    },
     "WhatsApp through a service": SMS | {
         "OTP_CHANNELS": "whatsapp,sms", "TWILIO_MESSAGING_SERVICE_SID": "MG" + "0" * 32,
         "TWILIO_CONTENT_SID": "HX" + "0" * 32,

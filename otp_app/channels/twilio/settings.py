@@ -36,7 +36,7 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
         "Opens the whole account; an API key is better. Receipts (`OTP_PUBLIC_URL`) are signed with it all the same.",
         secret=True,
     )] = ""
-    twilio_webhook_keys: Annotated[str, shape(r"[\w.-]+:[^\s:,]+(,[\w.-]+:[^\s:,]+)*"), Setting(
+    twilio_webhook_keys: Annotated[str, shape(r"[\w.-]+:[^\s:,]+(,[\w.-]+:[^\s:,]+)*", 1000), Setting(
         "Shared keys, where Twilio signs receipts with them instead of the token.",
         form="`ID:SECRET`, several with commas", secret=True,
     )] = ""
