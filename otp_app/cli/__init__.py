@@ -27,6 +27,7 @@ COMMANDS = {
     "purge": Entry("otp_app.cli.purge:purge", "Delete the records of unused numbers early."),
     "send": Entry("otp_app.cli.messages:send", "Send a code to a number by the running server."),
     "serve": Entry("otp_app.cli.serve:serve", "Serve the HTTP APIs."),
+    "stats": Entry("otp_app.cli.stats:stats", "Count what was sent, delivered and approved."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
     "users": Entry("otp_app.cli.users:users", "Check a directory of users."),
     "verifications": Entry("otp_app.cli.verifications:verifications", "List, show and cancel verifications."),

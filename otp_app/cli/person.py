@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import click
@@ -12,12 +13,14 @@ from otp_app.cli.command import CannotDo, Command, json_option, say
 from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
 from otp_app.cli.parameters import Number
 from otp_app.core.errors import OtpError, StoreUnavailable
+from otp_app.history.opening import open_reader, url_of
+from otp_app.history.reading import Reader, shown
 from otp_app.maintenance import person
 from otp_app.maintenance.sqlite_file import scrub
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
 
-WHERE = NAMING | {"DATABASE_URL"}
+WHERE = NAMING | {"DATABASE_URL", "OTP_HISTORY_URL", "OTP_INDEX_KEY", "OTP_SECRET_KEYS"}
 STOPPED = "The number wrote STOP or is blocked, which would be forgotten: add --forget-stop to do so"
 LIMITS = "Its limits start from zero. Counters of clients stay to the end of their time: hashes without a number."
 ELSEWHERE = {
@@ -32,15 +35,19 @@ ELSEWHERE = {
 def export(number: str, as_json: bool) -> None:
     """Print all that is stored of a number.
 
-    These are the records of the number in the store, with tags and notifications, and its user in the database of
-    accounts, with the whole number. Neither codes nor tokens are stored. Backups and logs of others are not looked at.
+    These are the records of the number in the store, with tags and notifications, its rows in the history, and its user
+    in the database of accounts, with the whole number. Neither codes nor tokens are stored. Backups and logs of others
+    are not looked at.
     """
     settings = settings_of(WHERE)
     with store_in_use() as store:
         require_records(store)
         records = [entry.shown() for entry in person.entries(store, number)]
     account = _in_accounts(settings, "stored", number)
-    print(json.dumps({"number": number, "store": records, "account": account}, indent=None if as_json else 2))
+    with _history(settings) as history:
+        rows = [shown(row) for row in history.of_number(number)] if history else []
+    everything = {"number": number, "store": records, "history": rows, "account": account}
+    print(json.dumps(everything, indent=None if as_json else 2))
 
 
 @click.command(cls=Command, example="erase +14155552671 --yes")
@@ -66,13 +73,34 @@ def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
             click.confirm(f"Erase {len(found)} records of {number}, and its user?", abort=True, err=True)
         records = person.erase(store, number)
     had_account = bool(_in_accounts(settings, "erase", number))
-    for url in {settings.otp_store_url, settings.database_url}:
+    with _history(settings) as history:
+        rows = history.erase(number) if history else 0
+    for url in {settings.otp_store_url, settings.database_url, url_of(settings)}:
         if (file := keyring.database(url)) and file.exists():
             scrub(file)
     kind = settings.otp_store_url[:5]
     hints = [line for name, line in ELSEWHERE.items() if kind == name[:5]]
-    result = {"records": records, "account": had_account, "left_to_do": hints}
-    say(as_json, result, f"Records erased: {records}. Users erased: {int(had_account)}.", LIMITS, *hints)
+    result = {"records": records, "history": rows, "account": had_account, "left_to_do": hints}
+    counts = f"Records erased: {records}. Rows of the history: {rows}. Users erased: {int(had_account)}."
+    say(as_json, result, counts, LIMITS, *hints)
+
+
+@contextmanager
+def _history(settings: Settings) -> Iterator[Reader | None]:
+    """Open the history, if there is one. Raises CannotDo, also where the key is gone by which it finds numbers."""
+    key, missing = b"", ""
+    try:
+        _, key = keyring.keys(settings)
+    except (ValueError, keyring.BadKeyFile) as error:
+        missing = str(error)
+    try:
+        opened = open_reader(settings, key)
+    except ValueError as error:
+        raise CannotDo(f"OTP_HISTORY_URL: {error}") from None
+    with closing(opened) if opened else nullcontext() as reader:
+        if reader and missing and reader.has_begun():
+            raise CannotDo(missing)
+        yield reader
 
 
 def _in_accounts(settings: Settings, what: str, number: str) -> Any:

@@ -42,6 +42,13 @@ class Database(Protocol):
         """Close what is open."""
 
 
+class NotBegunError(StoreUnavailable):
+    """There is no history yet: no server has begun to keep one."""
+
+    def __init__(self) -> None:
+        super().__init__("The history is not available (it has not begun)")
+
+
 def open_database(url: str) -> Database:
     """Return the database of a URL; it is reached when first used. Raises ValueError, which says what to write."""
     target = DATABASES.get(url.partition("://")[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from otp_app.core.delivery import Channel
 from otp_app.core.instant import Clock
@@ -12,6 +12,9 @@ from otp_app.core.policy import DAY
 from otp_app.core.store import Store
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
+
+if TYPE_CHECKING:
+    from otp_app.history.reading import Reader
 
 OFF = "off"
 _POSTGRES = ("postgresql", "postgres")
@@ -57,6 +60,16 @@ def open_history(
     )
     recorder.start()
     return cast("History", recorder)
+
+
+def open_reader(settings: Settings, index_key: bytes = b"") -> Reader | None:
+    """Return what reads the history, None where none is kept; without the key it finds no number. Raises ValueError."""
+    url = url_of(settings)
+    if not url:
+        return None
+    database = load_object("otp_app.history.database:open_database", "history")(url)
+    numbers = load_object("otp_app.history.rows:Numbers", "history")(index_key)
+    return cast("Reader", load_object("otp_app.history.reading:Reader", "history")(database, numbers))
 
 
 def _quoted(path: Path) -> str:

@@ -86,5 +86,10 @@ def messages_in(text: str) -> list[Message]:
     return [Message(*fields) for fields in json.loads(text)]
 
 
+def tags_in(text: str) -> dict[str, str]:
+    """Return the tags of a row."""
+    return dict(json.loads(text)) if text else {}
+
+
 def _text(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -24,6 +24,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
+from otp_app.history.database import open_database
 from otp_app.settings import Settings, keyring
 from otp_app.store import open_store
 from tests.cli.served import listening
@@ -71,6 +72,8 @@ def world(folder: Path, monkeypatch: pytest.MonkeyPatch, open_site: Callable[...
     monkeypatch.setenv("OTP_STORE_URL", "sqlite:///var/otp.db")
     with closing(open_store("sqlite:///var/otp.db")) as store:
         store.load([Item(ids.ledger(PHONE), encode(Ledger(PHONE, (pending,))), 3600.0)])  # type: ignore[attr-defined]
+    with closing(open_database("sqlite:///var/otp-history.db")) as database, database.writing():
+        pass  # which makes it
     keys = ",".join(f"{name}:send:{hashlib.sha256(name.encode()).hexdigest()}" for name in ("shop", "till"))
     (folder / ".env").write_text(f"OTP_API_KEYS={keys}\n")
     (folder / ".env").chmod(0o600)

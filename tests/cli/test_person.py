@@ -83,10 +83,10 @@ def test_what_was_erased_is_gone(capsys: Any, url: str, folder: Path) -> None:
     result = json.loads(printed)
     assert (status, result["records"], result["account"]) == (0, 3, True)
     assert bool(result["left_to_do"]) == (url != SQLITE)
-    assert exported(capsys) == {"number": PHONE, "store": [], "account": None}
+    assert exported(capsys) == {"number": PHONE, "store": [], "history": [], "account": None}
     assert exported(capsys, OTHER) == before
     assert [path.name for path in folder.iterdir() if PHONE[1:].encode() in path.read_bytes()] == []
-    assert run(capsys, "erase", PHONE, "--yes").output.startswith("Records erased: 0. Users erased: 0.\n")
+    assert run(capsys, "erase", PHONE, "--yes").output.startswith("Records erased: 0. Rows of the history: 0. ")
 
 
 def test_a_number_that_wants_no_notifications_keeps_that(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
