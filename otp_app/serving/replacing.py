@@ -12,6 +12,7 @@ from otp_app.logs import log
 from otp_app.serving.checks import checked
 from otp_app.settings import Settings
 from otp_app.startup import reloading
+from otp_app.web.gunicorn import respawning
 
 #: a module is read once: `-c python:…`, or one that a file of `-c` imports
 NOT_READ = (
@@ -31,6 +32,7 @@ def reload(server: Any, begin: Callable[[], None]) -> None:
     Only callers that these settings do not name any more are out, whatever else is wrong.
     """
     running, folder = cast("Settings", reloading.accepted()), server.cfg.chdir  # the start has accepted some
+    before = list(server.WORKERS)
     try:
         settings, faults, _ = checked(server.cfg.address, running)
         if not _is_here(folder):  # gunicorn would go there, to other settings than these and another store
@@ -45,6 +47,9 @@ def reload(server: Any, begin: Callable[[], None]) -> None:
     except ReadNoMore as error:
         faults = [str(error)]
     except Exception as error:  # noqa: BLE001
+        if reloading.accepted() is not running:  # gunicorn has begun to start workers with the new settings
+            respawning.end(server, before, error)
+            return
         faults = [_unexpected(error)]
     if reloading.accepted() is not running:
         reloading.accept(running)
@@ -54,9 +59,7 @@ def reload(server: Any, begin: Callable[[], None]) -> None:
     if out := reloading.revoked(running, narrowed):
         server.log.error("Not accepted any more: %s", ", ".join(out))
         reloading.accept(narrowed)
-        for _ in range(server.num_workers):
-            server.spawn_worker()
-        server.manage_workers()  # ends the old ones
+        respawning.renew(server, before)
 
 
 def replace(server: Any, begin: Callable[[], None]) -> None:
@@ -67,8 +70,12 @@ def replace(server: Any, begin: Callable[[], None]) -> None:
         faults = [_unexpected(error)]
     if faults:
         server.log.error("Not replaced: %s", "; ".join(faults))
-    else:
+        return
+    try:
         begin()
+    except OSError as error:
+        respawning.raise_in_child(server, error)
+        server.log.error("Not replaced: %s", error.strerror)
 
 
 def read_again(server: Any, read: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import runpy
 import signal
@@ -124,7 +125,7 @@ def test_a_reload_goes_on_with_the_settings_that_were_checked(conf: Conf, monkey
     conf(OTP_STORE_URL="memory://", OTP_THREADS="17")
     monkeypatch.setattr(reloading, "_accepted", startup.load())
     found: list[int] = []
-    server = SimpleNamespace(cfg=SimpleNamespace(address=[], chdir="."))
+    server = SimpleNamespace(cfg=SimpleNamespace(address=[], chdir="."), WORKERS={})
     replacing.reload(server, lambda: found.append(conf(OTP_TTL="9999")["threads"]))
     assert found == [17 + 16 + 32]
     with pytest.raises(SystemExit):  # they were for this reload alone
@@ -145,13 +146,76 @@ def test_a_defect_ends_no_server_that_reloads(conf: Conf, monkeypatch: pytest.Mo
     monkeypatch.setattr(reloading.READER, "read", fail)
     said: list[str] = []
     server = SimpleNamespace(
-        cfg=SimpleNamespace(address=[], chdir="."), num_workers=1, spawn_worker=lambda: spawned.append(1),
+        cfg=SimpleNamespace(address=[], chdir="."), num_workers=1, spawn_worker=lambda: spawned.append(1), WORKERS={},
         manage_workers=lambda: None, log=SimpleNamespace(error=lambda line, *of: said.append(line % of)),
     )  # fmt: skip
     replacing.reload(server, lambda: None)
     assert said == ["Not reloaded: an unexpected error (RecursionError)", "Not accepted any more: shop"]
     assert spawned == [1]
     assert [key.digest for key in reloading.accepted().otp_api_keys] == [""]
+
+
+class Master:
+    """gunicorn's, with two workers, where the system has no process for one more, or for a part of the new ones."""
+
+    def __init__(self, room: int) -> None:
+        self.cfg, self.log, self.pid = SimpleNamespace(address=[], chdir="."), self, os.getpid()
+        self.num_workers, self.WORKERS, self.room = 2, {101: None, 102: None}, room
+        self.ended: list[tuple[int, int]] = []
+        self.said: list[str] = []
+
+    def error(self, line: str, *of: object) -> None:
+        self.said.append(line % of)
+
+    def spawn_worker(self) -> None:
+        if not self.room:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.room -= 1
+        self.WORKERS[103] = None
+
+    def kill_worker(self, pid: int, signal: int) -> None:
+        self.ended.append((pid, signal))
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_without_a_process_for_one_more_a_revocation_ends_the_old_workers(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """gunicorn itself would end the server; left alone, the old workers would go on with the revoked key."""
+    conf(OTP_STORE_URL="memory://")
+    monkeypatch.setattr(reloading, "_accepted", make_settings(otp_api_keys=api_keys(KEY[:-1] + "1")))
+    master = Master(room)
+    replacing.reload(master, lambda: None)
+    assert master.said[-1] == "Not accepted any more: shop"
+    assert master.ended == [(101, signal.SIGTERM), (102, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_without_a_process_for_one_more_a_reload_ends_the_old_workers(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """The new settings hold for every worker, or for none."""
+    conf(OTP_STORE_URL="memory://")
+    monkeypatch.setattr(reloading, "_accepted", startup.load())
+    master = Master(room)
+
+    def begin() -> None:
+        reloading.accept(startup.load())
+        for _ in range(2):
+            master.spawn_worker()
+
+    replacing.reload(master, begin)
+    assert (master.said, master.ended) == ([], [(101, signal.SIGTERM), (102, signal.SIGTERM)])
+
+
+def test_without_a_process_for_one_more_no_server_takes_another_ones_place(
+    conf: Conf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf(OTP_STORE_URL="memory://")
+    monkeypatch.setattr(reloading, "_accepted", startup.load())
+    master = Master(0)
+    replacing.replace(master, master.spawn_worker)
+    assert (master.said, master.ended) == (["Not replaced: Resource temporarily unavailable"], [])
 
 
 @pytest.mark.parametrize("mode", [0o111, 0o000])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from otp_app.logs import warn_seldom
+from otp_app.logs import log, warn_seldom
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -43,6 +43,36 @@ def spawn(server: Any, spawn_workers: Callable[[], None]) -> None:
     try:
         spawn_workers()
     except OSError as error:
-        if is_start or os.getpid() != server.pid:
+        if is_start:
             raise
+        raise_in_child(server, error)
         warn_seldom(f"no worker can be started in the place of one that ended: {error.strerror}")
+
+
+def renew(server: Any, before: Collection[int]) -> None:
+    """Start workers in the place of those with these ids, which end."""
+    try:
+        for _ in range(server.num_workers):
+            server.spawn_worker()
+    except OSError as error:
+        end(server, before, error)
+    else:
+        server.manage_workers()  # ends the old ones
+
+
+def end(server: Any, before: Collection[int], error: Exception) -> None:
+    """End the workers with these ids, where no other could be started beside them.
+
+    They have other settings, and perhaps callers that are revoked. The master starts new ones when the system has room.
+    """
+    raise_in_child(server, error)
+    log.error("no worker can be started beside those that run, so these end first (%s)", type(error).__name__)
+    for pid in before:
+        if pid in server.WORKERS:
+            server.kill_worker(pid, signal.SIGTERM)
+
+
+def raise_in_child(server: Any, error: Exception) -> None:
+    """Raise the error again unless this is the master: a process that was forked must not go on as the master."""
+    if os.getpid() != server.pid:
+        raise error
