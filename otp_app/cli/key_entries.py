@@ -1,45 +1,26 @@
-"""`keys list`, `keys revoke` and `keys rotate`: the entries of OTP_API_KEYS, where they are set."""
+"""`keys list`, `keys revoke`, `keys rotate` and `keys rotate-codes`: keys where they are set."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import click
 
 from otp_app.cli.api_key import digest, new_api_key
 from otp_app.cli.command import CannotDo, Command, json_option, say, show_lines
-from otp_app.cli.rewriting import rewrite
-from otp_app.settings.env_file import FileFault, read_lines, read_text
+from otp_app.cli.open_store import NAMING, settings_of
+from otp_app.cli.setting_place import Place, place_of
+from otp_app.core.codes import parse_keys
+from otp_app.settings import keyring
 from otp_app.settings.types import ApiKey, api_keys
 
-NAME, NAME_FILE = "OTP_API_KEYS", "OTP_API_KEYS_FILE"
-ENV = Path(".env")
-NONE = f"{NAME} is not set here: run this where the server reads its settings"
-IN_ENVIRONMENT = f"{NAME} is set in the environment, which a command cannot change: change the entry there"
+NAME, CODES = "OTP_API_KEYS", "OTP_SECRET_KEYS"
+NONE = "{} is not set here: run this where the server reads its settings"
 LAST = f"it is the last key, and {NAME} may not be empty: make another key first, or remove the setting by hand"
 RELOAD = "It takes effect when the servers reload: systemctl reload otp-app, or kill -HUP PID"
-
-
-class Place(NamedTuple):
-    """Where the entries are, and what they say; `file` is None for the environment."""
-
-    file: Path | None
-    entries: str
-
-    def read(self) -> tuple[ApiKey, ...]:
-        """Return the keys. Raises CannotDo."""
-        try:
-            return api_keys(self.entries)
-        except ValueError as error:
-            raise CannotDo(f"{NAME}: {error}") from None
-
-    def name(self) -> str:
-        """Return what to call it."""
-        return str(self.file) if self.file else "the environment"
+THEN = "Pending codes keep the old key. Ten minutes after the reload: keys rotate-codes --drop-old"
 
 
 @click.command("list", cls=Command, example="keys list")
@@ -49,11 +30,9 @@ def list_(as_json: bool) -> None:
 
     Each has its name, its scopes and the first digits of its hash. The keys themselves are stored nowhere.
     """
-    place = _place()
-    rows = [
-        {"name": key.name, "scopes": "+".join(sorted(key.scopes)), "sha256": key.digest[:8]} for key in place.read()
-    ]
-    print(f"API keys in {place.name()}: {len(rows)}.", file=sys.stderr)
+    place, keys = _api_keys()
+    rows = [{"name": key.name, "scopes": "+".join(sorted(key.scopes)), "sha256": key.digest[:8]} for key in keys]
+    print(f"API keys in {place}: {len(rows)}.", file=sys.stderr)
     width = max(len(row["name"]) for row in rows)
     show_lines([
         json.dumps(row) if as_json else f"{row['name']:<{width}}  {row['sha256']}  {row['scopes']}" for row in rows
@@ -69,9 +48,8 @@ def revoke(name: str, as_json: bool) -> None:
     The file of OTP_API_KEYS_FILE, or `.env`, is replaced as a whole, with the same owner and mode; its other lines stay
     as they are. The key works until the servers reload.
     """
-    place = _place()
-    _replace(place, name, "")
-    say(as_json, {"revoked": name, "file": place.name()}, f"Removed {name} from {place.name()}.", RELOAD)
+    place = _replace(name, "")
+    say(as_json, {"revoked": name, "file": str(place)}, f"Removed {name} from {place}.", RELOAD)
 
 
 @click.command(cls=Command, example="keys rotate shop")
@@ -83,55 +61,74 @@ def rotate(name: str, as_json: bool) -> None:
     The file is replaced as by `keys revoke`. The old key works until the servers reload: give the new one to the client
     first.
     """
-    place = _place()
     key = new_api_key()
-    _replace(place, name, digest(key))
-    lines = (f"New API key for {name} (it cannot be shown again):\n\n    {key}\n", f"Its hash is in {place.name()}.")
-    say(as_json, {"rotated": name, "key": key, "file": place.name()}, *lines, RELOAD)
+    place = _replace(name, digest(key))
+    lines = (f"New API key for {name} (it cannot be shown again):\n\n    {key}\n", f"Its hash is in {place}.", RELOAD)
+    say(as_json, {"rotated": name, "key": key, "file": str(place)}, *lines)
 
 
-def _place() -> Place:
-    """Return where the entries are, as the server finds them. Raises CannotDo."""
+@click.command("rotate-codes", cls=Command, example="keys rotate-codes")
+@click.option("--drop-old", is_flag=True, help="keep the first key only, ten minutes after the servers have a new one")
+@json_option()
+def rotate_codes(drop_old: bool, as_json: bool) -> None:
+    """Put a new key of codes in front of the others.
+
+    In the key file beside the SQLite database, or where OTP_SECRET_KEYS is set. The file is replaced as by `keys
+    revoke`. New codes use the new key, and pending codes keep theirs.
+    """
+    file = keyring.database(settings_of(NAMING).otp_store_url)
+    place = place_of(CODES, file.with_suffix(".keys") if file else None)
+    if place is None:
+        raise CannotDo(NONE.format(CODES))
+    entries = [entry.strip() for entry in place.text.split(",")]
+    kept = entries[:1] if drop_old else [_next(entries), *entries]
+    _require_codes(place._replace(text=",".join(kept)))
+    place.put(",".join(kept))
+    names = [entry.partition(":")[0] for entry in kept]
+    line = f"Keys of codes in {place}: {', '.join(names)}."
+    say(as_json, {"keys": names, "file": str(place)}, line, RELOAD, *([] if drop_old else [THEN]))
+
+
+def _next(entries: list[str]) -> str:
+    """Return an entry with a new key. Its name is above the others: one that was dropped may still be in a record."""
+    numbers = [int(match[1]) for entry in entries if (match := re.match("k([0-9]{1,9}):", entry))]
+    return f"k{max(numbers, default=0) + 1}:{keyring.new_secret()}"
+
+
+def _require_codes(place: Place) -> None:
     try:
-        lines = read_lines(ENV)
-        if lines.faults:
-            raise CannotDo("\n".join(f"{ENV}: {line}" for line in lines.faults))
-        for source in (os.environ, lines.values):
-            if entries := source.get(NAME, "").strip():
-                return Place(ENV if source is lines.values else None, entries)
-            if path := source.get(NAME_FILE):
-                return Place(Path(path), read_text(Path(path)).strip())
-    except FileFault as error:
+        parse_keys(place.text)
+    except ValueError as error:
+        raise CannotDo(f"{place}: {CODES}: {error}") from None
+
+
+def _api_keys() -> tuple[Place, tuple[ApiKey, ...]]:
+    place = place_of(NAME)
+    if place is None:
+        raise CannotDo(NONE.format(NAME))
+    return place, _read(place)
+
+
+def _read(place: Place) -> tuple[ApiKey, ...]:
+    try:
+        return api_keys(place.text)
+    except ValueError as error:
         raise CannotDo(f"{NAME}: {error}") from None
-    raise CannotDo(NONE)
 
 
-def _replace(place: Place, name: str, new_digest: str) -> None:
-    """Give an entry another digest, or remove it where that is empty. Raises CannotDo."""
-    keys = place.read()
+def _replace(name: str, new_digest: str) -> Place:
+    """Give an entry another digest, or remove it where that is empty; return where it is. Raises CannotDo."""
+    place, keys = _api_keys()
     found = next((key for key in keys if key.name == name), None)
     if found is None:
-        raise CannotDo(f"{place.name()} has no key {name}: it has {', '.join(key.name for key in keys)}")
-    if place.file is None:
-        raise CannotDo(IN_ENVIRONMENT)
-    if not new_digest and len(keys) == 1:
+        raise CannotDo(f"{place} has no key {name}: it has {', '.join(key.name for key in keys)}")
+    if place.file and not new_digest and len(keys) == 1:
         raise CannotDo(LAST)
-    entries = [entry.strip() for entry in place.entries.split(",") if entry.strip()]
+    entries = [entry.strip() for entry in place.text.split(",") if entry.strip()]
     old = next(entry for entry in entries if entry.endswith(f":{found.digest}"))
     new = [old.replace(found.digest, new_digest)] if new_digest else []
     kept = ",".join(one for entry in entries for one in (new if entry == old else [entry]))
-    place._replace(entries=kept).read()  # what would not be understood is not written
-    text = read_text(place.file)
-    rewrite(place.file, text, _with(place, text, kept))
-
-
-def _with(place: Place, text: str, entries: str) -> str:
-    """Return the text of the file with these entries instead. Raises CannotDo where that is not clear."""
-    if place.file != ENV:
-        return text.replace(place.entries, entries)
-    lines = text.splitlines(keepends=True)
-    number = read_lines(ENV).numbers[NAME] - 1
-    if lines[number].count(place.entries) != 1:
-        raise CannotDo(f"{ENV}: line {number + 1} is written in a way that this command does not change: edit it")
-    lines[number] = lines[number].replace(place.entries, entries)
-    return "".join(lines)
+    if place.file:
+        _read(place._replace(text=kept))  # what would not be understood is not written
+    place.put(kept)
+    return place

@@ -30,7 +30,7 @@ def keys() -> None:
     """Create, list, revoke and rotate keys."""
 
 
-for command in (key_entries.list_, key_entries.revoke, key_entries.rotate):
+for command in (key_entries.list_, key_entries.revoke, key_entries.rotate, key_entries.rotate_codes):
     keys.add_command(command)
 
 

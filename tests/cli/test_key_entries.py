@@ -13,7 +13,10 @@ import pytest
 
 from otp_app import startup
 from otp_app.cli import rewriting
-from otp_app.cli.key_entries import IN_ENVIRONMENT, LAST, NONE, RELOAD
+from otp_app.cli.key_entries import LAST, NONE, RELOAD, THEN
+from otp_app.cli.setting_place import IN_ENVIRONMENT
+from otp_app.core.codes import parse_keys
+from otp_app.settings import Settings, keyring
 from tests.command import run
 
 SHOP, TILL = (f"{name}:{scopes}:{hashlib.sha256(name.encode()).hexdigest()}"
@@ -121,10 +124,10 @@ def test_the_last_key_is_not_removed(capsys: Any, place: Path) -> None:
 
 def test_the_environment_cannot_be_changed(capsys: Any, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """It wins over `.env`, where a change would do nothing."""
-    assert run(capsys, "keys", "list") == (1, "", f"{NONE}\n")
+    assert run(capsys, "keys", "list") == (1, "", f"{NONE.format('OTP_API_KEYS')}\n")
     (folder / ".env").write_text(ENV)
     monkeypatch.setenv("OTP_API_KEYS", f"{SHOP},{TILL}")
-    assert run(capsys, "keys", "revoke", "shop") == (1, "", f"{IN_ENVIRONMENT}\n")
+    assert run(capsys, "keys", "revoke", "shop") == (1, "", f"OTP_API_KEYS {IN_ENVIRONMENT}\n")
     assert (folder / ".env").read_text() == ENV
 
 
@@ -134,3 +137,39 @@ def test_a_line_that_is_written_in_another_way_is_left_to_its_writer(capsys: Any
     ended = run(capsys, "keys", "revoke", "shop")
     assert (ended.status, ended.error.count("\n")) == (1, 1)
     assert (folder / ".env").read_text() == text
+
+
+def test_the_key_of_codes_is_rotated_in_the_key_file(capsys: Any, folder: Path) -> None:
+    """The new one first, the others behind it, the index key and comments as they were; then the old one goes."""
+    keyring.ensure(Settings())
+    file = folder / "var/otp.keys"
+    file.write_text(f"# of ours\n{file.read_text()}")
+    old, before = keyring.keys(Settings()), file.read_text()
+    status, printed, error = run(capsys, "keys", "rotate-codes")
+    assert (status, error, printed.splitlines()) == (0, "", ["Keys of codes in var/otp.keys: k2, k1.", RELOAD, THEN])
+    codes, index_key = keyring.keys(Settings())
+    assert (codes.current, index_key) == ("k2", old[1])
+    assert file.read_text().replace(re.findall("k2:[^,]*,", file.read_text())[0], "") == before
+    assert file.stat().st_mode & 0o777 == 0o600
+    rows = json.loads(run(capsys, "keys", "rotate-codes", "--drop-old", "--json").output)
+    assert rows == {"keys": ["k2"], "file": "var/otp.keys"}
+    assert json.loads(run(capsys, "keys", "rotate-codes", "--json").output)["keys"] == ["k3", "k2"]
+
+
+def test_a_key_of_codes_in_a_file_of_its_own(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As secrets of a container are, and settings win over the key file."""
+    keyring.ensure(Settings())
+    before = (folder / "var/otp.keys").read_text()
+    (folder / "codes").write_text(f"a7:{keyring.new_secret()}\n")
+    monkeypatch.setenv("OTP_SECRET_KEYS_FILE", "codes")
+    assert run(capsys, "keys", "rotate-codes").status == 0
+    assert set(parse_keys((folder / "codes").read_text().strip()).keys) == {"k1", "a7"}
+    assert (folder / "var/otp.keys").read_text() == before
+    (folder / "codes").write_text("nonsense\n")
+    assert run(capsys, "keys", "rotate-codes").status == 1
+    assert (folder / "codes").read_text() == "nonsense\n"
+
+
+def test_without_keys_there_is_nothing_to_rotate(capsys: Any, folder: Path) -> None:
+    assert run(capsys, "keys", "rotate-codes") == (1, "", f"{NONE.format('OTP_SECRET_KEYS')}\n")
+    assert list(folder.iterdir()) == []
