@@ -95,6 +95,14 @@ def call(port: int, method: str, path: str, body: Any = None, headers: dict[str,
         connection.close()
 
 
+def is_healthy(port: int) -> bool:
+    """Whether GET /healthz answers 200."""
+    try:
+        return call(port, "GET", "/healthz").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
@@ -228,10 +236,7 @@ class RunningServer:
 
     def healthy(self) -> bool:
         """Whether GET /healthz answers 200."""
-        try:
-            return call(self.port, "GET", "/healthz").status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+        return is_healthy(self.port)
 
     def call(self, method: str, path: str) -> Answer:
         """A request without a body."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import absent, require
 from tests.deploy.machine import Machine
-from tests.running import ROOT, call, free_port, wait_until
+from tests.running import ROOT, free_port, is_healthy, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
 PROGRAMS = "curl nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd npm"
@@ -165,7 +165,7 @@ def test_a_fresh_clone_serves_with_one_command(tmp_path: Path) -> None:
         process = subprocess.Popen([root / "script/server"], cwd="/", env=given, stdout=log, stderr=log,
                                    stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     try:
-        wait_until(lambda: process.poll() is not None or healthy(port), "a healthy server", 180)
+        wait_until(lambda: process.poll() is not None or is_healthy(port), "a healthy server", 180)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 0, (tmp_path / "log").read_text()
     finally:
@@ -189,11 +189,3 @@ def clone(folder: Path) -> Path:
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, target)
     return folder / "clone"
-
-
-def healthy(port: int) -> bool:
-    """Whether it answers."""
-    try:
-        return call(port, "GET", "/healthz").status == 200
-    except OSError:
-        return False

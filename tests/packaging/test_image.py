@@ -15,7 +15,7 @@ from otp_app.settings import Settings
 from otp_app.settings.model import fields_of
 from otp_app.startup.reader import PROVIDERS
 from otp_app.version import __version__
-from tests.running import ROOT, call, free_port, wait_until
+from tests.running import ROOT, call, free_port, is_healthy, wait_until
 
 FILE = ROOT / "deploy/Dockerfile"
 BASE = "python:3.13-slim"
@@ -140,18 +140,10 @@ def test_a_container_serves(engine: str, image: str, tmp_path: Path, given: dict
     started = run(engine, "run", "-d", "--name", name, "--network", "host", *options, image)
     try:
         assert started.returncode == 0, started.stderr
-        wait_until(lambda: answers(port), "a healthy container")
+        wait_until(lambda: is_healthy(port), "a healthy container")
         status = call(port, "POST", "/send-otp", {"phone_number": "+14155552671"}).status
         assert status == (401 if given else 200)
         said = run(engine, "logs", name)
         assert ("Your OTP is: " in said.stdout + said.stderr) == (not given)
     finally:
         run(engine, "rm", "-f", name)
-
-
-def answers(port: int) -> bool:
-    """Whether the server is there."""
-    try:
-        return call(port, "GET", "/healthz").status == 200
-    except OSError:
-        return False

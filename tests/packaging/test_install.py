@@ -16,7 +16,7 @@ import pytest
 
 from otp_app.version import __version__
 from tests.conftest import absent
-from tests.running import call, free_port, wait_until
+from tests.running import call, free_port, is_healthy, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +25,9 @@ NUMBER = "+14155552671"
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as who has nothing of this checkout on their paths."""
+    """Run a command as who has nothing of this checkout on their paths. Most of what pip installs is never imported."""
     given = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    given["PIP_RETRIES"] = "2"
+    given |= {"PIP_RETRIES": "2", "PIP_NO_COMPILE": "1"}
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, check=False)
 
 
@@ -57,7 +57,7 @@ def served(programs: Path, folder: Path, *arguments: str) -> Iterator[tuple[int,
             stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_until(lambda: process.poll() is not None or healthy(port), "a healthy server")
+        wait_until(lambda: process.poll() is not None or is_healthy(port), "a healthy server")
         yield port, process, log
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 0, log.read_text()
@@ -65,14 +65,6 @@ def served(programs: Path, folder: Path, *arguments: str) -> Iterator[tuple[int,
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def healthy(port: int) -> bool:
-    """Whether it answers."""
-    try:
-        return call(port, "GET", "/healthz").status == 200
-    except OSError:
-        return False
 
 
 def test_a_number_is_approved(programs: Path, tmp_path: Path) -> None:
@@ -109,6 +101,14 @@ def test_the_process_is_gunicorn_s_own(programs: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGUSR2)
         wait_until(lambda: log.read_text().count("Listening at: ") == 2, "the next server")
     assert "Traceback" not in log.read_text()
+
+
+def test_modules_of_the_folder_are_found(programs: Path, tmp_path: Path) -> None:
+    """Those of the operator's own that settings name, by commands as by the server."""
+    (tmp_path / ".env").write_text("OTP_ON_APPROVED=shop:approved\n", encoding="ascii")
+    (tmp_path / "shop.py").write_text("def approved(approval):\n    pass\n", encoding="ascii")
+    checked = run(programs / "otp-app", "check", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_it_says_its_version(programs: Path, tmp_path: Path) -> None:
