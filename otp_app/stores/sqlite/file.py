@@ -20,6 +20,7 @@ CONNECTION_TIMEOUT = 0.9  # seconds; with the 2 s for a lock it stays below the 
 PASSING = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "ENOSPC", "EDQUOT", "EIO")  # beginnings of faults' names
 MARK = 0x4F545031  # SQLite's application_id of our files: "OTP1"
 FORMAT = 1
+CACHE = "PRAGMA cache_size = -512"  # KiB of pages in a connection: the system has them too, and SQLite would take 2 MiB
 
 Identity = tuple[int, int] | None  # device and inode; None: no such file
 
@@ -90,6 +91,7 @@ class File:
         try:
             _check(db)
             db.execute(f"PRAGMA synchronous = {self._synchronous}")
+            db.execute(CACHE)
         except BaseException:
             db.close()
             raise
