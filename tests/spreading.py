@@ -12,9 +12,11 @@ STORE = re.compile(r"\[.*?\b(memory|sqlite|redis|postgres)\b")
 #: Folders whose tests take long, so that none of them begins when all others are done; and files there that share.
 LONG = (
     *("tests/bus/", "tests/scaled/", "tests/faults/", "tests/deploy/", "tests/maintenance/", "tests/corpus/"),
+    "tests/packaging/",
     *("tests/core/test_fallback_histories.py", "tests/webhooks/test_histories.py"),
 )
-SHARING = ("test_races.py", "test_postgres.py", "test_together.py", "test_cases.py", "test_sequences.py")
+SHARING = ("test_races.py", "test_postgres.py", "test_together.py", "test_cases.py", "test_sequences.py",
+           "test_install.py", "test_wheel.py", "test_image.py")  # fmt: skip
 
 BROKER = "tests/bus/"  # one RabbitMQ takes as long to start as many of its tests
 
