@@ -71,6 +71,7 @@ def test_no_line_can_be_forged(text):
     assert written.isascii()
     assert written.replace("\x7f", "").isprintable()
     assert json.loads(written)["message"] == text
+    assert '", "level": "WARNING", "' in written  # with the same blanks, for programs that search in lines
 
 
 @pytest.mark.parametrize("text", FORGING)

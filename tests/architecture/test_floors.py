@@ -18,7 +18,8 @@ OUTSIDE = {
     "phonenumbers": {"core", "settings.types"},
     "msgspec": {
         "core", "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
-        "channels.twilio.messages", "channels.twilio.settings", "settings", "startup", "web.body", "web.idempotency",
+        "channels.twilio.messages", "channels.twilio.settings", "logs", "settings", "startup",
+        "web.body", "web.idempotency",
         "apis.inbound.fields", "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
         "apis.notifications.fields", "apis.notifications.settings",
     },
