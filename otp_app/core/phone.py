@@ -130,10 +130,15 @@ def mask(e164: str) -> str:
     """Hide a number: +14155552671 becomes +1*******671. One that is not known yet ("") stays so."""
     if not e164:
         return ""
+    code = calling_code(e164)
+    rest = e164[len(code) :]
+    return f"{code}{'*' * (len(rest) - 3)}{rest[-3:]}"
+
+
+def calling_code(e164: str) -> str:
+    """Return the beginning of a number that names its country, with the plus; "+" where there is no such."""
     digits = e164.removeprefix("+")
-    calling_code = next((digits[:n] for n in (1, 2, 3) if int(digits[:n]) in COUNTRY_CODE_TO_REGION_CODE), "")
-    rest = digits[len(calling_code) :]
-    return f"+{calling_code}{'*' * (len(rest) - 3)}{rest[-3:]}"
+    return "+" + next((digits[:n] for n in (1, 2, 3) if int(digits[:n] or 0) in COUNTRY_CODE_TO_REGION_CODE), "")
 
 
 def _read(text: str) -> phonenumbers.PhoneNumber:

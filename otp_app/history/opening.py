@@ -24,6 +24,8 @@ class History(Protocol):
     """What services need of a recorder; see recorder.Recorder."""
 
     changed: Callable[[str, Any, Any], None]
+    database: Any  # database.Database
+    numbers: Any  # rows.Numbers
 
     def close(self) -> None:
         """End."""

@@ -63,7 +63,7 @@ class Recorder:
         retention: float,
     ) -> None:
         """`retention`: seconds for which rows are kept."""
-        self._store, self._database, self.numbers = store, database, numbers
+        self._store, self.database, self.numbers = store, database, numbers
         self._channels, self._clock, self._retention = channels, clock, retention
         self._changes: deque[Change] = deque()
         self._gathered = Gathered(channels)
@@ -91,7 +91,7 @@ class Recorder:
         if self._thread.ident:
             self._thread.join(LONGEST_END)
         if not self._thread.is_alive():
-            self._database.close()
+            self.database.close()
 
     def counts(self) -> Counts:
         """Return what was done so far."""
@@ -141,7 +141,7 @@ class Recorder:
     def _write(self) -> None:
         endings = self._gathered.endings
         while batch := list(islice(endings.values(), MOST_AT_ONCE)):
-            self._written += write(self._database, batch, self.numbers)
+            self._written += write(self.database, batch, self.numbers)
             for ending in batch:
                 del endings[ending.id]
 
@@ -183,5 +183,5 @@ class Recorder:
         return READING
 
     def _forget(self, now: Instant) -> None:
-        if abs(now.wall - self._forgot) >= FORGET_EVERY and not forget_old(self._database, now.wall - self._retention):
+        if abs(now.wall - self._forgot) >= FORGET_EVERY and not forget_old(self.database, now.wall - self._retention):
             self._forgot = now.wall

@@ -7,7 +7,7 @@ import json
 from typing import NamedTuple
 
 from otp_app.core.endings import Ending, Message
-from otp_app.core.phone import mask
+from otp_app.core.phone import calling_code, mask
 from otp_app.history.schema import COLUMNS
 
 #: digits of a number behind its calling code that its prefix has: enough for a network, and far too few for a person
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     digits: int
     message: str  # id of the first message
     channel: str
-    channels: str  # of all messages, with commas
+    channels: str  # of all messages that left or may have, with commas
     outcome: str
     delivery: str
     error: str
@@ -61,17 +61,22 @@ class Numbers:
         return hmac.digest(self._key, phone.encode(), "sha256")[:16].hex() if phone else ""
 
 
+def prefix(digits: str) -> str:
+    """Return what a row has of the beginning of a number (E.164), which may be incomplete."""
+    return digits[: len(calling_code(digits)) + PREFIX_DIGITS]
+
+
 def row_of(ending: Ending, numbers: Numbers) -> Row:
     """Return the row of what has ended."""
     (api, key, _), phone, messages = ending.origin, ending.phone, ending.messages
     shown = mask(phone)
     return Row(
         ending.id, ending.kind, api, _text(key), ending.subject,
-        numbers.name(phone), shown, ending.country, phone[: shown.find("*") + PREFIX_DIGITS],
+        numbers.name(phone), shown, ending.country, prefix(phone),
         ending.begun, ending.digits,
         messages[0].id if messages else "",
         ending.channel,
-        messages[0].channel if len(messages) == 1 else ",".join([message.channel for message in messages]),
+        ",".join([message.channel for message in messages if message.has_left]),
         ending.outcome, ending.delivery, ending.error, ending.error_code,
         ending.ended, ending.delivered_after, ending.approved_after, ending.attempts,
         len(messages),

@@ -244,6 +244,7 @@ COMES_TO = {
     "verifyPhoneNumber": 400, "notify": 202, "notifyAll": 202, "showNotification": 404,
     **dict.fromkeys(("getProfile", "updateProfile", "changePhoneNumber", "deleteAccount"), 401),  # without a session
     **dict.fromkeys(("logout", "listSessions", "revokeSession", "listActivity"), 401),
+    **dict.fromkeys(("listAttempts", "summarizeAttempts", "showAttempt"), 403),  # without a history
     "redoc": 302, "changeService": 403, "deleteService": 403,  # of the service that the start used, which nobody made
 }  # fmt: skip
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token"

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from flask import Response
 
-from otp_app.apis.verify_v2 import errors, service_views, verification_views
+from otp_app.apis.verify_v2 import attempt_views, errors, service_views, verification_views
 from otp_app.apis.verify_v2.service_registry import VerifyService, VerifyServices
 from otp_app.apis.verify_v2.settings import VerifySettings
 from otp_app.apis.verify_v2.state import Verify
@@ -18,6 +18,7 @@ from otp_app.core.policy import Policy
 from otp_app.core.results import DEFAULT_PURPOSE
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
+from otp_app.history.attempts import Attempts
 from otp_app.settings import Settings, policy
 from otp_app.settings.checks import Words
 from otp_app.settings.exposure import is_open
@@ -39,7 +40,7 @@ class VerifyApi(Api):
 
     sends: ClassVar = (verification_views.sends,)
     checks: ClassVar = (verification_views.checks,)
-    others: ClassVar = (verification_views.others, service_views.bp)
+    others: ClassVar = (verification_views.others, service_views.bp, attempt_views.bp)
     prefixes = (errors.PREFIX,)
 
     def __init__(self, services: Services) -> None:
@@ -51,7 +52,7 @@ class VerifyApi(Api):
         def verifications(service: VerifyService) -> VerificationService:
             return usual.with_profile(*profile(numbers, settings, service))
 
-        self.state = Verify(_registry(services), verifications)
+        self.state = Verify(_registry(services), verifications, _attempts(services))
 
     @classmethod
     def faults(cls, settings: Settings) -> list[str]:
@@ -88,6 +89,10 @@ def profile(usual: Policy, settings: Settings, service: VerifyService) -> tuple[
     warning = DO_NOT_SHARE if service.do_not_share else ""
     others = languages.templates(named=bool(app), warning=service.do_not_share)
     return own, replace(policy.texts(settings, text + warning, others), app_name=app)
+
+
+def _attempts(services: Services) -> Attempts | None:
+    return Attempts(services.history.database, services.history.numbers) if services.history else None
 
 
 def _registry(services: Services) -> VerifyServices:

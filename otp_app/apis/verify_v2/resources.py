@@ -41,7 +41,7 @@ _NOT_DONE = {
 def verification(service: VerifyService, view: VerificationView, asked: str = "") -> dict[str, Any]:
     """A verification. `asked`: the requested channel, shown where another one stands in for it."""
     attempts = [
-        {"time": _date(send.at), "channel": _channel(send, asked).upper(), "attempt_sid": send.id}
+        {"time": date(send.at), "channel": _channel(send, asked).upper(), "attempt_sid": send.id}
         for send in _sends(view)
     ]
     url = f"{_url(service)}/Verifications/{view.verification.id}"
@@ -52,7 +52,7 @@ def check(service: VerifyService, before: VerificationView, approval: Approval |
     """What a check found, of a verification as it was before."""
     found = _common(service, before) | {"sna_attempts_error_codes": []}
     if approval:
-        found |= {"status": "approved", "valid": True, "date_updated": _date(approval.at)}
+        found |= {"status": "approved", "valid": True, "date_updated": date(approval.at)}
     return found
 
 
@@ -67,8 +67,8 @@ def verify_service(service: VerifyService) -> dict[str, Any]:
         "custom_code_enabled": service.custom_code,
         "do_not_share_warning_enabled": service.do_not_share,
         **_NOT_DONE,
-        "date_created": _date(service.created),
-        "date_updated": _date(service.updated),
+        "date_created": date(service.created),
+        "date_updated": date(service.updated),
         "url": url,
         "links": {"verifications": f"{url}/Verifications", "verification_checks": f"{url}/VerificationCheck"},
     }
@@ -79,7 +79,7 @@ def page_of_services(known: list[VerifyService], page: int, size: int) -> dict[s
     start = page * size
 
     def url(page: int) -> str:
-        return f"{_root()}v2/Services?PageSize={size}&Page={page}"
+        return f"{root()}v2/Services?PageSize={size}&Page={page}"
 
     meta = {
         "key": "services",
@@ -106,8 +106,8 @@ def _common(service: VerifyService, view: VerificationView, asked: str = "") -> 
         "valid": view.status == Status.APPROVED,
         "amount": None,
         "payee": None,
-        "date_created": _date(verification.begun.wall),
-        "date_updated": _date(max(changes)),
+        "date_created": date(verification.begun.wall),
+        "date_updated": date(max(changes)),
     }
 
 
@@ -116,19 +116,23 @@ def _sends(view: VerificationView) -> list[Send]:
 
 
 def _channel(send: Send | None, asked: str) -> str:
-    names = (send.channel if send else "", asked, "sms")
-    return next(name for name in names if name in CHANNELS)
+    return known_channel(send.channel if send else "", asked)
 
 
-def _root() -> str:
+def known_channel(*names: str) -> str:
+    """Return the first of these that Twilio has a word for."""
+    return next(name for name in (*names, "sms") if name in CHANNELS)
+
+
+def root() -> str:
     """Return where the client found us. Twilio's clients follow links to further pages with their credentials."""
     return scheme() + request.url_root.removeprefix(request.scheme)
 
 
 def _url(service: VerifyService) -> str:
-    return f"{_root()}v2/Services/{service.sid}"
+    return f"{root()}v2/Services/{service.sid}"
 
 
-def _date(wall: float | None) -> str | None:
+def date(wall: float | None) -> str | None:
     """Twilio's clients leave a date of any other form as a text."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if wall is not None else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from otp_app.apis.verify_v2.service_registry import AccountServices, VerifyService, VerifyServices
 from otp_app.core.service import VerificationService
+from otp_app.history.attempts import Attempts
 from otp_app.web.current import caller, state
 
 
@@ -16,6 +17,7 @@ class Verify:
 
     services: VerifyServices
     verifications: Callable[[VerifyService], VerificationService]
+    attempts: Attempts | None  # None: no history is kept
 
 
 def own_services() -> AccountServices:

@@ -1,0 +1,183 @@
+"""The messages of verifications, each an attempt to convert: listed page by page, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import Any, NamedTuple
+
+from otp_app.core.endings import Kind, Message
+from otp_app.core.ledger import Status
+from otp_app.history.database import Database, NotBegunError, Session
+from otp_app.history.rows import Numbers, Row, messages_in
+from otp_app.history.schema import COLUMNS, marks
+
+AT_ONCE = 500  # rows of one look
+LONGEST_LIFE = 600.0  # seconds in which a verification has all its messages
+
+_COLUMNS = ", ".join(COLUMNS)
+
+
+class Filter(NamedTuple):
+    """Which attempts are wanted: all that is given must fit."""
+
+    purposes: Collection[str]
+    after: float | None = None  # wall clock, seconds
+    before: float | None = None
+    phone: str = ""  # E.164
+    country: str = ""
+    prefix: str = ""  # the beginning of the number, as far as a row has it
+    channels: Collection[str] = ()
+    verification_id: str = ""
+    converted: bool | None = None
+
+    def fits(self, attempt: Attempt) -> bool:
+        """Return whether an attempt fits that is of a fitting verification."""
+        at, channel = attempt.message.at, attempt.message.channel
+        is_in_time = (self.after is None or at >= self.after) and (self.before is None or at <= self.before)
+        return is_in_time and (not self.channels or channel in self.channels) and (
+            self.converted is None or attempt.is_converted == self.converted
+        )
+
+
+class Attempt(NamedTuple):
+    """A message that left, or may have, and the row of its verification."""
+
+    row: Row
+    message: Message
+    is_converted: bool  # its code was entered: it is the last one of a verification that was approved
+
+
+class Place(NamedTuple):
+    """Behind which attempt a page begins."""
+
+    begun: float
+    verification_id: str
+    message_id: str
+
+
+class Summary(NamedTuple):
+    """How many attempts there were."""
+
+    total: int
+    converted: int
+
+
+class Attempts:
+    """Reads attempts. Its methods raise StoreUnavailable; before a history has begun there are none."""
+
+    def __init__(self, database: Database, numbers: Numbers) -> None:
+        self._database, self._numbers = database, numbers
+
+    def page(self, wanted: Filter, size: int, behind: Place | None = None, skip: int = 0) -> list[Attempt]:
+        """Return at most `size` attempts, the newest first, without the first `skip`."""
+        with suppress(NotBegunError), self._database.reading() as session:
+            return list(islice(self._all(session, wanted, behind), skip, skip + size))
+        return []
+
+    def find(self, purposes: Collection[str], message_id: str) -> Attempt | None:
+        """Return the attempt with this id. The newest rows are looked at first: there is no index of these ids."""
+        condition, values = self._condition(Filter(purposes), "messages LIKE ?", f'%"{message_id}"%')
+        with suppress(NotBegunError), self._database.reading() as session:
+            rows = session.rows(f"SELECT {_COLUMNS} FROM otp_history WHERE {condition} LIMIT 1", values)
+            attempts = (attempt for row in rows for attempt in _attempts(Row._make(row)))
+            return next((attempt for attempt in attempts if attempt.message.id == message_id), None)
+        return None
+
+    def summary(self, wanted: Filter) -> Summary:
+        """Return how many attempts fit, and how many of them converted."""
+        with suppress(NotBegunError), self._database.reading() as session:
+            return self._summary(session, wanted)
+        return Summary(0, 0)
+
+    def _summary(self, session: Session, wanted: Filter) -> Summary:
+        """Count groups of rows that are alike; those of which a message may be outside of the time one by one."""
+        after, before = wanted.after, wanted.before
+        last = before - LONGEST_LIFE if before is not None else None
+        summary = self._groups(session, wanted._replace(before=last))
+        at_borders: list[Attempt] = []
+        if after is not None:
+            rows = self._rows(session, wanted, after - LONGEST_LIFE, after)
+            at_borders += [attempt for row in rows if row.begun < after for attempt in _attempts(row)]
+        if before is not None and last is not None:
+            rows = self._rows(session, wanted, last if after is None else max(last, after), before)
+            is_counted = after is None or last >= after  # what began in that very moment
+            at_borders += [a for row in rows if row.begun != last or not is_counted for a in _attempts(row)]
+        fitting = [attempt for attempt in at_borders if wanted.fits(attempt)]
+        converted = sum(attempt.is_converted for attempt in fitting)
+        return Summary(summary.total + len(fitting), summary.converted + converted)
+
+    def _groups(self, session: Session, wanted: Filter) -> Summary:
+        condition, values = self._condition(wanted, *_within(wanted.after, wanted.before))
+        query = f"SELECT channels, outcome, COUNT(*) FROM otp_history WHERE {condition} GROUP BY channels, outcome"
+        total = converted = 0
+        for channels, outcome, count in session.rows(query, values):
+            fitting = [not wanted.channels or name in wanted.channels for name in channels.split(",") if name]
+            total += count * sum(fitting)
+            converted += count * (outcome == Status.APPROVED and fitting[-1:] == [True])
+        return Summary(total, converted)
+
+    def _all(self, session: Session, wanted: Filter, behind: Place | None) -> Iterator[Attempt]:
+        least = wanted.after - LONGEST_LIFE if wanted.after is not None else None
+        if behind:
+            query = f"SELECT {_COLUMNS} FROM otp_history WHERE id = ?"
+            for row in session.rows(query, (behind.verification_id,)):
+                yield from filter(wanted.fits, _behind(_attempts(Row._make(row)), behind.message_id))
+        for row in self._rows(session, wanted, least, wanted.before, behind):
+            yield from filter(wanted.fits, _attempts(row))
+
+    def _rows(
+        self, session: Session, wanted: Filter, least: float | None, most: float | None, behind: Place | None = None
+    ) -> Iterator[Row]:
+        """Yield the rows that began in this time, the newest first."""
+        last = (behind.begun, behind.verification_id) if behind else None
+        while True:
+            further = ("(begun < ? OR id < ?)", *last) if last else ()
+            begun = _within(least, last[0] if last else most)
+            condition, values = self._condition(wanted, *begun, *further)
+            query = f"SELECT {_COLUMNS} FROM otp_history WHERE {condition} ORDER BY begun DESC, id DESC LIMIT ?"
+            rows = [Row._make(row) for row in session.rows(query, (*values, AT_ONCE))]
+            yield from rows
+            if len(rows) < AT_ONCE:
+                return
+            last = rows[-1].begun, rows[-1].id
+
+    def _condition(self, wanted: Filter, *further: Any) -> tuple[str, list[Any]]:
+        """Return the condition of rows. `further`: texts, each followed by as many values as it has marks."""
+        purposes = list(wanted.purposes)
+        conditions: list[Any] = ["kind = ?", str(Kind.VERIFICATION)]
+        conditions += [f"subject IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]
+        conditions += ["number = ?", self._numbers.name(wanted.phone)] if wanted.phone else []
+        conditions += ["country = ?", wanted.country] if wanted.country else []
+        conditions += ["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else []
+        conditions += ["id = ?", wanted.verification_id] if wanted.verification_id else []
+        return _put_together([*conditions, *further])
+
+
+def _within(least: float | None, most: float | None) -> list[Any]:
+    return [*(["begun >= ?", least] if least is not None else []), *(["begun <= ?", most] if most is not None else [])]
+
+
+def _put_together(conditions: list[Any]) -> tuple[str, list[Any]]:
+    texts, values, left = [], [], 0
+    for part in conditions:
+        if left:
+            values.append(part)
+            left -= 1
+        else:
+            texts.append(part)
+            left = part.count("?")
+    return " AND ".join(texts), values
+
+
+def _attempts(row: Row) -> list[Attempt]:
+    """Return those of a verification, the newest first."""
+    left = [message for message in messages_in(row.messages) if message.has_left]
+    last = left[-1].id if left and row.outcome == Status.APPROVED else ""
+    return [Attempt(row, message, message.id == last) for message in reversed(left)]
+
+
+def _behind(attempts: list[Attempt], message_id: str) -> list[Attempt]:
+    ids = [attempt.message.id for attempt in attempts]
+    return attempts[ids.index(message_id) + 1 :] if message_id in ids else attempts
