@@ -54,6 +54,14 @@ class Pingable(Protocol):
         """Raise an OtpError within 3 s while it does not."""
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """A part that knows how many entries it has."""
+
+    def count(self) -> int:
+        """Return their number. Raises an OtpError where it cannot be read."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What APIs work with."""

@@ -23,6 +23,7 @@ class Entry(NamedTuple):
     api: str
     settings: str = ""
     while_set: str = ""  # attribute of its own setting, or where it has none of the server's
+    directory: str = ""  # what opens its directory of users for a URL: `users check` looks into it
 
 
 #: served over HTTP, by their names in OTP_APIS: web/api.py
@@ -32,7 +33,10 @@ APIS = {
     "metrics": Entry("otp_app.apis.metrics.api:MetricsApi"),
     "native": Entry("otp_app.apis.native.api:NativeApi"),
     "phone": Entry("otp_app.apis.phone.api:PhoneApi", "otp_app.apis.phone.settings:PhoneSettings"),
-    "users": Entry("otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings"),
+    "users": Entry(
+        "otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings",
+        directory="otp_app.apis.users.directories:open_directory",
+    ),
     "verify_v2": Entry("otp_app.apis.verify_v2.api:VerifyApi", "otp_app.apis.verify_v2.settings:VerifySettings"),
 }
 
@@ -77,6 +81,11 @@ def load_command(name: str) -> type[CommandApi]:
     """Return the class of an API that is a command. Raises KeyError."""
     found: type[CommandApi] = _load(COMMANDS[name].api)
     return found
+
+
+def directories() -> list[str]:
+    """Return what opens a directory of users, `module:function` of each API that has one."""
+    return [entry.directory for entry in APIS.values() if entry.directory]
 
 
 def known(names: Iterable[str]) -> list[type[SettingsChecks]]:

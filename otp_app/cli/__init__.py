@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from otp_app.apis import COMMANDS as SERVED
+from otp_app.apis import directories
 from otp_app.cli.command import Entry, Program, run
 from otp_app.version import __version__
 
@@ -29,11 +30,11 @@ COMMANDS = {
     "serve": Entry("otp_app.cli.serve:serve", "Serve the HTTP APIs."),
     "stats": Entry("otp_app.cli.stats:stats", "Count what was sent, delivered and approved."),
     "store": Entry("otp_app.cli.store:store", "Move all records to another store."),
-    "users": Entry("otp_app.cli.users:users", "Check a directory of users."),
     "verifications": Entry("otp_app.cli.verifications:verifications", "List, show and cancel verifications."),
     "verify": Entry("otp_app.cli.messages:verify", "Check a code by the running server."),
     "worker": Entry("otp_app.cli.worker:worker", "Send, or note, what messages of RabbitMQ ask for."),
     **{name: Entry("otp_app.cli.apis:command", f"Serve the API {name}.") for name in SERVED},
+    **({"users": Entry("otp_app.cli.users:users", "Check a directory of users.")} if directories() else {}),
 }
 
 

@@ -6,10 +6,12 @@ from contextlib import closing
 
 import click
 
+from otp_app.apis import directories
 from otp_app.cli.command import CannotDo, Family, json_option, say
 from otp_app.cli.parameters import Url
 from otp_app.core.errors import OtpError
 from otp_app.plugins.loading import load_object
+from otp_app.wiring import Counted, Pingable
 
 
 @click.group(cls=Family)
@@ -27,9 +29,9 @@ def check(directory: str, as_json: bool) -> None:
     its row, and with nothing that is there. Nothing is changed.
     """
     try:
-        with closing(load_object("otp_app.apis.users.directories:open_directory", "command")(directory)) as opened:
-            count = opened.count() if hasattr(opened, "count") else None
-            if count is None and hasattr(opened, "ping"):
+        with closing(load_object(directories()[0], "command")(directory)) as opened:
+            count = opened.count() if isinstance(opened, Counted) else None
+            if count is None and isinstance(opened, Pingable):
                 opened.ping()
     except (ValueError, OtpError) as error:
         raise CannotDo(str(error)) from None

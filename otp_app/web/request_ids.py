@@ -32,7 +32,7 @@ class RequestIds:
     def _new(self) -> str:
         if not self._begin:
             self._begin = secrets.token_hex(8)
-        return f"{self._begin}{next(self._numbers):08x}"
+        return f"{self._begin}x{next(self._numbers):x}"  # no run of zeros, nor digits that stand alone
 
 
 def is_id(text: str) -> bool:

@@ -17,7 +17,7 @@ from otp_app.web.rejections import REFUSED_STATUS, RETRY_AFTER, STATUS
 SECRET = "+14155552671 has 123456"
 
 for module in pkgutil.walk_packages(otp_app.__path__, "otp_app."):
-    if module.name != "otp_app.__main__":
+    if not module.name.endswith((".__main__", ".gunicorn_conf", ".wsgi")):  # those begin to serve
         import_module(module.name)
 
 

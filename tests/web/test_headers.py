@@ -56,7 +56,7 @@ def test_every_answer_names_its_request(site, make):
     """By an id that no other request has."""
     names = {make(site).headers["X-Request-ID"] for _ in range(2)}
     assert len(names) == 2
-    assert all(re.fullmatch("[0-9a-f]{24}", name) for name in names)
+    assert all(re.fullmatch("[0-9a-f]{16}x[0-9a-f]+", name) for name in names)
 
 
 OWN = [

@@ -38,8 +38,9 @@ ROUNDS = 8
 
 def modules() -> dict[str, Any]:
     """Every module of the package but its commands: what a request can come through, and what reads settings."""
+    commands = (".__main__", ".gunicorn_conf", ".wsgi")
     names = [found.name for found in pkgutil.walk_packages(otp_app.__path__, "otp_app.")]
-    kept = [name for name in names if ".cli" not in name and name != "otp_app.__main__"]
+    kept = [name for name in names if ".cli" not in name and not name.endswith(commands)]
     return {name: importlib.import_module(name) for name in kept}
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from flask import Response, jsonify
 
 from otp_app.apis.users import views
-from otp_app.apis.users.directories import Counted, open_directory
+from otp_app.apis.users.directories import open_directory
 from otp_app.apis.users.settings import UsersSettings
 from otp_app.apis.users.state import Users
 from otp_app.core.errors import DirectoryUnavailable
@@ -20,7 +20,7 @@ from otp_app.settings.checks import Words
 from otp_app.settings.diagnosis import Diagnosis, State
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
-from otp_app.wiring import Pingable, Services
+from otp_app.wiring import Counted, Pingable, Services
 
 TEXT = "Your verification code is: {code}. This code expires in {minutes} minutes."
 

@@ -7,7 +7,7 @@ and reaches for files or servers only when somebody is looked up.
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol
 
 from otp_app.core.errors import DirectoryUnavailable
 from otp_app.plugins.guarded import Guarded, Method
@@ -35,14 +35,6 @@ class Directory(Protocol):
 
     def close(self) -> None:
         """Close connections."""
-
-
-@runtime_checkable
-class Counted(Protocol):
-    """A directory that knows all its users."""
-
-    def count(self) -> int:
-        """Return how many there are. Raises DirectoryUnavailable."""
 
 
 def open_directory(url: str) -> Directory:

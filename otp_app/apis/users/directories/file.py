@@ -44,7 +44,7 @@ class FileDirectory:
         return self._current().get(user_id)
 
     def count(self) -> int:
-        """Return the number of users; see Counted."""
+        """Return the number of users; see wiring.Counted."""
         return len(self._current())
 
     def ping(self) -> None:
