@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import select
+import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 from psycopg_pool import ConnectionPool
 
 TIMEOUT = 0.5  # seconds for a connection, and for each answer
@@ -55,11 +60,56 @@ class NoThread(psycopg.OperationalError):
     """The system had no thread for a pool."""
 
 
+class Statement(NamedTuple):
+    """A statement that each session prepares when it first needs it."""
+
+    name: bytes
+    text: bytes  # its parameters are written $1, $2, ...
+    formats: tuple[int, ...]  # of the parameters: 0, text, or 1, as they are
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which a server that does not answer is a fault too."""
 
     answer_timeout = TIMEOUT
     opened = 0.0  # when, by time.monotonic(); the pool sets it
+    known: frozenset[bytes] = frozenset()  # names of the statements that are prepared
+
+    def run(self, statement: Statement, *values: bytes | None) -> PGresult:
+        """Return the result of a statement, its values as they are. Raises psycopg.Error.
+
+        That is `execute` without its cursor, its adaptation of values and its generators: libpq does the same work.
+        """
+        if statement.name not in self.known:
+            self.pgconn.send_prepare(statement.name, statement.text)
+            self._result()
+            self.known |= {statement.name}
+        self.pgconn.send_query_prepared(statement.name, values, param_formats=statement.formats, result_format=1)
+        return self._result()
+
+    def _result(self) -> PGresult:
+        """Return the answer to what was sent, once it is there to its end."""
+        end, found = time.monotonic() + self.answer_timeout, None
+        while self.pgconn.flush():  # what the system did not take at once
+            self._wait_until(end, select.POLLIN | select.POLLOUT)
+        while True:
+            while self.pgconn.is_busy():
+                self._wait_until(end, select.POLLIN)
+            if (result := self.pgconn.get_result()) is None:
+                break
+            found = result
+        if found is None or found.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise error_from_result(found) if found else psycopg.OperationalError("no answer")
+        return found
+
+    def _wait_until(self, end: float, event: int) -> None:
+        """Wait for the server, and read what it has sent. Raises NoAnswer."""
+        waiting = select.poll()
+        waiting.register(self.pgconn.socket, event)
+        if not waiting.poll(max(end - time.monotonic(), 0.0) * 1000):
+            self.pgconn.finish()  # the answer may still come: no other caller must get it
+            raise NoAnswer("no answer in time")
+        self.pgconn.consume_input()
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer, but not for ever: a server may be stopped, or a network may drop packets."""

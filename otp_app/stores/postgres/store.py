@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import sql
 
-from otp_app.connections.postgres import Connection
+from otp_app.connections.postgres import Connection, Statement
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import ANY, Freeze, Hold, Item, Movable, Searchable, Waiting
 from otp_app.core.store import ServerChecks, Store, Swap
@@ -25,22 +25,25 @@ from otp_app.stores.postgres.pool import Pool
 VALUE, COUNTER = "v:", "c:"
 BATCH = 1000  # rows of one look, when all are read
 
-GET = r"""
+TEXT, AS_IT_IS = 0, 1
+GET = Statement(b"otp_get", b"""
     SELECT
-        (SELECT value FROM otp_entries WHERE key = %(key)s AND expires > now()),
+        (SELECT value FROM otp_entries WHERE key = $1 AND expires > now()),
         (SELECT encode(tgargs, 'escape') FROM pg_trigger
          WHERE tgrelid = 'otp_entries'::regclass AND tgname = 'otp_frozen')
-"""
-INSERT = """
-    INSERT INTO otp_entries (key, value, expires) VALUES (%(key)s, %(new)s, now() + %(ttl)s * interval '1 second')
+""", (TEXT,))
+INSERT = Statement(b"otp_insert", b"""
+    INSERT INTO otp_entries (key, value, expires) VALUES ($1, $2, now() + $3::float8 * interval '1 second')
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
     WHERE otp_entries.expires <= now()
-"""
-UPDATE = """
-    UPDATE otp_entries SET value = %(new)s, expires = now() + %(ttl)s * interval '1 second'
-    WHERE key = %(key)s AND value = %(old)s AND expires > now()
-"""
-DELETE = "DELETE FROM otp_entries WHERE key = %(key)s AND value = %(old)s AND expires > now()"
+""", (TEXT, AS_IT_IS, TEXT))
+UPDATE = Statement(b"otp_update", b"""
+    UPDATE otp_entries SET value = $2, expires = now() + $3::float8 * interval '1 second'
+    WHERE key = $1 AND value = $4 AND expires > now()
+""", (TEXT, AS_IT_IS, TEXT, AS_IT_IS))
+DELETE = Statement(
+    b"otp_delete", b"DELETE FROM otp_entries WHERE key = $1 AND value = $2 AND expires > now()", (TEXT, AS_IT_IS)
+)
 COUNT = "SELECT count FROM otp_entries WHERE key = %(key)s AND expires > now()"
 ADD = """
     INSERT INTO otp_entries AS e (key, count, expires)
@@ -124,10 +127,15 @@ class PostgresStore(Store, Movable, Searchable, ServerChecks):
         """Compare and change in one statement."""
         if old is None and new is None:
             return False
-        replace = INSERT if old is None else UPDATE
-        statement = DELETE if new is None else replace
+        name, seconds = (VALUE + key).encode(), repr(float(ttl)).encode()
         with self._pool.connection() as db:
-            return db.execute(statement, {"key": VALUE + key, "old": old, "new": new, "ttl": ttl}).rowcount == 1
+            if new is None:
+                done = db.run(DELETE, name, old)
+            elif old is None:
+                done = db.run(INSERT, name, new, seconds)
+            else:
+                done = db.run(UPDATE, name, new, seconds, old)
+        return done.command_tuples == 1
 
     def add(self, key: str, amount: int, ttl: float) -> int:
         """Add to a counter; see core.store.Store."""
@@ -252,6 +260,6 @@ class PostgresStore(Store, Movable, Searchable, ServerChecks):
 
 def _read(db: Connection, key: str) -> tuple[bytes | None, Hold | None]:
     """Return the value under a key, and how the store is frozen."""
-    ((value, arguments),) = db.execute(GET, {"key": key}).fetchall()
-    how, *more = (arguments or "").split(r"\000")  # each argument ends with a zero byte
-    return value, Hold(Freeze(how), more[0]) if how else None
+    found = db.run(GET, key.encode())
+    how, *more = (found.get_value(0, 1) or b"").decode().split(r"\000")  # each argument ends with a zero byte
+    return found.get_value(0, 0), Hold(Freeze(how), more[0]) if how else None
