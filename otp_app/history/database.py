@@ -45,8 +45,10 @@ class Database(Protocol):
 class NotBegunError(StoreUnavailable):
     """There is no history yet: no server has begun to keep one."""
 
-    def __init__(self) -> None:
-        super().__init__("The history is not available (it has not begun)")
+    code = "history_not_begun"
+
+
+NOT_BEGUN = "The history is not available (it has not begun)"
 
 
 def open_database(url: str) -> Database:

@@ -14,7 +14,7 @@ from otp_app.settings.diagnosis import Diagnosis, State
 ABOUT = "TWILIO_CONTENT_SID"
 PAGE = f"{CONSOLE}/us1/develop/sms/content-template-builder"
 AUTHENTICATION = "whatsapp/authentication"
-PLACEHOLDER = re.compile(r"\{\{(\w{1,40})\}\}")
+VARIABLE = re.compile(r"\{\{(\w{1,40})\}\}")
 SENT = {"1"}  # the placeholders that the channel fills
 
 #: what WhatsApp says of a template, and what helps; any other status is shown as it is
@@ -76,7 +76,7 @@ def _variables(types: Mapping[str, Any]) -> Iterator[Diagnosis]:
     for kind, parts in types.items():
         if kind == AUTHENTICATION:
             continue
-        found = set(PLACEHOLDER.findall(str(parts)))
+        found = set(VARIABLE.findall(str(parts)))
         if "1" not in found:
             yield Diagnosis(ABOUT, State.FAULT, "it has no variable {{1}} for the code", f"add it: {PAGE}")
         if more := sorted(found - SENT):
