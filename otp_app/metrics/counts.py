@@ -66,6 +66,18 @@ class Counts:
             values[place + bucket] += 1.0
             values[place + width - 1] += amount
 
+    def both(self, series: Series, histogram: Series, width: int, bucket: int, amount: float) -> None:
+        """Do what `add` and `observe` do, at three quarters of their cost."""
+        places = self._places
+        place, other = places.get(series), places.get(histogram)
+        if place is None or other is None:
+            place, other = self._new(series, 1), self._new(histogram, width)
+        values = self._values
+        with self._lock:
+            values[place] += 1.0
+            values[other + bucket] += 1.0
+            values[other + width - 1] += amount
+
     def totals(self) -> dict[Series, array[float]]:
         """Return the numbers of each series, summed over all processes, those that have ended included."""
         found: dict[Series, array[float]] = {}

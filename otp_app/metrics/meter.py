@@ -34,7 +34,9 @@ from otp_app.watching import CALLS_OF_CHANNELS, CALLS_OF_STORES, Call, watch
 #: what a check is counted as, by the status that the verification has after it
 RESULTS = {"pending": "wrong", "max_attempts_reached": "max_attempts_reached"}
 
-_OF_REQUESTS = families.HTTP_SECONDS.width
+_HTTP, _CHECKS, _MESSAGES = families.HTTP.name, families.CHECKS.name, families.MESSAGES.name
+_SECONDS, _OF_REQUESTS = families.HTTP_SECONDS.name, families.HTTP_SECONDS.width
+_BUCKETS = families.HTTP_SECONDS.buckets
 
 
 
@@ -74,9 +76,8 @@ class Meter:
 
     def requested(self, api: str, operation: str, status: str, seconds: float) -> None:
         """Count a request that was answered after so many seconds."""
-        self.counts.add((families.HTTP.name, api, operation, status))
-        bucket = bisect_left(families.REQUESTS, seconds)
-        self.counts.observe((families.HTTP_SECONDS.name, api, operation), _OF_REQUESTS, bucket, seconds)
+        bucket = bisect_left(_BUCKETS, seconds)
+        self.counts.both((_HTTP, api, operation, status), (_SECONDS, api, operation), _OF_REQUESTS, bucket, seconds)
 
     def rejected(self, api: str, error_type: str, error: Exception | None = None) -> None:
         """Count a request that was not done."""
@@ -115,7 +116,7 @@ class Meter:
         self._add(families.STARTED, event.way, _calling_code(event.to))
 
     def _sent(self, event: Sent) -> None:
-        self._add(families.MESSAGES, _kind(event), event.channel, event.outcome)
+        self.counts.add((_MESSAGES, _kind(event), event.channel, event.outcome))
 
     def _refused(self, event: Refused) -> None:
         self._add(families.MESSAGES, _kind(event), event.channel, "refused")
@@ -128,7 +129,7 @@ class Meter:
         self._add(families.RECEIPTS, _kind(event), event.channel, event.status, event.error_class)
 
     def _checked(self, event: Checked) -> None:
-        self._add(families.CHECKS, RESULTS.get(event.status, event.status))
+        self.counts.add((_CHECKS, RESULTS.get(event.status, event.status)))
 
     def _not_checked(self, _: NotChecked) -> None:
         self._add(families.CHECKS, "refused")

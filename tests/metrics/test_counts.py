@@ -80,6 +80,14 @@ def test_a_histogram_has_its_buckets_and_a_sum() -> None:
     assert sums(shared) == {A: [1.0, 1.0, 2.0, 19.5]}
 
 
+def test_a_counter_and_a_histogram_are_counted_at_once() -> None:
+    """As one by one, also where the one is new and the other is not."""
+    shared = Counts()
+    for series in (A, A, B):
+        shared.both(series, ("seconds",), 3, 1, 0.5)
+    assert sums(shared) == {A: [2.0], B: [1.0], ("seconds",): [0.0, 3.0, 1.5]}
+
+
 def test_where_there_is_no_room_the_others_are_counted_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     """It is said, and no request fails."""
     shared = Counts()

@@ -109,3 +109,19 @@ def test_ids_of_processes_differ():
     """Though they count from one."""
     first, second = RequestIds(), RequestIds()
     assert first.of({}) != second.of({})
+
+
+def says_so(_):
+    """What a test names as OTP_ON_APPROVED."""
+    log.warning("heard")
+
+
+def test_what_an_operators_function_logs_has_the_id_too(open_site, caplog):
+    """It runs in a thread of its own."""
+    caplog.handler.setFormatter(JsonLines())
+    site = open_site(otp_on_approved="tests.web.test_headers:says_so")
+    number = site.number()
+    site.send(number)
+    assert site.verify(number, headers={"X-Request-ID": OWN[0]}).status_code == 200
+    (line,) = [line for line in map(json.loads, caplog.text.splitlines()) if line["message"] == "heard"]
+    assert line["request_id"] == OWN[0]
