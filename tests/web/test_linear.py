@@ -172,10 +172,11 @@ MOST = 0.005  # seconds of processor time: a usual request takes a tenth, and on
 
 
 @pytest.fixture(scope="module")
-def site(all_there_is: dict[str, Any]) -> Iterator[Site]:
+def site(all_there_is: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server of everything behind a proxy, without limits of clients."""
     given = all_there_is | {"otp_trusted_proxies": "127.0.0.1,1.1.1.1", "otp_verify_accounts": ACCOUNTS}
     keys = f"shop:send+verify+metrics+notify:{DIGEST}"
+    given["otp_history_url"] = f"sqlite:///{tmp_path_factory.mktemp('history')}/history.db"
     site = Site(**given, otp_client_limits="", otp_check_limits="", otp_api_keys=keys)
     yield site
     site.close()
