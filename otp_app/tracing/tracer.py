@@ -17,6 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from otp_app.core.delivery import Channel, Delivery
 from otp_app.core.store import Store
 from otp_app.logs import request_id
+from otp_app.tracing import words
 from otp_app.version import __version__
 from otp_app.watching import CALLS_OF_CHANNELS, CALLS_OF_STORES, Call, watch
 
@@ -92,6 +93,7 @@ class Tracer:
 
 def opened(exporter: str, environ: Mapping[str, str]) -> Tracer:
     """Return a tracer whose exporter (see switch.exporter) and batches are as the variables say."""
+    words.take_over()
     return Tracer(BatchSpanProcessor(EXPORTERS[exporter]()), environ)
 
 

@@ -187,10 +187,21 @@ def test_workers_export_their_spans_before_they_end(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_collector_that_is_away_costs_no_request_and_no_stop(tmp_path: Path) -> None:
-    """Its spans are lost, and the log says so."""
+    """Its spans are lost, and the log says so, without its address and headers, which hold keys, and values of clients.
+
+    Any client may send headers that OpenTelemetry cannot read, as often as it likes.
+    """
+    tracing = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "+14155552671"}
     with Provider() as provider:
-        named = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+        named = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{free_port()}/v1/traces?key=a-secret",
+                 "OTEL_EXPORTER_OTLP_HEADERS": "Authorization: Bearer a-secret"}
         server = RunningServer(tmp_path, provider.url, **named).start()
-        assert server.post("/send-otp", {"phone_number": "+14155552671"}).status == 200
+        for code in ("123456", "123457"):
+            asked = {"phone_number": "+14155552671", "otp": code}
+            assert server.post("/verify-otp", asked, headers=tracing).status < 500
         assert server.stop() == 0
-    assert "opentelemetry" in server.log()
+    log = server.log()
+    assert "a-secret" not in log
+    assert "4155552671" not in log
+    assert [log.count(f"traces: {said}") for said in ("Header format invalid!", "Member doesn't match")] == [1, 1]
+    assert "traces: Failed to export" in log
