@@ -223,6 +223,8 @@ REFUSALS = {
     "a token that is its own name": (
         SMS | {"TWILIO_AUTH_TOKEN": "TWILIO_AUTH_TOKEN"}, "TWILIO_AUTH_TOKEN", "a placeholder",
     ),
+    "an id of two webhook keys": (SMS | PUBLIC | {"TWILIO_WEBHOOK_KEYS": f"a:{'c41b9f70' * 4},a:{'1b9f70c4' * 4}"},
+                                  "TWILIO_WEBHOOK_KEYS", "twice"),
     "a webhook key that is a word": (SMS | PUBLIC | {"TWILIO_WEBHOOK_KEYS": f"a:{'c41b9f70' * 4},b:false"},
                                      "TWILIO_WEBHOOK_KEYS", "too short"),
     "a token of a template": (SMS | {"TWILIO_AUTH_TOKEN": "{{ token }}"}, "TWILIO_AUTH_TOKEN", "a placeholder"),

@@ -142,6 +142,7 @@ def test_without_its_packages_the_command_is_named(monkeypatch: pytest.MonkeyPat
     assert "requirements-otel.txt" in str(switch.fault({"OTEL_TRACES_EXPORTER": "otlp"}))
 
 
+@pytest.mark.slow
 def test_off_nothing_is_imported() -> None:
     program = (
         "import sys; from otp_app.wiring import build; from otp_app.app import create_app; from otp_app.settings import"

@@ -23,6 +23,14 @@ def _sid(prefix: str) -> Meta:
     return shape(f"{prefix}[0-9a-fA-F]{{32}}")
 
 
+def _webhook_keys(text: str) -> str:
+    """Read shared keys: of two secrets with one id the first would be lost."""
+    ids = [key.partition(":")[0] for key in text.split(",")]
+    if len(set(ids)) < len(ids):
+        raise ValueError("an id is written twice: keep one of its secrets")
+    return text
+
+
 class TwilioSettings(Model, frozen=True, kw_only=True):
     """The account, the senders, and how long to wait for an answer."""
 
@@ -38,7 +46,7 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
     )] = ""
     twilio_webhook_keys: Annotated[str, shape(r"[\w.-]+:[^\s:,]+(,[\w.-]+:[^\s:,]+)*", 1000), Setting(
         "Shared keys, where Twilio signs receipts with them instead of the token.",
-        form="`ID:SECRET`, several with commas", secret=True,
+        form="`ID:SECRET`, several with commas", read=_webhook_keys, secret=True,
     )] = ""
     twilio_api_key_sid: Annotated[str, _sid("SK"), Setting(
         "Used instead of the token where both of its parts are set.", form="`SK` and 32 hex digits, as Twilio shows it",
