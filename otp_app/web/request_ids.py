@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +17,15 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{4,}+(?![0-9A-Za-z])")
 
 
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")  # so that none has digits, as numbers and codes have
+_AT_ONCE = 256  # ids of which the randomness is drawn together: a system call for each would cost more than all else
+
+
 class RequestIds:
-    """Gives ids that are unique: the beginning is this process's, and drawn with the first one, so after any fork."""
+    """Gives ids that are unique, and tell nobody how many requests there were."""
 
     def __init__(self) -> None:
-        self._begin, self._numbers = "", count(1)
+        self._drawn: list[str] = []
 
     def of(self, environ: WSGIEnvironment) -> str:
         """Return the caller's own id where it is one, and cannot be a number or a code; else a new one."""
@@ -30,9 +33,12 @@ class RequestIds:
         return said if said and is_id(said) else self._new()
 
     def _new(self) -> str:
-        if not self._begin:
-            self._begin = secrets.token_hex(8)
-        return f"{self._begin}x{next(self._numbers):x}"  # no run of zeros, nor digits that stand alone
+        try:
+            return self._drawn.pop()
+        except IndexError:  # the first ones are drawn with the first request, so after any fork
+            text = secrets.token_hex(12 * _AT_ONCE).translate(_LETTERS)
+            first, *self._drawn = [text[at : at + 24] for at in range(0, len(text), 24)]
+            return first
 
 
 def is_id(text: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from otp_app.logs import JsonLines, log, request_id
 from otp_app.web.application import Envelope
-from otp_app.web.request_ids import RequestIds
+from otp_app.web.request_ids import RequestIds, is_id
 from tests.web.site import api_key
 
 HEADERS = {
@@ -56,7 +56,7 @@ def test_every_answer_names_its_request(site, make):
     """By an id that no other request has."""
     names = {make(site).headers["X-Request-ID"] for _ in range(2)}
     assert len(names) == 2
-    assert all(re.fullmatch("[0-9a-f]{16}x[0-9a-f]+", name) for name in names)
+    assert all(re.fullmatch("[a-p]{24}", name) for name in names)
 
 
 OWN = [
@@ -105,10 +105,11 @@ def test_an_error_that_gets_past_flask_is_logged_with_the_id():
     request_id.set("")
 
 
-def test_ids_of_processes_differ():
-    """Though they count from one."""
-    first, second = RequestIds(), RequestIds()
-    assert first.of({}) != second.of({})
+def test_ids_are_drawn_and_not_counted():
+    """One says nothing of the next, here or in another process, and a caller may send it again."""
+    ids = [found.of({}) for found in (RequestIds(), RequestIds()) for _ in range(600)]
+    assert len({name[:12] for name in ids}) == len({name[12:] for name in ids}) == 1200
+    assert all(is_id(name) for name in ids)
 
 
 def says_so(_):

@@ -172,6 +172,7 @@ def test_without_keys_it_is_for_this_machine(watched: Watched) -> None:
     assert watched.call("GET", "/metrics", REMOTE_ADDR="203.0.113.9").status_code == 403
 
 
+@pytest.mark.slow
 def test_it_is_off_by_default() -> None:
     """And then nothing is imported of it."""
     program = (
