@@ -16,6 +16,7 @@ from otp_app.cli.open_store import NAMING, settings_of, without_secrets
 from otp_app.cli.parameters import SECONDS, Since
 from otp_app.core.endings import Kind
 from otp_app.core.policy import DAY
+from otp_app.history.database import NotBegunError
 from otp_app.history.opening import open_reader, url_of
 from otp_app.history.reading import BY, BY_DAY, Reader, Sums
 from otp_app.settings import Settings
@@ -43,7 +44,10 @@ def stats(since: float | None, by: str, notifications: bool, as_json: bool) -> N
     """
     kind, begun = Kind.NOTIFICATION if notifications else Kind.VERIFICATION, since or time.time() - A_WEEK
     with history_of(settings_of(NAMING | {"OTP_HISTORY_URL"})) as history:
-        found = [(_named(by, value), sums) for value, sums in history.sums(kind, by, begun)]
+        try:
+            found = [(_named(by, value), sums) for value, sums in history.sums(kind, by, begun)]
+        except NotBegunError:
+            raise CannotDo("There is no history yet: the first server that keeps one begins it") from None
     if as_json:
         show_lines([json.dumps({by: value or None} | _plain(sums)) for value, sums in found])
     else:

@@ -42,13 +42,8 @@ class Database(Protocol):
         """Close what is open."""
 
 
-class NotBegunError(StoreUnavailable):
-    """There is no history yet: no server has begun to keep one."""
-
-    code = "history_not_begun"
-
-
-NOT_BEGUN = "The history is not available (it has not begun)"
+class NotBegunError(Exception):
+    """There is no history yet: no server has begun to keep one, so a reader finds nothing."""
 
 
 def open_database(url: str) -> Database:

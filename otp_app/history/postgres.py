@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from otp_app.connections.postgres import Connection, check, public_reason
-from otp_app.history.database import NOT_BEGUN, Database, NotBegunError, Session, unavailable
+from otp_app.history.database import Database, NotBegunError, Session, unavailable
 from otp_app.history.schema import SCHEMA
 
 PATIENCE = 10.0  # seconds for an answer: no request waits for one, but for the pages of an operator
@@ -104,6 +104,6 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.UndefinedTable as error:
-        raise NotBegunError(NOT_BEGUN) from error
+        raise NotBegunError from error
     except psycopg.Error as error:
         raise unavailable(public_reason(error)) from error

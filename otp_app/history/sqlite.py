@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.history.database import NOT_BEGUN, Database, NotBegunError, Session, unavailable
+from otp_app.history.database import Database, NotBegunError, Session, unavailable
 from otp_app.history.schema import SCHEMA
 
 PATIENCE = 2.0  # seconds for the lock of another writer
@@ -64,7 +64,7 @@ class SqliteDatabase(Database):
         """Begin a transaction; see Database."""
         with _faults():
             if not self._path.is_file():
-                raise NotBegunError(NOT_BEGUN)
+                raise NotBegunError
             address = f"{self._path.as_uri()}?mode=rw"  # a reader of the log has to make its index where there is none
             with closing(sqlite3.connect(address, timeout=PATIENCE, isolation_level=None, uri=True)) as db:
                 db.execute("PRAGMA query_only = 1")
@@ -119,7 +119,7 @@ def _faults() -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         if "no such table" in str(error):
-            raise NotBegunError(NOT_BEGUN) from error
+            raise NotBegunError from error
         raise unavailable(getattr(error, "sqlite_errorname", type(error).__name__)) from error
     except OSError as error:
         raise unavailable(error.strerror or type(error).__name__) from error

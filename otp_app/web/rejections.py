@@ -44,7 +44,6 @@ STATUS = {
     "key_limit_reached": 429,
     "too_many_wrong_keys": 429,
     "store_unavailable": 503,
-    "history_not_begun": 503,
     "directory_unavailable": 503,
     "accounts_unavailable": 503,
     "bus_unavailable": 503,

@@ -115,7 +115,7 @@ def test_credentials(verify, headers):
         assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-ELSEWHERE = ("Attempts", "Attempts/Summary", "Templates", "Forms/x", "SafeList/Numbers", "Services/")
+ELSEWHERE = ("Templates", "Forms/x", "SafeList/Numbers", "Services/")
 BELOW_A_SERVICE = ("Webhooks", "Entities/x/Factors", "AccessTokens", "RateLimits/x/Buckets", "é")
 
 

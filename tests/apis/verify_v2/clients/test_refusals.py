@@ -13,7 +13,6 @@ NUMBER = "+14155550199"
 
 @pytest.mark.parametrize("ask", [
     lambda verify, service: verify.verification_attempts("VL" + "1" * 32).fetch(),
-    lambda verify, service: verify.verification_attempts_summary().fetch(),
     lambda verify, service: verify.safelist.create(phone_number=NUMBER),
     lambda verify, service: service.rate_limits.create(unique_name="x"),
     lambda verify, service: service.rate_limits("RK" + "1" * 32).buckets("BL" + "1" * 32).fetch(),
