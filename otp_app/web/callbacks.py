@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 PATH = "/callbacks/"  # all that providers call is below it
 MOST_BODY = 64 * 1024  # bytes
+#: how requests begin that report what became of a message, which nobody waits for: POST PATH/PROVIDER/status/…
+RECEIPT = re.compile(rb"POST /callbacks/[a-z]++/status/")
 
 #: where a server that answers several callbacks together has a list, for what waits until one is stored, or raises
 LATER = "otp_app.later"

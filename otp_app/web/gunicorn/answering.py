@@ -28,16 +28,17 @@ STATUS = {
     errors.UnsupportedTransferCoding: (501, "Not Implemented"),
 }
 
-HEALTH, CALLBACK = b"GET /healthz ", f"POST {callbacks.PATH}".encode()  # how their requests begin
-CALLBACK_THREADS = 2  # more of them make the requests of users wait
-TOGETHER = 8  # callbacks that a thread answers at once: each begins its change, and then it waits for the disk
+HEALTH = b"GET /healthz "  # how its requests begin
+RECEIPT_THREADS = 2  # more of them make the requests of users wait
+TOGETHER = 8  # receipts that a thread answers at once: each begins its change, and then it waits for the disk
 
 
 class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     """Answers on threads. A connection belongs to its thread until `finish_request` gives it to the main loop.
 
     /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
-    So have callbacks, and few of them: a provider waits for seconds, and users must not wait behind its thousands.
+    So have receipts, and few of them: a provider waits for seconds, and users must not wait behind its thousands. To
+    what people write they wait for an answer, which may take as long as an operator's own code.
     """
 
     alive: bool
@@ -47,13 +48,13 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> Threads[Connection]:
         """Return the threads for everything but /healthz."""
         self.health: Threads[Connection] = Threads(2, partial(self._serve, stays=False))
-        self.callbacks: Threads[Connection] = Threads(CALLBACK_THREADS, self._serve_together, TOGETHER)
+        self.receipts: Threads[Connection] = Threads(RECEIPT_THREADS, self._serve_together, TOGETHER)
         return Threads(self.cfg.threads, partial(self._serve, stays=True))
 
     def threads_for(self, conn: Connection) -> Threads[Connection]:
         """Return the threads that answer the request that has arrived."""
-        if conn.received.startswith(CALLBACK):
-            return self.callbacks
+        if callbacks.RECEIPT.match(conn.received):
+            return self.receipts
         return self.health if conn.received.startswith(HEALTH) else self.tpool
 
     def run(self) -> None:
@@ -64,7 +65,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         try:
             super().run()
         finally:  # the process would wait for threads that wait for requests
-            for threads in (self.tpool, self.health, self.callbacks):
+            for threads in (self.tpool, self.health, self.receipts):
                 threads.shutdown(wait=False)
 
     def _serve(self, conn: Connection, *, stays: bool) -> None:
@@ -81,7 +82,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             self.method_queue.defer(self.finish_request, conn, keep)
 
     def _serve_together(self, *conns: Connection) -> None:
-        """Answer callbacks, for all of which the store waits for its disk once."""
+        """Answer receipts, for all of which the store waits for its disk once."""
         if len(conns) == 1:
             self._serve(conns[0], stays=True)
             return
@@ -89,7 +90,10 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             self.method_queue.defer(self.finish_request, conn, end())
 
     def _begin(self, conn: Connection) -> Callable[[], bool]:
-        """Begin to answer a request. What is returned waits for the store, answers, and returns what `handle` does."""
+        """Begin to answer a request. What is returned waits for the store, answers, and returns what `handle` does.
+
+        A request that leaves nothing to wait for has its answer at once: the next one may take long.
+        """
         if (environ := conn.take_plain()) is None:
             return partial(bool, super().handle(conn))
         waits: list[Callable[[], None]] = []
@@ -98,7 +102,8 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             answer.ask(self.wsgi)
         except Exception:  # noqa: BLE001 - it comes again, when its answer is needed
             answer = Answer(environ)
-        return partial(self._send, conn, environ, answer, waits)
+        end = partial(self._send, conn, environ, answer, waits)
+        return end if waits else partial(bool, end())
 
     def _is_followed(self, conn: Connection, threads: Threads[Connection]) -> bool:
         """Whether the next request of a connection is for these threads too, and arrives whole within a moment.

@@ -6,6 +6,7 @@ import os
 import selectors
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,8 @@ from otp_app.web.gunicorn.worker import HttpWorker
 CLIENT, SERVER = ("127.0.0.1", 50123), ("127.0.0.1", 5000)
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"  # for gunicorn's parser
-CALLBACK = b"POST /callbacks/a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+RECEIPT = b"POST /callbacks/a/status/b HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+WRITTEN = RECEIPT.replace(b"status/b", b"inbound")  # by a person, who waits for the answer
 HALF = PUT[:-1]
 INVITED = b"PUT /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
 
@@ -41,7 +43,7 @@ class Stage:
         self.worker.method_queue.init()
         self.worker.poller = selectors.DefaultSelector()
         self.worker.get_thread_pool()
-        self.worker.tpool, self.worker.callbacks = (Threads(0, lambda _: None) for _ in range(2))  # jobs only wait
+        self.worker.tpool, self.worker.receipts = (Threads(0, lambda _: None) for _ in range(2))  # jobs only wait
         self.worker.wsgi, self.worker._accepting, self.worker.nr_conns = self.answer, True, 1
         self.steps: list[Callable[[], object]] = []
         self.served = 0
@@ -138,25 +140,25 @@ def test_a_thread_does_not_stay_while_connections_have_to_go(stage: Stage, chang
     assert (b"Connection: close" in stage.said) is ("alive" in change)
 
 
-@pytest.mark.parametrize(("first", "second"), [(GET, CALLBACK), (CALLBACK, PUT)])
-def test_callbacks_and_other_requests_have_threads_of_their_own(stage: Stage, first: bytes, second: bytes) -> None:
+@pytest.mark.parametrize(("first", "second"), [(GET, RECEIPT), (RECEIPT, PUT), (RECEIPT, WRITTEN)])
+def test_receipts_and_other_requests_have_threads_of_their_own(stage: Stage, first: bytes, second: bytes) -> None:
     """Whoever stays with a connection hands it on when a request of the other kind follows there, as behind a proxy."""
-    pools = [stage.worker.tpool, stage.worker.callbacks]
+    pools = [stage.worker.tpool, stage.worker.receipts]
     assert stage.serve(stage.send(first), stage.send(second), first=first) == 2
     stage.back()
-    assert [pool.has_waiting() for pool in pools] == [second != CALLBACK, second == CALLBACK]
+    assert [pool.has_waiting() for pool in pools] == [second != RECEIPT, second == RECEIPT]
 
 
-def test_a_callback_that_waits_for_a_thread_comes_first(stage: Stage) -> None:
+def test_a_receipt_that_waits_for_a_thread_comes_first(stage: Stage) -> None:
     def step() -> None:
-        stage.client.sendall(CALLBACK)
-        stage.worker.callbacks.submit(SimpleNamespace())
+        stage.client.sendall(RECEIPT)
+        stage.worker.receipts.submit(SimpleNamespace())
 
-    assert stage.serve(step, first=CALLBACK) == 1
+    assert stage.serve(step, first=RECEIPT) == 1
 
 
 class Together:
-    """An application of callbacks, and two connections that bring one each."""
+    """An application of receipts, and two connections that bring one each."""
 
     def __init__(self, stage: Stage, faults: list[OtpError | None]) -> None:
         self.stage, self.faults, self.did = stage, faults, list[str]()
@@ -164,7 +166,7 @@ class Together:
         ours, self.client = socket.socketpair()
         self.conns = [stage.conn, Connection(stage.worker.cfg, ours, CLIENT, SERVER, PlainRequests(stage.worker.cfg))]
         for client, conn in zip(self.clients, self.conns, strict=True):
-            client.sendall(CALLBACK)
+            client.sendall(RECEIPT)
             conn.receive()
 
     @property
@@ -190,13 +192,33 @@ class Together:
 
 
 @pytest.mark.parametrize("faults", [[None, None], [StoreUnavailable("a"), None], [None, StoreUnavailable("a")]])
-def test_callbacks_that_wait_are_begun_before_any_is_answered(stage: Stage, faults: list[OtpError | None]) -> None:
+def test_receipts_that_wait_are_begun_before_any_is_answered(stage: Stage, faults: list[OtpError | None]) -> None:
     """Each answer leaves once what it says is stored; for one that was not, the application says why."""
     together = Together(stage, list(faults))
     stage.worker._serve_together(*together.conns)
     statuses = [client.recv(65_536).split(b"\r\n")[0] for client in together.clients]
     assert statuses == [b"HTTP/1.1 503 a" if fault else b"HTTP/1.1 204 No Content" for fault in faults]
     assert together.did[:3] == ["answer", "answer", "wait"]
+    assert stage.worker.method_queue._queue.qsize() == 2
+    together.conns[1].close()
+    together.client.close()
+
+
+def test_what_waits_for_nothing_is_answered_before_the_next_one_begins(stage: Stage) -> None:
+    """Such as a rejected receipt: the store may hang, so that the next one takes seconds."""
+    together, said = Together(stage, []), list[bytes]()
+
+    def rejected(_: dict[str, Any], start: Any) -> list[bytes]:
+        for client in together.clients[: together.did.count("answer")]:
+            with suppress(BlockingIOError):
+                said.append(client.recv(12, socket.MSG_DONTWAIT))
+        together.did.append("answer")
+        start("403 Forbidden", [("Content-Length", "0")])
+        return []
+
+    stage.worker.wsgi = rejected
+    stage.worker._serve_together(*together.conns)
+    assert said == [b"HTTP/1.1 403"]
     assert stage.worker.method_queue._queue.qsize() == 2
     together.conns[1].close()
     together.client.close()
