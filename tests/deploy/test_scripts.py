@@ -15,7 +15,7 @@ from tests.deploy.machine import Machine
 from tests.running import ROOT, free_port, is_healthy, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
-PROGRAMS = "curl nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd npm"
+PROGRAMS = "curl fish nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd zsh npm"
 INSTALL = f"apt-get -qq install -y --no-install-recommends {PROGRAMS}"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
