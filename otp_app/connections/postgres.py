@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import ConnectionPool
 
@@ -80,6 +80,16 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
         That is `execute` without its cursor, its adaptation of values and its generators: libpq does the same work.
         """
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:  # the fault below would end the transaction
+            self.pgconn.send_query_params(statement.text, values, param_formats=statement.formats, result_format=1)
+            return self._result()
+        try:
+            return self._run_prepared(statement, values)
+        except psycopg.errors.InvalidSqlStatementName:  # not run: after a DROP psycopg has the session forget all names
+            self.known = frozenset()
+            return self._run_prepared(statement, values)
+
+    def _run_prepared(self, statement: Statement, values: Sequence[bytes | None]) -> PGresult:
         if statement.name not in self.known:
             self.pgconn.send_prepare(statement.name, statement.text)
             self._result()

@@ -44,6 +44,15 @@ def test_a_fault_is_psycopgs_and_the_connection_goes_on(db: Connection) -> None:
     assert db.execute("SELECT 1").fetchall() == [(1,)]
 
 
+def test_a_statement_that_the_session_has_forgotten_is_prepared_again(db: Connection) -> None:
+    """psycopg sends this after a DROP, such as that of a thaw; a transaction goes on too."""
+    db.run(DIVIDE, b"2")
+    db.execute("DEALLOCATE ALL")
+    with db.transaction():
+        assert value(db, DIVIDE, b"8") == (1).to_bytes(4)
+    assert value(db, DIVIDE, b"4") == (2).to_bytes(4)
+
+
 def test_a_server_that_does_not_answer_in_time_is_asked_no_more(db: Connection) -> None:
     """Its answer may still come, and must not be taken for that of another statement."""
     db.run(SLEEP, b"0")
