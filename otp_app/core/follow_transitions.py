@@ -34,7 +34,7 @@ def did_not_arrive(send: Send, *, silent: bool) -> bool:
     last = send.receipts[-1].status if send.receipts else ""
     if silent:
         return send.state == Outcome.SENT and last not in DEAD | ARRIVED
-    return send.state in ("pending", Outcome.SENT) and last in GIVEN_UP
+    return send.state != Outcome.REFUSED and last in GIVEN_UP
 
 
 def follow(

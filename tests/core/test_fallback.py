@@ -281,6 +281,27 @@ def test_while_the_provider_may_still_answer_the_job_waits(falling: Falling) -> 
     assert channels(falling) == ["whatsapp", "sms"]
 
 
+@DEAD
+@pytest.mark.parametrize("answer", [SENT, UNKNOWN])
+def test_a_receipt_that_overtakes_the_providers_answer_is_followed(
+    falling: Falling, status: str, answer: Delivery
+) -> None:
+    """Even where that answer says nothing: the receipt is clear."""
+
+    def overtaken(message: Message) -> None:
+        falling.report(status)
+        falling.work()
+        assert channels(falling) == ["whatsapp"]
+
+    falling.channel("whatsapp").during = overtaken
+    falling.channel("whatsapp").script = [answer]
+    falling.world.send()
+    falling.wait(SOON)
+    assert channels(falling) == ["whatsapp", "sms"]
+    falling.wait(AFTER)
+    assert len(falling.channel("sms").messages) == 1
+
+
 @pytest.mark.parametrize("answer", [SENT, UNKNOWN, refused(Reason.FAILED)])
 def test_after_its_deadline_the_thread_that_hangs_is_too_late(falling: Falling, answer: Delivery) -> None:
     """Whatever its provider answers then, there is no third message."""
