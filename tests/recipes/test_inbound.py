@@ -27,11 +27,11 @@ def test_the_page(tmp_path: Path, fake_twilio: Provider) -> None:
     server = RunningServer(tmp_path, fake_twilio.url)
     for name in re.findall(r"^ *(\w+)=", INI, re.MULTILINE):
         server.environment.pop(name, None)
-    (tmp_path / ".env").write_text(re.sub("^ +", "", INI, flags=re.MULTILINE).replace("your-", "fake"))
+    (tmp_path / ".env").write_text(re.sub("^ +", "", INI, flags=re.MULTILINE).replace("your-token", "faketoken1234567"))
     (tmp_path / ".env").chmod(0o600)
 
     def typed(line: str, **more: str) -> str:
-        here = line.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}").replace("your-", "fake")
+        here = line.replace("127.0.0.1:5000", f"127.0.0.1:{server.port}").replace("your-token", "faketoken1234567")
         shell = {"PATH": os.environ["PATH"], "API_KEY": "none is configured"} | more
         ran = subprocess.run(["sh", "-c", here], env=shell, capture_output=True, text=True, check=True, timeout=60)
         return ran.stdout
