@@ -22,7 +22,8 @@ def test_the_settings_of_the_page_send_an_sms_after_a_whatsapp_message_that_is_d
     server = RunningServer(tmp_path, fake_twilio.url, TWILIO_WHATSAPP_NUMBER="+14155238886")
     for name in re.findall(r"^(\w+)=", block, re.MULTILINE):
         server.environment.pop(name, None)
-    (tmp_path / ".env").write_text(block.replace("https://otp.example.com", server.url).replace("your-token", "faketoken1234567"))
+    given = block.replace("https://otp.example.com", server.url).replace("your-token", "faketoken1234567")
+    (tmp_path / ".env").write_text(given)
     (tmp_path / ".env").chmod(0o600)
     fake_twilio.script(f"whatsapp:{INDIA}", "sent", "undelivered:63016")
     with server:
