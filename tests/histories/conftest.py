@@ -8,6 +8,7 @@ import pytest
 
 from otp_app.history.database import Database, open_database
 from tests.histories.recording import Recording, in_file
+from tests.patience import wait_long
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -23,3 +24,11 @@ def recording(tmp_path: Path) -> Iterator[Recording]:
     """A server with a history in a file."""
     with closing(in_file(tmp_path)) as opened:
         yield Recording(opened)
+
+
+@pytest.fixture
+def waits_long() -> Iterator[None]:
+    """Let no busy machine fail a test of what stores keep."""
+    patch = wait_long()
+    yield
+    patch.undo()

@@ -1,0 +1,93 @@
+"""What each kind of store has for whoever begins; and recorders on one database count nothing twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otp_app.core.policy import DAY
+from otp_app.core.service import VerificationService
+from otp_app.history import totals
+from otp_app.history.database import Database
+from otp_app.history.recorder import READING, Recorder
+from otp_app.history.rows import Row
+from otp_app.history.schema import COLUMNS
+from otp_app.store import open_store
+from tests.core.fakes import PHONE, World
+from tests.core.notifying import Notifying
+from tests.histories.recording import NUMBERS, in_file
+
+KINDS = ["memory", "sqlite", "redis", "postgres"]
+
+
+def written(database: Database) -> dict[str, Row]:
+    with database.writing() as session:
+        rows = [Row._make(row) for row in session.rows(f"SELECT {', '.join(COLUMNS)} FROM otp_history")]
+        sums = {row for row in session.rows("SELECT * FROM otp_history_totals") if any(row[4:])}
+    assert sums == {tuple(change) for change in totals.changes(rows, [])}
+    return {row.id: row for row in rows}
+
+
+def begun(world: World, database: Database) -> Recorder:
+    channels, clock = world.channels, world.clock
+    return Recorder(world.store, database, NUMBERS, channels=channels, clock=clock, retention=DAY)
+
+
+@pytest.fixture(params=KINDS)
+def notifying(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Notifying]:
+    """A server on a store, whose history is lost with its memory."""
+    notifying = Notifying()
+    with closing(open_store(new_store(request.param))) as store:
+        world: Any = notifying.world
+        world.store, world.recorder = store, lambda *_: None
+        yield notifying
+
+
+def test_what_a_killed_process_had_not_written(notifying: Notifying, tmp_path: Path) -> None:
+    world = notifying.world
+    approved = world.send().verification_id
+    service: VerificationService = world.service()
+    assert service.check(world.code(), phone_number=PHONE).approved
+    world.clock.forward(60.0)
+    pending = world.send(purpose="pay").verification_id
+    notification = notifying.send()
+    notifying.wait()
+    notifying.report(notification, "delivered")
+    with closing(in_file(tmp_path)) as database:
+        recorder = begun(world, database)
+        while recorder.turn() == READING:
+            pass
+        assert {id_: row.outcome for id_, row in written(database).items()} == {
+            approved: "approved", notification: "delivered"
+        }  # fmt: skip
+        world.clock.forward(302.0)
+        recorder.turn()
+        recorder.turn()
+        assert written(database)[pending].outcome == "expired"
+
+
+def test_recorders_that_write_the_same_count_it_once(database: Database) -> None:
+    """Each knows all; of several that write at the same moment one waits for the other."""
+    world = World()
+    recorders = [begun(world, database) for _ in range(4)]
+
+    def changed(*change: Any) -> None:
+        for recorder in recorders:
+            recorder.changed(*change)
+
+    world.recorder = changed
+    for number in range(30):
+        phone = f"+4474001234{number:02d}"
+        world.send(phone)
+        world.service().check(world.code(), phone_number=phone)
+    threads = [threading.Thread(target=recorder.turn) for recorder in recorders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(written(database)) == 30
