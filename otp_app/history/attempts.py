@@ -147,7 +147,9 @@ class Attempts:
         """Return the condition of rows. `further`: texts, each followed by as many values as it has marks."""
         purposes = list(wanted.purposes)
         conditions: list[Any] = ["kind = ?", str(Kind.VERIFICATION)]
-        conditions += [f"subject IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]
+        # SQLite would take the index of purposes, which has all rows, before the one of a number, which has a few.
+        column = "subject || ''" if wanted.phone or wanted.verification_id else "subject"
+        conditions += [f"{column} IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]
         conditions += ["number = ?", self._numbers.name(wanted.phone)] if wanted.phone else []
         conditions += ["country = ?", wanted.country] if wanted.country else []
         conditions += ["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else []
