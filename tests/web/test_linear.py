@@ -242,10 +242,13 @@ def test_no_header_costs_more_than_its_size(site, header):
 
 @pytest.mark.parametrize("media", BODIES)
 def test_no_body_costs_more_than_its_size(site, media):
-    """On one route of each API, whose routes read bodies in one way; with CI=true on all."""
+    """On one route of each API, whose routes read bodies in one way; with CI=true on all but /metrics, which reads none
+    and costs what was counted before.
+    """
     found = [
         (method, path, begin, unit)
         for method, path in (routes(site) if THOROUGH else [("POST", path) for path in PATHS])
+        if path != "/metrics"
         for begin in BODIES[media]
         for unit in UNITS
         if expensive(site, method, path, (begin + unit * SIZE).encode()[:SIZE], CONTENT_TYPE=media)
