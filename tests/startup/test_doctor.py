@@ -214,5 +214,17 @@ def test_a_key_that_may_only_send_leaves_things_unchecked(environ: dict[str, str
     assert [said[name] for name in names] == [State.NOT_CHECKED] * 3
 
 
+def test_a_key_that_may_not_read_messages_is_no_wrong_key(environ: dict[str, str], twilio: FakeTwilio) -> None:
+    twilio.fail(20003, operation="ListMessage", status=403)
+    said = {each.about: each.state for each in found(environ)}
+    assert (said["Twilio credentials"], said["TWILIO_CONTENT_SID"]) == (State.NOT_CHECKED, State.OK)
+
+
+@pytest.mark.parametrize("given", [{"TWILIO_AUTH_TOKEN": "other"}, {"TWILIO_API_BASE_URL": "http://127.0.0.1:1"}])
+def test_what_was_not_asked_is_said(environ: dict[str, str], given: dict[str, str]) -> None:
+    said = {each.about: each.state for each in found(environ | given)}
+    assert said["Twilio senders and templates"] == State.NOT_CHECKED
+
+
 def test_settings_that_cannot_be_read_are_all_that_is_said(environ: dict[str, str]) -> None:
     assert [each.state for each in found(environ | {"OTP_TTL": "x"})] == [State.FAULT, State.NOT_CHECKED]

@@ -65,12 +65,16 @@ class Account:
     @cached_property
     def diagnoses(self) -> list[Diagnosis]:
         """Whether the clocks agree, the credentials are accepted, and the account is active."""
-        return [*self._clock(), *examined("Twilio credentials", self._credentials)]
+        found = [*self._clock(), *examined("Twilio credentials", self._credentials)]
+        if any(each.about == "Twilio credentials" and each.state == State.FAULT for each in found):
+            about, why = "Twilio senders and templates", "Twilio shows them only to credentials that it has accepted"
+            found.append(Diagnosis(about, State.NOT_CHECKED, why, "mend the credentials first"))
+        return found
 
     @property
     def answers(self) -> bool:
         """Whether Twilio accepts the credentials: other questions would only repeat the refusal."""
-        return not any(found.about == "Twilio credentials" and found.state != State.OK for found in self.diagnoses)
+        return not any(found.about == "Twilio credentials" and found.state == State.FAULT for found in self.diagnoses)
 
     def _clock(self) -> Iterator[Diagnosis]:
         """Compare this machine's clock with the Date of an answer (RFC 9110), which has whole seconds."""
@@ -93,12 +97,10 @@ class Account:
         try:
             self.api.messages.list(limit=1, page_size=1)
         except TwilioException as error:
-            if _status_of(error) not in (*NO_RIGHT, 404):
+            if _status_of(error) not in (401, 404):  # 403: an accepted key that may not read messages, and may send
                 raise
             why = f"Twilio does not accept them (HTTP {_status_of(error)})"
             yield Diagnosis(about, State.FAULT, why, f"copy TWILIO_ACCOUNT_SID and {names} anew from {CONSOLE}")
-            why = "Twilio shows them only to accepted credentials"
-            yield Diagnosis("Twilio senders and templates", State.NOT_CHECKED, why, "mend the credentials first")
             return
         yield Diagnosis(about, State.OK, "Twilio accepts them")
         yield from examined("Twilio account", self._status)
