@@ -1,6 +1,6 @@
 """This server, except that it tells nobody of the events that it notes: what a send does for them, by itself."""
 
-from otp_app.webhooks.sender import Sender
+from otp_app.background.webhooks.sender import Sender
 
 Sender.wake = lambda *_, **__: None
 

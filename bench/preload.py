@@ -16,7 +16,6 @@ from pathlib import Path
 from turns import number
 
 from otp_app import settings
-from otp_app.clock import system_clock
 from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.limits import Bulkhead
@@ -25,7 +24,8 @@ from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.core.texts import Texts
 from otp_app.settings import keyring, policy
-from otp_app.store import open_store
+from otp_app.stores import open_store
+from otp_app.system.clock import system_clock
 
 THREADS = 16  # so that the store can commit in groups
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Item, Movable
-from otp_app.store import open_store
+from otp_app.stores import open_store
 
 WARM = 0.5  # seconds that do not count
 LIFE = 86_400.0  # seconds: no record ends while it is measured

@@ -28,7 +28,6 @@ from store_places import Place, place
 from store_tables import OPERATIONS, Measured, tables
 from turns import number, wrong
 
-from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.limits import Bulkhead
@@ -37,8 +36,9 @@ from otp_app.core.policy import Policy
 from otp_app.core.results import SendRequest
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.memory import MemoryStore
+from otp_app.system.clock import system_clock
 from tests.services import Postgres, Redis, postgres_programs
 
 FEWEST = 1_000  # live numbers; then ten times as many, and so on

@@ -6,13 +6,12 @@ its own line or above; no API, channel or store imports another one.
     __main__  __init__
     cli
     serving
-    app
     startup
     apis
     web  workers
     accounts  bus  wiring
-    background  channels  history  maintenance  metrics  proof  signals  store  stores  timeline  tracing  webhooks
-    clock  logs  watching
+    background  channels  history  maintenance  monitoring  proof  stores
+    system
     settings
     connections  plugins
     core  version
@@ -34,7 +33,7 @@ __all__ = ["__version__", "create_app"]
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
-    """Return the Flask application; without settings, those of the environment. See otp_app.app.create_app."""
-    from otp_app import app
+    """Return the Flask application; without settings, those of the environment. See otp_app.serving.app.create_app."""
+    from otp_app.serving import app
 
     return app.create_app(settings, services)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from otp_app.background.jobs import Handler, JobRunner
 from otp_app.background.sweeper import Sweeper
+from otp_app.background.webhooks.opening import Webhooks, left_to_others
 from otp_app.channels import open_channels
-from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Channel, reports_arrival
 from otp_app.core.events import ApprovalListener, Event, Listener, tell
@@ -25,18 +25,18 @@ from otp_app.core.reminders import Reminders
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Store
 from otp_app.history.opening import History, open_history
-from otp_app.logs import log, log_event
+from otp_app.monitoring.tracing import switch
 from otp_app.plugins.approvals import bounded
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
-from otp_app.store import open_or_memory, open_store
-from otp_app.tracing import switch
-from otp_app.webhooks.opening import Webhooks, left_to_others
+from otp_app.stores import open_or_memory, open_store
+from otp_app.system.clock import system_clock
+from otp_app.system.logs import log, log_event
 
 if TYPE_CHECKING:
-    from otp_app.metrics.meter import Meter
-    from otp_app.tracing.tracer import Tracer
+    from otp_app.monitoring.metrics.meter import Meter
+    from otp_app.monitoring.tracing.tracer import Tracer
 
 
 class Opened(Protocol):
@@ -153,7 +153,7 @@ def _meter(settings: Settings, store: Store, channels: Sequence[Channel]) -> Met
     """Return what counts and measures, where somebody reads it: otherwise it is not even imported."""
     if not settings.is_measured:
         return None
-    from otp_app.metrics import counts, meter
+    from otp_app.monitoring.metrics import counts, meter
 
     found = meter.Meter(counts.inherited())
     found.time_channels(channels)
@@ -165,7 +165,7 @@ def _tracer(store: Store, channels: Sequence[Channel]) -> Tracer | None:
     """Return what traces, where the environment asks for it: otherwise no package of it is even looked for."""
     if not (exporter := switch.exporter(os.environ)):
         return None
-    from otp_app.tracing import tracer
+    from otp_app.monitoring.tracing import tracer
 
     found = tracer.opened(exporter, os.environ)
     found.trace_channels(channels)

@@ -31,7 +31,7 @@ LONGEST = 60  # seconds, after which a command that is waited for is killed
 NUMBER = struct.Struct("i")
 MESSAGE = 100_000  # bytes at most
 #: Not gRPC, which cannot be forked.
-LOADED = ("otp_app.cli", "otp_app.app", "otp_app.stores.sqlite.store", "otp_app.stores.redis.store",
+LOADED = ("otp_app.cli", "otp_app.serving.app", "otp_app.stores.sqlite.store", "otp_app.stores.redis.store",
           "otp_app.stores.postgres.store", "otp_app.channels.twilio.sms", "otp_app.channels.twilio.whatsapp",
           "otp_app.channels.twilio.sdk", "otp_app.apis.native.api", "otp_app.web.gunicorn.worker",
           "otp_app.serving.configuration", "gunicorn.arbiter", "gunicorn.app.wsgiapp", "tests.patience")  # fmt: skip

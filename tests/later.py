@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from otp_app import create_app, startup
-from otp_app.clock import system_clock
 from otp_app.core.instant import Instant
+from otp_app.system.clock import system_clock
 from otp_app.wiring import build
 
 _OFFSET = Path(os.environ["CLOCK_OFFSET_FILE"])

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
 
-from otp_app.logs import log
+from otp_app.system.logs import log
 
 Identity = tuple[int, int] | None  # device and inode; None: no such file
 

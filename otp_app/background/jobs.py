@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from otp_app.core.errors import Busy, StoreUnavailable
 from otp_app.core.jobs import Job, Jobs
-from otp_app.logs import log, warn_seldom
+from otp_app.system.logs import log, warn_seldom
 
 MOST_AT_ONCE = 64  # jobs, each in a thread of its own
 LEASE = 20.0  # seconds after which another server is given a job whose taker was killed

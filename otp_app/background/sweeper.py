@@ -7,7 +7,7 @@ import threading
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.idempotency import IdempotentSends
 from otp_app.core.store import Store
-from otp_app.logs import log
+from otp_app.system.logs import log
 
 SWEEP_EVERY = 10.0  # seconds: a key is free before the lease of its send has ended, if the store is back by then
 SWEEP_AT_MOST = 1000  # entries

@@ -13,7 +13,7 @@ from otp_app.bus.connecting import FAULTS, FIRST_PAUSE, LAST_PAUSE, LONGEST_WAIT
 from otp_app.bus.errors import Dead
 from otp_app.bus.letters import DEAD, Letter, Route
 from otp_app.core.errors import OtpError
-from otp_app.logs import log, warn_seldom
+from otp_app.system.logs import log, warn_seldom
 
 Post = Callable[[Route, Letter], None]
 #: does the work that a message asks for, and posts what follows from it. Raises Dead, or an OtpError

@@ -14,8 +14,8 @@ from otp_app.bus.connecting import FAULTS, FIRST_PAUSE, LAST_PAUSE, LONGEST_WAIT
 from otp_app.bus.errors import BusUnavailable
 from otp_app.bus.letters import REQUESTS, Letter, Route
 from otp_app.core.errors import StoreUnavailable
-from otp_app.logs import log, warn_seldom
 from otp_app.stores.breaker import Breaker
+from otp_app.system.logs import log, warn_seldom
 
 TIMEOUT = 2.0  # seconds that a request waits for the broker's word
 

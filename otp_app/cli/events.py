@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import click
 
+from otp_app.background.webhooks.message import told_at
 from otp_app.cli.command import CannotDo, Family, json_option, show_lines
 from otp_app.cli.open_store import require_records, store_in_use
 from otp_app.core import outbox
 from otp_app.core.moving import Searchable
 from otp_app.core.outbox import OUTBOX, Box
-from otp_app.webhooks.message import told_at
 
 
 @click.group(cls=Family)

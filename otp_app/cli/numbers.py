@@ -11,13 +11,13 @@ import click
 from otp_app.cli.command import CannotDo, Family, json_option, say
 from otp_app.cli.open_store import NAMING, settings_of, store_in_use
 from otp_app.cli.parameters import Number
-from otp_app.clock import system_clock
 from otp_app.core.codes import LedgerIds
 from otp_app.core.numbers import Numbers
 from otp_app.core.phone import mask
 from otp_app.core.swapping import Ledgers
 from otp_app.maintenance import records
 from otp_app.settings import keyring, policy
+from otp_app.system.clock import system_clock
 
 KEYS = {"OTP_SECRET_KEYS", "OTP_INDEX_KEY"}
 OTHER_KEY = "OTP_INDEX_KEY: the store has records of another key: run this with the settings of its servers"

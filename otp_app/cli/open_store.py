@@ -13,7 +13,7 @@ from otp_app.maintenance.records import WholeStore
 from otp_app.settings import Settings, keyring
 from otp_app.settings.environment import TO_SEPARATE
 from otp_app.startup.reader import read
-from otp_app.store import open_store
+from otp_app.stores import open_store
 
 #: the settings that select the store: with a fault here, the command might open the wrong one
 NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}

@@ -12,12 +12,12 @@ from otp_app import channels
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
 from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
 from otp_app.cli.parameters import Number
-from otp_app.clock import system_clock
 from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.results import VerificationView
 from otp_app.maintenance import records
 from otp_app.settings import Settings, policy
-from otp_app.timeline import timeline
+from otp_app.system.clock import system_clock
+from otp_app.web.timeline import timeline
 
 NOTHING = """\
 Nothing is stored of it: no code was sent, Twilio refused the first one at once (the log has why), or the verification

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from otp_app import startup
 from otp_app.apis.command import CannotServeError
 from otp_app.core.errors import OtpError
-from otp_app.logs import log, set_up
 from otp_app.settings import Settings, keyring
 from otp_app.startup.fallback import settle
-from otp_app.store import sharing
+from otp_app.stores import sharing
+from otp_app.system.logs import log, set_up
 
 Advice = Callable[[Settings], list[str]]
 

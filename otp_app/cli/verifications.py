@@ -16,11 +16,11 @@ from otp_app.cli.client import server_of, server_options
 from otp_app.cli.command import MISUSED, CannotDo, Family, json_option, say, show_lines
 from otp_app.cli.open_store import require_records, store_in_use
 from otp_app.cli.parameters import Number, Since
-from otp_app.clock import system_clock
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.ledger import Status
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed
+from otp_app.system.clock import system_clock
 
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 

@@ -12,8 +12,8 @@ from otp_app.cli import starting
 from otp_app.cli.command import Command
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings
-from otp_app.signals import at_end
-from otp_app.store import sharing
+from otp_app.stores import sharing
+from otp_app.system.signals import at_end
 
 NO_BROKER = "OTP_AMQP_URL: a worker needs it, such as amqp://user:password@host:5672/%2F"
 CONSOLE = "OTP_CHANNELS: console shows codes on this worker's screen: with a store on a network set whatsapp or sms"

@@ -26,7 +26,7 @@ from otp_app.history.database import Database
 from otp_app.history.gathering import Change, Gathered
 from otp_app.history.rows import Numbers
 from otp_app.history.writing import MOST_AT_ONCE, forget_old, write
-from otp_app.logs import log
+from otp_app.system.logs import log
 
 TURN = 0.5  # seconds between two looks at what has changed: several changes of one verification are one row
 READING = 0.01  # seconds between two looks while the store is read

@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from otp_app import startup
 from otp_app.core.errors import OtpError
-from otp_app.logs import log
 from otp_app.settings import Settings, keyring
 from otp_app.startup import fallback, listening, reloading, rules
-from otp_app.store import sharing
+from otp_app.stores import sharing
+from otp_app.system.logs import log
 
 Checked = tuple[Settings | None, list[str], int]
 

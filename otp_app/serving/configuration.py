@@ -10,11 +10,11 @@ import os
 from typing import Any
 
 from otp_app import startup
-from otp_app.logs import set_up
 from otp_app.serving.checks import refuse
 from otp_app.serving.hooks import Hooks
 from otp_app.settings import Settings
 from otp_app.startup import reloading
+from otp_app.system.logs import set_up
 from otp_app.web import polling
 from otp_app.web.gunicorn import descriptors
 

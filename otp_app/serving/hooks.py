@@ -11,12 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from otp_app.logs import log
+from otp_app.monitoring.tracing import switch
 from otp_app.serving import replacing
 from otp_app.serving.checks import checked, reachable, refuse, taken
 from otp_app.settings import Settings, keyring
 from otp_app.startup import reloading, rules
-from otp_app.tracing import switch
+from otp_app.system.logs import log
 from otp_app.web.gunicorn import respawning
 
 ONE_WORKER = "OTP_STORE_URL: a store in memory is for one worker: set OTP_STORE_URL=sqlite:///var/otp.db for more"
@@ -75,15 +75,16 @@ class Hooks:
 
         So HUP loads new settings and never new code, which would mix with the old code: new code needs a restart.
         """
-        from otp_app import apis, app, channels  # noqa: F401  imported late, so that the checks need not wait for it
+        from otp_app import apis, channels  # imported late, so that the checks need not wait for it
+        from otp_app.serving import app  # noqa: F401
 
         apis.known(self._current.otp_apis)
         if self._current.is_measured:
-            from otp_app.metrics import counts
+            from otp_app.monitoring.metrics import counts
 
             counts.prepare()  # once: workers that end leave their counts to those that follow
         if switch.exporter(os.environ):
-            from otp_app.tracing import tracer  # noqa: F401
+            from otp_app.monitoring.tracing import tracer  # noqa: F401
         try:
             for channel in channels.open_channels(self._current):
                 channel.close()

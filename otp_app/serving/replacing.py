@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
-from otp_app.logs import log
 from otp_app.serving.checks import checked
 from otp_app.settings import Settings
 from otp_app.startup import reloading
+from otp_app.system.logs import log
 from otp_app.web.gunicorn import respawning
 
 #: a module is read once: `-c python:…`, or one that a file of `-c` imports

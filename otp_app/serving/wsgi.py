@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from otp_app.app import create_app
+from otp_app.serving.app import create_app
 from otp_app.settings.keyring import BadKeyFile
 from otp_app.startup import BadSettings
 from otp_app.web.sole_worker import SecondWorkerError

@@ -17,6 +17,7 @@ from otp_app.core.limits import yearly_chance
 from otp_app.core.moving import Movable
 from otp_app.core.store import ServerChecks, Store
 from otp_app.maintenance.records import owners
+from otp_app.monitoring.tracing import switch
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.settings.model import fields_of
@@ -24,8 +25,7 @@ from otp_app.startup import lengths
 from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER, read
 from otp_app.startup.rules import RULES, secret_faults
-from otp_app.store import open_store
-from otp_app.tracing import switch
+from otp_app.stores import open_store
 
 NO_PROXY = (
     "OTP_API_KEYS: not set, so this server answers every request from this machine: set API keys before a proxy runs "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from otp_app.settings import Settings, keyring
-from otp_app.store import open_or_memory
+from otp_app.stores import open_or_memory
 
 
 def settle(settings: Settings) -> tuple[Settings, list[str]]:

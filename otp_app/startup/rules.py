@@ -17,7 +17,7 @@ from otp_app.settings import Settings, keyring, weak_secrets
 from otp_app.settings.exposure import callers_variable, is_loopback, is_open
 from otp_app.settings.model import Field, Model, fields_of
 from otp_app.startup import history
-from otp_app.store import keeps_jobs, sharing
+from otp_app.stores import keeps_jobs, sharing
 
 
 @dataclass(frozen=True, slots=True)

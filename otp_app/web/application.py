@@ -12,7 +12,7 @@ from flask import Flask, Request, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import Map, MapAdapter, Rule
 
-from otp_app.logs import request_id
+from otp_app.system.logs import request_id
 from otp_app.web.request_ids import HEADER, RequestIds
 
 if TYPE_CHECKING:

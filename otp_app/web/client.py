@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any
 
 from otp_app.core.errors import OtpError
-from otp_app.logs import warn_once
 from otp_app.settings.types import UNIX, ApiKey, TrustedProxy
+from otp_app.system.logs import warn_once
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

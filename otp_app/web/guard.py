@@ -11,8 +11,8 @@ from flask_limiter import Limiter, RateLimitExceeded
 from werkzeug.exceptions import BadRequest, NotFound
 
 from otp_app.core.errors import InvalidInput
-from otp_app.logs import warn_once
 from otp_app.settings import Settings
+from otp_app.system.logs import warn_once
 from otp_app.web import client
 from otp_app.web.access import Access
 from otp_app.web.client import Caller, Forbidden, Unauthorized, identified, shown_key

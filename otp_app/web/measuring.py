@@ -11,7 +11,7 @@ from flask import Flask, request
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from otp_app.metrics.meter import Meter
+    from otp_app.monitoring.metrics.meter import Meter
     from otp_app.web.api import Api
 
 NOWHERE = ("none", "none")  # no path, or another method

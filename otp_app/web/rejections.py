@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from otp_app.core.delivery import Reason
 from otp_app.core.errors import DeliveryRefused, LimitReached, OtpError, Overloaded
-from otp_app.logs import log, warn_seldom
+from otp_app.system.logs import log, warn_seldom
 
 #: HTTP status by OtpError.code; what is not named here is 400
 STATUS = {

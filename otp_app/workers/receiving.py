@@ -8,10 +8,10 @@ from threading import Event, Thread
 from otp_app.bus.connecting import Broker
 from otp_app.bus.consumer import Consumer, Handler
 from otp_app.bus.letters import Route
-from otp_app.clock import system_clock
 from otp_app.core.errors import OtpError
-from otp_app.logs import log
 from otp_app.settings import Settings
+from otp_app.system.clock import system_clock
+from otp_app.system.logs import log
 
 
 def receive(

@@ -18,7 +18,7 @@ OUTSIDE = {
     "phonenumbers": {"core", "settings.types"},
     "msgspec": {
         "core", "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
-        "channels.twilio.messages", "channels.twilio.settings", "logs", "settings", "startup",
+        "channels.twilio.messages", "channels.twilio.settings", "settings", "startup", "system.logs",
         "web.body", "web.idempotency",
         "apis.inbound.fields", "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
         "apis.notifications.fields", "apis.notifications.settings",
@@ -28,7 +28,7 @@ OUTSIDE = {
     "dotenv": {"settings.env_file"},
     "limits": {"web.limits", "settings.types"},
     "click": {"cli"},
-    "flask": {"web", "apis", "app", "__init__"},
+    "flask": {"web", "apis", "serving.app", "__init__"},
     "flask_limiter": {"web.guard"},
     "werkzeug": {"web"},
     "gunicorn": {
@@ -49,7 +49,7 @@ OUTSIDE = {
     "grpc_health": {"apis.grpc"},
     "grpc_reflection": {"apis.grpc"},
     "google": {"apis.grpc"},  # its protobuf
-    "opentelemetry": {"tracing"},
+    "opentelemetry": {"monitoring.tracing.tracer"},
     "_typeshed": {"web"},  # for the type checker only: there is no such module
 }
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from otp_app.apis import APIS
-from otp_app.app import create_app
+from otp_app.serving.app import create_app
 from otp_app.wiring import build
 from tests.architecture.source import PACKAGE
 from tests.configuration import make_settings

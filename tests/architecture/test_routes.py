@@ -6,8 +6,8 @@ import pytest
 from otp_app.apis import APIS
 from otp_app.apis.connect.sessions import SESSION
 from otp_app.apis.verify_v2.accounts import ACCOUNT
-from otp_app.app import create_app
 from otp_app.proof import new_key
+from otp_app.serving.app import create_app
 from otp_app.settings.types import SCOPES
 from otp_app.web.access import Access
 from otp_app.wiring import build

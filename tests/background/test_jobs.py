@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from otp_app import logs
 from otp_app.background import jobs as runners
 from otp_app.background.jobs import LEASE, MOST_AT_ONCE, JobRunner
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.jobs import Job
 from otp_app.stores.memory import MemoryJobs
+from otp_app.system import logs
 from tests.running import wait_until
 
 

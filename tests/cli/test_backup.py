@@ -15,7 +15,7 @@ import pytest
 from otp_app.cli import backup
 from otp_app.core.moving import Item
 from otp_app.settings import keyring
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 from tests.running import RunningServer
 

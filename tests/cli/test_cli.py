@@ -232,7 +232,7 @@ def test_a_command_is_imported_when_it_is_called():
         import sys
         from otp_app import cli
         cli.main(["--help"])
-        print([name for name in sys.modules if name in ("flask", "otp_app.store", "otp_app.cli.keys")])
+        print([name for name in sys.modules if name in ("flask", "otp_app.stores", "otp_app.cli.keys")])
         cli.main(["keys", "secret"])
         print("flask" in sys.modules, "otp_app.cli.check" in sys.modules)
     """

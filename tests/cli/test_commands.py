@@ -26,7 +26,7 @@ from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.history.database import open_database
 from otp_app.settings import Settings, keyring
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.cli.served import listening
 from tests.command import run
 from tests.conftest import require

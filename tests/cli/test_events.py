@@ -10,7 +10,7 @@ import pytest
 from otp_app.cli import main
 from otp_app.core import outbox
 from otp_app.core.outbox import Box, Waiting
-from otp_app.store import open_store
+from otp_app.stores import open_store
 
 ONE = "VE" + "1" * 32
 

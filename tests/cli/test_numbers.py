@@ -14,7 +14,7 @@ from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.settings import keyring
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 from tests.running import KEYS, RunningServer
 

@@ -20,7 +20,7 @@ from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.core.outbox import Box, Waiting
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 from tests.running import RunningServer
 

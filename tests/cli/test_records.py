@@ -17,7 +17,7 @@ from otp_app.core.ledger import Ledger, Send, Status, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.core.policy import DAY
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 from tests.running import ROOT
 

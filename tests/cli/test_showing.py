@@ -19,7 +19,7 @@ from otp_app.core.instant import Instant
 from otp_app.core.ledger import Inbound, Ledger, Report, Send, Status, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 from tests.provider import Provider
 from tests.running import ROOT, RunningServer

@@ -17,7 +17,7 @@ from otp_app.history.database import open_database
 from otp_app.history.rows import Numbers
 from otp_app.history.writing import write
 from otp_app.settings import Settings, keyring
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.command import run
 
 PHONE, OTHER = "+14155552671", "+447400123456"

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 import pytest
 
 from otp_app.core.moving import Freeze, Item
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.command import run
 from tests.running import ROOT

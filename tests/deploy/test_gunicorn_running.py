@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.settings.keyring import new_lines
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.forking import Forking
 from tests.provider import Provider
 from tests.running import KEYS, ROOT, Answer, RunningServer, free_port, wait_until

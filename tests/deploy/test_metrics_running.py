@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.metrics.reading import Samples, read, value
+from tests.monitoring.metrics.reading import Samples, read, value
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.rounds import rounds

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 
-from otp_app.metrics.families import COUNTED, GAUGES
+from otp_app.monitoring.metrics.families import COUNTED, GAUGES
 from tests.running import ROOT
 
 DASHBOARD = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text(encoding="utf-8"))

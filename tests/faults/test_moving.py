@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from otp_app.core.moving import Freeze, Item
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.faults.load import Clients, other_code
 from tests.forking import ROOT, shared
 from tests.provider import Provider

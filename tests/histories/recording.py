@@ -23,9 +23,9 @@ from otp_app.history.recorder import READING, Recorder
 from otp_app.history.rows import Numbers, Row, row_of
 from otp_app.history.schema import COLUMNS
 from otp_app.history.sqlite import SqliteDatabase
+from tests.background.webhooks.telling import FoundStore
 from tests.core.fakes import INDEX_KEY, PHONE, SENT, FakeChannel, LaterStore
 from tests.core.notifying import Notifying
-from tests.webhooks.telling import FoundStore
 
 NUMBERS = Numbers(INDEX_KEY)
 

@@ -17,7 +17,7 @@ from otp_app.history.database import Database
 from otp_app.history.recorder import READING, Recorder
 from otp_app.history.rows import Row
 from otp_app.history.schema import COLUMNS
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.core.fakes import PHONE, World
 from tests.core.notifying import Notifying
 from tests.histories.recording import NUMBERS, in_file

@@ -333,7 +333,7 @@ def test_a_target_that_cannot_be_opened_says_so(full, empty) -> None:
 SLOW_COPY = """
 import sys, time
 from otp_app.maintenance import copy
-from otp_app.store import open_store
+from otp_app.stores import open_store
 def progress(done, total):
     print(done, flush=True)
     if done: sys.stdin.read()

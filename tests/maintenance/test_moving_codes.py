@@ -10,7 +10,6 @@ from itertools import permutations
 
 import pytest
 
-from otp_app.clock import system_clock
 from otp_app.core.codes import CodeKeys, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.errors import StoreUnavailable
@@ -22,7 +21,8 @@ from otp_app.core.policy import Policy
 from otp_app.core.send_transitions import SendPlan, begin, settle
 from otp_app.core.service import VerificationService
 from otp_app.core.texts import Texts
-from otp_app.store import open_store
+from otp_app.stores import open_store
+from otp_app.system.clock import system_clock
 from tests.forking import ROOT, shared
 from tests.rounds import rounds
 

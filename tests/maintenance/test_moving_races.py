@@ -12,7 +12,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze, Hold, Item
 from otp_app.maintenance import copy
 from otp_app.maintenance.copy import CannotMove
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.forking import functions
 from tests.rounds import rounds
 

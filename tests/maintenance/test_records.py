@@ -12,7 +12,7 @@ from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Item
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.sqlite.store import SqliteStore
 
 NOW = Instant(1_750_000_000.0, "boot", 5000.0)

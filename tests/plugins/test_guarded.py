@@ -14,7 +14,7 @@ from otp_app.core.errors import ChannelDown, DirectoryUnavailable, StoreUnavaila
 from otp_app.core.moving import Item, Movable
 from otp_app.core.store import Swap
 from otp_app.settings import Settings
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.memory import MemoryStore
 from tests.plugins.rude import ERRORS
 

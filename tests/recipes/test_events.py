@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from otp_app.background.webhooks.message import body, headers, message_id
+from otp_app.background.webhooks.posting import Poster
 from otp_app.core.outbox import Box, Waiting
-from otp_app.webhooks.message import body, headers, message_id
-from otp_app.webhooks.posting import Poster
 from tests.conftest import require
 from tests.running import ROOT, free_port, wait_until
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from otp_app.core.moving import Item, Movable
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.faults.load import Clients, at_once
 from tests.history import Event, check
 from tests.provider import Provider

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from otp_app.settings import Settings, keyring
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.running import ROOT
 
 SECRET = base64.b64encode(b"s" * 32).decode()

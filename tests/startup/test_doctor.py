@@ -10,7 +10,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from otp_app import startup
-from otp_app.app import create_app
+from otp_app.serving.app import create_app
 from otp_app.settings.diagnosis import Diagnosis, State
 from otp_app.startup import doctor
 from otp_app.wiring import build

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from otp_app.core.store import Store
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.redis.jobs import DUE
 from tests import services
 from tests.conftest import require

@@ -14,7 +14,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.jobs import MAX_PAYLOAD, Job, Jobs, KeepsJobs, NewJob
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Swap
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.forking import functions
 from tests.patience import wait_long
 from tests.rounds import rounds

@@ -153,7 +153,7 @@ def test_a_frozen_store_takes_no_change(frozen_place) -> None:
 
 REFUSED = """
 import sys
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.core.errors import StoreUnavailable
 from tests.patience import wait_long
 wait_long()
@@ -226,7 +226,7 @@ def test_a_freeze_survives_closing(frozen_place) -> None:
 FREEZER = """
 import sys
 from otp_app.core.moving import Freeze
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.patience import wait_long
 wait_long()
 open_store(sys.argv[1]).freeze(Freeze.MOVED)

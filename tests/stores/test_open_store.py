@@ -14,7 +14,7 @@ import pytest
 
 from otp_app.core.store import Store, SwapsLater, SwapsWithJobs
 from otp_app.plugins.loading import load_object
-from otp_app.store import STORES, open_store, sharing
+from otp_app.stores import STORES, open_store, sharing
 from otp_app.stores.memory import MemoryStore
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.running import ROOT
@@ -99,7 +99,7 @@ def test_a_store_says_who_may_share_it(url: str, who: str) -> None:
         ("/var/otp.db", "memory://"),
         ("memory://x", "memory://"),
         ("no.such.module:Store", "there is no module"),
-        ("otp_app.store:NoStore", "has no NoStore that can be called"),
+        ("otp_app.stores:NoStore", "has no NoStore that can be called"),
         ("tests.stores.test_open_store:Misspelt", "shared_by must be one of process, machine, network"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_known_package_is_named_with_its_lock(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_module_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "broken_store.py").write_text("from otp_app.store import Nothing\n")
+    (tmp_path / "broken_store.py").write_text("from otp_app.stores import Nothing\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"broken_store cannot be imported: cannot import name 'Nothing'"):
         open_store("broken_store:Store")
@@ -195,7 +195,7 @@ def test_the_server_as_it_comes_loads_nothing_of_an_extra() -> None:
 )  # fmt: skip
 def test_a_store_without_its_driver_names_the_command_of_its_lock(url: str, package: str, extra: str) -> None:
     """In a fresh process, in which the package cannot be found."""
-    program = f"import sys; sys.modules[{package!r}] = None; from otp_app.store import open_store; open_store({url!r})"
+    program = f"import sys; sys.modules[{package!r}] = None; from otp_app.stores import open_store; open_store({url!r})"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     command = f"{sys.executable} -m pip install --require-hashes -r requirements-{extra}.txt"
     assert run.stderr.endswith(f"ValueError: this store needs another package: {command}\n")

@@ -29,7 +29,7 @@ HOUR = 3600.0
 PASSWORD = "very-secret"
 USE = """
 import sys
-from otp_app.store import open_store
+from otp_app.stores import open_store
 store = open_store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -306,7 +306,7 @@ def refused_once(store: PostgresStore) -> str:
 
 FORK = """
 import os, sys
-from otp_app.store import open_store
+from otp_app.stores import open_store
 first = open_store(sys.argv[1])
 first.add("c", 1, 3600)
 first.close()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from tests.forking import functions
 from tests.patience import wait_long
 from tests.rounds import rounds

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Freeze
 from otp_app.core.store import Store
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.breaker import PAUSE
 from otp_app.stores.redis.client import TIMEOUT, unavailable
 from otp_app.stores.redis.scripts import packed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.redis.client import FORMS
 from tests.conftest import require
 from tests.running import free_port

@@ -42,7 +42,7 @@ def test_files_and_their_folder_are_the_owners_alone(store: SqliteStore, path: P
 
 STARTER = """
 import sys
-from otp_app.store import open_store
+from otp_app.stores import open_store
 store = open_store(sys.argv[1])
 sys.stdin.readline()
 assert store.swap(sys.argv[2], None, b"a", 3600).won

@@ -10,9 +10,9 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from otp_app.app import create_app
 from otp_app.core.delivery import Delivery, Message, Outcome
 from otp_app.core.instant import Instant
+from otp_app.serving.app import create_app
 from otp_app.wiring import build
 from tests.configuration import make_settings
 from tests.phones import fresh_numbers

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ, run_wsgi_app
 
 from otp_app.apis import APIS
-from otp_app.app import create_app
+from otp_app.serving.app import create_app
 from otp_app.web.application import Compact, WholeResponse
 from otp_app.wiring import build
 from tests.configuration import make_settings

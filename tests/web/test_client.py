@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from otp_app import logs
 from otp_app.settings.types import proxy
+from otp_app.system import logs
 from otp_app.web import client
 
 PROXIES = ("127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48")

@@ -9,9 +9,9 @@ import pytest
 from werkzeug.exceptions import default_exceptions
 
 import otp_app
-from otp_app import logs
 from otp_app.core.delivery import Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, LimitReached, OtpError, Overloaded, StoreUnavailable
+from otp_app.system import logs
 from otp_app.web.rejections import REFUSED_STATUS, RETRY_AFTER, STATUS
 
 SECRET = "+14155552671 has 123456"

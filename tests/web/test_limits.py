@@ -7,7 +7,7 @@ from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.store import open_store
+from otp_app.stores import open_store
 from otp_app.stores.memory import MemoryStore
 from otp_app.web import limits
 from otp_app.web.limits import StoreStorage

@@ -6,7 +6,7 @@ from flask import request
 
 from otp_app.apis.callbacks.state import Callbacks
 from otp_app.channels.twilio.receipts import Unsigned
-from otp_app.logs import warn_seldom
+from otp_app.system.logs import warn_seldom
 from otp_app.web import body, callbacks
 from otp_app.web.client import Forbidden
 from otp_app.web.current import services, state

@@ -15,7 +15,7 @@ from otp_app.apis.grpc import health
 from otp_app.apis.grpc.metadata import abort, received
 from otp_app.apis.grpc.phoneotp_pb2 import DESCRIPTOR
 from otp_app.core.errors import InvalidInput, OtpError
-from otp_app.logs import warn_once
+from otp_app.system.logs import warn_once
 from otp_app.web import client, rejections
 from otp_app.web.client import Caller, Forbidden, Unauthorized, identified, shown_key
 from otp_app.web.limits import ClientLimits, WrongKeys

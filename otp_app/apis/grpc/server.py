@@ -22,8 +22,8 @@ from otp_app.apis.grpc.phoneotp_pb2 import DESCRIPTOR
 from otp_app.apis.grpc.phoneotp_pb2_grpc import add_PhoneOTPServiceServicer_to_server
 from otp_app.apis.grpc.servicer import PhoneOtp
 from otp_app.apis.grpc.settings import GrpcSettings
-from otp_app.logs import log
-from otp_app.signals import at_end
+from otp_app.system.logs import log
+from otp_app.system.signals import at_end
 from otp_app.wiring import Services
 
 GRACE = 30.0  # seconds that calls have to finish

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from otp_app.apis.metrics import views
 from otp_app.apis.metrics.state import State
-from otp_app.metrics.gauges import Gauges
+from otp_app.monitoring.metrics.gauges import Gauges
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 

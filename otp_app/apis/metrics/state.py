@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otp_app.metrics.gauges import Gauges
-from otp_app.metrics.meter import Meter
+from otp_app.monitoring.metrics.gauges import Gauges
+from otp_app.monitoring.metrics.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from otp_app.apis.metrics.state import State
-from otp_app.metrics.page import CONTENT_TYPE, page
+from otp_app.monitoring.metrics.page import CONTENT_TYPE, page
 from otp_app.web.access import requires
 from otp_app.web.current import state
 

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, jsonify
 from otp_app.apis.native import waiting
 from otp_app.core.ledger import Status
 from otp_app.core.results import VerificationView
-from otp_app.timeline import timeline
 from otp_app.web.access import requires
 from otp_app.web.current import services
+from otp_app.web.timeline import timeline
 
 bp = Blueprint("verifications", __name__)
 

@@ -15,7 +15,7 @@ from otp_app.core.notifications import Notifications
 from otp_app.core.queueing import Queue
 from otp_app.core.segments import size_of
 from otp_app.settings import Settings
-from otp_app.store import keeps_jobs
+from otp_app.stores import keeps_jobs
 from otp_app.web.api import Api
 from otp_app.wiring import Services
 

@@ -11,10 +11,10 @@ from otp_app.apis.notifications.state import State
 from otp_app.core.notification import Status
 from otp_app.core.notifications import View
 from otp_app.core.queueing import Request
-from otp_app.timeline import at, notification
 from otp_app.web import idempotency
 from otp_app.web.access import requires
 from otp_app.web.current import caller, origin, services, state
+from otp_app.web.timeline import at, notification
 
 bp = Blueprint("notifications", __name__)
 

@@ -13,7 +13,7 @@ from gunicorn.http import errors, wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from otp_app.core.errors import OtpError
-from otp_app.logs import log
+from otp_app.system.logs import log
 from otp_app.web import callbacks, polling
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection

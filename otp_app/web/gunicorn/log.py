@@ -7,7 +7,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from otp_app.logs import Lines, formatter
+from otp_app.system.logs import Lines, formatter
 
 
 class HttpLog(Logger):  # type: ignore[misc]

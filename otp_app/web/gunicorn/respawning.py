@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Collection
 from typing import Any
 
-from otp_app.logs import log, warn_seldom
+from otp_app.system.logs import log, warn_seldom
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 

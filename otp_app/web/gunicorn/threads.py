@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from otp_app.logs import log
+from otp_app.system.logs import log
 
 Job = TypeVar("Job")
 

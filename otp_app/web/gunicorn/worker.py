@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from otp_app.logs import log
+from otp_app.system.logs import log
 from otp_app.web import polling, sole_worker
 from otp_app.web.gunicorn import respawning
 from otp_app.web.gunicorn.answering import AnsweringWorker, reject

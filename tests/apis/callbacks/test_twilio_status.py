@@ -11,7 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from otp_app.channels.twilio import errors
 from otp_app.core.errors import StoreUnavailable, VerificationNotFound
-from otp_app.logs import log, request_id
+from otp_app.system.logs import log, request_id
 from otp_app.web import callbacks
 from otp_app.web.openapi import resolve
 from tests.apis.callbacks.conftest import ACCOUNT, Reached

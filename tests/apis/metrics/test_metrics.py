@@ -11,8 +11,8 @@ import pytest
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
-from otp_app.metrics import families
-from tests.metrics.reading import Samples, read, value
+from otp_app.monitoring.metrics import families
+from tests.monitoring.metrics.reading import Samples, read, value
 from tests.running import ROOT
 from tests.web.site import Site, api_key, wrong
 
@@ -176,8 +176,9 @@ def test_without_keys_it_is_for_this_machine(watched: Watched) -> None:
 def test_it_is_off_by_default() -> None:
     """And then nothing is imported of it."""
     program = (
-        "import sys; from otp_app.wiring import build; from otp_app.app import create_app; from otp_app.settings import"
-        " Settings; s = build(Settings(otp_store_url='memory://')); create_app(services=s); s.close();"
+        "import sys; from otp_app.wiring import build; from otp_app.serving.app import create_app;"
+        "from otp_app.settings import Settings;"
+        "s = build(Settings(otp_store_url='memory://')); create_app(services=s); s.close();"
         "sys.exit(any('metrics' in name for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -9,8 +9,8 @@ import time
 import jwt
 import pytest
 
-from otp_app.logs import JsonLines
 from otp_app.proof import new_key
+from otp_app.system.logs import JsonLines
 from tests.architecture.source import ROOT
 from tests.web.site import api_key, wrong
 

@@ -14,8 +14,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader
 
-from otp_app import logs
-from otp_app.logs import JsonLines, Lines, TextLines
+from otp_app.system import logs
+from otp_app.system.logs import JsonLines, Lines, TextLines
 from otp_app.web.gunicorn import worker as http_worker
 from otp_app.web.gunicorn.log import HttpLog
 from otp_app.web.gunicorn.worker import HttpWorker

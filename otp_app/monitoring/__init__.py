@@ -1,0 +1,1 @@
+"""What the server tells of itself to machines: metrics for Prometheus, traces for OpenTelemetry."""
