@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 from tests.running import free_port, wait_until
 
-START_TIMEOUT = 20.0  # seconds
+START_TIMEOUT = 60.0  # seconds: PostgreSQL makes all its files durable before it answers after a crash
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 
