@@ -128,7 +128,7 @@ def test_a_stop_under_load_loses_nothing(provider, tmp_path):
     settings = environment(provider, **NO_LIMITS)
     with RunningGrpc(tmp_path, **settings) as server, server.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
         before = len(provider.posts)
-        answers = [pool.submit(client.send, number) for number in numbers]
+        answers = [pool.submit(client.send, number, timeout=60) for number in numbers]  # a disk may stall for long
         wait_until(lambda: len(provider.posts) > before + 5, "the first messages")
         server.term()
         codes = {number: answer.result().code for number, answer in zip(numbers, answers, strict=True)}
