@@ -225,7 +225,8 @@ def unharmed(all_there_is: dict[str, Any]) -> Iterator[Site]:
 # ---- several processes
 
 #: What asks for one of these starts other processes.
-STARTS = {"forking", "server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store"}
+STARTS = {"forking", "server", "fake_twilio", "redis_server", "postgres_server", "rabbit_server", "new_store",
+          "browser"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="session")

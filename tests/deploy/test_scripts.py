@@ -15,7 +15,8 @@ from tests.deploy.machine import Machine
 from tests.running import ROOT, free_port, is_healthy, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
-PROGRAMS = "curl fish nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd zsh npm"
+PROGRAMS = ("chromium curl fish fonts-inter nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd zsh "
+            "npm")  # fmt: skip
 INSTALL = f"apt-get -qq install -y --no-install-recommends {PROGRAMS}"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
