@@ -32,16 +32,17 @@ class Access:
     local: bool = False  # without a key only from this machine
     credentials: Credentials | None = None  # instead of an API key
     callback: bool = False  # a provider calls it, at OTP_PUBLIC_URL; the view checks the signature
+    page: bool = False  # for people in a browser, so it is no part of the OpenAPI document
 
 
 def requires(
     scope: str | None, *, public: bool = False, local: bool = False, credentials: Credentials | None = None,
-    callback: bool = False,
+    callback: bool = False, page: bool = False,
 ) -> Callable[[View], View]:
     """Mark a view with who may call it; guard reads it."""
 
     def mark(view: View) -> View:
-        view.access = Access(scope, public, local, credentials, callback)  # type: ignore[attr-defined]
+        view.access = Access(scope, public, local, credentials, callback, page)  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,6 +27,11 @@ class Api(SettingsChecks):
 
     #: errors of every path below these have the shape of this API, such as "/v2/", as those of its views have
     prefixes: ClassVar[tuple[str, ...]] = ()
+
+    #: what `GET /` says of it: requests by name, such as {"send_code": "POST /send-code"}, and by the path of each page
+    #: what people do there, which the log says at the start too
+    endpoints: ClassVar[Mapping[str, str]] = {}
+    pages: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, services: Services) -> None:
         """Open it. What it opens and others must close goes into services.opened."""

@@ -114,9 +114,10 @@ class Compact(DefaultJSONProvider):
 
 
 class Envelope:
-    """Gives each request its id, and adds it and HEADERS to every answer, and POLICY to one without its own: below
-    Flask, where it costs a tenth.
-    """  # fmt: skip
+    """Gives each request its id, and adds it, HEADERS and POLICY to every answer: below Flask, where it costs a tenth.
+
+    A page, which is an answer with its own policy, has its own HEADERS too where it needs others.
+    """
 
     def __init__(self, wsgi_app: WSGIApplication) -> None:
         self._wsgi_app, self._ids = wsgi_app, RequestIds()
@@ -127,8 +128,9 @@ class Envelope:
         request_id.set(about)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            policy = [] if POLICY[0] in dict(headers) else [POLICY]
-            return start_response(status, [*headers, *HEADERS, *policy, (HEADER, about)], exc_info)
+            given = dict(headers)
+            added = [each for each in HEADERS if each[0] not in given] if POLICY[0] in given else [*HEADERS, POLICY]
+            return start_response(status, [*headers, *added, (HEADER, about)], exc_info)
 
         answer = self._wsgi_app(environ, start)
         request_id.set("")

@@ -57,6 +57,7 @@ ROUTES = {
     "POST /callbacks/twilio/status/<verification_id>/<send_id>": Access(None, callback=True),
     "POST /callbacks/twilio/inbound": Access(None, callback=True),
     "GET /": Access(None),
+    "GET /static/<name>": Access(None, page=True),
     "GET /openapi.json": Access(None),
     "GET /docs": Access(None),
     "GET /redoc": Access(None),
@@ -100,7 +101,8 @@ def test_few_routes_are_for_everybody(app):
 
     And what Twilio has signed.
     """
-    everybodys = {"GET /healthz", "GET /", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
+    everybodys = {"GET /healthz", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
+    everybodys |= {"GET /", "GET /static/<name>"}
     everybodys |= {"POST /callbacks/twilio/status/<verification_id>/<send_id>", "POST /callbacks/twilio/inbound"}
     assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 

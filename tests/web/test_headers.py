@@ -25,7 +25,7 @@ def broken(site):
 ANSWERS = {
     "200": lambda site: site.send(headers=ORIGIN), "400": lambda site: site.post("/send-otp", {}, headers=ORIGIN),
     "400 host": lambda site: site.call("GET", "/healthz", HTTP_HOST="evil.example"),
-    "404": lambda site: site.call("GET", "/", headers=ORIGIN),
+    "404": lambda site: site.call("GET", "/nothing", headers=ORIGIN),
     "405": lambda site: site.call("GET", "/send-otp", headers=ORIGIN),
     "415": lambda site: site.post("/send-otp", b"{}", headers=ORIGIN),
     "429": lambda site: [site.send("+14155552671", headers=ORIGIN) for _ in range(2)][1], "500": broken,

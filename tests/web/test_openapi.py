@@ -44,9 +44,11 @@ def test_each_api_has_a_whole_document_alone(open_all, api):
 
 
 def routes(site):
+    """Those for programs."""
     return {
         (method.lower(), openapi.VARIABLE.sub(r"{\1}", rule.rule))
         for rule in site.app.url_map.iter_rules()
+        if not site.app.view_functions[rule.endpoint].access.page
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
 

@@ -23,6 +23,9 @@ class NativeApi(Api):
     sends: ClassVar = (send.bp, resend.bp)
     checks: ClassVar = (verify.bp,)
     others: ClassVar = (verifications.bp,)
+    endpoints: ClassVar = {
+        "send_otp": "POST /send-otp", "resend_otp": "POST /resend-otp", "verify_otp": "POST /verify-otp",
+    }  # fmt: skip
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)

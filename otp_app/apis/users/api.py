@@ -30,7 +30,7 @@ class UsersApi(Api):
 
     sends: ClassVar = (views.sends,)
     checks: ClassVar = (views.checks,)
-    others: ClassVar = (views.root,)
+    endpoints: ClassVar = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)

@@ -25,7 +25,6 @@ from otp_app.web.rejections import RETRY_AFTER
 
 sends = Blueprint("users_send", __name__)
 checks = Blueprint("users_check", __name__)
-root = Blueprint("users", __name__)
 
 #: The answers to checks that are not accepted: HTTP status, message, error_type.
 WRONG = (400, "Invalid OTP. {left} attempts remaining", "invalid_code")
@@ -74,14 +73,6 @@ def verify_code() -> Response:
     status, message, kind = _failure(verdict)
     detail = {"success": False, "message": message.format(left=verdict.attempts_left), "user_id": user_id}
     return _detail(status, detail | {"error_type": kind})
-
-
-@root.get("/")
-@requires(None)
-def index() -> Response:
-    """Say what there is."""
-    endpoints = {"send_code": "POST /send-code", "verify_code": "POST /verify-code"}
-    return jsonify({"message": "OTP Service API", "endpoints": endpoints})
 
 
 def _number(user_id: str) -> str | None:
