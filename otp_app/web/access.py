@@ -29,20 +29,19 @@ class Access:
 
     scope: str | None  # of an API key; None: every caller, always
     public: bool = False  # with OTP_PUBLIC=1 no key is needed
-    local: bool = False  # without a key only from this machine
     credentials: Credentials | None = None  # instead of an API key
     callback: bool = False  # a provider calls it, at OTP_PUBLIC_URL; the view checks the signature
     page: bool = False  # for people in a browser, so it is no part of the OpenAPI document
 
 
 def requires(
-    scope: str | None, *, public: bool = False, local: bool = False, credentials: Credentials | None = None,
-    callback: bool = False, page: bool = False,
+    scope: str | None, *, public: bool = False, credentials: Credentials | None = None, callback: bool = False,
+    page: bool = False,
 ) -> Callable[[View], View]:
     """Mark a view with who may call it; guard reads it."""
 
     def mark(view: View) -> View:
-        view.access = Access(scope, public, local, credentials, callback, page)  # type: ignore[attr-defined]
+        view.access = Access(scope, public, credentials, callback, page)  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -91,7 +91,7 @@ class Guard:
             _check_host(environ.get("HTTP_HOST"), self._hosts)
         who = g.caller = self._caller(access, asked)
         if view is not None:  # otherwise there is no such path or method, and the router answers
-            self._authorize(access, who, environ)
+            self._authorize(access, who)
         if access and access.scope == "send":  # before the client's limits count it
             self._services.sends.enter()
             g.sends = True
@@ -106,17 +106,15 @@ class Guard:
         identify = access.credentials.identify if access and access.credentials else _identified
         return identify(asked, self._settings)
 
-    def _authorize(self, access: Access | None, who: Caller, environ: WSGIEnvironment) -> None:
+    def _authorize(self, access: Access | None, who: Caller) -> None:
         if access is None or (who.authenticated and access.scope and access.scope not in who.scopes):
             raise Forbidden("This API key may not do that")
-        if not who.authenticated and not self._is_open_to(access, environ):
+        if not who.authenticated and not self._is_open_to(access):
             raise Unauthorized("An API key is needed: Authorization: Bearer KEY")
 
-    def _is_open_to(self, access: Access, environ: WSGIEnvironment) -> bool:
+    def _is_open_to(self, access: Access) -> bool:
         if access.scope is None:
             return True
-        if access.local:
-            return client.is_local(environ, self._proxies)
         return not self._services.is_open or (access.public and self._settings.otp_public)
 
 

@@ -23,7 +23,7 @@ def healthz() -> Response:
 
 
 @bp.get("/readyz")
-@requires("metrics", local=True)
+@requires("metrics")
 def readyz() -> Response:
     """Try the store, every channel and what APIs have opened; 503 names those that do not work."""
     parts: dict[str, Store | Channel | Pingable] = {"store": services().store}

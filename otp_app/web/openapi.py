@@ -199,4 +199,4 @@ def _security(access: Access, settings: Settings) -> list[Node]:
     if access.scope is None or not settings.otp_api_keys:
         return []
     shown: list[Node] = [{"bearer": [access.scope]}, {"header": [access.scope]}]
-    return [{}, *shown] if access.local or (access.public and settings.otp_public) else shown
+    return [{}, *shown] if access.public and settings.otp_public else shown

@@ -63,8 +63,8 @@ ROUTES = {
     "GET /redoc": Access(None),
     "GET /.well-known/jwks.json": Access(None),
     "GET /healthz": Access(None),
-    "GET /readyz": Access("metrics", local=True),
-    "GET /metrics": Access("metrics", local=True),
+    "GET /readyz": Access("metrics"),
+    "GET /metrics": Access("metrics"),
 }
 
 

@@ -13,7 +13,7 @@ bp = Blueprint("metrics", __name__)
 
 
 @bp.get("/metrics")
-@requires("metrics", local=True)
+@requires("metrics")
 def metrics() -> Response:
     """Return all metrics; one of the store is missing while that cannot be read."""
     found = state(State)
