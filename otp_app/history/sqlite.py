@@ -50,8 +50,8 @@ class SqliteDatabase(Database):
     def writing(self) -> Iterator[Session]:
         """Begin a transaction; see Database."""
         with self._lock, _faults():
-            db = self._open()
             try:
+                db = self._open()
                 db.execute("BEGIN IMMEDIATE")
                 yield _Session(db)
                 db.execute("COMMIT")

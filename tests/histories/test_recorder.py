@@ -162,6 +162,20 @@ def test_the_work_of_a_process_that_is_gone_is_taken_over(recording: Recording) 
     assert [row.outcome for row in recording.rows().values()] == ["expired"]
 
 
+@pytest.mark.parametrize("ahead", [60.0, 7 * HOUR, 10 * DAY])
+def test_a_clock_that_was_ahead_does_not_keep_others_from_reading(recording: Recording, ahead: float) -> None:
+    """The mark of whoever read the store then is from the future, once the clock is right again."""
+    recording.clock.set(ahead)
+    recording.start()
+    recording.turns()
+    recording.clock.set(-ahead)
+    recording.world.send()
+    recording.start()  # the one before was killed, and knew alone of what is pending
+    recording.turns()
+    recording.wait(302.0)
+    assert [row.outcome for row in recording.rows().values()] == ["expired"]
+
+
 def test_the_record_of_a_number_stays_for_a_day(recording: Recording) -> None:
     """A test number needs no record for longer than its verifications; the history does, should the server be down."""
     world = recording.world

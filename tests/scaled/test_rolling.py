@@ -121,6 +121,21 @@ def test_restarting_all_servers_under_load_fails_no_request(
     assert clients.faults() == []
 
 
+@pytest.mark.parametrize(("upstream", "said"), [
+    (None, "cannot be read"), ("", "has no line of a server"), ("# server 10.0.0.1:8000;\n", "has no line of a server"),
+])  # fmt: skip
+def test_a_list_without_a_server_is_no_success(tmp_path: Path, upstream: str | None, said: str) -> None:
+    path = tmp_path / "upstream.conf"
+    if upstream is not None:
+        path.write_text(upstream)
+    script = subprocess.run(
+        [ROOT / "deploy/rolling-restart", path, "true"], capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "NGINX_PID": str(os.getpid()), "RELOAD": "true"},
+    )  # fmt: skip
+    assert script.returncode == 1
+    assert said in script.stderr
+
+
 def test_a_server_is_left_out_while_it_restarts(nginx: Nginx, journal: Path) -> None:
     """It alone; in the end the list is what it was."""
     before = nginx.upstream.read_text()
