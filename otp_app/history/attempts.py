@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
 from otp_app.core.endings import Kind, Message
 from otp_app.core.ledger import Status
+from otp_app.core.policy import DAY
 from otp_app.history.database import Database, NotBegunError, Session
+from otp_app.history.later_messages import piece
+from otp_app.history.migrating import require_version
 from otp_app.history.rows import Numbers, Row, messages_in
 from otp_app.history.schema import COLUMNS, marks
 
-AT_ONCE = 500  # rows of one look
+FIRST, AT_ONCE = 32, 500  # rows of the first look, and of the largest one
 LONGEST_LIFE = 600.0  # seconds in which a verification has all its messages
 
 _COLUMNS = ", ".join(COLUMNS)
+_Group = tuple[Any, ...]  # channels and outcome of verifications, and how many there are
 
 
 class Filter(NamedTuple):
@@ -72,30 +77,43 @@ class Attempts:
 
     def page(self, wanted: Filter, size: int, behind: Place | None = None, skip: int = 0) -> list[Attempt]:
         """Return at most `size` attempts, the newest first, without the first `skip`."""
-        with suppress(NotBegunError), self._database.reading() as session:
+        with suppress(NotBegunError), self._reading() as session:
             return list(islice(self._all(session, wanted, behind), skip, skip + size))
         return []
 
     def find(self, purposes: Collection[str], message_id: str) -> Attempt | None:
-        """Return the attempt with this id. The newest rows are looked at first: there is no index of these ids."""
-        condition, values = self._condition(Filter(purposes), "messages LIKE ?", f'%"{message_id}"%')
-        with suppress(NotBegunError), self._database.reading() as session:
-            rows = session.rows(f"SELECT {_COLUMNS} FROM otp_history WHERE {condition} LIMIT 1", values)
-            attempts = (attempt for row in rows for attempt in _attempts(Row._make(row)))
-            return next((attempt for attempt in attempts if attempt.message.id == message_id), None)
+        """Return the attempt with this id."""
+        with suppress(NotBegunError), self._reading() as session:
+            for row in self._rows_of_message(session, purposes, piece(message_id)):
+                for attempt in _attempts(row):
+                    if attempt.message.id == message_id:
+                        return attempt
         return None
 
     def summary(self, wanted: Filter) -> Summary:
-        """Return how many attempts fit, and how many of them converted."""
-        with suppress(NotBegunError), self._database.reading() as session:
-            return self._summary(session, wanted)
+        """Return how many attempts fit, and how many of them converted. `converted` is not asked for."""
+        with suppress(NotBegunError), self._reading() as session:
+            return self._summary(session, wanted._replace(converted=None))
         return Summary(0, 0)
+
+    def _rows_of_message(self, session: Session, purposes: Collection[str], wanted: str) -> Iterator[Row]:
+        """Yield the rows of which a message may be the one with this piece of its id."""
+        later = session.rows("SELECT id FROM otp_history_later WHERE piece = ?", (wanted,))
+        for place, value in [("substr(message, 3, 8) = ?", wanted), *(("id = ?", id_) for (id_,) in later)]:
+            condition, values = self._condition(Filter(purposes), place, value, is_narrow=True)
+            yield from map(Row._make, session.rows(f"SELECT {_COLUMNS} FROM otp_history WHERE {condition}", values))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._database.reading() as session:
+            require_version(session)
+            yield session
 
     def _summary(self, session: Session, wanted: Filter) -> Summary:
         """Count groups of rows that are alike; those of which a message may be outside of the time one by one."""
         after, before = wanted.after, wanted.before
         last = before - LONGEST_LIFE if before is not None else None
-        summary = self._groups(session, wanted._replace(before=last))
+        summary = _sum(self._groups(session, wanted._replace(before=last)), wanted.channels)
         at_borders: list[Attempt] = []
         if after is not None:
             rows = self._rows(session, wanted, after - LONGEST_LIFE, after)
@@ -108,15 +126,38 @@ class Attempts:
         converted = sum(attempt.is_converted for attempt in fitting)
         return Summary(summary.total + len(fitting), summary.converted + converted)
 
-    def _groups(self, session: Session, wanted: Filter) -> Summary:
-        condition, values = self._condition(wanted, *_within(wanted.after, wanted.before))
+    def _groups(self, session: Session, wanted: Filter) -> list[_Group]:
+        """Return the groups of verifications that began within the time: of whole days as they are counted."""
+        after, before = wanted.after, wanted.before
+        first = -int(-after // DAY) if after is not None else None
+        end = int(before // DAY) if before is not None else None  # the day that is not whole
+        if _is_narrow(wanted) or (first is not None and end is not None and first >= end):
+            return self._groups_of_rows(session, wanted, *_within(after, before))
+        groups = self._groups_of_days(session, wanted, first, end)
+        if after is not None and first is not None:
+            groups += self._groups_of_rows(session, wanted, "begun >= ?", after, "begun < ?", first * DAY)
+        if before is not None and end is not None:
+            groups += self._groups_of_rows(session, wanted, *_within(end * DAY, before))
+        return groups
+
+    def _groups_of_rows(self, session: Session, wanted: Filter, *further: Any) -> list[_Group]:
+        condition, values = self._condition(wanted, *further)
         query = f"SELECT channels, outcome, COUNT(*) FROM otp_history WHERE {condition} GROUP BY channels, outcome"
-        total = converted = 0
-        for channels, outcome, count in session.rows(query, values):
-            fitting = [not wanted.channels or name in wanted.channels for name in channels.split(",") if name]
-            total += count * sum(fitting)
-            converted += count * (outcome == Status.APPROVED and fitting[-1:] == [True])
-        return Summary(total, converted)
+        return session.rows(query, values)
+
+    def _groups_of_days(self, session: Session, wanted: Filter, first: int | None, end: int | None) -> list[_Group]:
+        purposes = list(wanted.purposes)
+        condition, values = _put_together([
+            *([f"subject IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]),
+            *(["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else ["prefix = ''"]),
+            *(["day >= ?", first] if first is not None else []), *(["day < ?", end] if end is not None else []),
+            *(["country = ?", wanted.country] if wanted.country else []),
+        ])  # fmt: skip
+        query = (
+            f"SELECT channels, outcome, SUM(verifications) FROM otp_history_attempts WHERE {condition} "
+            "GROUP BY channels, outcome"
+        )
+        return session.rows(query, values)
 
     def _all(self, session: Session, wanted: Filter, behind: Place | None) -> Iterator[Attempt]:
         least = wanted.after - LONGEST_LIFE if wanted.after is not None else None
@@ -131,30 +172,53 @@ class Attempts:
         self, session: Session, wanted: Filter, least: float | None, most: float | None, behind: Place | None = None
     ) -> Iterator[Row]:
         """Yield the rows that began in this time, the newest first."""
-        last = (behind.begun, behind.verification_id) if behind else None
+        # Of each purpose an index has the rows in this order; of several together the database would sort them all.
+        each = [wanted._replace(purposes=[name]) for name in wanted.purposes] if not _is_narrow(wanted) else [wanted]
+        parts = [self._rows_of_one(session, one, least, most, behind) for one in each]
+        return merge(*parts, key=lambda row: (row.begun, row.id), reverse=True)
+
+    def _rows_of_one(
+        self, session: Session, wanted: Filter, least: float | None, most: float | None, behind: Place | None
+    ) -> Iterator[Row]:
+        last, size = (behind.begun, behind.verification_id) if behind else None, FIRST
         while True:
+            size = min(size, AT_ONCE)
             further = ("(begun < ? OR id < ?)", *last) if last else ()
             begun = _within(least, last[0] if last else most)
             condition, values = self._condition(wanted, *begun, *further)
             query = f"SELECT {_COLUMNS} FROM otp_history WHERE {condition} ORDER BY begun DESC, id DESC LIMIT ?"
-            rows = [Row._make(row) for row in session.rows(query, (*values, AT_ONCE))]
+            rows = [Row._make(row) for row in session.rows(query, (*values, size))]
             yield from rows
-            if len(rows) < AT_ONCE:
+            if len(rows) < size:
                 return
-            last = rows[-1].begun, rows[-1].id
+            last, size = (rows[-1].begun, rows[-1].id), size * 2
 
-    def _condition(self, wanted: Filter, *further: Any) -> tuple[str, list[Any]]:
+    def _condition(self, wanted: Filter, *further: Any, is_narrow: bool = False) -> tuple[str, list[Any]]:
         """Return the condition of rows. `further`: texts, each followed by as many values as it has marks."""
         purposes = list(wanted.purposes)
         conditions: list[Any] = ["kind = ?", str(Kind.VERIFICATION)]
         # SQLite would take the index of purposes, which has all rows, before the one of a number, which has a few.
-        column = "subject || ''" if wanted.phone or wanted.verification_id else "subject"
+        column = "subject || ''" if is_narrow or _is_narrow(wanted) else "subject"
         conditions += [f"{column} IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]
         conditions += ["number = ?", self._numbers.name(wanted.phone)] if wanted.phone else []
         conditions += ["country = ?", wanted.country] if wanted.country else []
         conditions += ["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else []
         conditions += ["id = ?", wanted.verification_id] if wanted.verification_id else []
         return _put_together([*conditions, *further])
+
+
+def _is_narrow(wanted: Filter) -> bool:
+    """Return whether only a few rows can fit, which have an index."""
+    return bool(wanted.phone or wanted.verification_id)
+
+
+def _sum(groups: Iterable[_Group], wanted_channels: Collection[str]) -> Summary:
+    total = converted = 0
+    for channels, outcome, count in groups:
+        fitting = [not wanted_channels or name in wanted_channels for name in channels.split(",") if name]
+        total += int(count) * sum(fitting)
+        converted += int(count) * (outcome == Status.APPROVED and fitting[-1:] == [True])
+    return Summary(total, converted)
 
 
 def _within(least: float | None, most: float | None) -> list[Any]:

@@ -11,9 +11,11 @@ import psycopg
 
 from otp_app.connections.postgres import Connection, check, public_reason
 from otp_app.history.database import Database, NotBegunError, Session, unavailable
-from otp_app.history.schema import SCHEMA
+from otp_app.history.migrating import migrate
+from otp_app.history.schema import schema
 
 PATIENCE = 10.0  # seconds for an answer: no request waits for one, but for the pages of an operator
+MIGRATION = 900.0  # seconds for each statement that brings old tables up to date
 SET_TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 LOCK = 0x4F545048  # of all writers one writes at a time, so that the totals are those of the rows: "OTPH"
 
@@ -64,7 +66,7 @@ class PostgresDatabase(Database):
     def reading(self) -> Iterator[Session]:
         """Begin a transaction; see Database."""
         with _faults(), self._connect() as db:
-            db.execute("SET default_transaction_read_only = on")
+            db.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             with db.transaction():
                 yield _Session(db)
 
@@ -76,23 +78,31 @@ class PostgresDatabase(Database):
     def _open(self) -> Connection:
         if self._db is None or self._db.closed:
             db = self._connect()
-            with db.transaction():
-                db.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-                for statement in map(_own, SCHEMA):
-                    db.execute(statement)
+            try:
+                with db.transaction():
+                    db.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+                    migrate(_Session(db), schema(), lambda: _be_patient(db, MIGRATION))
+                _be_patient(db, PATIENCE)
+            except BaseException:
+                db.close()
+                raise
             self._db = db
         return self._db
 
     def _connect(self) -> Connection:
         db = Connection.connect(self._conninfo, autocommit=True, connect_timeout=2, client_encoding="utf8")
-        db.answer_timeout = PATIENCE
-        db.execute(SET_TIMEOUT, (str(int(PATIENCE * 1000)),))
+        _be_patient(db, PATIENCE)
         return db
 
     def _close(self) -> None:
         db, self._db = self._db, None
         if db:
             db.close()
+
+
+def _be_patient(db: Connection, seconds: float) -> None:
+    db.answer_timeout = seconds
+    db.execute(SET_TIMEOUT, (str(int(seconds * 1000)),))
 
 
 def _own(statement: str) -> bytes:

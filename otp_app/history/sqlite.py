@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.history.database import Database, NotBegunError, Session, unavailable
-from otp_app.history.schema import SCHEMA
+from otp_app.history.migrating import migrate
+from otp_app.history.schema import schema
 
 PATIENCE = 2.0  # seconds for the lock of another writer
 MARK = 0x4F545048  # SQLite's application_id of our files: "OTPH"
@@ -85,22 +86,31 @@ class SqliteDatabase(Database):
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        self._db, self._file = db, _identity(self._path)
-        ((mark,),) = db.execute("PRAGMA application_id").fetchall()
-        if mark not in (0, MARK) or (mark == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchall()):
-            raise unavailable("its file is something else: name another one")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("BEGIN IMMEDIATE")
-        for statement in (f"PRAGMA application_id = {MARK}", *SCHEMA):
-            db.execute(statement)
-        db.execute("COMMIT")
+        try:
+            self._file = _identity(self._path)
+            _prepare(db)
+        except BaseException:
+            db.close()  # which rolls back
+            raise
+        self._db = db
         return db
 
     def _close(self) -> None:
         db, self._db = self._db, None
         if db:
             db.close()
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    ((mark,),) = db.execute("PRAGMA application_id").fetchall()
+    if mark not in (0, MARK) or (mark == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchall()):
+        raise unavailable("its file is something else: name another one")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(f"PRAGMA application_id = {MARK}")
+    migrate(_Session(db), schema(" WITHOUT ROWID"))
+    db.execute("COMMIT")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from otp_app.core.endings import Ending
 from otp_app.core.policy import DAY
-from otp_app.history import totals
+from otp_app.history import attempt_counts, later_messages, totals
 from otp_app.history.database import Database, Session
 from otp_app.history.rows import Numbers, Row, row_of
 from otp_app.history.schema import ADD, COLUMNS, FIXED, PUT, marks
@@ -25,8 +25,11 @@ def write(database: Database, endings: Sequence[Ending], numbers: Numbers) -> in
         rows |= {id_: _as_it_began(rows[id_], there) for id_, there in known.items()}
         fresh = [row for row in rows.values() if _is_news(known.get(row.id), row)]
         if fresh:
+            replaced = [known[row.id] for row in fresh if row.id in known]
             session.many(PUT, fresh)
-            session.many(ADD, totals.changes(fresh, [known[row.id] for row in fresh if row.id in known]))
+            session.many(ADD, totals.changes(fresh, replaced))
+            attempt_counts.change(session, fresh, replaced)
+            later_messages.change(session, fresh, replaced)
     return len(fresh)
 
 
@@ -56,9 +59,12 @@ def erase(database: Database, number: str) -> int:
 
 
 def delete(session: Session, ids: Sequence[str]) -> None:
-    """Delete the rows with these ids."""
+    """Delete the rows with these ids; their attempts are not counted any more."""
     if ids:
+        gone = _known(session, ids).values()
         session.change(f"DELETE FROM otp_history WHERE id IN ({marks(len(ids))})", ids)
+        attempt_counts.change(session, [], gone)
+        later_messages.change(session, [], gone)
 
 
 def _known(session: Session, ids: Sequence[str]) -> dict[str, Row]:
