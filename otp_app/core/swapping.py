@@ -24,7 +24,7 @@ from otp_app.core.upkeep import corrected, lifetime
 MOST_LOSSES = 16
 STRIPES = 1024
 LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
-MOST_RECENT = 12_288  # ledgers of half a KiB mostly: more than one busy server has live at a time, in 8 MiB
+MOST_RECENT = 10_240  # ledgers of a KiB mostly: more than one busy server has live at a time, in 10 MiB
 RECORDED = DAY  # seconds for which a history finds a change, should the server that made it be killed
 BUSY = "Too many requests for this number at once"
 

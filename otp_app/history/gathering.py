@@ -15,7 +15,7 @@ from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.notification import Notification
 
 LATE = 1.0  # seconds after the end of a life, as clocks differ
-MOST_WATCHED = 20_000
+MOST_WATCHED = 10_000  # 4 MiB
 MOST_WAITING = 5_000  # endings
 
 Change = tuple[str, Ledger | Notification | None, Ledger | Notification]  # the store's key, before and after
