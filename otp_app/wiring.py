@@ -132,7 +132,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
         routes=_routes(settings, channels),
         reminders=_reminders(settings, channels, jobs),
         journal=webhooks.journal if webhooks else None,
-        recorder=history.changed if history else None,
+        recorder=history,
     )
     return Services(
         settings,

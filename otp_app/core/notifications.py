@@ -94,7 +94,7 @@ class Notifications:
         is_test: Callable[[str], bool],
         following: Following,
         notify: Callable[[Event], None],
-        recorder: Callable[[str, Notification | None, Notification], None] | None = None,
+        recorder: swapping.Recorder[Notification] | None = None,
     ) -> None:
         """`recorder`: where a history is kept; see swapping.Recorder."""
         self._store, self._ids, self._clock, self._put = store, ids, clock, put
@@ -230,8 +230,11 @@ class Notifications:
             found = transition(before, now)
             if found.record is None:
                 return Keep(found)
-            won = partial(self.recorder, key, before, found.record) if self.recorder else None
-            return Write(_written(found.record, now), found.record.lifetime(now), found, won=won)
+            write = Write(_written(found.record, now), found.record.lifetime(now), found)
+            if not self.recorder:
+                return write
+            won = partial(self.recorder.changed, key, before, found.record)
+            return write._replace(won=won, doubted=self.recorder.doubted)
 
         return swapping.change(self._store, key, step, self._store.get(key), proven=True, busy=BUSY)
 

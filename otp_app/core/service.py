@@ -67,7 +67,7 @@ class VerificationService:
         routes: Mapping[str, Sequence[str]] | None = None,
         reminders: Reminders | None = None,
         journal: Journal | None = None,
-        recorder: Recorder | None = None,
+        recorder: Recorder[Ledger] | None = None,
     ) -> None:
         """`reminders`: others follow what did not arrive; `journal`: events are told; `recorder`: sees changes."""
         self._policy, self._texts, self._keys, self._ids = policy, texts, keys, ids

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
@@ -44,7 +44,9 @@ class Write(NamedTuple, Generic[Answer]):
     ttl: float  # seconds
     answer: Answer  # once it is stored
     jobs: Sequence[NewJob] = ()  # to be put in the same step: for a store that can
-    won: Callable[[], None] | None = None  # to be called once it is stored; returns at once, and raises nothing
+    # Called once it is stored, or else where the store failed and may have it. They return at once and raise nothing.
+    won: Callable[[], None] | None = None
+    doubted: Callable[[], None] | None = None
 
 
 class Repair(NamedTuple):
@@ -102,10 +104,15 @@ def change(
 def _swap(store: Store, key: str, expected: bytes | None, made: Write[Answer] | Repair) -> Swap:
     if not isinstance(made, Write):
         return store.swap(key, expected, made.value, made.ttl)
-    if made.jobs and isinstance(store, SwapsWithJobs):
-        swap = store.swap_with_jobs(key, expected, made.value, made.ttl, made.jobs)
-    else:
-        swap = store.swap(key, expected, made.value, made.ttl)
+    try:
+        if made.jobs and isinstance(store, SwapsWithJobs):
+            swap = store.swap_with_jobs(key, expected, made.value, made.ttl, made.jobs)
+        else:
+            swap = store.swap(key, expected, made.value, made.ttl)
+    except StoreUnavailable:
+        if made.doubted:
+            made.doubted()
+        raise
     if swap.won and made.won:
         made.won()
     return swap
@@ -115,8 +122,17 @@ def _swap(store: Store, key: str, expected: bytes | None, made: Write[Answer] | 
 Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 
-#: Is told of a change that is stored: the key, the ledger before it and after it. It returns at once, raises nothing.
-Recorder = Callable[[str, Ledger | None, Ledger], None]
+Record = TypeVar("Record", contravariant=True)
+
+
+class Recorder(Protocol[Record]):
+    """Keeps a history of records, which is told of each change. Its methods return at once and raise nothing."""
+
+    def changed(self, key: str, before: Record | None, after: Record) -> None:
+        """Take a change that is stored."""
+
+    def doubted(self) -> None:
+        """Know that the store failed at a change, which it may have made."""
 
 
 class Ledgers:
@@ -124,7 +140,7 @@ class Ledgers:
 
     def __init__(
         self, store: Store, clock: Clock, policy: Policy, journal: Journal | None = None,
-        recorder: Recorder | None = None,
+        recorder: Recorder[Ledger] | None = None,
     ) -> None:
         """`journal`: where somebody is told of events; `recorder`: where a history is kept."""
         self.recorder = recorder
@@ -178,7 +194,12 @@ class Ledgers:
         self, key: str, transition: Transition[Answer], made: Write[Answer], watch: Watch[Answer] | None,
         wait: Callable[[], Swap],
     ) -> Answer:
-        swap = wait()
+        try:
+            swap = wait()
+        except StoreUnavailable:
+            if made.doubted:
+                made.doubted()
+            raise
         self._remember(key, swap.found)
         if not swap.won:
             return self.change(key, transition)
@@ -243,6 +264,8 @@ class Ledgers:
         def then(swap: Swap | None) -> None:
             try:
                 if swap is None:
+                    if isinstance(made, Write) and made.doubted:
+                        made.doubted()
                     lost()
                 elif not swap.won or isinstance(made, Repair):
                     self._swap_later(store, key, step, swap.found, lost)
@@ -264,8 +287,10 @@ class Ledgers:
         if ledger is None:
             return Keep(answer)
         jobs = transition.jobs if isinstance(transition, Watch) else ()
-        won = partial(self.recorder, key, found, ledger) if self.recorder else None
-        return Write(*self._written(ledger, now), answer, jobs, won)
+        write = Write(*self._written(ledger, now), answer, jobs)
+        if not self.recorder:
+            return write
+        return write._replace(won=partial(self.recorder.changed, key, found, ledger), doubted=self.recorder.doubted)
 
     def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
         ledger = ledger.seen_at(now)

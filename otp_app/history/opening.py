@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -10,6 +10,7 @@ from otp_app.core.delivery import Channel
 from otp_app.core.instant import Clock
 from otp_app.core.policy import DAY
 from otp_app.core.store import Store
+from otp_app.core.swapping import Recorder
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
 
@@ -20,10 +21,9 @@ OFF = "off"
 _POSTGRES = ("postgresql", "postgres")
 
 
-class History(Protocol):
+class History(Recorder[Any], Protocol):
     """What services need of a recorder; see recorder.Recorder."""
 
-    changed: Callable[[str, Any, Any], None]
     database: Any  # database.Database
     numbers: Any  # rows.Numbers
 

@@ -50,7 +50,7 @@ class Counts(NamedTuple):
 
 
 class Recorder:
-    """Keeps a history. `changed` is a core.swapping.Recorder: it takes less than a microsecond."""
+    """Keeps a history. It is a core.swapping.Recorder: `changed` takes less than a microsecond."""
 
     def __init__(
         self,
@@ -80,6 +80,10 @@ class Recorder:
             self._changes.append((key, before, after))
         else:
             self._gathered.left_out = True
+
+    def doubted(self) -> None:
+        """Have the store read again, in a while: it may have made a change that nobody was told of."""
+        self._gathered.left_out = True
 
     def start(self) -> None:
         """Begin to write."""

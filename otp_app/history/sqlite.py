@@ -107,6 +107,7 @@ def _prepare(db: sqlite3.Connection) -> None:
         raise unavailable("its file is something else: name another one")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA cache_size = -512")  # KiB of pages: the system has them too, and SQLite would take 2 MiB
     db.execute("BEGIN IMMEDIATE")
     db.execute(f"PRAGMA application_id = {MARK}")
     migrate(_Session(db), schema(" WITHOUT ROWID"))

@@ -13,7 +13,7 @@ from otp_app.core.check_transitions import cancel
 from otp_app.core.delivery import Delivery, ErrorClass, Explanation, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.events import Checked, Delivered, Undelivered
-from otp_app.core.ledger import Report, Send
+from otp_app.core.ledger import Ledger, Report, Send
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.receipts import ARRIVED, DEAD, Receipt, Status, receive
 from otp_app.core.results import SendRequest
@@ -219,6 +219,19 @@ def beginning() -> World:
     return World(stores=BeginningStore)
 
 
+class Recording:
+    """Keeps the numbers of the changes that it is told of."""
+
+    def __init__(self, phones: list[str]) -> None:
+        self._phones = phones
+
+    def changed(self, _key: str, _before: Ledger | None, after: Ledger) -> None:
+        self._phones.append(after.phone)
+
+    def doubted(self) -> None:
+        pass
+
+
 def _begun(world: World) -> list[Any]:
     assert isinstance(world.store, BeginningStore)
     return world.store.begun
@@ -230,7 +243,7 @@ def test_receipts_that_are_begun_together_are_all_noted(beginning: World, order:
     service = beginning.service()
     one, two = (_sent(beginning, service, phone) for phone in (PHONE, "+14155552672"))
     code, recorded = beginning.sms.messages[0].code, []
-    service._ledgers.recorder = lambda key, before, after: recorded.append(after.phone)
+    service._ledgers.recorder = Recording(recorded)
     beginning.events.clear()
     begun = [service.begin_receipt(receipt) for receipt in (one, two, one._replace(status=Status.DELIVERED))]
     assert (len(_begun(beginning)), beginning.events) == (3, [])

@@ -82,7 +82,7 @@ class Recording:
             self.world.store, self.database, NUMBERS, channels=self.world.channels, clock=self.clock,
             retention=90 * DAY,
         )  # fmt: skip
-        self.world.recorder = self.recorder.changed
+        self.world.recorder = self.recorder
         self.recorder.turn()
         return self.recorder
 

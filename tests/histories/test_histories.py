@@ -90,7 +90,7 @@ class History:
         if len(self.servers) < 2:
             self.servers.append(self.recording.start())
         self.servers.reverse()
-        self.world.recorder = self.servers[-1].changed
+        self.world.recorder = self.servers[-1]
 
     def phone(self) -> str:
         return self.chance.choice(PHONES)
@@ -120,7 +120,7 @@ class History:
             self.left = -1
             if not self.servers:
                 self.servers.append(self.recording.start())
-            self.world.recorder = self.servers[-1].changed
+            self.world.recorder = self.servers[-1]
         finally:
             self.left = -1
 

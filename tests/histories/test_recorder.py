@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 
 from otp_app.core.codes import FixedCode
-from otp_app.core.errors import DeliveryRefused
+from otp_app.core.errors import DeliveryRefused, StoreUnavailable
 from otp_app.core.ledger import Origin
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import SendRequest
@@ -173,6 +174,55 @@ def test_a_clock_that_was_ahead_does_not_keep_others_from_reading(recording: Rec
     recording.start()  # the one before was killed, and knew alone of what is pending
     recording.turns()
     recording.wait(302.0)
+    assert [row.outcome for row in recording.rows().values()] == ["expired"]
+
+
+class TestAnAnswerOfTheStoreIsLost:
+    """It made the change, and the server was told that it failed: the store is read again, and nothing is missing."""
+
+    @pytest.fixture
+    def losing(self, recording: Recording) -> Iterator[Recording]:
+        """Each answer to a swap is lost while `is_losing`."""
+        self.is_losing = False
+
+        def after(verb: str, _: int) -> None:
+            if verb == "swap" and self.is_losing:
+                raise StoreUnavailable("The store did not answer")
+
+        recording.world.store.after = after
+        recording.turns()
+        yield recording
+        self.is_losing = False
+        recording.wait(HOUR)
+        recording.check()
+
+    def test_at_a_send(self, losing: Recording) -> None:
+        self.is_losing = True
+        with pytest.raises(StoreUnavailable):
+            losing.world.send()
+
+    def test_at_a_receipt_after_the_end(self, losing: Recording) -> None:
+        losing.world.send()
+        losing.world.service().check(losing.world.code(), phone_number=PHONE)
+        losing.turns()
+        self.is_losing = True
+        with pytest.raises(StoreUnavailable):
+            losing.report("delivered")
+
+    def test_at_a_receipt_of_a_notification(self, losing: Recording) -> None:
+        notification = losing.notifying.send()
+        losing.notifying.wait()
+        self.is_losing = True
+        with pytest.raises(StoreUnavailable):
+            losing.notifying.report(notification, "delivered")
+
+
+def test_a_clock_that_is_behind_makes_no_row_of_a_pending_verification(recording: Recording) -> None:
+    """After a reboot, until its clock is set: nobody knows how old the codes of before are, so none is taken."""
+    recording.world.send()
+    recording.clock.reboot(down=-DAY)
+    recording.start()
+    recording.turns()
     assert [row.outcome for row in recording.rows().values()] == ["expired"]
 
 

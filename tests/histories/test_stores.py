@@ -38,13 +38,28 @@ def begun(world: World, database: Database) -> Recorder:
     return Recorder(world.store, database, NUMBERS, channels=channels, clock=clock, retention=DAY)
 
 
+class Everyone:
+    """Tells several recorders, or nobody."""
+
+    def __init__(self, *recorders: Recorder) -> None:
+        self._recorders = recorders
+
+    def changed(self, *change: Any) -> None:
+        for recorder in self._recorders:
+            recorder.changed(*change)
+
+    def doubted(self) -> None:
+        for recorder in self._recorders:
+            recorder.doubted()
+
+
 @pytest.fixture(params=KINDS)
 def notifying(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Notifying]:
     """A server on a store, whose history is lost with its memory."""
     notifying = Notifying()
     with closing(open_store(new_store(request.param))) as store:
         world: Any = notifying.world
-        world.store, world.recorder = store, lambda *_: None
+        world.store, world.recorder = store, Everyone()
         yield notifying
 
 
@@ -76,11 +91,7 @@ def test_recorders_that_write_the_same_count_it_once(database: Database) -> None
     world = World()
     recorders = [begun(world, database) for _ in range(4)]
 
-    def changed(*change: Any) -> None:
-        for recorder in recorders:
-            recorder.changed(*change)
-
-    world.recorder = changed
+    world.recorder = Everyone(*recorders)
     for number in range(30):
         phone = f"+4474001234{number:02d}"
         world.send(phone)

@@ -70,7 +70,7 @@ class NotificationsApi(Api):
         notifications = Notifications(
             services.store, services.channels, templates, put=services.jobs.put, ids=services.ids,
             clock=services.clock, opt_outs=verifications.opt_outs, is_test=recipients.is_test, following=following,
-            notify=services.notify, recorder=services.history.changed if services.history else None,
+            notify=services.notify, recorder=services.history,
         )
         queue = Queue(
             services.store, notifications, recipients, templates, idempotent=services.idempotent, ids=services.ids,
