@@ -1,0 +1,44 @@
+"""What went wrong in a time is counted by what it was, and the newest is the example."""
+
+from __future__ import annotations
+
+import random
+
+from otp_app.history.database import Database
+from otp_app.history.faults import faults_since
+from otp_app.history.writing import write
+from tests.histories.past import DISABLED, NO_WHATSAPP, PAUSED, ending, notification, rescued
+from tests.histories.recording import NUMBERS
+
+BEGUN = 1_800_000_000.0
+
+
+def test_errors_are_counted_apart(database: Database) -> None:
+    """By class, number and kind, and of notifications by template; what arrived all the same counts too."""
+    chance = random.Random(5)
+    old = rescued(chance, BEGUN - 1, DISABLED, "template")
+    template = [rescued(chance, BEGUN + at, DISABLED, "template") for at in (0.0, 5.0, 3.0)]
+    other = rescued(chance, BEGUN + 9, NO_WHATSAPP, "recipient")
+    invoices = [notification(chance, BEGUN + at, fails=True) for at in (1.0, 2.0)]
+    reminder = notification(chance, BEGUN, fails=True)._replace(subject="reminder")
+    write(database, [old, *template, other, *invoices, reminder, ending(chance, BEGUN)], NUMBERS)
+    found = faults_since(database, BEGUN, 10)
+    assert [(fault.kind, fault.error, fault.error_code, fault.template, fault.times) for fault in found[:2]] == [
+        ("verification", "template", DISABLED, "", 3), ("notification", "template", PAUSED, "invoice", 2),
+    ]  # fmt: skip
+    assert {(fault.template, fault.error_code, fault.times) for fault in found[2:]} == {
+        ("", NO_WHATSAPP, 1), ("reminder", PAUSED, 1),
+    }  # fmt: skip
+    assert (found[0].first, found[0].last, found[0].example) == (BEGUN, BEGUN + 5, template[1].id)
+    assert "whatsapp" in found[0].messages
+
+
+def test_only_the_most_are_returned(database: Database) -> None:
+    chance = random.Random(6)
+    faults = [rescued(chance, BEGUN, code, "unknown") for code in range(1, 9) for _ in range(code)]
+    write(database, faults, NUMBERS)
+    assert [fault.error_code for fault in faults_since(database, 0.0, 3)] == [8, 7, 6]
+
+
+def test_a_history_that_has_not_begun_has_none(database: Database) -> None:
+    assert faults_since(database, 0.0, 10) == []
