@@ -32,6 +32,7 @@ APIS = {
     "inbound": Entry("otp_app.apis.inbound.api:InboundApi"),
     "metrics": Entry("otp_app.apis.metrics.api:MetricsApi"),
     "native": Entry("otp_app.apis.native.api:NativeApi"),
+    "operator": Entry("otp_app.apis.operator.api:OperatorApi"),
     "phone": Entry("otp_app.apis.phone.api:PhoneApi", "otp_app.apis.phone.settings:PhoneSettings"),
     "users": Entry(
         "otp_app.apis.users.api:UsersApi", "otp_app.apis.users.settings:UsersSettings",

@@ -1,4 +1,4 @@
-"""What an operator does to a number: block it, and give it its limits back. Each change is one swap."""
+"""What an operator does to a number: look at it, block it, give it its limits back. Each change is one swap."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ class Numbers:
 
     def __init__(self, ledgers: Ledgers, ids: LedgerIds, policy: Policy) -> None:
         self._ledgers, self._ids, self._policy = ledgers, ids, policy
+
+    def find(self, phone: str) -> Ledger | None:
+        """Return what is remembered about a number; None where that is nothing. Raises StoreUnavailable."""
+        ledger = self._ledgers.find(self._ids.ledger(phone))
+        return ledger if ledger and ledger.phone == phone else None
 
     def block(self, phone: str) -> bool:
         """Have nothing sent any more, and end what is pending; return whether that is news.

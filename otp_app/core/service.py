@@ -27,6 +27,7 @@ from otp_app.core.journal import Journal
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
 from otp_app.core.notebook import Notebook
+from otp_app.core.numbers import Numbers
 from otp_app.core.opt_outs import OptOuts
 from otp_app.core.phone import Phone, parse, spelling
 from otp_app.core.policy import Policy
@@ -89,6 +90,11 @@ class VerificationService:
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
             profiles=self._profiles, code_of=self._code, after=reminders.after,
         ).handlers if reminders else {}
+
+    @property
+    def numbers(self) -> Numbers:
+        """What an operator does to a number."""
+        return Numbers(self._ledgers, self._ids, self._policy)
 
     def with_profile(self, policy: Policy, texts: Texts, name: str = "") -> VerificationService:
         """Return the same service with other figures and texts, over the same ledgers: attempts and caps are shared.

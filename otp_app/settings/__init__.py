@@ -185,9 +185,9 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_api_keys: Annotated[tuple[ApiKey, ...], Setting(
         "Callers with an API key. `python -m otp_app keys new NAME` prints a line. The scopes are `send`, `verify`, "
-        "`notify`, and `metrics` for `/readyz` and `/metrics`. Without keys only requests straight from this machine "
-        "are answered. Set keys before you put a proxy in front: nginx from 1.29.7 on and HAProxy, as they come, send "
-        "nothing that shows them.",
+        "`notify`, `metrics` for `/readyz` and `/metrics`, and `admin` for [`/operator`](operator.md). Without keys "
+        "only requests straight from this machine are answered. Set keys before you put a proxy in front: nginx from "
+        "1.29.7 on and HAProxy, as they come, send nothing that shows them.",
         group="Access", form="`name:scope+scope:sha256hex`", read=types.api_keys, secret=True, guard=True,
     )] = ()
     otp_public: Annotated[bool, Setting(

@@ -24,7 +24,7 @@ from otp_app.settings.weak_secrets import DIGESTS_OF_NONE
 
 _HOST = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]")
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-SCOPES = ("send", "verify", "metrics", "notify")
+SCOPES = ("send", "verify", "metrics", "notify", "admin")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ OUTSIDE = {
     "jwt": {"proof", "apis.phone.session_tokens"},
     "cryptography": {"proof"},
     "dotenv": {"settings.env_file"},
+    "jinja2": {"apis.operator.pages"},
     "limits": {"web.limits", "settings.types"},
     "click": {"cli"},
     "flask": {"web", "apis", "serving.app", "__init__"},

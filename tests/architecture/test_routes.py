@@ -5,6 +5,7 @@ import pytest
 
 from otp_app.apis import APIS
 from otp_app.apis.connect.sessions import SESSION
+from otp_app.apis.operator.access import SESSION as OPERATOR
 from otp_app.apis.verify_v2.accounts import ACCOUNT
 from otp_app.proof import new_key
 from otp_app.serving.app import create_app
@@ -56,6 +57,18 @@ ROUTES = {
     "GET /notifications/<notification_id>": Access("notify"),
     "POST /callbacks/twilio/status/<verification_id>/<send_id>": Access(None, callback=True),
     "POST /callbacks/twilio/inbound": Access(None, callback=True),
+    "GET /operator": Access("admin", credentials=OPERATOR, page=True),
+    "GET /operator/verifications/<verification_id>": Access("admin", credentials=OPERATOR, page=True),
+    "GET /operator/keys": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/search": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/cancel": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/block": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/unblock": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/reset": Access("admin", credentials=OPERATOR, page=True),
+    "POST /operator/logout": Access("admin", credentials=OPERATOR, page=True),
+    "GET /operator/login": Access(None, page=True),
+    "POST /operator/login": Access(None, page=True),
+    "GET /operator/static/<name>": Access(None, page=True),
     "GET /": Access(None),
     "GET /static/<name>": Access(None, page=True),
     "GET /openapi.json": Access(None),
@@ -99,10 +112,11 @@ def test_each_route_needs_what_the_list_says(app):
 def test_few_routes_are_for_everybody(app):
     """Whatever the settings are: whether a process answers, what is served, and with which keys proofs are checked.
 
-    And what Twilio has signed.
+    And what Twilio has signed, and the log-in of operators.
     """
     everybodys = {"GET /healthz", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
     everybodys |= {"GET /", "GET /static/<name>"}
+    everybodys |= {"GET /operator/login", "POST /operator/login", "GET /operator/static/<name>"}
     everybodys |= {"POST /callbacks/twilio/status/<verification_id>/<send_id>", "POST /callbacks/twilio/inbound"}
     assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 

@@ -114,7 +114,7 @@ def test_it_says_who_may_call(open_all, keys, public):
         assert_documented(endpoint, answer)
 
 
-@pytest.mark.parametrize("scope", ["send", "verify", "metrics", "notify"])
+@pytest.mark.parametrize("scope", ["send", "verify", "metrics", "notify", "admin"])
 def test_it_says_which_scope_lets_in(open_all, scope):
     site = open_all(otp_api_keys=f"{KEYS},{api_key('other', scope, 'other')}")
     for endpoint, security in secured(site):

@@ -1,0 +1,212 @@
+"""What the operator's pages say."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.errors import StoreUnavailable
+from otp_app.core.policy import DAY
+from otp_app.history.reading import Reader
+from tests.apis.operator.site import Visitor, logged_in
+from tests.histories import past
+from tests.web.site import Site, api_key
+
+CHANCE = random.Random(3)
+
+
+@pytest.fixture
+def kept(open_site: Callable[..., Site], tmp_path: Path) -> Visitor:
+    """A browser at a server that keeps a history, which is empty."""
+    site = open_site(otp_history_url=f"sqlite:////{str(tmp_path).lstrip(chr(47))}/history.db",
+                     otp_channels="tests.histories.past:Explaining")  # fmt: skip
+    return logged_in(site)
+
+
+def tiles(visitor: Visitor) -> dict[str, str]:
+    """The figures of today."""
+    return dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd><dd class=\"than\">", visitor.shown))
+
+
+def test_nothing_is_counted_yet(kept: Visitor) -> None:
+    for path in ("/operator", "/operator?of=notifications"):
+        assert kept.open(path).status_code == 200
+        assert "Nothing has ended yet" in kept.text
+
+
+def test_today_is_counted(kept: Visitor) -> None:
+    """Of what has ended, by the day on which it began."""
+    now = kept.site.clock.seconds
+    past.keep(kept.site, past.ending(CHANCE, now - 60), past.ending(CHANCE, now - 50, outcome="expired"),
+              past.rescued(CHANCE, now - 40, past.DISABLED, "template"), past.ending(CHANCE, now - DAY),
+              past.ending(CHANCE, now - 31 * DAY))  # fmt: skip
+    kept.open("/operator")
+    shown = tiles(kept)
+    assert (shown["Sent"], shown["Delivered"], shown["Conversion"], shown["Failed"]) == ("3", "100.0%", "66.7%", "0")
+    today, *_, month_ago = re.findall(r'<tr><th scope="row">(\S+)</th><td class="number">(\d+)</td>', kept.shown)[:30]
+    assert today == ("2025-06-15", "3")
+    assert month_ago == ("2025-05-17", "0")
+
+
+def test_a_failing_template_is_on_the_first_screen_with_its_remedy(kept: Visitor) -> None:
+    """Before what only users can mend, although each code arrived by SMS."""
+    now = kept.site.clock.seconds
+    for _ in range(3):
+        past.keep(kept.site, past.rescued(CHANCE, now - 500, past.NO_WHATSAPP, "recipient"))
+    example = past.rescued(CHANCE, now - 40, past.DISABLED, "template")
+    past.keep(kept.site, past.rescued(CHANCE, now - 60, past.DISABLED, "template"), example)
+    kept.open("/operator")
+    problems = kept.text.partition("Problems in the last 24 hours")[2]
+    assert problems.index("Template failing needs you") < problems.index("Wrong or unreachable number")
+    assert "WhatsApp, error 63042 Meta has disabled the template: set TWILIO_CONTENT_SID" in problems
+    assert "2 verifications last at" in problems
+    assert f"/operator/verifications/{example.id}" in kept.shown
+
+
+def test_a_failing_template_of_notifications_is_named(kept: Visitor) -> None:
+    past.keep(kept.site, past.notification(CHANCE, kept.site.clock.seconds - 60, fails=True))
+    kept.open("/operator?of=notifications")
+    assert "Template failing: invoice needs you" in kept.text
+    assert "Conversion" not in kept.text
+    kept.open("/operator")
+    assert "invoice" not in kept.text
+
+
+def test_what_failed_two_days_ago_is_no_problem_of_today(kept: Visitor) -> None:
+    past.keep(kept.site, past.rescued(CHANCE, kept.site.clock.seconds - DAY - 1, past.DISABLED, "template"))
+    kept.open("/operator")
+    assert "No message has failed" in kept.text
+    assert "Template failing 1 100.0%" in kept.text
+
+
+def test_countries_and_channels_are_counted_apart(kept: Visitor) -> None:
+    now = kept.site.clock.seconds
+    past.keep(kept.site, *(past.ending(CHANCE, now - 60, country="DE") for _ in range(3)),
+              past.ending(CHANCE, now - 60, country="DE", channel="sms", outcome="expired"))  # fmt: skip
+    kept.open("/operator")
+    assert "DE WhatsApp 3 100.0% 100.0%" in kept.text
+    assert "DE SMS 1 100.0% 0.0%" in kept.text
+
+
+def test_a_case_is_told_in_words(kept: Visitor) -> None:
+    case = past.rescued(CHANCE, kept.site.clock.seconds - 7200, past.DISABLED, "template")
+    past.keep(kept.site, case)
+    assert kept.open(f"/operator/verifications/{case.id}").status_code == 200
+    for words in (
+        "Code requested for login", "WhatsApp message: not delivered", "Error 63042: Meta has disabled the template",
+        "SMS message: delivered to the phone, after 5.0 s", "the right code was typed", "native, key shop",
+    ):  # fmt: skip
+        assert words in kept.text
+    assert case.phone not in kept.shown
+
+
+def test_a_notification_has_a_page(kept: Visitor) -> None:
+    case = past.notification(CHANCE, kept.site.clock.seconds - 7200, fails=True)
+    past.keep(kept.site, case)
+    kept.open(f"/operator/verifications/{case.id}")
+    assert "Notification requested for invoice" in kept.text
+    assert "Meta has paused the template" in kept.text
+
+
+def test_a_number_has_its_past_and_its_present(kept: Visitor) -> None:
+    """What is pending, what has just ended, and what the history alone has, each once."""
+    site, number = kept.site, "+14155552671"
+    old = past.ending(CHANCE, site.clock.seconds - 5 * DAY, phone=number)
+    past.keep(site, old)
+    new = site.send(number, key="shop").json["verification_id"]
+    kept.send("/operator/search", wanted=number)
+    assert [kept.shown.count(f"/operator/verifications/{id_}") for id_ in (old.id, new)] == [1, 1]
+    assert kept.shown.index(new) < kept.shown.index(old.id)
+    assert "+1*******671" in kept.text
+
+
+def test_a_number_says_why_it_got_nothing(kept: Visitor) -> None:
+    site, number = kept.site, kept.site.number()
+    site.channel.answers.append(Delivery(Outcome.REFUSED, reason=Reason.BAD_NUMBER, provider_code=past.NO_WHATSAPP))
+    site.send(number, key="shop")
+    kept.send("/operator/search", wanted=number)
+    assert "The newest message did not arrive: wrong or unreachable number" in kept.text
+    assert "There is no WhatsApp account at this number: send the code by SMS." in kept.text
+
+
+def test_a_number_nobody_has_asked_for_says_so(kept: Visitor) -> None:
+    kept.send("/operator/search", wanted="+14155552671")
+    assert "Nothing is known of this number" in kept.text
+
+
+def test_what_a_caller_wrote_is_text(kept: Visitor) -> None:
+    """Tags come from outside."""
+    mark = "<script>alert(1)</script>\"'&"
+    case = past.ending(CHANCE, kept.site.clock.seconds - 7200, tags={"order": mark})
+    past.keep(kept.site, case)
+    kept.open(f"/operator/verifications/{case.id}")
+    assert "<script>alert" not in kept.shown
+    assert mark in kept.text
+
+
+def test_keys_have_names_and_no_hashes(kept: Visitor) -> None:
+    past.keep(kept.site, past.ending(CHANCE, kept.site.clock.seconds - 60))
+    kept.open("/operator/keys")
+    assert "shop send verify 1 0" in kept.text
+    assert "ops (yours) admin 0 0" in kept.text
+    for secret in ("shop", "the key of an operator"):
+        assert api_key("", "", secret)[2:10] not in kept.shown
+
+
+def test_without_a_history_the_pages_work(visitor: Visitor) -> None:
+    visitor.open("/operator")
+    assert "This server keeps no history" in visitor.text
+    assert visitor.open("/operator/keys").status_code == 200
+    assert visitor.open(f"/operator/verifications/NT{'0' * 32}").status_code == 404
+    assert visitor.send("/operator/search", wanted=visitor.site.number()).status_code == 200
+
+
+@pytest.mark.parametrize("id_", ["VE" + "0" * 32, "NT" + "0" * 32, "VE1", "x", "%00", "+14155552671"])
+def test_an_id_that_is_not_there_is_told(kept: Visitor, id_: str) -> None:
+    past.keep(kept.site, past.ending(CHANCE, kept.site.clock.seconds - 60))
+    assert kept.open(f"/operator/verifications/{id_}").status_code == 404
+    assert "Nothing is known of this id" in kept.text
+
+
+def test_a_history_that_is_away_is_told(kept: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("The history is not available (away)")
+
+    monkeypatch.setattr(Reader, "sums", away)
+    answer = kept.open("/operator")
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "The history is not available" in kept.text
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("GET", "/operator/nowhere", 404), ("GET", "/operator/verifications", 404), ("PUT", "/operator", 405),
+])  # fmt: skip
+def test_an_error_is_a_page(visitor: Visitor, method: str, path: str, status: int) -> None:
+    answer = visitor.client.open(path, method=method, base_url=visitor.base_url)
+    assert (answer.status_code, answer.mimetype) == (status, "text/html")
+
+
+@pytest.mark.parametrize("path", ["/operator", "/operator/keys", "/operator/login", "/operator/nowhere"])
+def test_a_page_has_no_script_or_style_in_it(visitor: Visitor, path: str) -> None:
+    """The policy would stop it, and a plot would have no colours."""
+    answer = visitor.open(path)
+    if answer.status_code == 303:
+        answer = Visitor(visitor.site).open(path)
+    page = answer.get_data(as_text=True)
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert re.findall(r"<style|<script(?! src)|\son\w+=|\sstyle=|javascript:", page) == []
+    assert set(re.findall(r'(?:src|href)="([^"#?]+)', page)) <= {
+        "/", "/operator", "/operator?of=notifications", "/operator/keys", "/static/icon.svg", "/static/pages.css",
+        "/operator/static/operator.css", "/operator/static/operator.js",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["operator.css", "operator.js"])
+def test_what_a_page_loads_is_there(site: Site, name: str) -> None:
+    assert Visitor(site).open(f"/operator/static/{name}").status_code == 200
+    assert Visitor(site).open("/operator/static/pages.py").status_code == 404
