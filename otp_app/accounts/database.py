@@ -64,6 +64,14 @@ class Database:
                 if any(version > NEWEST for version in _versions(db)):
                     raise AccountsUnavailable.because(NEWER)
 
+    def has_tables(self) -> bool:
+        """Return whether the tables are there; what is missing is not made."""
+        with self._faults():
+            if self._file and not self._file.is_there():
+                return False
+            with self._engine.begin() as db:
+                return bool(_versions(db))
+
     def faults(self) -> list[str]:
         """Return a line for everything that a server must not start with."""
         return self._file.faults() if self._file else []

@@ -9,6 +9,12 @@ from otp_app.accounts.database import Database
 from otp_app.accounts.statements import ALL_NOTES, ALL_SESSIONS, ANY_USER, DELETE_USER, WHOLE_USER
 
 
+def exist(url: str) -> bool:
+    """Return whether accounts were ever kept in the database. Raises ValueError for a URL, AccountsUnavailable."""
+    with closing(Database(url)) as database:
+        return database.has_tables()
+
+
 def stored(url: str, phone: str) -> dict[str, Any] | None:
     """Return the user of a number (E.164) with sessions and activity, but no tokens. Raises AccountsUnavailable."""
     with closing(Database(url)) as database, database.reading() as db:

@@ -9,8 +9,10 @@ import click
 from otp_app.cli.command import CannotDo, Family, json_option, say
 from otp_app.cli.open_store import existing, settings_of
 from otp_app.cli.parameters import Url
+from otp_app.cli.sources import Source, absolute
 from otp_app.core.errors import OtpError
 from otp_app.plugins.loading import load_object
+from otp_app.settings import keyring
 
 
 @click.group(cls=Family)
@@ -30,6 +32,9 @@ def import_(source: str, as_json: bool) -> None:
     Servers may run.
     """
     settings = settings_of({"DATABASE_URL"})
+    file = keyring.database(settings.database_url)
+    is_new = file is not None and not file.exists()
+    Source("accounts", "DATABASE_URL", absolute(settings.database_url)).announce()
     try:
         import_accounts = load_object("otp_app.accounts.importer:import_accounts", "command")
         done = import_accounts(existing("FROM", source), settings.database_url, int(time.time()))
@@ -40,4 +45,5 @@ def import_(source: str, as_json: bool) -> None:
         done._asdict(),
         f"Users imported: {done.users}, with {done.activity} lines of activity.",
         f"Already here: {done.known}. Without a phone number that can be read: {done.unreadable}.",
+        *([f"The database is new: {file.absolute()}"] if file and is_new else []),
     )

@@ -12,14 +12,16 @@ import click
 
 from otp_app.cli import progress
 from otp_app.cli.command import MISUSED, CannotDo, Command, json_option, say
-from otp_app.cli.open_store import NAMING, existing, settings_of, without_secrets
+from otp_app.cli.open_store import NAMING, existing, settings_of
+from otp_app.cli.sources import Source, accounts_beside, without_secrets
 from otp_app.history import opening
 from otp_app.maintenance import sqlite_file
 from otp_app.settings import Settings, keyring
 
+PG_DUMP = "Back up PostgreSQL with its own tool: pg_dump --format=custom --file=FILE URL"
 OTHERS = {
     "redis": "OTP_STORE_URL: back up Redis with its own tool: redis-cli --rdb FILE",
-    "postgres": "OTP_STORE_URL: back up PostgreSQL with its own tool: pg_dump --format=custom --file=FILE URL",
+    "postgres": f"OTP_STORE_URL: {PG_DUMP}",
     "memory": "OTP_STORE_URL: a store in memory has no file",
 }
 KEYS = "The keys are in the settings (OTP_SECRET_KEYS, OTP_INDEX_KEY): keep a copy of those too."
@@ -37,7 +39,7 @@ def backup(target: Path, as_json: bool) -> None:
     """
     settings = settings_of(NAMING | {"DATABASE_URL", "OTP_HISTORY_URL"})
     url = settings.otp_store_url
-    print(f"Store: {without_secrets(url)}", file=sys.stderr)
+    Source("store", "OTP_STORE_URL", url).announce()
     source = keyring.database(existing("OTP_STORE_URL", url))
     if not target.name:
         raise CannotDo("FILE: write the name of a file that is not there yet", MISUSED)
@@ -55,12 +57,31 @@ def backup(target: Path, as_json: bool) -> None:
 
 def _files(store: Path, settings: Settings, target: Path) -> dict[Path, Path]:
     """Return what there is, and where its copy comes: beside FILE as it lies beside the store."""
-    wanted = {store: target, store.with_suffix(".keys"): target.with_suffix(".keys")}
-    if history := keyring.database(opening.url_of(settings)):
-        wanted[history] = opening.beside(target)
-    if accounts := keyring.database(settings.database_url):
-        wanted[accounts] = target.with_name(f"{target.stem}-accounts{target.suffix}")
-    return {original: copy for original, copy in wanted.items() if original.exists()}
+    found = {store: target}
+    keys = store.with_suffix(".keys")
+    if keys.exists():
+        found[keys] = target.with_suffix(".keys")
+    history, accounts = opening.url_of(settings), _accounts(store, settings.database_url)
+    if file := _announced("history", "OTP_HISTORY_URL", history):
+        found[file] = opening.beside(target)
+    if file := _announced("accounts", "DATABASE_URL", accounts):
+        found[file] = target.with_name(f"{target.stem}-accounts{target.suffix}")
+    return found
+
+
+def _accounts(store: Path, url: str) -> str:
+    """Return the URL of the accounts: where the setting names none that are there, of those beside the store."""
+    file, beside = keyring.database(url), accounts_beside(store)
+    return f"sqlite:///{beside}" if file and not file.exists() and beside.exists() else url
+
+
+def _announced(kind: str, setting: str, url: str) -> Path | None:
+    """Say where the history or the accounts are; return their file, if there is one."""
+    file = keyring.database(url)
+    Source(kind, setting, url, bool(url) and (file is None or file.exists())).announce()
+    if url and file is None:
+        print(f"Not in this backup: {without_secrets(url)}. {PG_DUMP}", file=sys.stderr)
+    return file if file and file.exists() else None
 
 
 def _copy(original: Path, copy: Path) -> None:

@@ -13,6 +13,7 @@ import click
 from otp_app.core.errors import OtpError
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+SOURCES = "sources"  # what a command looked at; see sources.Source
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -109,11 +110,18 @@ def json_option(help_text: str = "print a JSON object") -> Callable[[F], F]:
 
 
 def say(as_json: bool, result: Mapping[str, Any], *lines: str) -> None:
-    """Print what came of a command: for programs an object, else the lines."""
+    """Print what came of a command: for programs an object, with what was looked at, else the lines."""
     if as_json:
-        print(json.dumps(result))
+        print(json.dumps({**result, **looked_at()}))
     else:
         print(*lines, sep="\n")
+
+
+def looked_at() -> dict[str, Any]:
+    """Return the member `sources` of a command's JSON object: the places that it has announced, if any."""
+    context = click.get_current_context(silent=True)
+    found = context.meta.get(SOURCES) if context else None
+    return {SOURCES: found} if found else {}
 
 
 def show_lines(lines: Sequence[str]) -> None:

@@ -8,19 +8,15 @@ from contextlib import contextmanager
 
 import click
 
-from otp_app.cli.command import CannotDo, Family, json_option, say
-from otp_app.cli.open_store import NAMING, settings_of, store_in_use
+from otp_app.cli.command import Family, json_option, say
+from otp_app.cli.open_store import KEYS, NAMING, index_key, settings_of, store_in_use
 from otp_app.cli.parameters import Number
 from otp_app.core.codes import LedgerIds
 from otp_app.core.numbers import Numbers
 from otp_app.core.phone import mask
 from otp_app.core.swapping import Ledgers
-from otp_app.maintenance import records
-from otp_app.settings import keyring, policy
+from otp_app.settings import policy
 from otp_app.system.clock import system_clock
-
-KEYS = {"OTP_SECRET_KEYS", "OTP_INDEX_KEY"}
-OTHER_KEY = "OTP_INDEX_KEY: the store has records of another key: run this with the settings of its servers"
 
 
 @click.group(cls=Family)
@@ -73,12 +69,6 @@ def _numbers() -> Iterator[Numbers]:
     """Open what changes numbers in the store in use. Raises CannotDo unless its keys are those of the records."""
     settings = settings_of(NAMING | KEYS)
     with store_in_use() as store:
-        try:
-            ids = LedgerIds(keyring.keys(settings)[1], secrets.token_bytes)
-        except (keyring.BadKeyFile, ValueError) as error:
-            raise CannotDo(str(error)) from None
-        own, others = records.owners(store, ids)
-        if others and not own:  # the servers would not see what is changed
-            raise CannotDo(OTHER_KEY)
+        ids = LedgerIds(index_key(settings, store), secrets.token_bytes)
         rules = policy.numbers(settings)
         yield Numbers(Ledgers(store, system_clock(), rules), ids, rules)

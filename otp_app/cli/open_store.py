@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 
 from otp_app.cli.command import CannotDo
+from otp_app.cli.sources import Source
+from otp_app.core.codes import LedgerIds
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.moving import Movable
+from otp_app.maintenance import records
 from otp_app.maintenance.records import WholeStore
 from otp_app.settings import Settings, keyring
 from otp_app.settings.environment import TO_SEPARATE
@@ -17,6 +20,10 @@ from otp_app.stores import open_store
 
 #: the settings that select the store: with a fault here, the command might open the wrong one
 NAMING = {"OTP_STORE_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_DB"}
+KEYS = {"OTP_SECRET_KEYS", "OTP_INDEX_KEY"}
+NO_KEYS = "OTP_SECRET_KEYS, OTP_INDEX_KEY: not set here, and a shared store needs those of its servers"
+OTHER_KEY = "OTP_INDEX_KEY: the store has records of another key"
+AS_SERVERS = "Nothing was changed. Run this with the settings of the servers: docs/run.md"
 
 
 @contextmanager
@@ -40,21 +47,32 @@ def whole(name: str, url: str) -> Iterator[WholeStore]:
 def store_in_use() -> Iterator[WholeStore]:
     """Open the store that the settings name, and tell which it is. Raises CannotDo."""
     settings = settings_of(NAMING)
-    print(f"Store: {without_secrets(settings.otp_store_url)}", file=sys.stderr)
+    Source("store", "OTP_STORE_URL", settings.otp_store_url).announce()
     with whole("OTP_STORE_URL", existing("OTP_STORE_URL", settings.otp_store_url)) as store:
         yield store
+
+
+def index_key(settings: Settings, store: Movable) -> bytes:
+    """Return the key that names the records of numbers. Raises CannotDo unless it is that of the store's servers.
+
+    With another key nothing is found, and no server finds what is written.
+    """
+    if not keyring.makes_own(settings) and not (settings.otp_secret_keys and settings.otp_index_key):
+        raise CannotDo(f"{NO_KEYS}. {AS_SERVERS}")
+    try:
+        _, key = keyring.keys(settings)
+    except (keyring.BadKeyFile, ValueError) as error:
+        raise CannotDo(f"{error}. {AS_SERVERS}") from None
+    own, others = records.owners(store, LedgerIds(key, secrets.token_bytes))
+    if others and not own:
+        raise CannotDo(f"{OTHER_KEY}. {AS_SERVERS}")
+    return key
 
 
 def require_records(store: WholeStore) -> None:
     """Raise StoreUnavailable if the records have moved to another store, or are not all here yet."""
     if (frozen := store.frozen()) and not frozen.holds:
         raise StoreUnavailable(frozen.message)
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL without the name, the password and the options in it."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2] if scheme != 'sqlite' else rest}"
 
 
 def settings_of(names: Collection[str]) -> Settings:

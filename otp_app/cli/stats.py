@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
-from otp_app.cli.open_store import NAMING, settings_of, without_secrets
+from otp_app.cli.open_store import NAMING, settings_of
 from otp_app.cli.parameters import SECONDS, Since
+from otp_app.cli.sources import Source
 from otp_app.core.endings import Kind
 from otp_app.core.policy import DAY
 from otp_app.history.database import NotBegunError
@@ -64,7 +65,7 @@ def history_of(settings: Settings) -> Iterator[Reader]:
         raise CannotDo(f"OTP_HISTORY_URL: {error}") from None
     if opened is None:
         raise CannotDo(NONE)
-    click.echo(f"History: {without_secrets(url_of(settings))}", err=True)
+    Source("history", "OTP_HISTORY_URL", url_of(settings)).announce()
     with closing(opened) as reader:
         yield reader
 

@@ -70,9 +70,9 @@ def _notification(value: bytes, now: Instant, channels: Sequence[Channel]) -> En
 class Marks:
     """The marks of one process in the database. Its methods raise StoreUnavailable."""
 
-    def __init__(self, database: Database, name: str, wall: float) -> None:
-        """`wall`: when this process began."""
-        self._database, self._name = database, f"{WRITER}{name}"
+    def __init__(self, database: Database, name: str, key: str, wall: float) -> None:
+        """`key`: that of its key, which shows a reader whether it can find numbers; `wall`: when this process began."""
+        self._database, self._name, self._key = database, f"{WRITER}{name}", key
         self._marked = 0.0
         self._wanted: float | None = wall  # a reading that began later will do; None: none is wanted
 
@@ -82,6 +82,7 @@ class Marks:
             return False
         with self._database.writing() as session:
             session.change(MARK, (self._name, wall))
+            session.change(MARK, (self._key, wall))
             self._marked = wall
             if self._take_over(session, wall):
                 self._wanted = wall

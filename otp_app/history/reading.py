@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from otp_app.core.endings import Kind
 from otp_app.core.policy import DAY
 from otp_app.history.database import Database, NotBegunError, Session
-from otp_app.history.rows import Numbers, Row, messages_in, tags_in
+from otp_app.history.rows import KEY, Numbers, Row, messages_in, tags_in
 from otp_app.history.schema import COLUMNS, MEASURES
 from otp_app.history.totals import DIMENSIONS
 from otp_app.history.writing import erase
@@ -76,6 +76,13 @@ class Reader:
         """Return whether a server has begun to keep it."""
         with suppress(NotBegunError), self._database.reading() as session:
             return bool(session.rows("SELECT count(*) FROM otp_history_marks"))
+        return False
+
+    def is_of_other_key(self) -> bool:
+        """Return whether it was kept, and never with this key: then no number is found in it."""
+        with suppress(NotBegunError), self._database.reading() as session:
+            found = session.rows("SELECT name FROM otp_history_marks WHERE name LIKE ?", (f"{KEY}%",))
+            return bool(found) and (self._numbers.mark,) not in found
         return False
 
     def of_number(self, phone: str) -> list[Row]:

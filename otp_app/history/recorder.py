@@ -67,7 +67,7 @@ class Recorder:
         self._channels, self._clock, self._retention = channels, clock, retention
         self._changes: deque[Change] = deque()
         self._gathered = Gathered(channels)
-        self._marks = Marks(database, secrets.token_hex(8), clock().wall)
+        self._marks = Marks(database, secrets.token_hex(8), numbers.mark, clock().wall)
         self._reading: Iterator[Found | None] | None = None
         self._read_again_at = self._looked = self._forgot = 0.0  # wall clock
         self._written = self._failures = 0

@@ -12,6 +12,7 @@ from otp_app.history.schema import COLUMNS
 
 #: digits of a number behind its calling code that its prefix has: enough for a network, and far too few for a person
 PREFIX_DIGITS = 3
+KEY = "key:"  # how the mark of a key begins
 
 _JSON = json.JSONEncoder(separators=(",", ":"))  # ASCII: a database takes neither a zero byte nor half a character
 
@@ -55,6 +56,7 @@ class Numbers:
 
     def __init__(self, index_key: bytes) -> None:
         self._key = hmac.digest(index_key, b"otp history 1", "sha256")
+        self.mark = f"{KEY}{hmac.digest(self._key, b'key', 'sha256')[:8].hex()}"  # of the key, among a history's marks
 
     def name(self, phone: str) -> str:
         """Return the name of a number (E.164), "" for none: 128 bits of HMAC."""

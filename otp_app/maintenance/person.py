@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from otp_app.core.codes import LEDGER
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode
 from otp_app.core.moving import Movable
 from otp_app.core.notification import NOTIFICATION
@@ -31,8 +32,12 @@ class Entry(NamedTuple):
         return KINDS.get(self.key[:2], "other")
 
     def shown(self) -> dict[str, Any]:
-        """Return it as it is stored, as JSON."""
-        return {"kind": self.kind, "key": self.key, "record": json.loads(self.value)}
+        """Return it as it is stored, as JSON; as text where it is damaged."""
+        try:
+            record = json.loads(self.value)
+        except ValueError:
+            record = self.value.decode(errors="replace")
+        return {"kind": self.kind, "key": self.key, "record": record}
 
 
 def entries(store: Movable, phone: str) -> list[Entry]:
@@ -49,8 +54,12 @@ def entries(store: Movable, phone: str) -> list[Entry]:
 
 def is_refused(found: list[Entry]) -> bool:
     """Return whether the number wants no notifications or is blocked, which is forgotten with the rest."""
-    ledgers = [decode(entry.value) for entry in found if entry.kind == "number"]
-    return any(ledger.stopped or ledger.blocked for ledger in ledgers)
+    return any(_is_refused(entry.value) for entry in found if entry.kind == "number")
+
+
+def unreadable(found: list[Entry]) -> int:
+    """Return how many records of the number cannot be read: the events of their verifications are not found."""
+    return sum(entry.kind == "number" and _ledger(entry.value) is None for entry in found)
 
 
 def erase(store: WholeStore, phone: str) -> int:
@@ -68,5 +77,19 @@ def erase(store: WholeStore, phone: str) -> int:
 
 
 def _verifications(value: bytes) -> Iterator[str]:
-    ledger = decode(value)
-    yield from (verification.id for verification in (*ledger.verifications, *ledger.gone))
+    if ledger := _ledger(value):
+        yield from (verification.id for verification in (*ledger.verifications, *ledger.gone))
+
+
+def _is_refused(value: bytes) -> bool:
+    if ledger := _ledger(value):
+        return bool(ledger.stopped or ledger.blocked)
+    return any(f'"{name}"'.encode() in value for name in ("stopped", "blocked"))  # a field that is not set is left out
+
+
+def _ledger(value: bytes) -> Ledger | None:
+    """Return a record, or None where it is damaged or of a newer version: the number in it is found all the same."""
+    try:
+        return decode(value)
+    except ValueError:
+        return None

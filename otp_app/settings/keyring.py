@@ -20,10 +20,14 @@ from otp_app.settings import Settings
 from otp_app.settings.env_file import FileFault, read_lines
 
 NAMES = ("OTP_SECRET_KEYS", "OTP_INDEX_KEY")
+NEEDED = (
+    "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server: the two lines of otp.keys "
+    "where there is one, else those of `python -m otp_app keys secret`"
+)
 
 
 class BadKeyFile(Exception):
-    """The key file cannot be used; the text says what to change."""
+    """The key file cannot be used, or there are no keys; the text says what to change."""
 
 
 def makes_own(settings: Settings) -> bool:
@@ -54,6 +58,8 @@ def keys(settings: Settings) -> tuple[CodeKeys, bytes]:
         return _read(path)
     if settings.otp_secret_keys:
         return parse_keys(settings.otp_secret_keys), parse_secret(settings.otp_index_key)
+    if not makes_own(settings):  # under random keys nothing is found, and what is written is found by nobody
+        raise BadKeyFile(NEEDED)
     # Only memory:// gets here: its codes end with the process, so its keys may too.
     return parse_keys(f"k1:{new_secret()}"), parse_secret(new_secret())
 

@@ -156,10 +156,7 @@ def _shared_keys(settings: Settings) -> str | None:
     have_keys = settings.otp_secret_keys and settings.otp_index_key
     if have_keys or keyring.makes_own(settings) or _sharing(settings) == "unknown":
         return None
-    return (
-        "OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs the same keys on every server: the two lines of otp.keys "
-        "where there is one, else those of `python -m otp_app keys secret`"
-    )
+    return keyring.NEEDED
 
 
 def _secret_keys(settings: Settings) -> str | None:

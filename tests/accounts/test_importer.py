@@ -69,8 +69,8 @@ def test_users_and_activity_come_over(bureau, theirs, capsys, monkeypatch):
     """Whoever was verified logs in, the others sign up; what is no number stays behind."""
     monkeypatch.setenv("DATABASE_URL", bureau.url)
     ended = run(capsys, "accounts", "import", theirs)
-    assert (ended.status, ended.error) == (0, "")
-    assert ended.output.splitlines() == [
+    assert (ended.status, ended.error.partition(": ")[0], ended.error.count("\n")) == (0, "Accounts", 1)
+    assert ended.output.splitlines()[:2] == [
         "Users imported: 3, with 2 lines of activity.",
         "Already here: 1. Without a phone number that can be read: 2.",
     ]
@@ -103,14 +103,17 @@ def test_a_second_time_nobody_comes_twice(bureau, theirs, capsys, monkeypatch):
 def test_a_source_that_cannot_be_read_is_one_line(capsys, folder, source, line):
     """And nothing is imported, nor made."""
     (folder / "empty.db").touch()
-    assert run(capsys, "accounts", "import", source) == (1, "", f"{line.format(folder=folder)}\n")
+    status, printed, error = run(capsys, "accounts", "import", source)
+    assert (status, printed, error.splitlines()[1:]) == (1, "", [line.format(folder=folder)])
     assert not (folder / "mistyped.db").exists()
 
 
-def test_the_source_stays_as_it_is(capsys, their_file):
-    """Another server works with it."""
+def test_the_source_stays_as_it_is(capsys, their_file, folder):
+    """Another server works with it. Where the users come to is said: it may be another database than is meant."""
     before = their_file.read_bytes()
-    assert run(capsys, "accounts", "import", "sqlite:///theirs.db").status == 0
+    status, printed, error = run(capsys, "accounts", "import", "sqlite:///theirs.db")
+    assert (status, error) == (0, f"Accounts: sqlite:///{folder}/var/accounts.db\n")
+    assert printed.endswith(f"The database is new: {folder}/var/accounts.db\n")
     assert their_file.read_bytes() == before
 
 

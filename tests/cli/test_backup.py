@@ -43,14 +43,49 @@ def test_everything_that_belongs_together_is_copied(capsys: Any, store: Path, fo
     """For its owner alone, and with nothing else beside it; the database goes on as it did."""
     before = {path.name for path in store.iterdir()}
     status, printed, error = run(capsys, "backup", "copy.db", "--json")
-    assert (status, error) == (0, f"Store: {URL}\n")
-    assert json.loads(printed) == {"files": ["copy.db", "copy.keys", "copy-history.db"]}
+    assert status == 0
+    assert error.splitlines() == [
+        f"Store: {URL}",
+        "History: sqlite:///var/otp-history.db",
+        f"Accounts: none at {folder}/var/accounts.db (DATABASE_URL)",
+    ]
+    assert json.loads(printed)["files"] == ["copy.db", "copy.keys", "copy-history.db"]
     copies = {path for path in folder.iterdir() if path.is_file()}
     assert {path.name for path in copies} == {"copy.db", "copy.keys", "copy-history.db"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in copies} == {0o600}
     assert content("sqlite:///copy.db") == 100
     assert (folder / "copy.keys").read_text() == (store / "otp.keys").read_text()
     assert {path.name for path in store.iterdir()} == before
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:///elsewhere/none.db"])
+def test_accounts_beside_the_store_are_copied_whatever_the_settings_name(
+    capsys: Any, store: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """A backup without them would lose all users, and the command may run without the settings of the servers."""
+    if url:
+        monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.chdir(store)
+    monkeypatch.setenv("OTP_STORE_URL", "sqlite:///otp.db")
+    with closing(sqlite3.connect("accounts.db")) as db:
+        db.execute("CREATE TABLE accounts_users (id)")
+    printed = json.loads(run(capsys, "backup", str(folder / "copy.db"), "--json").output)
+    assert (folder / "copy-accounts.db").is_file()
+    assert str(folder / "copy-accounts.db") in printed["files"]
+    assert printed["sources"]["accounts"] == {"url": f"sqlite:///{store}/accounts.db", "exists": True}
+
+
+def test_what_a_server_keeps_is_named_and_not_copied(
+    capsys: Any, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://otp:secret@127.0.0.1:1/users")
+    monkeypatch.setenv("OTP_HISTORY_URL", "off")
+    status, _, error = run(capsys, "backup", "copy.db")
+    assert (status, error.splitlines()[1:]) == (0, [
+        "History: none (OTP_HISTORY_URL)",
+        "Accounts: postgresql://127.0.0.1:1/users",
+        f"Not in this backup: postgresql://127.0.0.1:1/users. {backup.PG_DUMP}",
+    ])  # fmt: skip
 
 
 def test_a_copy_is_in_the_mode_that_servers_need(capsys: Any, store: Path, folder: Path) -> None:
@@ -64,7 +99,7 @@ def test_a_copy_is_in_the_mode_that_servers_need(capsys: Any, store: Path, folde
 def test_no_file_is_replaced(capsys: Any, store: Path, folder: Path, name: str) -> None:
     (folder / name).write_text("mine")
     status, printed, error = run(capsys, "backup", "copy.db")
-    assert (status, printed, error.splitlines()[1:]) == (
+    assert (status, printed, error.splitlines()[3:]) == (
         1, "", [f"{name}: there is such a file already; name another one"],
     )  # fmt: skip
     assert [path.name for path in folder.iterdir() if path.is_file()] == [name]
@@ -78,7 +113,7 @@ def test_a_copy_that_fails_leaves_nothing(
 
     monkeypatch.setattr(backup.os, "fsync", full)
     status, _, error = run(capsys, "backup", "copy.db")
-    assert (status, error.splitlines()[1:]) == (1, ["copy.db: the file cannot be made (No space left on device)"])
+    assert (status, error.splitlines()[3:]) == (1, ["copy.db: the file cannot be made (No space left on device)"])
     assert [path for path in folder.iterdir() if path.is_file()] == []
     assert run(capsys, "backup", "nowhere/copy.db").status == 1
 

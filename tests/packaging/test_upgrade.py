@@ -26,8 +26,8 @@ def test_the_commands_are_there() -> None:
 
 
 def test_folders_are_those_of_the_service() -> None:
-    """The unit's: where the code is, and the store."""
+    """The unit's: where the code is, and its settings."""
     unit = (ROOT / "deploy/otp-app.service").read_text(encoding="utf-8")
-    for folder in ("/opt/otp-app", "/var/lib/otp-app", "/etc/otp-app"):
+    for folder in ("/opt/otp-app", "/etc/otp-app"):
         assert folder in LINES
         assert folder in unit

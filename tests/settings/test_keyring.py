@@ -216,6 +216,15 @@ def test_memory_has_keys_for_its_life():
     assert keyring.keys(settings) != keyring.keys(settings)
 
 
+@pytest.mark.parametrize("url", ["redis://x", "postgresql://x/y", "tests.shared_store:NetworkStore"])
+def test_a_shared_store_has_no_random_keys(url):
+    """Under them nothing is found, and nobody finds what is written."""
+    settings = Settings(otp_store_url=url)
+    keyring.ensure(settings)
+    with pytest.raises(keyring.BadKeyFile, match="OTP_SECRET_KEYS, OTP_INDEX_KEY: a shared store needs"):
+        keyring.keys(settings)
+
+
 @pytest.mark.parametrize(("url", "own"), [
     ("sqlite:///otp.db", True), ("memory://", True), ("redis://x", False), ("tests.shared_store:NetworkStore", False),
 ])  # fmt: skip
