@@ -37,7 +37,7 @@ def examine(
     except BadSettings as error:
         yield from (of_line(line, State.FAULT) for line in error.faults)
         why = "nothing else can be told before the settings are in order"
-        yield Diagnosis("Everything else", State.NOT_CHECKED, why, "mend them and run this again")
+        yield Diagnosis("Everything else", State.NOT_CHECKED, why, "fix them and run this again")
         return
     yield Diagnosis("Settings", State.OK, "they can be used")
     yield from (of_line(line, State.FAULT) for line in unfinished(settings))
@@ -71,7 +71,7 @@ def _store(settings: Settings) -> Iterator[Diagnosis]:
         yield from (of_line(line, State.FAULT) for line in error.faults)
         return
     except OtpError as error:
-        yield Diagnosis(about, State.FAULT, str(error), "mend it, or name another with OTP_STORE_URL: docs/stores.md")
+        yield Diagnosis(about, State.FAULT, str(error), "fix it, or name another with OTP_STORE_URL: docs/stores.md")
         return
     yield from (of_line(line, State.ADVICE) for line in lines)
     file = keyring.database(settings.otp_store_url)

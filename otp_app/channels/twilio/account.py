@@ -68,7 +68,7 @@ class Account:
         found = [*self._clock(), *examined("Twilio credentials", self._credentials)]
         if any(each.about == "Twilio credentials" and each.state == State.FAULT for each in found):
             about, why = "Twilio senders and templates", "Twilio shows them only to credentials that it has accepted"
-            found.append(Diagnosis(about, State.NOT_CHECKED, why, "mend the credentials first"))
+            found.append(Diagnosis(about, State.NOT_CHECKED, why, "fix the credentials first"))
         return found
 
     @property

@@ -22,7 +22,7 @@ STATUSES = {
     "unsubmitted": ("was never submitted to WhatsApp", "submit it for approval"),
     "received": ("waits for WhatsApp's approval", "wait: it mostly takes minutes"),
     "pending": ("waits for WhatsApp's approval", "wait: it mostly takes minutes"),
-    "rejected": ("was rejected by WhatsApp", "mend it and submit it again"),
+    "rejected": ("was rejected by WhatsApp", "fix it and submit it again"),
     "paused": ("was paused by WhatsApp for bad feedback", "wait until it is active again, or name another template"),
     "disabled": ("was disabled by WhatsApp", "make a new one and name it"),
 }
