@@ -11,6 +11,8 @@ from functools import partial
 from threading import Lock
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.jobs import NewJob
@@ -282,18 +284,17 @@ class Ledgers:
     ) -> Keep[Answer] | Write[Answer] | Repair:
         now, found = self._clock(), _read(stored)
         if found and (mended := corrected(found, now)) is not found:
-            return Repair(*self._written(mended, now))
+            return Repair(*self._written(replace(mended, seen=now), now))  # the transition notes what expired
         ledger, answer = transition(found, now)
         if ledger is None:
             return Keep(answer)
         jobs = transition.jobs if isinstance(transition, Watch) else ()
-        write = Write(*self._written(ledger, now), answer, jobs)
+        write = Write(*self._written(ledger.seen_at(now), now), answer, jobs)
         if not self.recorder:
             return write
         return write._replace(won=partial(self.recorder.changed, key, found, ledger), doubted=self.recorder.doubted)
 
     def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
-        ledger = ledger.seen_at(now)
         needed = lifetime(ledger, now, self._policy)
         return encode(ledger), max(needed, RECORDED) if self.recorder else needed
 

@@ -399,3 +399,27 @@ def test_a_late_receipt_has_a_job_of_its_own(telling: Telling) -> None:
     telling.woken.clear()  # killed
     telling.wait(100)
     assert telling.receiver.types()[-1] == "message.read"
+
+
+@pytest.mark.parametrize("step", [5.0, -5.0, HOUR, -HOUR])
+def test_an_expiry_is_told_where_the_clock_was_set_meanwhile(step: float) -> None:
+    telling = Telling()
+    telling.world.send()
+    telling.wait(10)
+    telling.clock.set(step)
+    telling.wait(2 * HOUR)
+    assert telling.receiver.types()[-1] == "verification.expired"
+
+
+def test_an_expiry_is_told_once_the_clock_is_right_again_after_a_reboot() -> None:
+    """While it is behind, nobody knows how old the code is."""
+    telling = Telling()
+    telling.world.send()
+    telling.wait(10)
+    telling.clock.reboot()
+    telling.clock.set(-HOUR)
+    telling.wait(100)
+    assert telling.receiver.types()[-1] == "message.sent"
+    telling.clock.set(HOUR)
+    telling.wait(2 * HOUR)
+    assert telling.receiver.types()[-1] == "verification.expired"
