@@ -11,6 +11,7 @@ EXTRAS = {
     "alembic": "accounts",
     "connectrpc": "accounts",
     "cryptography": "eddsa",
+    "flask_swagger_ui": "docs",
     "grpcio": "grpc",
     "opentelemetry": "otel",
     "pika": "amqp",

@@ -9,7 +9,7 @@ from otp_app.apis import load_api, served
 from otp_app.settings import Settings
 from otp_app.startup import reloading, rules
 from otp_app.system.logs import log, set_up
-from otp_app.web import errors, guard, health, measuring, openapi, pages, root
+from otp_app.web import errors, guard, health, measuring, openapi, pages, root, swagger
 from otp_app.web.application import Application, Compact, Envelope
 from otp_app.web.sole_worker import Claim
 from otp_app.wiring import Services, build
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     if claim:
         app.before_request(claim.check)
     guard.init_app(app)
-    for each in health.bp, openapi.bp, root.bp, pages.bp:
+    for each in health.bp, openapi.bp, root.bp, pages.bp, swagger.bp:
         app.register_blueprint(each)
     _open_apis(app, services)
     services.do_jobs()

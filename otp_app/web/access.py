@@ -21,6 +21,7 @@ class Credentials:
     scheme: str  # its name among the securitySchemes of the API's OpenAPI document
     identify: Callable[[Request, Settings], Caller]  # raises Unauthorized, Forbidden
     curl: Callable[[Settings], str]  # the option that shows them
+    pages: bool = True  # whether a page in a browser may show them
 
 
 @dataclass(frozen=True, slots=True)

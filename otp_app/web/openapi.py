@@ -22,6 +22,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 
 from otp_app.settings import Settings
 from otp_app.version import __version__
+from otp_app.web import swagger
 from otp_app.web.access import Access, requires
 from otp_app.web.api import Api
 from otp_app.web.current import scheme, services
@@ -68,7 +69,14 @@ def openapi() -> Response:
 @bp.get("/docs")
 @requires(None)
 def docs() -> Response:
-    """The document as a page."""
+    """The document as a page that sends requests; without the package for it, as one that only shows it."""
+    return swagger.page(_refusing_pages()) if swagger.folder() else plain()
+
+
+@bp.get("/docs/plain")
+@requires(None)
+def plain() -> Response:
+    """The document as a page without scripts."""
     page = _prepared().page.replace(BASE, _base())
     return Response(page, headers={"Content-Security-Policy": _prepared().policy}, mimetype="text/html")
 
@@ -76,8 +84,8 @@ def docs() -> Response:
 @bp.get("/redoc")
 @requires(None)
 def redoc() -> Response:
-    """Redirect to /docs: servers made with FastAPI have a page at both addresses."""
-    return Response(status=302, headers={"Location": "/docs"})
+    """Redirect to /docs/plain: servers made with FastAPI have a page for reading there, beside /docs."""
+    return Response(status=302, headers={"Location": "/docs/plain"})
 
 
 def _prepared() -> Prepared:
@@ -97,6 +105,7 @@ def _prepare(document: Node) -> Prepared:
         parameters=partial(parameters, document),
         curl=partial(curl, document),
         pretty=pretty,
+        interactive=swagger.folder() is not None,
     )
     (style,) = STYLE.findall(page)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -171,6 +180,17 @@ def _document(settings: Settings) -> Node:
         item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
         for method in {method.lower() for method in rule.methods or ()} & item.keys():
             item[method]["security"] = _security(views[rule.endpoint].access, settings)
+    return found
+
+
+def _refusing_pages() -> list[str]:
+    """Return the operations that reject every page in a browser."""
+    found = []
+    for rule in current_app.url_map.iter_rules():
+        access: Access = current_app.view_functions[rule.endpoint].access  # type: ignore[attr-defined]
+        if access.callback or (access.credentials and not access.credentials.pages):
+            path = VARIABLE.sub(r"{\1}", rule.rule)
+            found += [f"{method.lower()} {path}" for method in sorted(rule.methods or ())]
     return found
 
 

@@ -73,6 +73,8 @@ ROUTES = {
     "GET /static/<name>": Access(None, page=True),
     "GET /openapi.json": Access(None),
     "GET /docs": Access(None),
+    "GET /docs/plain": Access(None),
+    "GET /docs/<name>": Access(None, page=True),
     "GET /redoc": Access(None),
     "GET /.well-known/jwks.json": Access(None),
     "GET /healthz": Access(None),
@@ -117,6 +119,7 @@ def test_few_routes_are_for_everybody(app):
     everybodys = {"GET /healthz", "GET /docs", "GET /redoc", "GET /openapi.json", "GET /.well-known/jwks.json"}
     everybodys |= {"GET /", "GET /static/<name>"}
     everybodys |= {"GET /operator/login", "POST /operator/login", "GET /operator/static/<name>"}
+    everybodys |= {"GET /docs/plain", "GET /docs/<name>"}
     everybodys |= {"POST /callbacks/twilio/status/<verification_id>/<send_id>", "POST /callbacks/twilio/inbound"}
     assert {route for route, view in routes(app).items() if view.access.scope is None} == everybodys
 

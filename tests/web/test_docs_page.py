@@ -1,4 +1,4 @@
-"""GET /docs: the document for people, which works offline and as printed."""
+"""GET /docs/plain: the document for people, which works offline and as printed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def site(everything):
 
 
 def page(site, **how):
-    return Page(site.call("GET", "/docs", **how).get_data(as_text=True))
+    return Page(site.call("GET", "/docs/plain", **how).get_data(as_text=True))
 
 
 # ---- what stands in it
@@ -105,7 +105,7 @@ def test_it_is_prepared_once(site, monkeypatch):
 
     def ask(_):
         together.wait()
-        return site.call("GET", "/docs").status_code
+        return site.call("GET", "/docs/plain").status_code
 
     monkeypatch.setattr(openapi, "_prepare", slowly)
     with ThreadPoolExecutor(4) as readers:
@@ -145,7 +145,7 @@ def test_it_needs_nothing_from_elsewhere(site):
     assert shown.all("script", "link", "img", "iframe", "object", "embed", "form", "base") == []
     assert shown.attribute("src") == shown.attribute("style") == []
     assert not [name for _, attributes in shown.elements for name in attributes if name.startswith("on")]
-    targets = set(shown.attribute("href")) - {"openapi.json"}
+    targets = set(shown.attribute("href")) - {"/openapi.json", "/docs"}
     assert targets <= {f"#{name}" for name in shown.attribute("id")}
     assert "url(" not in shown.inside("style")[0]
     assert "@import" not in shown.inside("style")[0]
@@ -153,7 +153,7 @@ def test_it_needs_nothing_from_elsewhere(site):
 
 def test_its_policy_lets_in_its_own_style_only(site):
     """One policy, with the digest of the one style that there is."""
-    answer = site.call("GET", "/docs")
+    answer = site.call("GET", "/docs/plain")
     (style,) = re.findall("<style>(.*?)</style>", answer.get_data(as_text=True), re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert answer.headers.getlist("Content-Security-Policy") == [
@@ -162,7 +162,7 @@ def test_its_policy_lets_in_its_own_style_only(site):
 
 
 def test_its_other_headers_are_those_of_every_answer(site):
-    docs, other = (site.call("GET", path).headers for path in ("/docs", "/healthz"))
+    docs, other = (site.call("GET", path).headers for path in ("/docs/plain", "/healthz"))
     own = {"Content-Type", "Content-Length", "Content-Security-Policy", "X-Request-ID"}
     assert {name: docs[name] for name in dict(docs) if name not in own} == {
         name: other[name] for name in dict(other) if name not in own
@@ -269,7 +269,7 @@ def test_its_lines_work_as_printed(tmp_path, settings):
                   "OTP_PROOF_KEYS": new_key("HS256"), "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0"}  # fmt: skip
     settings = {**everything, **WRITTEN_TO, **settings}
     with Provider() as provider, RunningServer(tmp_path, provider.url, store="memory://", **settings) as server:
-        asked = subprocess.run([curl, f"{server.url}/docs"], env={}, capture_output=True, text=True, check=True)
+        asked = subprocess.run([curl, f"{server.url}/docs/plain"], env={}, capture_output=True, text=True, check=True)
         lines = [line for line in Page(asked.stdout).curls() if "/callbacks/" not in line]  # only Twilio can sign those
         for endpoint, line in zip(ENDPOINTS, lines, strict=True):
             ran = subprocess.run(["sh", "-c", line], env=shell, capture_output=True, text=True, check=True, timeout=60)

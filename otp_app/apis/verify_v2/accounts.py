@@ -53,4 +53,4 @@ def _curl(settings: Settings) -> str:
     return '-u "$OTP_ACCOUNT_SID:$OTP_ACCOUNT_TOKEN"' if settings.of(VerifySettings).has_callers else any_account
 
 
-ACCOUNT = Credentials("basic", account_holder, _curl)
+ACCOUNT = Credentials("basic", account_holder, _curl, pages=False)

@@ -34,7 +34,7 @@ _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*+100-continue[ \t]*+\r\n", re.IGNORECA
 class ClientSocket(socket.socket):
     """A socket that takes all that is to be sent, at once: what the system does not take yet waits in `unsent`."""
 
-    unsent = b""
+    unsent: bytes | memoryview = b""
 
     def setblocking(self, flag: bool, /) -> None:
         """Stay as it is."""
@@ -44,13 +44,15 @@ class ClientSocket(socket.socket):
 
     def sendall(self, data: Any, _flags: int = 0, /) -> None:
         """Send, or keep."""
-        self.unsent += bytes(data)
+        self.unsent = bytes(self.unsent) + bytes(data) if self.unsent else bytes(data)
         self.flush()
 
     def flush(self) -> None:
         """Send what the system takes now."""
         try:
-            self.unsent = self.unsent[self.send(self.unsent, socket.MSG_DONTWAIT) :]
+            sent = self.send(self.unsent, socket.MSG_DONTWAIT)
+            # without a copy: a thousand slow readers of one long answer hold it once
+            self.unsent = memoryview(self.unsent)[sent:] if sent < len(self.unsent) else b""
         except BlockingIOError:
             return
 
