@@ -19,9 +19,9 @@ is_set_up() {
     cmp -s "$1" "$VENV/$1" && works
 }
 
-# Every other list has what the server needs, but for that of a tool.
+# Every other list has what the server needs, but for those of tools.
 has_all_of_it() {
-    [ "$1" != requirements.txt ] && [ "$1" != requirements-sbom.txt ]
+    case $1 in requirements.txt | requirements-sbom.txt | requirements-site.txt) return 1 ;; esac
 }
 
 # A Python that was removed or replaced leaves an environment that does not start, or has no packages.

@@ -185,9 +185,10 @@ def _document(settings: Settings) -> Node:
 
 def _refusing_pages() -> list[str]:
     """Return the operations that reject every page in a browser."""
+    views: dict[str, Any] = current_app.view_functions
     found = []
     for rule in current_app.url_map.iter_rules():
-        access: Access = current_app.view_functions[rule.endpoint].access  # type: ignore[attr-defined]
+        access: Access = views[rule.endpoint].access
         if access.callback or (access.credentials and not access.credentials.pages):
             path = VARIABLE.sub(r"{\1}", rule.rule)
             found += [f"{method.lower()} {path}" for method in sorted(rule.methods or ())]

@@ -25,8 +25,8 @@ PACKAGE = "flask_swagger_ui"
 FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
 #: That of other pages, but Swagger UI sets styles of single elements. docs.js starts it: no script stands in the page.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -50,7 +50,8 @@ def docs_file(name: str) -> Response:
     if is_small:
         answer.headers["Content-Encoding"] = "gzip"
     answer.set_etag(f"{_version()}-{'small' if is_small else 'whole'}")
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer
 
 
 @cache

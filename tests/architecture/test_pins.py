@@ -82,7 +82,8 @@ def test_development_has_all_that_the_server_has(lock):
 
 
 #: lists of tools, which no server is installed from
-TOOLS = {"requirements-build.txt": "build", "requirements-sbom.txt": "sbom"}
+TOOLS = {"requirements-build.txt": "build", "requirements-sbom.txt": "sbom",
+         "requirements-site.txt": "site"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("lock", "group"), TOOLS.items())

@@ -17,6 +17,15 @@ const forAllReaders = () => ({
   },
 });
 
+// Fields that Swagger UI leaves without a name get one, and texts that scroll can be reached by keyboard.
+const names = { ".body-param__text": "Body of the request", ".examples-select-element": "Example" };
+new MutationObserver(() => {
+  for (const [selector, name] of Object.entries(names)) {
+    for (const found of place.querySelectorAll(`${selector}:not([aria-label])`)) found.setAttribute("aria-label", name);
+  }
+  for (const found of place.querySelectorAll("pre.microlight:not([tabindex])")) found.tabIndex = 0;
+}).observe(place, { childList: true, subtree: true });
+
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
@@ -28,6 +37,7 @@ window.ui = SwaggerUIBundle({
   deepLinking: true,
   defaultModelsExpandDepth: -1,
   displayRequestDuration: true,
+  syntaxHighlight: { activated: false }, // its colours are too faint
   plugins: [onlyWhatPagesMaySend, forAllReaders],
   validatorUrl: null,
 });
