@@ -54,6 +54,16 @@ def _linked(text: str, page: Path, where: dict[Path, str]) -> str:
     return LINK.sub(changed, text)
 
 
+def navigation(places: set[str]) -> str:
+    """Return the settings of the tool, in which each page is named."""
+    text = (DOCS / "site/zensical.toml").read_text(encoding="utf-8")
+    unnamed = sorted(place for place in places if place.endswith(".md") and f'"{place}"' not in text)
+    decisions = [place for place in unnamed if place.startswith("decisions/")]
+    for wild, found in ("decisions/*", decisions), ("*", [place for place in unnamed if place not in decisions]):
+        text = text.replace(f'    "{wild}",\n', "".join(f'    "{place}",\n' for place in found))
+    return text
+
+
 def main(folder: Path) -> None:
     """Write everything that the tool builds the site from."""
     pages, where = folder / "pages", places()
@@ -65,7 +75,7 @@ def main(folder: Path) -> None:
         else:
             (pages / place).write_text(on_site(path, where), encoding="utf-8")
     shutil.copy(DOCS / "site/site.css", pages / "site.css")
-    shutil.copy(DOCS / "site/zensical.toml", folder / "zensical.toml")
+    (folder / "zensical.toml").write_text(navigation(set(where.values())), encoding="utf-8")
 
 
 if __name__ == "__main__":

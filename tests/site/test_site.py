@@ -66,7 +66,7 @@ def test_every_page_of_the_docs_is_on_it(site: Path) -> None:
     written = {path.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for path in ROOT.glob("docs/**/*.md")}
     written = {name.replace("README", "index") for name in written}
     assert written - pages(site).keys() == set()
-    named = set(re.findall(r'"([\w/-]+)\.md"', (ROOT / "docs/site/zensical.toml").read_text(encoding="utf-8")))
+    named = set(re.findall(r'"([\w/-]+)\.md"', (site.parent / "zensical.toml").read_text(encoding="utf-8")))
     assert {name.removesuffix(".html") for name in pages(site)} == named
 
 
