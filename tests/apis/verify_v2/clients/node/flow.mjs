@@ -54,6 +54,38 @@ async function approval(service, number) {
   const done = await service.verificationChecks.create({ verificationSid: started.sid, code });
   assert.deepEqual([done.status, done.valid, done.to], ["approved", true, number]);
   await refused(service.verificationChecks.create({ to: number, code }), 404, 20404);
+  return again;
+}
+
+/** What `ask` answers once it answers with something: rows are written half a second after the end. */
+async function soon(ask) {
+  for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((done) => setTimeout(done, 100))) {
+    const found = await ask();
+    if (found.length) return found;
+  }
+  return assert.fail("nothing came");
+}
+
+/** The messages of a verification that was sent twice and approved, page by page, and how many there are of all. */
+async function attempts(client, { sid, to, sendCodeAttempts, dateCreated }) {
+  const { verificationAttempts: list, verificationAttemptsSummary: summary } = client.verify.v2;
+  const [newest, first] = await soon(() => list.list({ verificationSid: sid, pageSize: 1 }));
+  const sids = sendCodeAttempts.map((attempt) => attempt.attempt_sid);
+  assert.deepEqual([first.sid, newest.sid], sids);
+  assert.deepEqual([first.channel, newest.channel], ["sms", "whatsapp"]);
+  assert.deepEqual([first.conversionStatus, newest.conversionStatus], ["unconverted", "converted"]);
+  assert.deepEqual([newest.verificationSid, newest.serviceSid, newest.accountSid], [sid, SERVICE, account]);
+  assert.ok(newest.dateCreated instanceof Date && newest.dateCreated >= first.dateCreated);
+  assert.notEqual(newest.channelData.to, to);
+  assert.equal((await list(newest.sid).fetch()).verificationSid, sid);
+  await refused(list("VL" + "0".repeat(32)).fetch(), 404, 20404);
+  const filtered = { channelDataTo: to, status: "converted", dateCreatedAfter: dateCreated };
+  assert.deepEqual((await list.list(filtered)).map((attempt) => attempt.sid), [newest.sid]);
+  const counted = await summary().fetch({ verifyServiceSid: SERVICE, dateCreatedAfter: dateCreated });
+  const { totalAttempts, totalConverted, totalUnconverted, conversionRatePercentage: rate } = counted;
+  assert.deepEqual([totalAttempts, totalConverted, totalUnconverted, Number(rate)], [2, 1, 1, 50]);
+  const later = await summary().fetch({ dateCreatedAfter: new Date(Date.now() + 60_000) });
+  assert.deepEqual([later.totalAttempts, Number(later.conversionRatePercentage)], [0, 0]);
 }
 
 /** Called off, and approved by the caller. */
@@ -95,7 +127,8 @@ async function services(client) {
 
 const client = connected();
 const service = client.verify.v2.services(SERVICE);
-await approval(service, numbers[0]);
+const approved = await approval(service, numbers[0]);
+await attempts(client, approved);
 await updates(service, numbers[1]);
 await errors(service, numbers[2]);
 await services(client);
