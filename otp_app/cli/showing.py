@@ -1,14 +1,15 @@
-"""`verifications show`: what became of one verification, or of all of a number."""
+"""`verifications show`: what became of one verification, or why a number got no code."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from otp_app import channels
+from otp_app.cli import number_report
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
 from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
 from otp_app.cli.parameters import Number
@@ -21,7 +22,8 @@ from otp_app.web.timeline import timeline
 
 NOTHING = """\
 Nothing is stored of it: no code was sent, Twilio refused the first one at once (the log has why), or the verification
-ended more than an hour ago"""
+ended more than an hour ago. With --number, the history is read too"""
+HISTORY = {"OTP_HISTORY_URL", "OTP_INDEX_KEY", "OTP_SECRET_KEYS"}
 FIRST = "Give the id of a verification, or --number +14155552671"
 HANDED_ON = "sent, by a receipt"
 #: what `delivery` means, in words
@@ -42,32 +44,56 @@ WORDS = {
 @click.command(cls=Command, example="verifications show --number +14155552671")
 @click.argument("verification_id", metavar="ID", required=False)
 @click.option("--number", type=Number(), help="a phone number instead, in international form")
-@json_option("print a JSON object a line, as GET /verifications/ID does")
+@json_option("print a JSON object: of an ID, that of GET /verifications/ID")
 def show(verification_id: str | None, number: str | None, as_json: bool) -> None:
-    """Show what became of a verification, or a number.
+    """Show what became of a verification, or why a number got no code.
 
-    ID is what the send returned: VE and 32 hex digits. Of a number all verifications are shown that are in the store of
-    OTP_STORE_URL, the newest first: the state, the messages, what the provider reported of each and what that means.
-    Neither codes nor whole numbers are shown, and nothing is changed. Servers may run; the whole store is read.
+    ID is what the send returned: VE and 32 hex digits. Shown are the state, the messages, what the provider reported of
+    each and what that means. Of a number, all verifications in the store of OTP_STORE_URL and in the history are shown,
+    the newest first, whether it is blocked, limited or wrote STOP, and what helps. Neither codes nor whole numbers are
+    shown, and nothing is changed. Servers may run; the whole store is read.
     """
-    is_wanted = _wanted(verification_id, number)
+    if (verification_id is None) == (number is None):
+        raise CannotDo(FIRST)
+    if verification_id and verification_id.startswith("NT"):
+        raise CannotDo("This is the id of a notification: GET /notifications/ID shows what became of it")
+    if number:
+        _show_number(number, as_json=as_json)
+        return
     settings = settings_of(NAMING)
     with store_in_use() as store:
         require_records(store)
-        found = [_timeline(settings, *pair) for pair in records.find(store, is_wanted)]
+        found = [_timeline(settings, *pair) for pair in records.find(store, lambda _, v: v.id == verification_id)]
     if not found:
         raise CannotDo(NOTHING)
     show_lines([line for each in found for line in ([json.dumps(each)] if as_json else _lines(each))])
 
 
-def _wanted(verification_id: str | None, number: str | None) -> Callable[[Ledger, Verification], bool]:
-    if (verification_id is None) == (number is None):
-        raise CannotDo(FIRST)
-    if verification_id and verification_id.startswith("NT"):
-        raise CannotDo("This is the id of a notification: GET /notifications/ID shows what became of it")
-    if number is None:
-        return lambda _, verification: verification.id == verification_id
-    return lambda ledger, _: ledger.phone == number
+def _show_number(number: str, *, as_json: bool) -> None:
+    settings = settings_of(NAMING | HISTORY)
+    with store_in_use() as store:
+        require_records(store)
+        ledgers = records.of_number(store, number)
+    pairs = {v.id: (ledger, v) for ledger in ledgers for v in (*ledger.gone, *ledger.verifications)}
+    shown = [_timeline(settings, *pair) for pair in sorted(pairs.values(), key=lambda pair: -pair[1].begun.wall)]
+    own = next((ledger for ledger in ledgers if not any(v.inbound for v in ledger.verifications)), None)
+    found, rules, explaining = number_report.Found(own, shown), policy.numbers(settings), channels.explaining()
+    known = number_report.report(settings, found, number, system_clock()(), rules, explaining)
+    show_lines([json.dumps(known)] if as_json else [*_report_lines(known)])
+    if known["history_missing"]:
+        click.echo(f"History: {known['history_missing']}", err=True)
+
+
+def _report_lines(known: dict[str, Any]) -> Iterator[str]:
+    yield from number_report.headlines(known)
+    for shown in known["verifications"]:
+        yield from _lines(shown)
+    if known["history"]:
+        yield "From the history:"
+    for shown in known["history"]:
+        yield from _lines(shown)
+    yield "What helps:"
+    yield from (_printable(f"  {line}.") for line in known["advice"])
 
 
 def _timeline(settings: Settings, ledger: Ledger, verification: Verification) -> dict[str, Any]:
@@ -77,7 +103,7 @@ def _timeline(settings: Settings, ledger: Ledger, verification: Verification) ->
 
 def _lines(shown: dict[str, Any]) -> Iterator[str]:
     to = shown["to"] or "a number that is not known yet"
-    yield f"{shown['verification_id']}: {shown['status']}, for {to}, {shown['purpose']}"
+    yield _printable(f"{shown['verification_id']}: {shown['status']}, for {to}, {shown['purpose']}")
     yield f"  {shown['created_at']}  begun"
     for send in shown["sends"]:
         yield from map(_printable, _message(send))
@@ -85,9 +111,12 @@ def _lines(shown: dict[str, Any]) -> Iterator[str]:
         yield _printable(f"  {shown['ended_at']}  the user wrote by {inbound['channel']}, {inbound['provider_id']}")
     if shown["ended_at"]:
         yield f"  {shown['ended_at']}  {shown['status']}"
-    wrong, left, seconds = shown["attempts"], shown["attempts_left"], shown["expires_in"]
-    yield f"  Wrong codes: {wrong}, {left} more allowed. Seconds left: {seconds}."
-    if shown["tags"]:
+    if "attempts_left" in shown:
+        wrong, left, seconds = shown["attempts"], shown["attempts_left"], shown["expires_in"]
+        yield f"  Wrong codes: {wrong}, {left} more allowed. Seconds left: {seconds}."
+    elif shown["attempts"]:
+        yield f"  Wrong codes: {shown['attempts']}."
+    if shown.get("tags"):
         yield _printable(f"  Tags: {json.dumps(shown['tags'], ensure_ascii=False)}")
 
 

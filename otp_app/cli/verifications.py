@@ -55,18 +55,34 @@ def list_(number: str | None, since: float, status: str | None, as_json: bool) -
 
 
 @verifications.command(example="verifications cancel VE0123456789abcdef0123456789abcdef")
-@click.argument("verification_id", metavar="ID")
+@click.argument("verification_id", metavar="ID", required=False)
+@click.option("--number", type=Number(), help="all pending ones of a phone number instead")
 @server_options
-@json_option("print the server's answer")
-def cancel(verification_id: str, url: str, key_file: Path | None, as_json: bool) -> None:
-    """Cancel a pending verification by the running server.
+@json_option("print the server's answer, of a number one a line")
+def cancel(verification_id: str | None, number: str | None, url: str, key_file: Path | None, as_json: bool) -> None:
+    """Cancel a pending verification, or those of a number, by the running server.
 
-    Its code is no good any more. The API key needs the scope verify.
+    The codes are no good any more. The API key needs the scope verify. The verifications of a number are looked up in
+    the store of OTP_STORE_URL, which has to be the server's.
     """
-    if not re.fullmatch(f"VE{SID_DIGITS}", verification_id):
+    if (verification_id is None) == (number is None):
+        raise CannotDo(showing.FIRST, MISUSED)
+    if verification_id and not re.fullmatch(f"VE{SID_DIGITS}", verification_id):
         raise CannotDo("An id is VE and 32 hex digits", MISUSED)
-    answer = server_of(url, key_file).ask("DELETE", f"/verifications/{verification_id}")
-    say(as_json, answer, f"{answer['verification_id']}: {answer['status']}")
+    ids = [verification_id] if verification_id else _pending(str(number))
+    if not ids:
+        raise CannotDo("Nothing is pending for this number")
+    server = server_of(url, key_file)
+    for id_ in ids:
+        answer = server.ask("DELETE", f"/verifications/{id_}")
+        say(as_json, answer, f"{answer['verification_id']}: {answer['status']}")
+
+
+def _pending(number: str) -> list[str]:
+    with store_in_use() as store:
+        require_records(store)
+        found = records.listing(store, system_clock()(), number).verifications
+    return [listed.verification_id for listed in found if listed.status == Status.PENDING]
 
 
 def _list(number: str | None, since: float, status: str | None, *, as_json: bool) -> None:

@@ -87,6 +87,15 @@ def find(store: Movable, is_wanted: Callable[[Ledger, Verification], bool]) -> l
     return sorted(found.values(), key=lambda pair: -pair[1].begun.wall)
 
 
+def of_number(store: Movable, number: str) -> list[Ledger]:
+    """Return the ledgers of a number (E.164), its own one first: others are of words that it wrote to us.
+
+    Raises StoreUnavailable.
+    """
+    found = [ledger for _, _, ledger in _records(_entries(store)) if ledger and ledger.phone == number]
+    return sorted(found, key=lambda ledger: any(verification.inbound for verification in ledger.verifications))
+
+
 def last_event(ledger: Ledger) -> float:
     """Return when something last happened to a number (wall clock, seconds), the end of a code's life included.
 

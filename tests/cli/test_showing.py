@@ -107,7 +107,7 @@ def test_a_number_has_all_of_its_verifications(capsys: Any, number: str) -> None
     """The newest first, also for programs."""
     status, printed, _ = run(capsys, "verifications", "show", "--number", number, "--json")
     assert status == 0
-    assert [json.loads(line)["verification_id"] for line in printed.splitlines()] == [NEW, OLD]
+    assert [shown["verification_id"] for shown in json.loads(printed)["verifications"]] == [NEW, OLD]
 
 
 def test_programs_read_what_the_api_answers(
@@ -152,7 +152,7 @@ def test_a_mistake_is_a_line(capsys: Any, arguments: tuple[str, ...], line: str)
     assert run(capsys, "verifications", "show", *arguments) == (1, "", line)
 
 
-@pytest.mark.parametrize("arguments", [("VE" + "9" * 32,), ("x\x1b",), ("--number", "+14155552673")])
+@pytest.mark.parametrize("arguments", [("VE" + "9" * 32,), ("x\x1b",)])
 def test_what_is_not_stored_is_a_line(capsys: Any, arguments: tuple[str, ...]) -> None:
     status, printed, error = run(capsys, "verifications", "show", *arguments)
     assert (status, printed, error.splitlines()[1][:24]) == (1, "", "Nothing is stored of it:")

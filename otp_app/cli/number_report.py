@@ -1,0 +1,179 @@
+"""What is known of a number, and what helps: the answer to "a customer got no code". It reads, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from otp_app.core.delivery import Channel, Outcome, explain
+from otp_app.core.endings import Kind
+from otp_app.core.errors import OtpError, StoreUnavailable
+from otp_app.core.instant import Instant
+from otp_app.core.ledger import Ledger, Status
+from otp_app.core.limits import refuse_send
+from otp_app.core.phone import country_of, mask
+from otp_app.core.policy import DAY, HOUR, Policy
+from otp_app.core.receipts import ARRIVED, DEAD
+from otp_app.history.opening import open_reader
+from otp_app.history.rows import Row, messages_in
+from otp_app.settings import Settings, keyring
+from otp_app.web.timeline import at
+
+MOST_ROWS = 20  # of the history that are shown
+
+NO_HISTORY = "none is kept (OTP_HISTORY_URL)"
+NEVER = (
+    "Nobody asked for a code for this number, as far as this store and the history go back, or a limit refused the "
+    "request. Compare the number with the one that your application sent, country code included; the log has a line "
+    "for each refused request"
+)
+BLOCKED = "An operator blocked this number, so nothing is sent to it: `otp-app numbers unblock +…` undoes that"
+STOPPED = (
+    "The user wrote STOP: no notifications are sent until they write START. Codes still are, but Twilio may refuse SMS "
+    "from the sender to which they wrote (error 21610)"
+)
+WAIT = "{}. The next message can leave in {} s, or at once after `otp-app numbers reset +…`"
+BELIEVED = "{} refused this number ({}) and is not asked again until {}, or until `otp-app numbers reset +…`"
+APPROVED = "The last code was entered and accepted"
+ON_THE_PHONE = "The last message is on the phone: have the user look for it, and compare the last digits of the number"
+WRONG_CODES = "Too many wrong codes ended the last verification: the user has to request a new code"
+UNCLEAR = (
+    "Nobody knows whether the last message left. Look for it in the provider's console; if it is not there, the user "
+    "can request another one"
+)
+TAKEN = (
+    "The provider took the last message, and nothing more is known. The phone may be off, or no receipts come: "
+    "`otp-app doctor` tests those. A message by another channel may help"
+)
+REFUSED_WITHOUT_NUMBER = "{} did not take the message ({}): `otp-app doctor` looks for the cause"
+
+
+class Found(NamedTuple):
+    """What a store has of a number."""
+
+    ledger: Ledger | None
+    verifications: list[dict[str, Any]]  # timelines, the newest first
+
+
+def report(
+    settings: Settings, found: Found, number: str, now: Instant, policy: Policy, channels: tuple[Channel, ...]
+) -> dict[str, Any]:
+    """Return everything as JSON. The number is masked, and there is no code. Raises StoreUnavailable."""
+    rows, missing = _history(settings, number)
+    known = {shown["verification_id"] for shown in found.verifications}
+    history = [_ended(row, channels) for row in rows if row.id not in known][:MOST_ROWS]
+    state = _state(found.ledger or Ledger(number), now, policy, authenticated=bool(settings.otp_api_keys))
+    return {
+        "to": mask(number), "country": country_of(number) or None, **state,
+        "verifications": found.verifications, "history": history, "history_missing": missing or None,
+        "advice": list(_advice(state, [*found.verifications, *history])),
+    }
+
+
+def headlines(shown: dict[str, Any]) -> Iterator[str]:
+    """Yield what holds for the number now."""
+    yield f"{shown['to']} ({shown['country'] or 'no country'})"
+    hour, day = shown["messages"]["hour"], shown["messages"]["day"]
+    yield f"  Messages with codes: {hour} in the last hour, {day} in the last day"
+    if shown["blocked"]:
+        yield "  Blocked by an operator"
+    if shown["stopped_at"]:
+        yield f"  STOP since {shown['stopped_at']}"
+    if limit := shown["limit"]:
+        yield f"  Limit reached: {limit['error_type']}, {limit['retry_after']} s"
+    for refusal in shown["refusals"]:
+        yield f"  Refused by {refusal['channel']} at {refusal['at']} ({refusal['reason']})"
+
+
+def _history(settings: Settings, number: str) -> tuple[list[Row], str]:
+    """Return the rows of a number, or why there are none to be had."""
+    try:
+        reader = open_reader(settings, keyring.keys(settings)[1])
+        if reader is None:
+            return [], NO_HISTORY
+        with closing(reader):
+            return reader.of_number(number), ""
+    except (ValueError, keyring.BadKeyFile, StoreUnavailable) as error:
+        return [], str(error)
+
+
+def _ended(row: Row, channels: Iterable[Channel]) -> dict[str, Any]:
+    """Return a row in the form of a timeline."""
+    channels = tuple(channels)
+    return {
+        "verification_id": row.id, "kind": row.kind, "status": row.outcome, "to": row.shown, "purpose": row.subject,
+        "created_at": at(row.begun), "ended_at": at(row.ended), "attempts": row.attempts,
+        "sends": [
+            {
+                "id": message.id, "channel": message.channel, "at": at(message.at), "delivery": message.delivery,
+                "reason": None, "provider_id": None, "receipts": [], "error_code": message.error_code or None,
+                "error_class": meaning.error_class if meaning else None,
+                "explanation": meaning.sentence if meaning else None,
+            }
+            for message in messages_in(row.messages)
+            for meaning in [explain(channels, message.channel, message.error_code)]
+        ],
+    }  # fmt: skip
+
+
+def _state(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> dict[str, Any]:
+    limit = None
+    try:
+        refuse_send(ledger, now, policy, authenticated=authenticated)
+    except OtpError as error:
+        if error.retry_after:
+            limit = {"error_type": error.code, "message": str(error), "retry_after": max(round(error.retry_after), 1)}
+    return {
+        "blocked": ledger.blocked,
+        "stopped_at": at(ledger.stopped) if ledger.stopped else None,
+        "limit": limit,
+        "refusals": [
+            {"channel": channel, "reason": reason, "at": at(when), "until": at(when + policy.refusal_memory)}
+            for channel, when, reason in ledger.refusals
+            if now.wall - when < policy.refusal_memory
+        ],
+        "messages": {
+            name: sum(now.wall - sent < span for sent in ledger.sent) for name, span in (("hour", HOUR), ("day", DAY))
+        },
+    }
+
+
+def _advice(state: dict[str, Any], known: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what helps, the first thing first."""
+    if state["blocked"]:
+        yield BLOCKED
+    codes = [shown for shown in known if shown.get("kind", Kind.VERIFICATION) == Kind.VERIFICATION]
+    newest = max(codes, key=lambda shown: shown["created_at"], default=None)
+    yield from [NEVER] if newest is None else _of_newest(newest)
+    if state["stopped_at"]:
+        yield STOPPED
+    for refusal in state["refusals"]:
+        yield BELIEVED.format(refusal["channel"], refusal["reason"], refusal["until"])
+    if limit := state["limit"]:
+        yield WAIT.format(limit["message"], limit["retry_after"])
+
+
+def _of_newest(shown: dict[str, Any]) -> Iterator[str]:
+    if shown["status"] == Status.APPROVED:
+        yield APPROVED
+        return
+    if shown["status"] == Status.MAX_ATTEMPTS_REACHED:
+        yield WRONG_CODES
+    for send in shown["sends"]:
+        if send["delivery"] in (*DEAD, Outcome.REFUSED):
+            yield _failure(send)
+    last = shown["sends"][-1]["delivery"] if shown["sends"] else ""
+    if last in ARRIVED:
+        yield ON_THE_PHONE
+    elif last in (Outcome.UNKNOWN, "pending"):
+        yield UNCLEAR
+    elif last and last not in (*DEAD, Outcome.REFUSED):
+        yield TAKEN
+
+
+def _failure(send: dict[str, Any]) -> str:
+    if send["error_code"]:
+        sentence = send["explanation"] or "the channel does not explain this number"
+        return f"{send['channel']}, error {send['error_code']}: {sentence}"
+    return REFUSED_WITHOUT_NUMBER.format(send["channel"], send["reason"] or send["delivery"])
