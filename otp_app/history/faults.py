@@ -10,7 +10,8 @@ from otp_app.history.database import Database, NotBegunError, Session
 
 _GROUPS = (
     "SELECT kind, error, error_code, CASE WHEN kind = ? THEN subject ELSE '' END AS template, COUNT(*), MIN(begun), "
-    "MAX(begun) FROM otp_history WHERE error <> '' AND begun >= ? GROUP BY kind, error, error_code, template"
+    "MAX(begun) FROM otp_history WHERE error <> '' AND begun >= ? AND kind = ? "
+    "GROUP BY kind, error, error_code, template"
 )
 _EXAMPLE = (
     "SELECT id, messages FROM otp_history WHERE error <> '' AND begun = ? AND kind = ? AND error = ? "
@@ -32,13 +33,13 @@ class Fault(NamedTuple):
     messages: str  # of that one; see rows.messages_in
 
 
-def faults_since(database: Database, since: float, most: int) -> list[Fault]:
-    """Return what went wrong with what began since then (wall clock, seconds), the most first.
+def faults_since(database: Database, kind: Kind, since: float, most: int) -> list[Fault]:
+    """Return what went wrong with those of a kind that began since then (wall clock, seconds), the most first.
 
     Raises StoreUnavailable.
     """
     with suppress(NotBegunError), database.reading() as session:
-        groups = session.rows(_GROUPS, (str(Kind.NOTIFICATION), since))
+        groups = session.rows(_GROUPS, (str(Kind.NOTIFICATION), since, str(kind)))
         groups = sorted(groups, key=lambda group: -group[4])[:most]
         return [Fault._make((*group, *_example(session, group))) for group in groups]
     return []

@@ -56,6 +56,11 @@ def reject_other_sites() -> None:
         raise Forbidden("The form is from another site, or a proxy has changed the Host header")
 
 
+def is_link_from_another_site() -> bool:
+    """Whether somebody has followed a link, for which a browser sends no cookie of SameSite=Strict."""
+    return request.method == "GET" and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+
+
 def renew(response: Response) -> Response:
     """Let a session live on, since its operator has asked for a page."""
     found: Session | None = g.get("operator")

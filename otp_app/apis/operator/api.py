@@ -8,7 +8,7 @@ from typing import ClassVar
 from flask import Response, request
 
 from otp_app.apis.operator import action_views, login_views, views
-from otp_app.apis.operator.access import LIVE, forget
+from otp_app.apis.operator.access import COOKIE, LIVE, forget, is_link_from_another_site
 from otp_app.apis.operator.pages import PATH, Pages
 from otp_app.apis.operator.sessions import SCOPE, Sessions
 from otp_app.apis.operator.state import Operator, Past
@@ -54,8 +54,15 @@ class OperatorApi(Api):
         if LIVE in request.headers:
             return errors.render(rejection)
         if rejection.status == 401:
-            answer = Response(status=303, headers={"Location": f"{PATH}/login"})
-            forget(answer)
-            return answer
+            return self._without_session()
         return self._pages.render("error", rejection.status, text=rejection.text, status=rejection.status,
                                   retry_after=rejection.retry_after)
+
+    def _without_session(self) -> Response:
+        """Lead to the log-in, or to the same page again where a link on another site has kept the cookie back."""
+        if COOKIE not in request.cookies and is_link_from_another_site():
+            return self._pages.render("arrival", path=request.full_path.rstrip("?"))
+        answer = Response(status=303, headers={"Location": f"{PATH}/login"})
+        if COOKIE in request.cookies:
+            forget(answer)
+        return answer

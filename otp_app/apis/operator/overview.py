@@ -91,8 +91,8 @@ def overview(reader: Reader, database: Database, channels: Sequence[Channel], ki
     numbers = range(int(begun // DAY), int(now // DAY) + 1)
     days = [Day(_date(number), by_day.get(str(number), NOTHING)) for number in numbers]
     places = [_place(value, sums) for value, sums in reader.sums(kind, PAIR, begun) if sums.sent or sums.failed]
-    found = faults_since(database, now - DAY, MOST_FAULTS)
-    problems = [_problem(fault, channels) for fault in found if fault.kind == kind]
+    found = faults_since(database, kind, now - DAY, MOST_FAULTS)
+    problems = [_problem(fault, channels) for fault in found]
     return Overview(
         kind, now, days[-1].sums, days, _total(days), places[:MOST_PAIRS], len(places[MOST_PAIRS:]),
         problems=sorted(problems, key=lambda problem: (not problem.is_ours, -problem.times)),

@@ -37,6 +37,24 @@ def test_without_a_session_a_page_leads_to_the_log_in(site: Site, path: str) -> 
     assert visitor.open("/operator/login").status_code == 200
 
 
+@pytest.mark.parametrize("site_of_link", ["cross-site", "same-site"])
+def test_a_link_on_another_site_comes_again_with_the_cookie(visitor: Visitor, site_of_link: str) -> None:
+    """The browser keeps it back, as SameSite=Strict has it, and nobody is logged out by that."""
+    stranger = Visitor(visitor.site)
+    answer = stranger.open("/operator?of=notifications", headers={"Sec-Fetch-Site": site_of_link})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (200, False)
+    assert '<meta http-equiv="refresh" content="0; url=/operator?of=notifications">' in stranger.shown
+    answer = stranger.open("/operator", headers={"Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (303, False)
+
+
+def test_a_cookie_that_is_no_session_is_deleted(site: Site) -> None:
+    visitor = Visitor(site)
+    visitor.client.set_cookie("otp_operator", "made up", path="/operator", domain="127.0.0.1")
+    assert "otp_operator=;" in visitor.open("/operator").headers["Set-Cookie"]
+    assert not visitor.cookie()
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_without_a_session_no_form_does_anything(site: Site, form: str) -> None:
     number = site.number()

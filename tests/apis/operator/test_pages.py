@@ -13,7 +13,7 @@ from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.policy import DAY
 from otp_app.history.reading import Reader
-from tests.apis.operator.site import Visitor, logged_in
+from tests.apis.operator.site import KEYS, Visitor, logged_in
 from tests.histories import past
 from tests.web.site import Site, api_key
 
@@ -147,6 +147,14 @@ def test_what_a_caller_wrote_is_text(kept: Visitor) -> None:
     kept.open(f"/operator/verifications/{case.id}")
     assert "<script>alert" not in kept.shown
     assert mark in kept.text
+
+
+@pytest.mark.parametrize("name", ["update", "items", "get"])
+def test_a_key_may_have_the_name_of_a_method(open_site: Callable[..., Site], tmp_path: Path, name: str) -> None:
+    site = open_site(otp_api_keys=f"{KEYS},{api_key(name, 'send', 'another')}",
+                     otp_history_url=f"sqlite:////{str(tmp_path).lstrip('/')}/history.db")  # fmt: skip
+    past.keep(site, *past.days(site.clock.seconds))
+    assert logged_in(site).open("/operator/keys").status_code == 200
 
 
 def test_keys_have_names_and_no_hashes(kept: Visitor) -> None:
