@@ -26,10 +26,9 @@ def accounts() -> None:
 def import_(source: str, as_json: bool) -> None:
     """Copy the users of another server.
 
-    Users, and what they did, come into the database of DATABASE_URL. FROM is the URL of their database, like
-    DATABASE_URL; @FILE reads it from a file. Read are phone_number and is_verified of its table `users`, and
-    phone_number, event_type and event_time (UTC) of `user_activity`. Users who are there already stay as they are.
-    Servers may run.
+    Users and their activity are copied into the database of DATABASE_URL. FROM is the URL of the other database; @FILE
+    reads the URL from a file. The command reads phone_number and is_verified from its table `users`, and phone_number,
+    event_type and event_time (UTC) from `user_activity`. Existing users are not changed. Servers may run.
     """
     settings = settings_of({"DATABASE_URL"})
     file = keyring.database(settings.database_url)

@@ -33,9 +33,9 @@ KEYS = "The keys are in the settings (OTP_SECRET_KEYS, OTP_INDEX_KEY): keep a co
 def backup(target: Path, as_json: bool) -> None:
     """Copy the database and its keys while servers run.
 
-    FILE gets the SQLite database of OTP_STORE_URL as it is at this moment, and files beside it the keys (`.keys`), the
-    history and the accounts, where they are there. Existing files are not replaced. A backup has phone numbers, and
-    with the keys it reveals pending codes: keep it as you keep the server.
+    FILE becomes a copy of the SQLite database of OTP_STORE_URL at this moment. The keys (`.keys`), the history and the
+    accounts, if there are any, are copied to files beside it. Existing files are not replaced. A backup contains phone
+    numbers, and with the keys it reveals pending codes: protect it as you protect the server.
     """
     settings = settings_of(NAMING | {"DATABASE_URL", "OTP_HISTORY_URL"})
     url = settings.otp_store_url

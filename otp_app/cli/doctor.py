@@ -19,11 +19,11 @@ WIDTH = max(map(len, MARKS.values()))
 @click.command(cls=Command, example="doctor")
 @json_option("print one JSON object a line")
 def doctor(as_json: bool) -> int:
-    """Look for what keeps messages and receipts from arriving.
+    """Find what keeps messages and receipts from arriving.
 
-    First everything that `check` knows. Then Twilio is asked about the account, the senders and the template, and a
-    receipt that concerns nobody is posted to OTP_PUBLIC_URL. No message is sent, and nothing is changed. Each line is
-    one finding, and the one below it says what mends it. The exit status is 1 where there is a fault.
+    It runs `check`, asks Twilio about the account, the senders and the template, and posts a test receipt to
+    OTP_PUBLIC_URL. It sends no message and changes nothing. Each line is one finding, and the line below it says how to
+    fix it. The exit status is 1 if there is a fault.
     """
     counts: Counter[State] = Counter()
     for found in examine():

@@ -24,11 +24,11 @@ def events() -> None:
 @events.command(example="events dead --json")
 @json_option("print a JSON object a line")
 def dead(as_json: bool) -> None:
-    """List the events that are told no more.
+    """List the events that are no longer sent.
 
-    Those in the store of OTP_STORE_URL that their receiver did not take within 24 hours, or that were the oldest of
-    more than 100,000. They are not told again, and are forgotten after seven days. Of one verification at most 50 are
-    listed. Nothing is changed. Servers may run.
+    These are the events in the store of OTP_STORE_URL that their receiver did not take within 24 hours, and the oldest
+    ones if more than 100,000 were waiting. They are not sent again, and are deleted after seven days. At most 50 events
+    of one verification are listed. Nothing is changed. Servers may run.
     """
     with store_in_use() as store:
         require_records(store)

@@ -41,7 +41,7 @@ for command in (key_entries.list_, key_entries.revoke, key_entries.rotate, key_e
 def new(name: str, scopes: str, as_json: bool) -> None:
     """Create an API key for a client; it is shown once.
 
-    NAME is that of the client, such as shop.
+    NAME is the name of the client, such as shop.
     """
     asked = scopes.split(",")
     if unknown := sorted(set(asked) - set(SCOPES)):
@@ -64,12 +64,13 @@ def secret(as_json: bool) -> None:
 
 @keys.command(example="keys account")
 @click.argument("sid", metavar="[SID]", required=False)
-@click.option("--api-key", is_flag=True, help="create an API key (SK) of the account, not a token")
+@click.option("--api-key", is_flag=True, help="create an API key (SK) for the account instead of a token")
 @json_option()
 def account(sid: str | None, api_key: bool, as_json: bool) -> None:
     """Create an account for a Twilio Verify client.
 
-    It gets this instead of an API key. SID is an existing account; its token is read from standard input, hidden.
+    The client uses it instead of an API key. SID is the account that the client has at Twilio; the command reads its
+    token from standard input, hidden.
     """
     has_token = sid is not None and not api_key
     user = f"AC{secrets.token_hex(16)}" if sid is None else sid
@@ -84,7 +85,7 @@ def account(sid: str | None, api_key: bool, as_json: bool) -> None:
 
 
 @keys.command(example="keys proof --eddsa")
-@click.option("--eddsa", is_flag=True, help="Ed25519: its public half checks proofs (default: HS256)")
+@click.option("--eddsa", is_flag=True, help="make an Ed25519 key, whose public key checks proofs (default: HS256)")
 @json_option()
 def proof(eddsa: bool, as_json: bool) -> None:
     """Create a key for OTP_PROOF_KEYS."""

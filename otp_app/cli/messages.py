@@ -21,15 +21,15 @@ locale_option = click.option("--locale", default="", help="language of the messa
 @channel_option
 @purpose_option
 @locale_option
-@click.option("--tag", "tags", type=NameValue(), multiple=True, help="NAME=VALUE, which the status shows; five at most")
+@click.option("--tag", "tags", type=NameValue(), multiple=True, help="tag that the status shows; five at most")
 @server_options
 @json_option("print the server's answer")
 def send(number: str, tags: Pairs, url: str, key_file: Path | None, as_json: bool, **how: str) -> None:
-    """Send a code to a number by the running server.
+    """Send a code to a number through the running server.
 
-    The server of HOST and PORT is asked, or that of --url: with the channel console it shows the code on its screen.
-    Limits hold as for any client. The API key comes from OTP_CLI_KEY or --key-file. While a code is pending, the same
-    code is sent again.
+    The command calls the server at HOST and PORT, or at --url. With the channel console, the server prints the code in
+    its terminal. The limits of any client apply. The API key comes from OTP_CLI_KEY or --key-file. While a code is
+    pending, the same code is sent again.
     """
     answer = server_of(url, key_file).post("/send-otp", {"phone_number": number, "tags": dict(tags), **how})
     to, channel, seconds = answer["to"], answer["channel"], answer["expires_in"]
@@ -44,10 +44,10 @@ def send(number: str, tags: Pairs, url: str, key_file: Path | None, as_json: boo
 @server_options
 @json_option("print the server's answer")
 def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None, as_json: bool) -> None:
-    """Check a code by the running server.
+    """Check a code on the running server.
 
-    The code is that of a number or of a verification: its id is VE and 32 hex digits. The exit status is 0 if the code
-    is right. A wrong code uses one of the attempts, as for any client, and the exit status is 1.
+    Name the phone number, or the id of the verification (VE and 32 hex digits). The exit status is 0 if the code is
+    right. A wrong code uses one of the attempts, as for any client, and the exit status is 1.
     """
     field = "verification_id" if target.startswith("VE") else "phone_number"
     answer = server_of(url, key_file).post("/verify-otp", {field: target, "otp": code, "purpose": purpose})
@@ -63,7 +63,7 @@ def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None
 @server_options
 @json_option("print the server's answer")
 def notify(number: str, variables: Pairs, url: str, key_file: Path | None, as_json: bool, **how: str) -> None:
-    """Queue a notification by the running server.
+    """Queue a notification on the running server.
 
     TEMPLATE is a name in its OTP_TEMPLATES_FILE. The API key needs the scope notify.
     """

@@ -28,10 +28,10 @@ def numbers() -> None:
 @click.argument("number", type=Number())
 @json_option()
 def block(number: str, as_json: bool) -> None:
-    """Send nothing to a number any more.
+    """Block a number: nothing is sent to it any more.
 
-    Its sends get the refusal of a country that is not in OTP_COUNTRIES, by all APIs, and its pending codes are no good
-    any more. That holds for ten years, or until `numbers unblock`. The servers need no restart.
+    All APIs then refuse sends to it with the error for a country that is not in OTP_COUNTRIES, and its pending codes no
+    longer work. The block lasts for ten years, or until `numbers unblock`. The servers need no restart.
     """
     with _numbers() as found:
         is_news = found.block(number)
@@ -53,10 +53,10 @@ def unblock(number: str, as_json: bool) -> None:
 @click.argument("number", type=Number())
 @json_option()
 def reset(number: str, as_json: bool) -> None:
-    """Give a number its messages back.
+    """Reset the message limits of a number.
 
-    Forgotten are its messages of the hour and the day, waits, cool-downs and refusals of providers, so that the next
-    message can leave at once. Wrong codes still count, of pending codes too: their sum over 30 days bounds guessing.
+    Its limits by hour and by day, waits, cool-downs and provider refusals start from zero, so the next message can be
+    sent at once. Wrong codes still count, because their sum over 30 days bounds guessing.
     """
     with _numbers() as found:
         is_news = found.reset(number)

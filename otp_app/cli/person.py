@@ -32,11 +32,11 @@ ELSEWHERE = {
 @click.argument("number", type=Number())
 @json_option("print it on one line")
 def export(number: str, as_json: bool) -> None:
-    """Print all that is stored of a number.
+    """Print everything that is stored about a number.
 
-    These are the records of the number in the store, with tags and notifications, its rows in the history, and its user
-    in the database of accounts, with the whole number. Neither codes nor tokens are stored. Backups and logs of others
-    are not looked at.
+    It prints the records of the number in the store, with tags and notifications, its rows in the history, and its user
+    in the database of accounts, with the whole number. Codes and tokens are not stored. The command does not read
+    backups or logs.
     """
     settings = settings_of(WHERE)
     with all_of_number(settings) as found:
@@ -57,11 +57,11 @@ def export(number: str, as_json: bool) -> None:
 @click.option("--forget-stop", is_flag=True, help="also where the number wants no notifications (STOP), or is blocked")
 @json_option()
 def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
-    """Erase all that is stored of a number.
+    """Erase everything that is stored about a number.
 
-    Everything that `export` prints is deleted, and SQLite files are written anew, so that no byte of the number is left
-    in them: with a large one servers answer 503 for seconds. A pending code is no good any more. What you keep in
-    backups, logs and the directory of users is not changed.
+    The command deletes everything that `export` prints, and rewrites SQLite files so that no byte of the number is left
+    in them. With a large file, servers answer 503 for some seconds. A pending code no longer works. Backups, logs and
+    the directory of users are not changed.
     """
     settings = settings_of(WHERE)
     with all_of_number(settings) as found:

@@ -16,15 +16,15 @@ from otp_app.maintenance import records
 
 @click.command(cls=Command, example="purge --days 30 --dry-run")
 @click.option("--days", type=Days(), default=30, show_default=True, metavar="N", help="days without use, 1 or more")
-@click.option("--dry-run", is_flag=True, help="delete nothing; print how many numbers it would be")
+@click.option("--dry-run", is_flag=True, help="delete nothing; print how many numbers would be deleted")
 @json_option()
 def purge(days: int, dry_run: bool, as_json: bool) -> None:
     """Delete the records of unused numbers early.
 
-    Those in the store of OTP_STORE_URL that were not used for some days. You need this only if a retention rule
-    requires it: records expire by themselves, a day after the last message or 31 days after a wrong code. Deleting them
-    earlier deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used meanwhile,
-    idempotency keys and counters are kept. Servers may run.
+    It deletes the records of numbers that were not used for --days days from the store of OTP_STORE_URL. Use it only if
+    a retention rule requires it: records expire by themselves, a day after the last message or 31 days after a wrong
+    code. Deleting them also deletes their wrong attempts, whose sum over 30 days bounds guessing. Numbers that are used
+    while it runs, idempotency keys and counters are kept. Servers may run.
     """
     with store_in_use() as store:
         if frozen := store.frozen():

@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).parents[1]
 def serve(options: tuple[str, ...]) -> NoReturn:
     """Serve the HTTP APIs.
 
-    The settings are variables, and lines of `.env` in this folder. The server runs until Ctrl-C or SIGTERM; SIGHUP
-    reads the settings again. This process becomes gunicorn's, whose options it takes, such as `--threads 8`.
+    The settings come from the environment and from `.env` in the current folder. The server runs until Ctrl-C or
+    SIGTERM; SIGHUP reloads the settings. The server is gunicorn and accepts its options, such as `--threads 8`.
     """
     # -P: not what lies in this folder instead of the package and Python's own modules, unless the package lies there
     where = [] if PACKAGE.parent.samefile(".") else ["-P"]

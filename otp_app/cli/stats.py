@@ -31,17 +31,17 @@ A_WEEK = 7 * SECONDS["d"]
 
 
 @click.command(cls=Command, example="stats --since 7d --by country")
-@click.option("--since", type=Since(), help="from that day (UTC) on: 24h, 30d, 2026-11-29; default: 7 days")
-@click.option("--by", type=click.Choice(BY), default=BY_DAY, show_default=True, help="what is counted apart")
-@click.option("--notifications", is_flag=True, help="count notifications, and not verifications")
+@click.option("--since", type=Since(), help="count from that day (UTC): 24h, 30d, 2026-11-29; default: 7 days")
+@click.option("--by", type=click.Choice(BY), default=BY_DAY, show_default=True, help="group the counts by this")
+@click.option("--notifications", is_flag=True, help="count notifications instead of verifications")
 @json_option("print a JSON object a line")
 def stats(since: float | None, by: str, notifications: bool, as_json: bool) -> None:
     """Count what was sent, delivered and approved.
 
-    The counts are of verifications that have ended, from the history of OTP_HISTORY_URL, by the day on which they
-    began. SENT: a message left, or may have. FAILED: no message left. CONVERSION: those approved, of those sent. Times
-    are means, in seconds from the beginning. What has just ended is counted within seconds, what expires within the
-    life of its code. Servers may run.
+    The command counts ended verifications in the history of OTP_HISTORY_URL, by the day on which they began. SENT: a
+    message was sent, or may have been. FAILED: no message was sent. CONVERSION: the share of SENT that was approved.
+    Times are means, in seconds since the beginning. A verification is counted within seconds of its end; one that
+    expires, when its code does. Servers may run.
     """
     kind, begun = Kind.NOTIFICATION if notifications else Kind.VERIFICATION, since or time.time() - A_WEEK
     with history_of(settings_of(NAMING | {"OTP_HISTORY_URL"})) as history:

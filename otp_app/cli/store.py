@@ -38,7 +38,7 @@ def store() -> None:
 def copy(source: str, target: str, as_json: bool) -> None:
     """Copy all records and freeze the first store.
 
-    FROM is the URL of the store in use, TO that of an empty one; @FILE reads a URL from a file. Servers answer 503
+    FROM is the URL of the store in use, TO the URL of an empty one; @FILE reads a URL from a file. Servers answer 503
     until they use the second store.
     """
     source_url, target_url = existing("FROM", source), in_folder("TO", target)

@@ -25,8 +25,8 @@ def users() -> None:
 def check(directory: str, as_json: bool) -> None:
     """Check a directory of users and count them.
 
-    FILE is a path, or a URL as OTP_DIRECTORY_URL takes it; @FILE reads it from a file. The first fault is named with
-    its row, and with nothing that is there. Nothing is changed.
+    FILE is a path, or a URL as in OTP_DIRECTORY_URL; @FILE reads the URL from a file. The command names the row of the
+    first fault, but shows nothing of its contents. Nothing is changed.
     """
     try:
         with closing(load_object(directories()[0], "command")(directory)) as opened:

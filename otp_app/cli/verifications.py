@@ -56,14 +56,14 @@ def list_(number: str | None, since: float, status: str | None, as_json: bool) -
 
 @verifications.command(example="verifications cancel VE0123456789abcdef0123456789abcdef")
 @click.argument("verification_id", metavar="ID", required=False)
-@click.option("--number", type=Number(), help="all pending ones of a phone number instead")
+@click.option("--number", type=Number(), help="cancel all pending ones of a phone number")
 @server_options
 @json_option("print the server's answer, of a number one a line")
 def cancel(verification_id: str | None, number: str | None, url: str, key_file: Path | None, as_json: bool) -> None:
-    """Cancel a pending verification, or those of a number, by the running server.
+    """Cancel a pending verification, or those of a number, on the running server.
 
-    The codes are no good any more. The API key needs the scope verify. The verifications of a number are looked up in
-    the store of OTP_STORE_URL, which has to be the server's.
+    The codes no longer work. The API key needs the scope verify. With --number, the command finds the verifications in
+    the store of OTP_STORE_URL, which must be the server's.
     """
     if (verification_id is None) == (number is None):
         raise CannotDo(showing.FIRST, MISUSED)

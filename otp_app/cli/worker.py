@@ -22,10 +22,10 @@ CONSOLE = "OTP_CHANNELS: console shows codes on this worker's screen: with a sto
 @click.command(cls=Command, example="worker otp")
 @click.argument("kind", type=click.Choice(("otp", "auth")))
 def worker(kind: str) -> int:
-    """Send, or note, what messages of RabbitMQ ask for.
+    """Process messages from RabbitMQ.
 
-    Messages come from OTP_AMQP_URL: `otp` sends the codes that sign-ups ask for, `auth` notes them in the activity of
-    users. SIGTERM ends it once the messages at hand are done. Run as many as you need.
+    The messages come from OTP_AMQP_URL. `otp` sends the codes that sign-ups request; `auth` records them in the
+    activity of users. SIGTERM stops the worker when the current messages are done. Run as many workers as you need.
     """
     return starting.run(partial(_load, kind), partial(_work, kind), startup.common_advice)
 
