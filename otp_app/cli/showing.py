@@ -48,10 +48,10 @@ WORDS = {
 def show(verification_id: str | None, number: str | None, as_json: bool) -> None:
     """Show what became of a verification, or why a number got no code.
 
-    ID is what the send returned: VE and 32 hex digits. Shown are the state, the messages, what the provider reported of
-    each and what that means. Of a number, all verifications in the store of OTP_STORE_URL and in the history are shown,
-    the newest first, whether it is blocked, limited or wrote STOP, and what helps. Neither codes nor whole numbers are
-    shown, and nothing is changed. Servers may run; the whole store is read.
+    ID is what the send returned: VE and 32 hex digits. The command shows the state, the messages, what the provider
+    reported about each, and what that means. With --number, it shows all verifications in the store of OTP_STORE_URL
+    and in the history, the newest first; whether the number is blocked, limited or wrote STOP; and what helps. It shows
+    no codes and no whole numbers, and changes nothing. Servers may run; the whole store is read.
     """
     if (verification_id is None) == (number is None):
         raise CannotDo(FIRST)

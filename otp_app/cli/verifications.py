@@ -48,8 +48,8 @@ verifications.add_command(showing.show)
 def list_(number: str | None, since: float, status: str | None, as_json: bool) -> None:
     """List the verifications in the store.
 
-    Those in the store of OTP_STORE_URL: pending ones first, the newest first within each group. The list contains no
-    codes and no whole numbers. Servers may run; changes made during the scan may be missing.
+    The list has the verifications in the store of OTP_STORE_URL: pending ones first, the newest first within each
+    group. It contains no codes and no whole numbers. Servers may run; changes made during the scan may be missing.
     """
     _list(number, since, status, as_json=as_json)
 
