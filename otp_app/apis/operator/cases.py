@@ -210,7 +210,7 @@ def _findings(ledger: Ledger | None, entries: Sequence[Entry], now: Instant, pol
                    "Notifications are not sent until they write START. Codes are sent all the same.", "bad")
     if ledger and (wait := seconds_to_next_send(ledger, now, policy, authenticated=True)):
         help_ = f"The next message can leave in {wait:.0f} seconds, or at once after a reset."
-        yield Step("", "A limit of this number holds", help_, "bad")
+        yield Step("", "A limit of this number holds", help_, "warn")
     newest = entries[0] if entries else None
     if newest and newest.error and newest.status not in words.GOOD:
         yield Step(at(newest.begun), f"The newest message did not arrive: {newest.error.lower()}",
