@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otp_app.settings.exposure import is_open
+
 if TYPE_CHECKING:
     from otp_app.apis.command import CommandApi
     from otp_app.settings import Settings
@@ -23,12 +25,14 @@ class Entry(NamedTuple):
     api: str
     settings: str = ""
     while_set: str = ""  # attribute of its own setting, or where it has none of the server's
+    local_with: str = ""  # an API with which it is served to this machine alone, also where OTP_APIS lacks it
     directory: str = ""  # what opens its directory of users for a URL: `users check` looks into it
 
 
 #: served over HTTP, by their names in OTP_APIS: web/api.py
 APIS = {
     "connect": Entry("otp_app.apis.connect.api:ConnectApi"),
+    "demo": Entry("otp_app.apis.demo.api:DemoApi", local_with="native"),
     "inbound": Entry("otp_app.apis.inbound.api:InboundApi"),
     "metrics": Entry("otp_app.apis.metrics.api:MetricsApi"),
     "native": Entry("otp_app.apis.native.api:NativeApi"),
@@ -58,7 +62,10 @@ COMMANDS = {
 
 def served(settings: Settings) -> tuple[str, ...]:
     """Return the names of the APIs that a server with these settings has."""
-    return (*settings.otp_apis, *(name for name, entry in BY_SETTING.items() if _is_set(settings, entry)))
+    named = settings.otp_apis
+    local = () if is_open(settings) else tuple(name for name, entry in APIS.items() if entry.local_with in named)
+    return (*named, *(name for name in local if name not in named),
+            *(name for name, entry in BY_SETTING.items() if _is_set(settings, entry)))
 
 
 def _is_set(settings: Settings, entry: Entry) -> bool:

@@ -78,7 +78,7 @@ class Hooks:
         from otp_app import apis, channels  # imported late, so that the checks need not wait for it
         from otp_app.serving import app  # noqa: F401
 
-        apis.known(self._current.otp_apis)
+        apis.known(apis.served(self._current))
         if self._current.is_measured:
             from otp_app.monitoring.metrics import counts
 
@@ -110,6 +110,7 @@ class Hooks:
         """Check inherited sockets (fd://, socket activation), whose addresses are known only now."""
         if faults := reachable(self._settings, [listener.sock.getsockname() for listener in server.LISTENERS]):
             refuse(faults)
+        _say_where(server, self._current)
 
     def post_worker_init(self, worker: Any) -> None:
         """Let Ctrl-C end the worker as TERM does."""
@@ -121,6 +122,17 @@ class Hooks:
         """Close the services. The worker has answered its requests by now."""
         if app := getattr(worker, "wsgi", None):
             app.extensions["otp"].close()
+
+
+def _say_where(server: Any, settings: Settings) -> None:
+    """Log where people can look at first."""
+    from otp_app import apis
+
+    base = next((text for text in map(str, server.LISTENERS) if text.startswith("http")), "")
+    for name in apis.served(settings):
+        for path, what in apis.load_api(name).pages.items():
+            server.log.info("%s: %s%s", what, base, path)
+    server.log.info("All requests: %s/docs", base)
 
 
 def _read_here(settings: Settings) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ ALL = APIS | BY_SETTING | COMMANDS
 PATHS = {
     "callbacks": "/callbacks/twilio/status/{verification_id}/{send_id}",
     "connect": "/auth.AuthService/SignupWithPhoneNumber",
+    "demo": "/demo",
     "inbound": "/verifications/inbound",
     "metrics": "/metrics",
     "native": "/send-otp",

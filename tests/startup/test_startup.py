@@ -70,7 +70,7 @@ REFUSALS = {
     "codes on the screen, in public": (
         {"OTP_PUBLIC": "1", "OTP_COUNTRIES": "US", **SMS, "OTP_CHANNELS": "console"}, "OTP_CHANNELS", "whatsapp or sms",
     ),
-    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of connect, inbound, metrics, native,"),
+    "an unknown API": ({"OTP_APIS": "native,pigeon"}, "OTP_APIS", "name some of connect, demo, inbound, metrics,"),
     "an API twice": ({"OTP_APIS": "native,native"}, "OTP_APIS", "each once"),
     "users without a directory": ({"OTP_APIS": "users"}, "OTP_DIRECTORY_URL", "file:var/users.csv"),
     "users for everybody": (

@@ -1,0 +1,15 @@
+"""What the views of the demo work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the page offers."""
+
+    channels: tuple[str, ...]  # that one may choose
+    digits: int  # of a code
+    scripted: bool  # the native API is there, which otp.js talks to
+    watched: bool  # its reader may see what becomes of the message
