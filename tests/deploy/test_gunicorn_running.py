@@ -443,6 +443,9 @@ def test_every_line_it_logs_is_json(server: Start) -> None:
     running.stop()
     messages = [json.loads(line)["message"] for line in running.log().splitlines()]
     assert messages.count("Channels: sms") == 1  # the start says where codes go
+    assert [line for line in messages if line.endswith(("/demo", "/docs"))] == [
+        f"Send a code to a phone, and watch it arrive: {running.url}/demo", f"All requests: {running.url}/docs",
+    ]  # and where to look
     assert messages[0].startswith("Starting gunicorn")
     assert messages[-1] == "Shutting down: Master"
 
