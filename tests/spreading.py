@@ -13,7 +13,8 @@ STORE = re.compile(r"\[.*?\b(memory|sqlite|redis|postgres)\b")
 LONG = (
     *("tests/bus/", "tests/scaled/", "tests/faults/", "tests/deploy/", "tests/maintenance/", "tests/corpus/"),
     "tests/packaging/",
-    *("tests/core/test_fallback_histories.py", "tests/background/webhooks/test_histories.py"),
+    *("tests/core/test_fallback_histories.py", "tests/core/test_notification_histories.py"),
+    "tests/background/webhooks/test_histories.py",
 )
 SHARING = ("test_races.py", "test_postgres.py", "test_together.py", "test_cases.py", "test_sequences.py",
            "test_install.py", "test_wheel.py", "test_image.py")  # fmt: skip

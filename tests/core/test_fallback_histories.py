@@ -190,6 +190,7 @@ class History:
         return self.world.ledger().verifications if data else ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_sent_twice_nor_lost_nor_beyond_the_caps_whoever_is_killed(part: int) -> None:
     kills = followed = 0

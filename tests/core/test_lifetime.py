@@ -53,6 +53,7 @@ class Twin:
         return sending.expires_in, sending.resend_in, sending.sends_left, len(self.world.code())
 
 
+@pytest.mark.slow
 @given(st.lists(STEPS, min_size=5, max_size=60))
 @settings(max_examples=120, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_store_that_forgets_answers_like_one_that_never_does(steps: list[Step]) -> None:

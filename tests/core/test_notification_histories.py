@@ -165,6 +165,7 @@ class History:
         return {id_: decode(data) for id_, data in stored.items() if data}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_sent_twice_nor_lost_nor_beyond_the_limit_whoever_is_killed(part: int) -> None:
     kills = followed = 0

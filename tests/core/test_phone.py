@@ -293,6 +293,7 @@ def test_a_plain_number_is_read_as_phonenumbers_reads_it() -> None:
     assert read > 10_000
 
 
+@pytest.mark.slow
 def test_a_mobile_number_is_one_to_phonenumbers() -> None:
     """Numbers of each country, with each digit in the place of each of their first ones, longer and shorter ones; most
     are found without its look at all other kinds.

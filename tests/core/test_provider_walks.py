@@ -173,6 +173,7 @@ def test_late_answers_keep_to_the_rules(part: int) -> None:
             raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pause", "least"), [(0, 3e-4), (24 * 29, 1.8e-4)])
 def test_a_year_of_guessing_stays_below_one_in_a_thousand(pause: int, least: float) -> None:
     """Every message that the rules allow, and all attempts at each, with hours of rest after each burst."""

@@ -39,6 +39,7 @@ def test_the_locale_chooses_the_approved_template(shop: Shop) -> None:
     assert (sent.form["ContentSid"], sent.text) == (SPANISH, "Tu pedido A-1042 está en camino.")
 
 
+@pytest.mark.slow
 def test_a_batch_of_500_with_7_bad_numbers(shop: Shop) -> None:
     """493 messages, each to its own number with its own words; repeated, not one more."""
     numbers = [shop.site.number() for _ in range(500)]
