@@ -12,6 +12,7 @@ import click
 
 from otp_app.cli import progress
 from otp_app.cli.command import MISUSED, CannotDo, Command, json_option, say
+from otp_app.cli.open_store import KEYS as KEY_SETTINGS
 from otp_app.cli.open_store import NAMING, existing, settings_of
 from otp_app.cli.sources import Source, accounts_beside, without_secrets
 from otp_app.history import opening
@@ -37,7 +38,7 @@ def backup(target: Path, as_json: bool) -> None:
     accounts, if there are any, are copied to files beside it. Existing files are not replaced. A backup contains phone
     numbers, and with the keys it reveals pending codes: protect it as you protect the server.
     """
-    settings = settings_of(NAMING | {"DATABASE_URL", "OTP_HISTORY_URL"})
+    settings = settings_of(NAMING | KEY_SETTINGS | {"DATABASE_URL", "OTP_HISTORY_URL"})
     url = settings.otp_store_url
     Source("store", "OTP_STORE_URL", url).announce()
     source = keyring.database(existing("OTP_STORE_URL", url))
@@ -51,8 +52,8 @@ def backup(target: Path, as_json: bool) -> None:
     for original, copy in files.items():
         _copy(original, copy)
     lines = [f"{original} -> {copy}" for original, copy in files.items()]
-    has_keys = source.with_suffix(".keys") in files
-    say(as_json, {"files": [str(copy) for copy in files.values()]}, *lines, *([] if has_keys else [KEYS]))
+    hints = [KEYS] if settings.otp_secret_keys or source.with_suffix(".keys") not in files else []
+    say(as_json, {"files": [str(copy) for copy in files.values()], "left_to_do": hints}, *lines, *hints)
 
 
 def _files(store: Path, settings: Settings, target: Path) -> dict[Path, Path]:

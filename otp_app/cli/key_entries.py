@@ -10,7 +10,7 @@ import click
 
 from otp_app.cli.api_key import digest, new_api_key
 from otp_app.cli.command import CannotDo, Command, json_option, say, show_lines
-from otp_app.cli.open_store import NAMING, settings_of
+from otp_app.cli.open_store import KEYS, NAMING, index_key, settings_of, whole
 from otp_app.cli.setting_place import Place, place_of
 from otp_app.core.codes import parse_keys
 from otp_app.settings import keyring
@@ -19,7 +19,10 @@ from otp_app.settings.types import ApiKey, api_keys
 NAME, CODES = "OTP_API_KEYS", "OTP_SECRET_KEYS"
 NONE = "{} is not set here: run this where the server reads its settings"
 LAST = f"it is the last key, and {NAME} may not be empty: make another key first, or remove the setting by hand"
-RELOAD = "It takes effect when the servers reload: systemctl reload otp-app, or kill -HUP PID"
+RELOAD = (
+    "It takes effect when the servers reload: systemctl reload otp-app, or kill -HUP PID. A gRPC server and workers "
+    "have to restart: systemctl restart otp-grpc"
+)
 THEN = "Pending codes keep the old key. Ten minutes after the reload: keys rotate-codes --drop-old"
 
 
@@ -76,10 +79,14 @@ def rotate_codes(drop_old: bool, as_json: bool) -> None:
     In the key file beside the SQLite database, or where OTP_SECRET_KEYS is set. The file is replaced as by `keys
     revoke`. New codes use the new key, and pending codes keep theirs.
     """
-    file = keyring.database(settings_of(NAMING).otp_store_url)
+    settings = settings_of(NAMING | KEYS)
+    file = keyring.database(settings.otp_store_url)
     place = place_of(CODES, file.with_suffix(".keys") if file else None)
     if place is None:
         raise CannotDo(NONE.format(CODES))
+    if file and file.exists() and place.file == file.with_suffix(".keys"):
+        with whole("OTP_STORE_URL", settings.otp_store_url) as store:
+            index_key(settings, store)  # or these are not the keys that the servers use
     entries = [entry.strip() for entry in place.text.split(",")]
     kept = entries[:1] if drop_old else [_next(entries), *entries]
     _require_codes(place._replace(text=",".join(kept)))

@@ -37,9 +37,17 @@ class Source(NamedTuple):
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without the name, the password and the options in it."""
-    scheme, _, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2] if scheme != 'sqlite' else rest}"
+    """Return a URL without the name, the password and the options in it; where these may end elsewhere, only its kind.
+
+    libpq takes a `?` in a password as it is, other programs begin the options there; a `/` may be in both.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "sqlite":
+        return url.partition("?")[0]
+    user, _, place = rest.rpartition("@")
+    if "/" in user or ("?" in user and ("=" in user or not scheme.startswith("postgres"))):
+        return f"{scheme}://…"
+    return f"{scheme}://{place.partition('?')[0]}"
 
 
 def absolute(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing, nullcontext
 
 import click
 
@@ -10,10 +11,14 @@ from otp_app.cli import progress
 from otp_app.cli.command import CannotDo, Family, json_option, say, when_interrupted
 from otp_app.cli.open_store import existing, in_folder, whole
 from otp_app.cli.parameters import Url
+from otp_app.cli.sources import absolute, without_secrets
+from otp_app.core.errors import OtpError
 from otp_app.core.moving import Movable
 from otp_app.core.store import ServerChecks
+from otp_app.history import opening
 from otp_app.maintenance.copy import BATCH, CannotMove, copy_records, thaw
 from otp_app.settings import keyring
+from otp_app.startup.reader import read
 
 MOVED = """\
 The first store stays frozen. Now, on all servers:
@@ -21,6 +26,11 @@ The first store stays frozen. Now, on all servers:
 - keep OTP_SECRET_KEYS and OTP_INDEX_KEY, or no code works. If they are not set, copy the two lines of the .keys file
   beside the SQLite database into the settings of all servers;
 - restart. If OTP_STORE_URL is in .env or in a *_FILE, a reload is enough. Until then the servers answer 503."""
+
+HISTORY = """\
+The history of the first store stays in {place}, where the servers will not look any more. To go
+on with it, set {setting} on the servers. Else delete it: `export` and `erase` find nothing in
+it, and nothing deletes its old rows."""
 
 INTERRUPTED = "Interrupted. If servers still answer 503, run `store thaw` on the first store."
 
@@ -42,6 +52,7 @@ def copy(source: str, target: str, as_json: bool) -> None:
     until they use the second store.
     """
     source_url, target_url = existing("FROM", source), in_folder("TO", target)
+    history = _left_behind(source_url, target_url)
     with whole("FROM", source_url) as first, whole("TO", target_url) as second:
         _look_at_server(second)
         try:
@@ -52,7 +63,8 @@ def copy(source: str, target: str, as_json: bool) -> None:
     file = keyring.database(target_url)
     place = str(file.absolute()) if file else ""
     then = MOVED.format(place=f", {place}" if place else "")
-    say(as_json, {"copied": copied, "file": place or None}, f"Copied {copied} records.", then)
+    result = {"copied": copied, "file": place or None, "history": without_secrets(history) if history else None}
+    say(as_json, result, f"Copied {copied} records.", then, *([_what_to_do(history)] if history else []))
 
 
 @store.command("thaw", example="store thaw sqlite:///var/otp.db")
@@ -70,6 +82,26 @@ def thaw_(url: str, as_json: bool) -> None:
         except CannotMove as error:
             raise CannotDo(str(error)) from None
     say(as_json, {"usable": True}, "The store is usable again.")
+
+
+def _left_behind(source_url: str, target_url: str) -> str:
+    """Return the URL of the first store's history, "" unless there is one that servers of the second store leave."""
+    settings, _ = read()  # with a fault in OTP_HISTORY_URL it is better named than not
+    before, after = (opening.url_of(settings, url) for url in (source_url, target_url))
+    if before == after:
+        return ""
+    try:
+        opened = opening.open_reader(settings, store_url=source_url)
+        with closing(opened) if opened else nullcontext() as reader:
+            return absolute(before) if reader and reader.has_begun() else ""
+    except (ValueError, OtpError):
+        return absolute(before)
+
+
+def _what_to_do(history: str) -> str:
+    file = keyring.database(history)
+    setting = f"OTP_HISTORY_URL={history}" if file else "OTP_HISTORY_URL to the URL of the first store"
+    return HISTORY.format(place=file or "its database", setting=setting)
 
 
 def _look_at_server(target: Movable) -> None:

@@ -31,15 +31,16 @@ class History(Recorder[Any], Protocol):
         """End."""
 
 
-def url_of(settings: Settings) -> str:
+def url_of(settings: Settings, store_url: str = "") -> str:
     """Return the URL of the history: a file beside a SQLite store, the database of a PostgreSQL store, or what was
-    chosen. "" where there is none.
+    chosen. "" where there is none. `store_url`: of another store than that of the settings.
     """  # fmt: skip
     if settings.otp_history_url:
         return "" if settings.otp_history_url == OFF else settings.otp_history_url
-    if settings.otp_store_url.partition("://")[0] in _POSTGRES:
-        return settings.otp_store_url
-    file = keyring.database(settings.otp_store_url)
+    store_url = store_url or settings.otp_store_url
+    if store_url.partition("://")[0] in _POSTGRES:
+        return store_url
+    file = keyring.database(store_url)
     return f"sqlite:///{_quoted(beside(file))}" if file else ""
 
 
@@ -64,9 +65,9 @@ def open_history(
     return cast("History", recorder)
 
 
-def open_reader(settings: Settings, index_key: bytes = b"") -> Reader | None:
+def open_reader(settings: Settings, index_key: bytes = b"", store_url: str = "") -> Reader | None:
     """Return what reads the history, None where none is kept; without the key it finds no number. Raises ValueError."""
-    url = url_of(settings)
+    url = url_of(settings, store_url)
     if not url:
         return None
     database = load_object("otp_app.history.database:open_database", "history")(url)

@@ -85,6 +85,8 @@ class SqliteDatabase(Database):
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if not self._path.exists():  # SQLite would make the target of a link, for others to read
+            raise unavailable("its file is a link without its target")
         db = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             self._file = _identity(self._path)

@@ -21,7 +21,7 @@ from otp_app.monitoring.tracing import switch
 from otp_app.settings import Settings, keyring, policy
 from otp_app.settings.exposure import is_open
 from otp_app.settings.model import fields_of
-from otp_app.startup import lengths
+from otp_app.startup import history, lengths
 from otp_app.startup.fallback import settle
 from otp_app.startup.reader import READER, read
 from otp_app.startup.rules import RULES, secret_faults
@@ -97,7 +97,7 @@ def prepare(settings: Settings) -> list[str]:
         if isinstance(store, Movable) and (frozen := store.frozen()):
             raise StoreUnavailable(frozen.message)
         store.ping()
-        if faults := _readable_by_others(settings):
+        if faults := _readable_by_others(settings) + history.file_faults(settings):
             raise BadSettings(faults)
         lines = keyring.unused(settings) + _other_keys(settings, store)
         if not isinstance(store, ServerChecks):
@@ -114,7 +114,7 @@ def look(settings: Settings) -> list[str]:
         if file is None or keyring.exists(file):
             settings, lines = settle(settings)
             return lines + prepare(settings)
-        faults = [fault] if (fault := keyring.folder_fault(file)) else _remains(file)
+        faults = [fault] if (fault := keyring.folder_fault(file)) else _remains(file) + history.file_faults(settings)
         if keyring.exists(file.with_suffix(".keys")):
             faults += secret_faults(settings, *keyring.keys(settings))
     except keyring.BadKeyFile as error:
@@ -129,7 +129,7 @@ def _remains(file: Path) -> list[str]:
     log = file.with_name(f"{file.name}-wal")
     gone = [f"OTP_STORE_URL: {file} is gone, but {log} is not: put it back, or delete both"]
     links = [path for path in (file, file.with_suffix(".keys")) if keyring.lacks_target(path)]
-    lines = [f"OTP_STORE_URL: {path} is a link without its target: mount or make that, or remove it" for path in links]
+    lines = [f"OTP_STORE_URL: {path} {history.NO_TARGET}" for path in links]
     return lines + gone * keyring.exists(log)
 
 

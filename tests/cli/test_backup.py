@@ -17,7 +17,7 @@ from otp_app.core.moving import Item
 from otp_app.settings import keyring
 from otp_app.stores import open_store
 from tests.command import run
-from tests.running import RunningServer
+from tests.running import KEYS, RunningServer
 
 URL = "sqlite:///var/otp.db"
 
@@ -73,6 +73,14 @@ def test_accounts_beside_the_store_are_copied_whatever_the_settings_name(
     assert (folder / "copy-accounts.db").is_file()
     assert str(folder / "copy-accounts.db") in printed["files"]
     assert printed["sources"]["accounts"] == {"url": f"sqlite:///{store}/accounts.db", "exists": True}
+
+
+def test_keys_of_the_settings_are_not_forgotten(capsys: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key file beside the store is not that of the servers then."""
+    assert json.loads(run(capsys, "backup", "one.db", "--json").output)["left_to_do"] == []
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    assert json.loads(run(capsys, "backup", "two.db", "--json").output)["left_to_do"] == [backup.KEYS]
 
 
 def test_what_a_server_keeps_is_named_and_not_copied(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ import pytest
 from otp_app import startup
 from otp_app.cli import rewriting
 from otp_app.cli.key_entries import LAST, NONE, RELOAD, THEN
+from otp_app.cli.open_store import AS_SERVERS, OTHER_KEY
 from otp_app.cli.setting_place import IN_ENVIRONMENT
 from otp_app.core.codes import parse_keys
+from otp_app.core.ledger import Ledger
+from otp_app.core.ledger_json import encode
 from otp_app.settings import Settings, keyring
+from otp_app.stores import open_store
 from tests.command import run
 
 SHOP, TILL = (f"{name}:{scopes}:{hashlib.sha256(name.encode()).hexdigest()}"
@@ -154,6 +159,17 @@ def test_the_key_of_codes_is_rotated_in_the_key_file(capsys: Any, folder: Path) 
     rows = json.loads(run(capsys, "keys", "rotate-codes", "--drop-old", "--json").output)
     assert rows == {"keys": ["k2"], "file": "var/otp.keys"}
     assert json.loads(run(capsys, "keys", "rotate-codes", "--json").output)["keys"] == ["k3", "k2"]
+
+
+def test_keys_that_the_store_was_not_used_with_are_not_rotated(capsys: Any, folder: Path) -> None:
+    """An old key file beside a store whose keys are in settings of its servers that this command does not have."""
+    keyring.ensure(Settings())
+    before = (folder / "var/otp.keys").read_text()
+    assert "restart otp-grpc" in RELOAD
+    with closing(open_store("sqlite:///var/otp.db")) as store:
+        store.swap("n:1", None, encode(Ledger("+14155552671", last_send=1.0)), 3600.0)
+    assert run(capsys, "keys", "rotate-codes") == (1, "", f"{OTHER_KEY}. {AS_SERVERS}\n")
+    assert (folder / "var/otp.keys").read_text() == before
 
 
 def test_a_key_of_codes_in_a_file_of_its_own(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

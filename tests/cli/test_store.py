@@ -1,5 +1,6 @@
 """The command line: moving a store."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from contextlib import closing, suppress
 import pytest
 
 from otp_app.core.moving import Freeze, Item
+from otp_app.history.database import open_database
+from otp_app.history.schema import MARK
 from otp_app.stores import open_store
 from otp_app.stores.sqlite.store import SqliteStore
 from tests.command import run
@@ -205,3 +208,43 @@ def test_thawing_lets_servers_go_on(capsys):
         status, printed, error = run(capsys, "store", "thaw", "sqlite:///a.db")
         assert (status, printed, len(error.splitlines())) == (1, "", 1)
         assert store.frozen() == Freeze.MOVED
+
+
+def begun(url):
+    """A history that was kept; `store copy` leaves it where it is."""
+    with closing(open_database(url)) as database, database.writing() as session:
+        session.change(MARK, ("reader", 1.0))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgres"])
+def test_the_history_that_is_left_behind_is_named(capsys, folder, new_store, kind):
+    """Servers of the second store keep another one, or none, and nothing finds the numbers of the first one."""
+    begun("sqlite:///a-history.db")
+    status, printed, _ = run(capsys, "store", "copy", fill("sqlite:///a.db", 5), new_store(kind), "--json")
+    assert (status, json.loads(printed)["history"]) == (0, f"sqlite:///{folder}/a-history.db")
+
+
+def test_people_are_told_how_to_keep_the_history(capsys, folder):
+    begun("sqlite:///a-history.db")
+    _, printed, _ = run(capsys, "store", "copy", fill("sqlite:///a.db", 5), "sqlite:///b.db")
+    assert f"The history of the first store stays in {folder}/a-history.db," in printed
+    assert f"OTP_HISTORY_URL=sqlite:///{folder}/a-history.db" in printed
+
+
+def test_the_history_in_a_database_is_left_with_it(capsys, new_store):
+    """Its URL may have a password, so the words name it only."""
+    url = fill(new_store("postgres"), 5)
+    begun(url)
+    _, printed, _ = run(capsys, "store", "copy", url, "sqlite:///b.db")
+    assert "The history of the first store stays in its database," in printed
+    assert "OTP_HISTORY_URL to the URL of the first store" in printed
+
+
+@pytest.mark.parametrize("chosen", ["", "off", "sqlite:///rows.db"])
+def test_a_history_that_stays_in_use_is_not_mentioned(capsys, monkeypatch, chosen):
+    """Nor one that was never kept."""
+    if chosen:
+        begun("sqlite:///a-history.db")
+        monkeypatch.setenv("OTP_HISTORY_URL", chosen)
+    printed = run(capsys, "store", "copy", fill("sqlite:///a.db", 5), "sqlite:///b.db", "--json").output
+    assert json.loads(printed)["history"] is None
