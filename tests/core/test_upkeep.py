@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.errors import CoolingDown, TooManySends, TooSoon
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Send, Status, Verification
+from otp_app.core.ledger import MAX_TOMBSTONES, Ledger, Origin, Report, Send, Status, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.policy import DAY, HOUR, Policy
-from otp_app.core.upkeep import corrected
+from otp_app.core.upkeep import corrected, pruned
 from tests.core.fakes import PHONE, World
 
 NOW = Instant(1_800_000_000.0, "boot-1", 100_000.0)
@@ -145,3 +146,31 @@ def test_a_ledger_says_when_it_was_changed() -> None:
     """By the clock of the change; a ledger of an older version does not."""
     assert json.loads(encode(Ledger(PHONE, seen=NOW)))["seen"] == list(NOW)
     assert "seen" not in json.loads(encode(Ledger(PHONE)))
+
+
+def _ended(number: int, ago: float, origin: Origin | None) -> Verification:
+    """Return a verification that was approved so long ago."""
+    begun = Instant(NOW.wall - ago - 10.0, NOW.boot, NOW.uptime - ago - 10.0)
+    return Verification(
+        f"VE{number:032x}", "login", "k1", 6, begun, 10.0, status=Status.APPROVED, ended_at=NOW.wall - ago,
+        origin=origin,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("origin", "ago", "kept"), [
+    (Origin("native"), 59.0, 30), (Origin("native"), 61.0, MAX_TOMBSTONES), (None, 59.0, MAX_TOMBSTONES),
+])  # fmt: skip
+def test_what_ended_within_the_last_minute_is_kept_for_the_history(
+    origin: Origin | None, ago: float, kept: int
+) -> None:
+    """However many there are: who writes the history may have been killed before it did so."""
+    ledger = Ledger(PHONE, tuple(_ended(number, ago, origin) for number in range(30)))
+    assert len(pruned(ledger, NOW, Policy()).verifications) == kept
+
+
+def test_a_receipt_of_the_last_minute_keeps_a_verification_that_ended_before() -> None:
+    """It changes the row."""
+    sends = (Send("VL1", "sms", NOW.wall - 400.0, "sent", receipts=(Report("delivered", NOW.wall - 30.0),)),)
+    told = replace(_ended(0, 300.0, Origin("native")), sends=sends)
+    others = (_ended(number, 200.0, Origin("native")) for number in range(1, 20))
+    assert told in pruned(Ledger(PHONE, (told, *others)), NOW, Policy()).verifications

@@ -13,7 +13,7 @@ import pytest
 from otp_app.core.policy import DAY
 from otp_app.core.service import VerificationService
 from otp_app.history import totals
-from otp_app.history.database import Database
+from otp_app.history.database import Database, open_database
 from otp_app.history.recorder import READING, Recorder
 from otp_app.history.rows import Row
 from otp_app.history.schema import COLUMNS
@@ -21,6 +21,7 @@ from otp_app.stores import open_store
 from tests.core.fakes import PHONE, World
 from tests.core.notifying import Notifying
 from tests.histories.recording import NUMBERS, in_file
+from tests.running import wait_until
 
 KINDS = ["memory", "sqlite", "redis", "postgres"]
 
@@ -102,3 +103,24 @@ def test_recorders_that_write_the_same_count_it_once(database: Database) -> None
     for thread in threads:
         thread.join()
     assert len(written(database)) == 30
+
+
+def test_of_the_writers_of_a_postgresql_one_waits_for_the_other(postgres_server: Any) -> None:
+    """Each changes the totals by what it has read before, so two at once would count a row twice."""
+    url, entered = postgres_server.new_url(), threading.Event()
+    with closing(open_database(url)) as first, closing(open_database(url)) as second:
+
+        def write() -> None:
+            with second.writing():
+                entered.set()
+
+        with second.writing():
+            pass  # which connects, and makes the tables
+        waiting = threading.Thread(target=write)
+        with first.writing() as session:
+            waiting.start()
+            locks = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            wait_until(lambda: entered.is_set() or session.rows(locks), "the second writer")
+            assert not entered.is_set()
+        waiting.join()
+    assert entered.is_set()
