@@ -1,10 +1,10 @@
-"""The journal: notes the events of every change of a ledger, and has somebody take them to their receiver."""
+"""Who is told of changes of a ledger: the journal, which notes events for a receiver, and a history's recorder."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from otp_app.core import notes
 from otp_app.core.errors import StoreUnavailable
@@ -19,7 +19,19 @@ MARGIN = 5.0  # seconds that such a job is late, as clocks differ
 SOON = 60.0  # seconds after which it looks after events that the server did not come to
 
 Answer = TypeVar("Answer")
+Record = TypeVar("Record", contravariant=True)
+#: Takes the stored ledger and the time, returns the ledger to store (None: no change) and the answer for the caller.
 Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
+
+
+class Recorder(Protocol[Record]):
+    """Keeps a history of records, which is told of each change. Its methods return at once and raise nothing."""
+
+    def changed(self, key: str, before: Record | None, after: Record) -> None:
+        """Take a change that is stored."""
+
+    def doubted(self) -> None:
+        """Know that the store failed at a change, which it may have made."""
 
 
 class Journal:

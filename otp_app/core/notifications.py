@@ -32,6 +32,7 @@ from otp_app.core.delivery import (
 from otp_app.core.errors import Busy, NotificationNotFound, StoreUnavailable
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
+from otp_app.core.journal import Recorder
 from otp_app.core.ledger import Send
 from otp_app.core.notification import LIFE, Notification, Status
 from otp_app.core.notification_templates import Template
@@ -94,9 +95,9 @@ class Notifications:
         is_test: Callable[[str], bool],
         following: Following,
         notify: Callable[[Event], None],
-        recorder: swapping.Recorder[Notification] | None = None,
+        recorder: Recorder[Notification] | None = None,
     ) -> None:
-        """`recorder`: where a history is kept; see swapping.Recorder."""
+        """`recorder`: where a history is kept; see journal.Recorder."""
         self._store, self._ids, self._clock, self._put = store, ids, clock, put
         self._channels = [c for c in channels if not isinstance(c, CodeMaker | CodeChecker)]
         self._templates, self._opt_outs, self._is_test = templates, opt_outs, is_test

@@ -23,7 +23,7 @@ from otp_app.core.events import ApprovalListener, Canceled, Checked, Listener, S
 from otp_app.core.fallback import Fallback, Profile
 from otp_app.core.inbound import InboundProofs
 from otp_app.core.instant import Clock, Instant
-from otp_app.core.journal import Journal
+from otp_app.core.journal import Journal, Recorder
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
 from otp_app.core.notebook import Notebook
@@ -40,7 +40,7 @@ from otp_app.core.routes import Keeps
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
-from otp_app.core.swapping import Ledgers, Recorder
+from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import ENOUGH_OF_IT, Texts
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from otp_app.core.errors import Busy, OtpError, StoreUnavailable
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.jobs import NewJob
-from otp_app.core.journal import Journal, Watch
+from otp_app.core.journal import Journal, Recorder, Transition, Watch
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode, encode
 from otp_app.core.policy import DAY, Policy
@@ -118,23 +118,6 @@ def _swap(store: Store, key: str, expected: bytes | None, made: Write[Answer] | 
     if swap.won and made.won:
         made.won()
     return swap
-
-
-#: Takes the stored ledger and the time, returns the ledger to store (None: no change) and the answer for the caller.
-Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
-
-
-Record = TypeVar("Record", contravariant=True)
-
-
-class Recorder(Protocol[Record]):
-    """Keeps a history of records, which is told of each change. Its methods return at once and raise nothing."""
-
-    def changed(self, key: str, before: Record | None, after: Record) -> None:
-        """Take a change that is stored."""
-
-    def doubted(self) -> None:
-        """Know that the store failed at a change, which it may have made."""
 
 
 class Ledgers:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from otp_app.core.delivery import Channel
 from otp_app.core.instant import Clock
+from otp_app.core.journal import Recorder
 from otp_app.core.policy import DAY
 from otp_app.core.store import Store
-from otp_app.core.swapping import Recorder
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
 

@@ -85,10 +85,10 @@ class Reader:
             return bool(found) and (self._numbers.mark,) not in found
         return False
 
-    def of_number(self, phone: str) -> list[Row]:
-        """Return the rows of a number (E.164), the newest first."""
+    def of_number(self, phone: str, most: int = 2**31) -> list[Row]:
+        """Return at most so many rows of a number (E.164), the newest first."""
         with suppress(NotBegunError), self._database.reading() as session:
-            return _rows(session, "number = ? ORDER BY begun DESC", self._numbers.name(phone))
+            return _rows(session, "number = ? ORDER BY begun DESC LIMIT ?", self._numbers.name(phone), most)
         return []
 
     def by_id(self, id_: str) -> Row | None:

@@ -50,7 +50,7 @@ class Counts(NamedTuple):
 
 
 class Recorder:
-    """Keeps a history. It is a core.swapping.Recorder: `changed` takes less than a microsecond."""
+    """Keeps a history. It is a core.journal.Recorder: `changed` takes less than a microsecond."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds
 from otp_app.core.delivery import Delivery, Message, Outcome, Reason
 from otp_app.core.events import ApprovalListener, Event, Listener, NotChecked, Started
 from otp_app.core.instant import Instant
-from otp_app.core.journal import Journal
+from otp_app.core.journal import Journal, Recorder
 from otp_app.core.ledger import Ledger
 from otp_app.core.ledger_json import decode
 from otp_app.core.limits import Bulkhead
@@ -20,7 +20,6 @@ from otp_app.core.reminders import Reminders
 from otp_app.core.results import SendRequest, SendResult
 from otp_app.core.service import VerificationService
 from otp_app.core.store import Swap
-from otp_app.core.swapping import Recorder
 from otp_app.core.texts import Texts
 
 PHONE = "+14155552671"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from otp_app.apis.operator import words
@@ -80,7 +80,7 @@ class NumberCase:
     facts: Sequence[tuple[str, str]]
     findings: Sequence[Step]  # why it gets nothing
     entries: Sequence[Entry]
-    left_out: int = field(default=0)
+    has_older: bool = False  # that are not among the entries
 
 
 def of_view(view: VerificationView, channels: Sequence[Channel]) -> Case:
@@ -122,7 +122,7 @@ def of_number(
     return NumberCase(
         phone, *shown, is_blocked=bool(ledger and ledger.blocked),
         facts=_facts(ledger, now, policy), findings=list(_findings(ledger, entries, now, policy)),
-        entries=entries, left_out=max(len(rows) - MOST_ROWS, 0),
+        entries=entries, has_older=len(rows) > MOST_ROWS,
     )
 
 

@@ -32,7 +32,7 @@ def page(name: str, status: int = 200, **values: Any) -> Response:
 def number_page(phone: str, done: str = "") -> Response:
     """Return the page of a number (E.164). Raises StoreUnavailable."""
     operator, parts = state(Operator), services()
-    rows = operator.past.reader.of_number(phone) if operator.past else []
+    rows = operator.past.reader.of_number(phone, cases.MOST_ROWS + 1) if operator.past else []
     found = cases.of_number(
         phone, (mask(phone), country_of(phone)), parts.verifications.numbers.find(phone), rows, parts.clock(),
         operator.policy, parts.channels,
