@@ -105,6 +105,17 @@ def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
         assert bytes(read) == answer + b"end"
 
 
+def test_slow_readers_of_one_answer_share_its_bytes() -> None:
+    """A thousand clients that read a file of a page slowly hold it once."""
+    ours, theirs = socket.socketpair()
+    answer = bytes(4 << 20)
+    with theirs, ClientSocket(fileno=ours.detach()) as client:
+        client.sendall(answer)
+        assert len(client.unsent) > 1 << 20
+        assert isinstance(client.unsent, memoryview)
+        assert client.unsent.obj is answer
+
+
 def test_the_main_loop_waits_for_no_client() -> None:
     """Not even for the moment that a thread waits for a next request; here that would last for ever."""
     ours, theirs = socket.socketpair()
