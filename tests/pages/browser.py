@@ -91,14 +91,15 @@ def opened(browser: Browser, url: str, watch: Watch, size: str, dark: bool, more
 def look(page: Page, name: str, *, whole: bool = False) -> None:
     """Fail if axe finds something serious on the page as it stands, or if it is wider than its window.
 
-    With WRITE_PICTURES=1 it is written into docs/pictures as `name`-size-light.png; `whole`: all one can scroll to.
+    With WRITE_PICTURES=1 it is written into docs/pictures as `name`-size-light.png; `whole`: all one can scroll to;
+    without a name it is not.
     """
     found = Axe().run(page).response["violations"]
     grave = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in GRAVE]
     assert grave == [], grave
     width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert width[0] <= width[1], f"{name} is {width[0]} wide in a window of {width[1]}"
-    if os.environ.get("WRITE_PICTURES"):
+    if name and os.environ.get("WRITE_PICTURES"):
         page.screenshot(path=picture(page, name), full_page=whole, animations="disabled")
 
 

@@ -120,7 +120,7 @@ def test_it_is_sent_again_when_the_limits_allow_it(site):
 
 def test_a_channel_can_be_chosen(open_site):
     site = open_site(otp_channels="tests.web.site:RecordingChannel,tests.web.site:OtherChannel")
-    assert "Automatic: SMS, then WhatsApp" in site.call("GET", "/demo").get_data(as_text=True)
+    assert ">SMS, then WhatsApp</option>" in site.call("GET", "/demo").get_data(as_text=True)
     assert said(post(site, "send", phone_number=site.number(), channel="whatsapp")).endswith("by WhatsApp.")
     assert post(site, "send", phone_number=site.number(), channel="fax").status_code == 400
 
