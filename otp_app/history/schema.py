@@ -38,7 +38,7 @@ def schema(clustered: str = "") -> tuple[str, ...]:
         "CREATE INDEX IF NOT EXISTS otp_history_number ON otp_history (number, begun)",
         "CREATE INDEX IF NOT EXISTS otp_history_begun ON otp_history (begun)",
         """CREATE INDEX IF NOT EXISTS otp_history_faults
-            ON otp_history (begun, kind, error, error_code, subject) WHERE error <> ''""",
+            ON otp_history (kind, begun, error, error_code, subject) WHERE error <> ''""",
         "DROP INDEX IF EXISTS otp_history_again",
         # A piece of an id is enough to find it, and takes a third of the room.
         "CREATE INDEX IF NOT EXISTS otp_history_message ON otp_history ((substr(message, 3, 8)))",

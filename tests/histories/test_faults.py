@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
 
 from otp_app.core.endings import Kind
+from otp_app.history import faults
 from otp_app.history.database import Database
 from otp_app.history.faults import faults_since
 from otp_app.history.writing import write
 from tests.histories.past import DISABLED, NO_WHATSAPP, PAUSED, ending, notification, rescued
-from tests.histories.recording import NUMBERS
+from tests.histories.recording import NUMBERS, in_file
 
 BEGUN = 1_800_000_000.0
 
@@ -44,3 +50,12 @@ def test_only_the_most_are_returned(database: Database) -> None:
 
 def test_a_history_that_has_not_begun_has_none(database: Database) -> None:
     assert faults_since(database, Kind.VERIFICATION, 0.0, 10) == []
+
+
+@pytest.mark.parametrize("statement", [faults._GROUPS, faults._EXAMPLE], ids=["all", "an example"])
+def test_it_reads_failed_rows_of_the_time_only(tmp_path: Path, statement: str) -> None:
+    """Whoever opens the first screen does not wait for a million others."""
+    with closing(in_file(tmp_path)) as database, database.writing() as session:
+        values = ["verification", 1.0, "verification"] if "GROUP" in statement else [1.0, "verification", "template", 1]
+        plan = str(session.rows(f"EXPLAIN QUERY PLAN {statement}", values))
+    assert re.search(r"INDEX otp_history_faults \(kind=\? AND begun[>=]", plan), plan
