@@ -6,18 +6,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from otp_app.cli.all_of_number import OTHER_HISTORY
+from otp_app.cli.command import CannotDo
+from otp_app.cli.open_store import index_key
 from otp_app.core.delivery import Channel, Outcome, explain
 from otp_app.core.endings import Kind
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status
 from otp_app.core.limits import refuse_send
+from otp_app.core.moving import Movable
 from otp_app.core.phone import country_of, mask
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.receipts import ARRIVED, DEAD
 from otp_app.history.opening import open_reader
 from otp_app.history.rows import Row, messages_in
-from otp_app.settings import Settings, keyring
+from otp_app.settings import Settings
 from otp_app.web.timeline import at
 
 MOST_ROWS = 20  # of the history that are shown
@@ -27,6 +31,10 @@ NEVER = (
     "Nobody asked for a code for this number, as far as this store and the history go back, or a limit refused the "
     "request. Compare the number with the one that your application sent, country code included; the log has a line "
     "for each refused request"
+)
+UNSEEN = (
+    "The store has no verification of this number, as it forgets them an hour after their end, and the history was not "
+    "read: {}"
 )
 BLOCKED = "An operator blocked this number, so nothing is sent to it: `otp-app numbers unblock +…` undoes that"
 STOPPED = (
@@ -50,24 +58,25 @@ REFUSED_WITHOUT_NUMBER = "{} did not take the message ({}): `otp-app doctor` loo
 
 
 class Found(NamedTuple):
-    """What a store has of a number."""
+    """What store and history have of a number."""
 
     ledger: Ledger | None
     verifications: list[dict[str, Any]]  # timelines, the newest first
+    rows: list[Row]  # of the history, the newest first
+    missing: str  # why there are none
 
 
 def report(
     settings: Settings, found: Found, number: str, now: Instant, policy: Policy, channels: tuple[Channel, ...]
 ) -> dict[str, Any]:
-    """Return everything as JSON. The number is masked, and there is no code. Raises StoreUnavailable."""
-    rows, missing = _history(settings, number)
+    """Return everything as JSON. The number is masked, and there is no code."""
     known = {shown["verification_id"] for shown in found.verifications}
-    history = [_ended(row, channels) for row in rows if row.id not in known][:MOST_ROWS]
+    history = [_ended(row, channels) for row in found.rows if row.id not in known][:MOST_ROWS]
     state = _state(found.ledger or Ledger(number), now, policy, authenticated=bool(settings.otp_api_keys))
     return {
         "to": mask(number), "country": country_of(number) or None, **state,
-        "verifications": found.verifications, "history": history, "history_missing": missing or None,
-        "advice": list(_advice(state, [*found.verifications, *history])),
+        "verifications": found.verifications, "history": history, "history_missing": found.missing or None,
+        "advice": list(_advice(state, [*found.verifications, *history], found.missing)),
     }
 
 
@@ -86,15 +95,17 @@ def headlines(shown: dict[str, Any]) -> Iterator[str]:
         yield f"  Refused by {refusal['channel']} at {refusal['at']} ({refusal['reason']})"
 
 
-def _history(settings: Settings, number: str) -> tuple[list[Row], str]:
-    """Return the rows of a number, or why there are none to be had."""
+def history_of(settings: Settings, store: Movable, number: str) -> tuple[list[Row], str]:
+    """Return the rows of a number, or why there are none to be had: the rest is worth showing without them."""
     try:
-        reader = open_reader(settings, keyring.keys(settings)[1])
+        reader = open_reader(settings, index_key(settings, store))
         if reader is None:
             return [], NO_HISTORY
         with closing(reader):
-            return reader.of_number(number), ""
-    except (ValueError, keyring.BadKeyFile, StoreUnavailable) as error:
+            return ([], OTHER_HISTORY) if reader.is_of_other_key() else (reader.of_number(number), "")
+    except CannotDo as error:
+        return [], error.message
+    except (ValueError, StoreUnavailable) as error:
         return [], str(error)
 
 
@@ -139,13 +150,16 @@ def _state(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool)
     }
 
 
-def _advice(state: dict[str, Any], known: list[dict[str, Any]]) -> Iterator[str]:
+def _advice(state: dict[str, Any], known: list[dict[str, Any]], missing: str) -> Iterator[str]:
     """Yield what helps, the first thing first."""
     if state["blocked"]:
         yield BLOCKED
     codes = [shown for shown in known if shown.get("kind", Kind.VERIFICATION) == Kind.VERIFICATION]
     newest = max(codes, key=lambda shown: shown["created_at"], default=None)
-    yield from [NEVER] if newest is None else _of_newest(newest)
+    if newest:
+        yield from _of_newest(newest)
+    else:
+        yield UNSEEN.format(missing) if missing else NEVER
     if state["stopped_at"]:
         yield STOPPED
     for refusal in state["refusals"]:

@@ -74,11 +74,12 @@ def _show_number(number: str, *, as_json: bool) -> None:
     with store_in_use() as store:
         require_records(store)
         ledgers = records.of_number(store, number)
+        history = number_report.history_of(settings, store, number)
     pairs = {v.id: (ledger, v) for ledger in ledgers for v in (*ledger.gone, *ledger.verifications)}
     shown = [_timeline(settings, *pair) for pair in sorted(pairs.values(), key=lambda pair: -pair[1].begun.wall)]
     own = next((ledger for ledger in ledgers if not any(v.inbound for v in ledger.verifications)), None)
-    found, rules, explaining = number_report.Found(own, shown), policy.numbers(settings), channels.explaining()
-    known = number_report.report(settings, found, number, system_clock()(), rules, explaining)
+    found, rules = number_report.Found(own, shown, *history), policy.numbers(settings)
+    known = number_report.report(settings, found, number, system_clock()(), rules, channels.explaining())
     show_lines([json.dumps(known)] if as_json else [*_report_lines(known)])
     if known["history_missing"]:
         click.echo(f"History: {known['history_missing']}", err=True)

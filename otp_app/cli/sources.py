@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,11 @@ from typing import NamedTuple
 import click
 
 from otp_app.cli.command import SOURCES
+from otp_app.plugins.loading import CLASS_PATH
 from otp_app.settings import keyring
+
+#: a host, where no password has been taken for one
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]*\]|[^:\[\]]*)(?::[0-9]+)?")
 
 
 class Source(NamedTuple):
@@ -37,17 +42,17 @@ class Source(NamedTuple):
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without the name, the password and the options in it; where these may end elsewhere, only its kind.
-
-    libpq takes a `?` in a password as it is, other programs begin the options there; a `/` may be in both.
-    """
+    """Return a URL without the name, the password and the options in it; of one that is mistyped its scheme at most."""
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme == "sqlite":
-        return url.partition("?")[0]
-    user, _, place = rest.rpartition("@")
-    if "/" in user or ("?" in user and ("=" in user or not scheme.startswith("postgres"))):
-        return f"{scheme}://…"
-    return f"{scheme}://{place.partition('?')[0]}"
+    if not separator:
+        return url.partition("?")[0] if CLASS_PATH.fullmatch(url) else "a URL that cannot be read"
+    if scheme == "sqlite" and rest.startswith("/"):
+        return f"{scheme}://{rest.partition('?')[0]}"
+    user, _, place = rest.rpartition("@")  # libpq takes a ? in a password as it is, others begin the options there
+    place = place.partition("?")[0]
+    is_unclear = "/" in user or ("?" in user and ("=" in user or not scheme.startswith("postgres")))
+    hosts = place.partition("/")[0].split(",")
+    return f"{scheme}://{'…' if is_unclear or not all(map(_HOST.fullmatch, hosts)) else place}"
 
 
 def absolute(url: str) -> str:

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from otp_app.channels.twilio import errors
 from otp_app.cli import number_report, showing, verifications
 from otp_app.core.policy import DAY
+from otp_app.settings import keyring
 from tests.apis.callbacks.conftest import ACCOUNT
 from tests.command import run
 from tests.running import free_port, wait_until
@@ -161,6 +162,17 @@ def test_without_a_history_the_rest_is_shown(case: Case, monkeypatch: pytest.Mon
     monkeypatch.setenv("OTP_HISTORY_URL", "off")
     assert case.shown()["history_missing"] == number_report.NO_HISTORY
     assert number_report.NO_HISTORY in run(capsys, "verifications", "show", "--number", case.number).error
+
+
+def test_a_history_that_cannot_be_read_is_no_sign_that_nobody_asked(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the keys are not those of the servers."""
+    monkeypatch.setenv("OTP_SECRET_KEYS", f"k9:{keyring.new_secret()}")
+    monkeypatch.setenv("OTP_INDEX_KEY", keyring.new_secret())
+    shown = case.shown()
+    assert "OTP_INDEX_KEY" in shown["history_missing"]
+    assert shown["advice"] == [number_report.UNSEEN.format(shown["history_missing"])]
 
 
 def test_what_is_pending_of_a_number_is_canceled(case: Case, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from otp_app.channels import explaining
 from otp_app.channels.twilio import errors
+from otp_app.cli.sources import without_secrets
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Inbound, Ledger, Report, Send, Status, Verification
 from otp_app.core.ledger_json import encode
@@ -163,6 +164,27 @@ def test_the_name_of_a_store_has_no_secrets(capsys: Any, monkeypatch: pytest.Mon
     status, printed, error = run(capsys, "verifications", "show", NEW)
     assert (status, printed, error.splitlines()[0]) == (1, "", "Store: redis://127.0.0.1:1/0")
     assert "hunter" not in error
+
+
+@pytest.mark.parametrize("command", [("verifications",), ("purge", "--dry-run"), ("events", "dead")])
+@pytest.mark.parametrize("url", [
+    "redis:/me:hunter2@127.0.0.1", "redis//me:hunter2@h", "postgresql://u:hun@ter2@h/db", "postgresql://u:hunt/er2@h",
+    "postgresql://u:hun?ter2@h/db", "postgresql://u:hun#ter2@h", "postgresqll://u:hunter2@h/db", "redis://h:hunter2",
+    "me:hunter2@h", "sqlite://u:hunter2@h/db", "postgresql://h/db?password=a@hunter2", "no.module:Class?key=hunter2",
+])  # fmt: skip
+def test_the_name_of_a_store_that_is_mistyped_has_none_either(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, url: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("OTP_STORE_URL", url)
+    status, printed, error = run(capsys, *command)
+    assert (status, printed) == (1, "")
+    assert not any(part in error for part in ("hunt", "ter2", "er2@"))
+
+
+def test_the_name_of_a_store_is_shown_where_it_has_no_secret() -> None:
+    for url in ("sqlite:///var/otp.db", "redis://h:6379/1", "redis+sentinel://h1:1,[::1]:2/0", "own.module:Class"):
+        assert without_secrets(url) == url
+    assert without_secrets("postgresql://u:hunter2@h:1/db?x=1") == "postgresql://h:1/db"
 
 
 def test_a_store_that_was_moved_is_not_shown(capsys: Any) -> None:
