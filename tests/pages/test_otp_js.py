@@ -31,6 +31,14 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
+def test_no_form_of_the_example_puts_a_number_into_a_url() -> None:
+    """Not even where its script has not come yet."""
+    forms = re.findall(r"<form [^>]*>", DOCUMENT)
+    assert [form for form in forms if 'method="post"' not in form] == []
+    assert len(forms) == 2
+
+
+
 @pytest.fixture
 def codes(server) -> RunningServer:
     """A server with an API key, WhatsApp and SMS."""

@@ -218,4 +218,5 @@ def _findings(ledger: Ledger | None, entries: Sequence[Entry], now: Instant, pol
     if not entries:
         yield Step("", "Nothing is known of this number",
                    "No code was requested for it in the time that the history is kept, or each request was rejected "
-                   "before a message was tried. The caller was told why.")
+                   "before a message was tried. The caller was told why. A notification whose messages are still to "
+                   "leave is not here.")

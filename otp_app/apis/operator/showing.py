@@ -19,7 +19,10 @@ from otp_app.history.database import NotBegunError
 from otp_app.history.reading import Sums
 from otp_app.web.current import services, state
 
-FORGOTTEN = "Nothing is known of this id. What ended long ago is forgotten."
+FORGOTTEN = (
+    "Nothing is known of this id. What ended long ago is forgotten, and a notification is not here before its last "
+    "message has left: GET /notifications/ID has it until then."
+)
 
 
 def page(name: str, status: int = 200, **values: Any) -> Response:
