@@ -12,6 +12,7 @@ import pytest
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.policy import DAY
+from otp_app.history.database import NotBegunError
 from otp_app.history.reading import Reader
 from tests.apis.operator.site import KEYS, Visitor, logged_in
 from tests.histories import past
@@ -37,6 +38,18 @@ def test_nothing_is_counted_yet(kept: Visitor) -> None:
     for path in ("/operator", "/operator?of=notifications"):
         assert kept.open(path).status_code == 200
         assert "Nothing has ended yet" in kept.text
+
+
+def test_a_history_that_no_server_has_begun_is_an_empty_one(kept: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_begun(*_: object) -> None:
+        raise NotBegunError
+
+    monkeypatch.setattr(Reader, "sums", not_begun)
+    monkeypatch.setattr(Reader, "by_id", not_begun)
+    assert kept.open("/operator").status_code == 200
+    assert "Nothing has ended yet" in kept.text
+    assert kept.open("/operator/keys").status_code == 200
+    assert kept.open(f"/operator/verifications/VE{'0' * 32}").status_code == 404
 
 
 def test_today_is_counted(kept: Visitor) -> None:
