@@ -60,10 +60,10 @@ def list_(number: str | None, since: float, status: str | None, as_json: bool) -
 @server_options
 @json_option("print the server's answer, of a number one a line")
 def cancel(verification_id: str | None, number: str | None, url: str, key_file: Path | None, as_json: bool) -> None:
-    """Cancel a pending verification, or those of a number, on the running server.
+    """Cancel a pending verification, or those of a number.
 
-    The codes no longer work. The API key needs the scope verify. With --number, the command finds the verifications in
-    the store of OTP_STORE_URL, which must be the server's.
+    The running server ends them, and their codes no longer work. The API key needs the scope verify. With --number, the
+    command finds the verifications in the store of OTP_STORE_URL, which must be the server's.
     """
     if (verification_id is None) == (number is None):
         raise CannotDo(showing.FIRST, MISUSED)
