@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -57,7 +58,7 @@ def check() -> Response:
     otp, verification_id = said.get("otp"), said.get("verification_id")
     if not otp or not verification_id:
         raise BadRequest("otp or verification_id is missing")
-    verdict = services().verifications.check(otp, verification_id=verification_id)
+    verdict = services().verifications.check(_code_in(otp), verification_id=verification_id)
     if verdict.approved:
         return _page("done", told=words.APPROVED, kind="good")
     return _code(verification_id, words.WRONG, kind="bad", status=400)
@@ -71,6 +72,13 @@ def status() -> Response:
     if not verification_id:
         raise BadRequest("verification_id is missing")
     return _code(verification_id, "")
+
+
+def _code_in(text: str) -> str:
+    """Return the code of a message that was pasted whole; a text that has none, or several, as it is."""
+    runs = re.findall(r"[0-9]++", text)
+    codes = [run for run in runs if len(run) == state(Demo).digits]
+    return codes[0] if len(codes) == 1 else text
 
 
 def rejected(rejection: Rejection) -> Response:
@@ -97,7 +105,7 @@ def _code(verification_id: str, told: str, *, kind: str = "", status: int = 200,
     if state(Demo).watched:
         shown = timeline(services().verifications.status(verification_id), services().channels)
         messages = shown["sends"]
-        if shown["status"] == "approved":
+        if shown["status"] == "approved" and status == 200:  # a wrong code is wrong after a right one too
             return _page("done", told=words.APPROVED, kind="good", messages=messages)
         told = told or (words.ENDED if shown["status"] != "pending" else _followed(messages))
     said = {"verification_id": verification_id}

@@ -108,6 +108,22 @@ def test_a_wrong_code_leaves_the_step_and_counts(site):
     assert said(post(site, "status", verification_id=id_in(sent))) == words.ENDED
 
 
+def test_a_wrong_code_is_wrong_after_a_right_one_too(site):
+    answer = post(site, "send", phone_number=site.number())
+    code, id_ = site.code(), id_in(answer)
+    assert post(site, "check", otp=code, verification_id=id_).status_code == 200
+    answer = post(site, "check", otp=wrong(code), verification_id=id_)
+    assert (answer.status_code, said(answer)) == (400, words.WRONG)
+
+
+@pytest.mark.parametrize("text", ["Your code is: {}. It is valid for 5 minutes.", "{} is your code.", " {} "])
+def test_a_whole_message_may_be_typed(site, text):
+    """As the page says, which scripts do before it is sent."""
+    answer = post(site, "send", phone_number=site.number())
+    answer = post(site, "check", otp=text.format(site.code()), verification_id=id_in(answer))
+    assert (answer.status_code, said(answer)) == (200, words.APPROVED)
+
+
 def test_it_is_sent_again_when_the_limits_allow_it(site):
     sent = post(site, "send", phone_number=site.number())
     early = post(site, "send", verification_id=id_in(sent))
