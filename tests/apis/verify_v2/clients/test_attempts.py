@@ -9,6 +9,8 @@ import pytest
 
 from tests.running import wait_until
 
+pytestmark = pytest.mark.slow
+
 SHORTLY = 20.0  # seconds, on a busy machine: rows are written half a second after the end
 
 
