@@ -10,5 +10,8 @@ from collections.abc import Iterator
 
 
 def fresh_numbers(first: int = 5_551_000) -> Iterator[str]:
-    """Valid numbers in E.164, upwards from +1415 and seven digits."""
-    return (f"+1415{number}" for number in itertools.count(first))
+    """Valid numbers in E.164, upwards from +1415 and seven digits. Many threads may take them at once.
+
+    A generator would fail there ("generator already executing"); `map` over a counter does not.
+    """
+    return map("+1415{}".format, itertools.count(first))
