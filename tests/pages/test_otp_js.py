@@ -59,7 +59,7 @@ def shop(codes: RunningServer, tmp_path: Path) -> Iterator[str]:
     (folder / "app.py").write_text(blocks("python")[0], encoding="utf-8")
     _, line = start.splitlines()
     line = line.replace("otp_…", "otp_right").replace("8000", str(port))
-    line = line.replace("flask", f"exec {sys.executable} -m flask", 1)
+    line = line.replace(".venv/bin/flask", f"exec {sys.executable} -m flask", 1)
     environment = {"PATH": os.environ["PATH"], "OTP_URL": codes.url}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(["sh", "-c", line], cwd=folder, env=environment, stdout=log, stderr=log)
@@ -98,7 +98,7 @@ def test_the_example_confirms_a_number(shop: str, fake_twilio: Provider, open_pa
     page.get_by_role("button", name="Check code").click()
     expect(page.get_by_role("status")).to_have_text("This code is wrong or no longer valid.")
     paste(page, f"Your OTP is: {fake_twilio.code(number)}")
-    page.get_by_role("link", name="Go on to your account").click()
+    page.get_by_role("link", name="Continue to your account").click()
     expect(page.get_by_text("Your number is confirmed.")).to_be_visible()
 
 
