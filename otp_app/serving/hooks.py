@@ -130,7 +130,7 @@ def _say_where(server: Any, settings: Settings) -> None:
 
     base = next((text for text in map(str, server.LISTENERS) if text.startswith("http")), "")
     for name in apis.served(settings):
-        for path, what in apis.load_api(name).pages.items():
+        for path, what in apis.load_api(name).open_pages(settings).items():
             server.log.info("%s: %s%s", what, base, path)
     server.log.info("All requests: %s/docs", base)
 

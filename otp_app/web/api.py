@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from flask import Blueprint, Response
 
+from otp_app.settings import Settings
 from otp_app.settings.checks import SettingsChecks
 from otp_app.web import errors
 from otp_app.web.rejections import Rejection
@@ -29,7 +30,7 @@ class Api(SettingsChecks):
     prefixes: ClassVar[tuple[str, ...]] = ()
 
     #: what `GET /` says of it: requests by name, such as {"send_code": "POST /send-code"}, and by the path of each page
-    #: what people do there, which the log says at the start too
+    #: what people do there
     endpoints: ClassVar[Mapping[str, str]] = {}
     pages: ClassVar[Mapping[str, str]] = {}
 
@@ -37,6 +38,11 @@ class Api(SettingsChecks):
         """Open it. What it opens and others must close goes into services.opened."""
         self.services = services
         self.state: object = None
+
+    @classmethod
+    def open_pages(cls, settings: Settings) -> Mapping[str, str]:  # noqa: ARG003  an API may have pages that settings shut
+        """Return the pages to lead people to: in `GET /`, in the header of pages and in the log at the start."""
+        return cls.pages
 
     def blueprints(self) -> tuple[Blueprint, ...]:
         """Return all that is served, each view marked with access.requires."""

@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 from otp_app.version import __version__
 from otp_app.web.access import requires
 from otp_app.web.api import Api
+from otp_app.web.current import services
 
 bp = Blueprint("pages", __name__, template_folder="templates")
 
@@ -85,9 +86,10 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def pages() -> dict[str, str]:
-    """Return the pages that this server has, by path, with what people do there."""
+    """Return the pages that this server has and people can open, by path, with what they do there."""
     apis: dict[str, Api] = current_app.extensions["otp_apis"]
-    return {path: what for api in apis.values() for path, what in api.pages.items()}
+    settings = services().settings
+    return {path: what for api in apis.values() for path, what in api.open_pages(settings).items()}
 
 
 def _file(path: Path) -> File:

@@ -12,7 +12,7 @@ from tests.pages.browser import look
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import RunningServer
-from tests.web.site import wrong
+from tests.web.site import api_key, wrong
 
 pytestmark = pytest.mark.slow
 LOOKS = [("narrow", False), ("phone", False), ("phone", True), ("desktop", False), ("desktop", True)]
@@ -221,3 +221,14 @@ def test_the_root_leads_to_it(server, open_page, size: str, dark: bool) -> None:
     look(page, "root")
     page.get_by_role("main").get_by_role("link", name="/demo").click()
     expect(page.get_by_role("heading", name="Try a code")).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_demo_that_is_shut_says_what_to_do(server, open_page, dark: bool) -> None:
+    """To a person whose server has API keys, and nobody without one."""
+    running = server(OTP_APIS="native,demo", OTP_API_KEYS=api_key("shop", "send+verify", "right"))
+    page = open_page(f"{running.url}/demo", size="phone", dark=dark)
+    expect(page.get_by_role("heading", name="The demo is shut")).to_be_visible()
+    look(page, "demo-shut", whole=True)
+    assert "/demo is shut" in running.log()
+    assert f"{running.url}/demo" not in running.log()

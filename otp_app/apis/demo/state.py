@@ -12,4 +12,5 @@ class Demo:
     channels: tuple[str, ...]  # that one may choose
     digits: int  # of a code
     scripted: bool  # the native API is there, which otp.js talks to
+    is_shut: bool  # nobody can use it in a browser
     watched: bool  # its reader may see what becomes of the message

@@ -83,7 +83,9 @@ def _code_in(text: str) -> str:
 
 def rejected(rejection: Rejection) -> Response:
     """The step that could not be done, as it was filled in, with the reason; nothing to those who may not do it."""
-    if rejection.status in (401, 403) and rejection.error_type in ("unauthorized", "forbidden"):
+    if rejection.error_type == "unauthorized":
+        return page("demo-shut.html", 401, demo=state(Demo))
+    if rejection.error_type == "forbidden":
         return errors.render(rejection)
     said = g.get("demo", {})
     told = words.error(rejection.error_type, rejection.text, rejection.retry_after)

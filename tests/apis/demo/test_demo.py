@@ -59,15 +59,21 @@ def test_other_machines_do_not_reach_it(site):
     assert site.call("GET", "/demo", REMOTE_ADDR="203.0.113.9").status_code == 403
 
 
-def test_with_keys_alone_it_is_shut_and_the_start_says_so(open_site):
-    """Browsers have no key."""
+def test_with_keys_alone_it_is_shut_and_says_what_to_do(open_site):
+    """Browsers have no key. A person gets a page, the start a line, and nobody is led there."""
     site = open_site(otp_api_keys=KEYS, otp_apis="native,demo")
-    assert site.call("GET", "/demo").status_code == 401
-    assert post(site, "send", phone_number=site.number()).status_code == 401
+    for answer in site.call("GET", "/demo"), post(site, "send", phone_number=site.number()):
+        assert (answer.status_code, answer.mimetype) == (401, "text/html")
+        assert "OTP_API_KEYS" in answer.get_data(as_text=True)
+        assert "<form" not in answer.get_data(as_text=True)
     assert site.channel.messages == []
     api = site.app.extensions["otp_apis"]["demo"]
-    assert len(api.advice(site.services.settings)) == 1
-    assert api.advice(make_settings(**PUBLIC, otp_apis="native,demo")) == []
+    (line,) = api.advice(site.services.settings)
+    assert line.startswith("OTP_APIS: /demo is shut")
+    assert site.call("GET", "/").json["pages"] == api.open_pages(site.services.settings) == {}
+    assert 'href="/demo"' not in site.call("GET", "/", headers={"Accept": "text/html"}).get_data(as_text=True)
+    public = make_settings(**PUBLIC, otp_apis="native,demo")
+    assert (api.advice(public), list(api.open_pages(public))) == ([], ["/demo"])
 
 
 def test_in_public_it_shows_nothing_that_needs_a_key(open_site):
@@ -77,7 +83,9 @@ def test_in_public_it_shows_nothing_that_needs_a_key(open_site):
     assert 'data-status=""' in page
     sent = post(site, "send", phone_number=site.number())
     assert "SMS: sent" not in sent.get_data(as_text=True)
-    assert post(site, "status", verification_id=id_in(sent)).status_code == 401
+    looked = post(site, "status", verification_id=id_in(sent))
+    assert (looked.status_code, looked.mimetype) == (401, "text/html")
+    assert "who have an API key" in looked.get_data(as_text=True)
     assert said(post(site, "check", verification_id=id_in(sent), otp=site.code())) == words.APPROVED
 
 
