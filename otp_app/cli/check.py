@@ -15,7 +15,8 @@ from otp_app.startup.doctor import unfinished
 def check(as_json: bool) -> int:
     """Check whether the server would start with these settings.
 
-    All faults are listed at once. Nothing is changed, and no value is repeated.
+    All faults are listed at once, placeholders that were not replaced among them. Nothing is changed, and no value is
+    repeated.
     """
     faults, lines = _found()
     if faults and not as_json:
@@ -29,9 +30,9 @@ def _found() -> tuple[list[str], list[str]]:
     """Return the faults and the advice, a line each."""
     try:
         settings = load()
-        lines = look(settings) + unfinished(settings)
+        lines, faults = look(settings), unfinished(settings)
     except BadSettings as error:
         return list(error.faults), []
     except OtpError as error:
         return [f"OTP_STORE_URL: {error}"], []
-    return unreachable(settings), advice(settings) + lines
+    return faults + unreachable(settings), advice(settings) + lines

@@ -52,6 +52,11 @@ class Model(Struct, frozen=True):
         del given
         return {}, {}
 
+    @property
+    def placeholders(self) -> list[str]:
+        """The variables whose values stand in documents only, and are right nowhere."""
+        return []
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields_of(type(self)) if not f.setting.secret)
         return f"{type(self).__name__}({shown})"

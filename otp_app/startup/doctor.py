@@ -13,7 +13,6 @@ from otp_app.core.errors import OtpError
 from otp_app.settings import Settings, keyring
 from otp_app.settings.diagnosis import Diagnosis, State, of_line
 from otp_app.settings.exposure import is_open
-from otp_app.settings.model import fields_of
 from otp_app.startup import BadSettings, listening
 from otp_app.web.guard import is_trusted
 
@@ -57,9 +56,8 @@ def unfinished(settings: Settings) -> list[str]:
     env = Path(".env")
     is_shared = env.exists() and env.stat().st_mode & 0o077
     lines = [f"{env}: other users can read this file: chmod 600 {env}"] if is_shared else []
-    given = ((found, getattr(model, found.name)) for model in settings.providers for found in fields_of(type(model)))
-    zeros = [found.variable for found, value in given if str(value).endswith("0" * 32)]
-    return lines + [f"{name}: this is a placeholder: copy the value from your provider's console" for name in zeros]
+    names = [name for model in settings.providers for name in model.placeholders]
+    return lines + [f"{name}: this is a placeholder: copy the value from your provider's console" for name in names]
 
 
 def _store(settings: Settings) -> Iterator[Diagnosis]:

@@ -10,12 +10,15 @@ import click
 import pytest
 
 from otp_app import startup
+from otp_app.channels.twilio.settings import TwilioSettings
 from otp_app.cli import COMMANDS, command
 from otp_app.core.errors import StoreUnavailable
 from otp_app.settings import Settings, keyring
 from tests.command import run
 from tests.running import ROOT
 from tests.web.site import Site
+
+ACCOUNT = "AC2938b0a036b288236a2212c30f6a0495"
 
 # ---- keys new
 
@@ -83,9 +86,9 @@ def test_check_says_that_all_is_well(capsys):
 
 def test_check_gives_advice(capsys, monkeypatch):
     """What works and could be better, with exit status 0."""
-    given = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    given = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "t"}
     given |= {"OTP_API_KEYS": "shop:send:" + "0" * 64}
-    for name, text in (given | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items():
+    for name, text in (given | {"TWILIO_PHONE_NUMBER": "+14155238886"}).items():
         monkeypatch.setenv(name, text)
     status, printed, _ = run(capsys, "check")
     assert status == 0
@@ -178,18 +181,47 @@ def test_a_database_that_others_can_read_is_refused(capsys, folder, name):
     assert (status, error) == (1, f"OTP_STORE_URL: others can read the database: chmod 600 {Path('var', name)}\n")
 
 
-def test_check_says_what_was_not_filled_in(capsys, folder):
-    """An account of zeros, as documents have it, in a file that everybody can read."""
-    lines = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": "AC" + "0" * 32, "TWILIO_AUTH_TOKEN": "t"}
-    lines["TWILIO_VERIFY_SERVICE_SID"] = "VA" + "0" * 32
-    text = "".join(f"{name}={value}\n" for name, value in (lines | {"TWILIO_PHONE_NUMBER": "+15005550006"}).items())
-    (folder / ".env").write_text(text)
+@pytest.mark.parametrize(("variable", "value"), [
+    ("TWILIO_ACCOUNT_SID", "AC" + "0" * 32), ("TWILIO_ACCOUNT_SID", "AC" + "a" * 32),
+    ("TWILIO_ACCOUNT_SID", "AC" + "12" * 16), ("TWILIO_ACCOUNT_SID", "AC" + "0123456789abcdef" * 2),
+    ("TWILIO_ACCOUNT_SID", "AC" + "1234567890ABCDEF" * 2), ("TWILIO_VERIFY_SERVICE_SID", "VA" + "0" * 32),
+    ("TWILIO_CONTENT_SID", "HX" + "f" * 32), ("TWILIO_MESSAGING_SERVICE_SID", "MG" + "0" * 32),
+    ("TWILIO_PHONE_NUMBER", "+15005550006"), ("TWILIO_PHONE_NUMBER", "+15555555555"),
+    ("TWILIO_PHONE_NUMBER", "+14155550199"), ("TWILIO_WHATSAPP_NUMBER", "whatsapp:+15551234567"),
+])  # fmt: skip
+def test_no_placeholder_is_in_order(capsys, monkeypatch, variable, value):
+    """Ids and senders as documents have them: such a server starts, and sends nothing."""
+    given = {"OTP_CHANNELS": "sms", "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "t",
+             "TWILIO_PHONE_NUMBER": "+14155238886"}  # fmt: skip
+    for name, text in (given | {variable: value}).items():
+        monkeypatch.setenv(name, text)
+    status, printed, error = run(capsys, "check")
+    assert (status, printed) == (1, "")
+    assert error == f"{variable}: this is a placeholder: copy the value from your provider's console\n"
+
+
+@pytest.mark.parametrize("value", ["ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "AC\u2026", "ACXXXXXXXX", "<your sid>"])
+def test_a_placeholder_that_is_no_id_is_a_fault(capsys, monkeypatch, value):
+    for name, text in {"TWILIO_ACCOUNT_SID": value, "TWILIO_AUTH_TOKEN": "t"}.items():
+        monkeypatch.setenv(name, text)
+    status, _, error = run(capsys, "check")
+    assert (status, "TWILIO_ACCOUNT_SID: write" in error) == (1, True)
+
+
+@pytest.mark.parametrize("sender", ["+14155238886", "+15005560006", "+14155560123", "+447700900123", "MyShop"])
+def test_what_may_be_right_is_no_placeholder(sender):
+    ids = {f"twilio_{name}_sid": f"{prefix}2938b0a036b288236a2212c30f6a0495"
+           for name, prefix in [("account", "AC"), ("content", "HX"), ("verify_service", "VA")]}  # fmt: skip
+    assert TwilioSettings(twilio_phone_number=sender, **ids).placeholders == []
+    made_up = dict.fromkeys(ids, "AC" + "1" * 32) | {"twilio_phone_number": "+15005550006"}
+    assert TwilioSettings(**made_up, twilio_api_base_url="http://127.0.0.1:1").placeholders == []
+
+
+def test_a_file_that_others_can_read_is_not_in_order(capsys, folder):
+    (folder / ".env").write_text("")
     (folder / ".env").chmod(0o644)
-    status, printed, _ = run(capsys, "check")
-    assert status == 0
-    assert ".env: other users can read this file: chmod 600 .env\n" in printed
-    assert "TWILIO_ACCOUNT_SID: this is a placeholder" in printed
-    assert "TWILIO_VERIFY_SERVICE_SID: this is a placeholder" in printed
+    status, _, error = run(capsys, "check")
+    assert (status, error) == (1, ".env: other users can read this file: chmod 600 .env\n")
 
 
 # ---- the command itself

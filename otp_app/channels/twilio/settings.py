@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from otp_app.settings.model import Model, Setting
+from otp_app.settings.model import Model, Setting, fields_of
 from otp_app.settings.types import shape
 
 #: where Twilio posts what became of a message, below OTP_PUBLIC_URL: then the verification and the send follow
@@ -21,6 +22,18 @@ OF_NO_ACCOUNT = {"twilio_webhook_keys", "twilio_api_base_url", "twilio_timeout"}
 
 def _sid(prefix: str) -> Meta:
     return shape(f"{prefix}[0-9a-fA-F]{{32}}")
+
+
+#: numbers of documents and films, and those of Twilio's test credentials: nobody sends from one
+_NOBODYS = re.compile(r"(whatsapp:)?\+1(555[0-9]{7}|[0-9]{3}55501[0-9]{2}|500555[0-9]{4})")
+_LEAST_DIFFERENT = 6  # of 32 hex digits: random ones have more
+_COUNTED, _ZEROS = "12345678", "0" * 32
+
+
+def _is_made_up(value: str) -> bool:
+    """Return whether an id has such digits as people write in place of their own."""
+    digits = value[2:].lower()
+    return len(set(digits)) < _LEAST_DIFFERENT or _COUNTED in digits
 
 
 def _webhook_keys(text: str) -> str:
@@ -80,6 +93,17 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
     twilio_timeout: Annotated[float, Meta(ge=0.1, le=12), Setting(
         "Seconds for one request to Twilio, retries and pauses included.",
     )] = 8
+
+    @property
+    def placeholders(self) -> list[str]:
+        """Ids that nobody has and senders that nobody owns; behind a stand-in for Twilio all but zeros may be right."""
+        stands_in = bool(self.twilio_api_base_url)
+        ids = [(found.variable, getattr(self, found.name)) for found in fields_of(type(self))
+               if found.name.endswith("_sid")]
+        found = [name for name, sid in ids if sid and (sid.endswith(_ZEROS) or (not stands_in and _is_made_up(sid)))]
+        senders = [("TWILIO_PHONE_NUMBER", self.twilio_phone_number)]
+        senders += [("TWILIO_WHATSAPP_NUMBER", self.twilio_whatsapp_number)]
+        return found + [name for name, number in senders if not stands_in and _NOBODYS.fullmatch(number)]
 
     @property
     def credentials(self) -> tuple[str, str]:
