@@ -11,12 +11,12 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, render_template, request
 
@@ -39,6 +39,7 @@ BASE = "http://server.invalid"  # stands in the prepared page for where its read
 BEARER = '-H "Authorization: Bearer $OTP_API_KEY"'  # curl's option that shows an API key
 
 Node = dict[str, Any]  # of the document
+Made = TypeVar("Made")
 
 
 class Operation(NamedTuple):
@@ -49,21 +50,21 @@ class Operation(NamedTuple):
     node: Node
 
 
-class Prepared(NamedTuple):
-    """What is answered. Anybody may ask, so it is prepared, once."""
+class Page(NamedTuple):
+    """The document as a page without scripts."""
 
-    document: str
-    page: str
-    policy: str  # of the page
+    html: str
+    policy: str
 
-_preparing = Lock()
+_making = Lock()
 
 
 @bp.get("/openapi.json")
 @requires(None)
 def openapi() -> Response:
     """The OpenAPI document of this server."""
-    return Response(_prepared().document, mimetype="application/json")
+    document = _once("openapi.json", lambda: current_app.json.dumps(_document(services().settings)))
+    return Response(document, mimetype="application/json")
 
 
 @bp.get("/docs")
@@ -77,8 +78,9 @@ def docs() -> Response:
 @requires(None)
 def plain() -> Response:
     """The document as a page without scripts."""
-    page = _prepared().page.replace(BASE, _base())
-    return Response(page, headers={"Content-Security-Policy": _prepared().policy}, mimetype="text/html")
+    page = _once("docs", lambda: _page(_document(services().settings)))
+    headers = {"Content-Security-Policy": page.policy}
+    return Response(page.html.replace(BASE, _base()), headers=headers, mimetype="text/html")
 
 
 @bp.get("/redoc")
@@ -88,16 +90,18 @@ def redoc() -> Response:
     return Response(status=302, headers={"Location": "/docs/plain"})
 
 
-def _prepared() -> Prepared:
-    with _preparing:  # all that ask a new worker at once wait for one of them, instead of each preparing the same
-        if "openapi" not in current_app.extensions:
-            current_app.extensions["openapi"] = _prepare(_document(services().settings))
-    return cast("Prepared", current_app.extensions["openapi"])
+def _once(name: str, make: Callable[[], Made]) -> Made:
+    """Return what this server has made under this name. Anybody may ask for it, so it is made once."""
+    with _making:  # all that ask a new worker at once wait for one of them, instead of each making the same
+        made = current_app.extensions.setdefault("openapi", {})
+        if name not in made:
+            made[name] = make()
+    return cast("Made", made[name])
 
 
-def _prepare(document: Node) -> Prepared:
+def _page(document: Node) -> Page:
     groups = [(tag, [o for o in operations(document) if tag["name"] in o.node["tags"]]) for tag in document["tags"]]
-    page = render_template(
+    html = render_template(
         "docs.html",
         document=document,
         groups=groups,
@@ -107,9 +111,9 @@ def _prepare(document: Node) -> Prepared:
         pretty=pretty,
         interactive=swagger.folder() is not None,
     )
-    (style,) = STYLE.findall(page)
+    (style,) = STYLE.findall(html)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Prepared(current_app.json.dumps(document), page, POLICY.format(digest))
+    return Page(html, POLICY.format(digest))
 
 
 def operations(document: Node) -> Iterator[Operation]:

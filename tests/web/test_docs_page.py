@@ -96,18 +96,18 @@ def test_it_has_every_field_and_status(site):
 
 def test_it_is_prepared_once(site, monkeypatch):
     """However many ask a new worker for it at the same time."""
-    prepare, calls, together = openapi._prepare, [], threading.Barrier(4)
+    page_of, calls, together = openapi._page, [], threading.Barrier(4)
 
     def slowly(document):
         calls.append(document)
         time.sleep(0.2)
-        return prepare(document)
+        return page_of(document)
 
     def ask(_):
         together.wait()
         return site.call("GET", "/docs/plain").status_code
 
-    monkeypatch.setattr(openapi, "_prepare", slowly)
+    monkeypatch.setattr(openapi, "_page", slowly)
     with ThreadPoolExecutor(4) as readers:
         assert list(readers.map(ask, range(4))) == [200] * 4
     assert len(calls) == 1

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
+from flask import Flask
+from jinja2 import Environment
 
+from otp_app.apis.operator import pages
 from tests.apis.operator.site import KEYS, Visitor, logged_in
 from tests.web.site import Site
+
+# As in Flask's environment: what a server compiled the next one need not.
+pages.Environment = partial(Environment, **Flask.jinja_options)
 
 
 @pytest.fixture
