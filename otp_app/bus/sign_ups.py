@@ -30,7 +30,8 @@ class SignUps:
             parse(phone, self._countries)
         keep()
         fields = {"phone_number": phone, "authenticated": request.authenticated}
-        self._publisher.publish(REQUESTS, Letter.of(uuid4().hex, self._wall(), fields))
+        of_key = {"key": request.origin.key} if request.origin.key else {}  # its name, for the history
+        self._publisher.publish(REQUESTS, Letter.of(uuid4().hex, self._wall(), fields | of_key))
 
     def ping(self) -> None:
         """Raise BusUnavailable unless the broker answers now."""

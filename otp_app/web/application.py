@@ -124,7 +124,7 @@ class Envelope:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. What it raises is logged with the id of the request, since that stays."""
-        about = self._ids.of(environ)
+        about = self._ids.taken(environ.get("HTTP_X_REQUEST_ID"))
         request_id.set(about)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 HEADER = "X-Request-ID"
 
@@ -27,9 +23,8 @@ class RequestIds:
     def __init__(self) -> None:
         self._drawn: list[str] = []
 
-    def of(self, environ: WSGIEnvironment) -> str:
+    def taken(self, said: str | None) -> str:
         """Return the caller's own id where it is one, and cannot be a number or a code; else a new one."""
-        said = environ.get("HTTP_X_REQUEST_ID")
         return said if said and is_id(said) else self._new()
 
     def _new(self) -> str:

@@ -17,6 +17,7 @@ from otp_app.core.idempotency import Key
 from otp_app.core.ledger import Origin
 from otp_app.core.results import SendRequest, SendResult, VerificationView
 from otp_app.settings import Settings
+from otp_app.settings.types import KEY_NAME
 from otp_app.wiring import Services, build
 from otp_app.workers.receiving import receive
 
@@ -49,7 +50,7 @@ class SendsCodes:
         """Send, and post what was sent. Raises Dead, and what VerificationService.send raises."""
         phone = letter.text("phone_number")
         is_known = letter.fields.get("authenticated") is True
-        request = SendRequest(purpose=SIGN_UP, authenticated=is_known, origin=Origin("worker"))
+        request = SendRequest(purpose=SIGN_UP, authenticated=is_known, origin=Origin("worker", _key_name(letter)))
         key = Key(SCOPE, letter.id, f"{phone}\0{request.authenticated}")
         sent = self._services.idempotent.once(key, partial(self._send, phone, request))
         view = self._services.verifications.status(sent.verification_id)
@@ -78,3 +79,9 @@ class SendsCodes:
             length=sent.digits,
         )  # fmt: skip
         return shift_code(code, sent.code_offset)
+
+
+def _key_name(letter: Letter) -> str:
+    """Return the name of the API key that the sign-up was asked for with, "" where the message names none."""
+    said = letter.fields.get("key")
+    return said if isinstance(said, str) and KEY_NAME.fullmatch(said) else ""

@@ -261,3 +261,13 @@ def nothing(*_, **__):
 def open_and_close(broker):
     with broker.channel():
         pass
+
+
+@pytest.mark.parametrize(("said", "key"), [("shop", "shop"), (None, ""), ("with blanks", ""), ("k" * 41, ""), (4, "")])
+def test_the_history_knows_the_key_that_a_sign_up_was_asked_for_with(open_site, tmp_path, said, key):
+    """As far as the message names one."""
+    desk = Desk(open_site(otp_history_url=f"sqlite:///{tmp_path}/history.db"))
+    assert desk.take(desk.letter(phone_number=desk.site.number(), key=said))
+    (told,) = desk.posted(SENT.key)
+    origin = desk.site.services.verifications.status(told["verification_id"]).verification.origin
+    assert (origin.api, origin.key) == ("worker", key)

@@ -12,6 +12,7 @@ from otp_app.bus.errors import BusUnavailable
 from otp_app.bus.letters import REQUESTS, ROUTES, Letter
 from otp_app.bus.sign_ups import SignUps
 from otp_app.core.errors import CountryNotAllowed
+from otp_app.core.ledger import Origin
 from otp_app.core.results import SendRequest
 from tests.bus.working import bodies
 from tests.faults.proxy import Proxy
@@ -31,7 +32,7 @@ def test_a_sign_up_asks_as_the_contract_says(rabbit, open_publisher):
     kept = []
     sign_ups = SignUps(open_publisher(rabbit.url()), frozenset({"US"}), {"+15005550006"}, time.time)
     sign_ups.ask("+1 415 555 2671", SendRequest(), lambda: kept.append(1))
-    sign_ups.ask("+15005550006", SendRequest(authenticated=True), lambda: None)
+    sign_ups.ask("+15005550006", SendRequest(authenticated=True, origin=Origin("connect", "shop")), lambda: None)
     with pytest.raises(CountryNotAllowed):
         sign_ups.ask("+442079460958", SendRequest(), lambda: kept.append(2))
     with rabbit.channel(rabbit.url()) as channel:
@@ -40,7 +41,8 @@ def test_a_sign_up_asks_as_the_contract_says(rabbit, open_publisher):
     assert (properties.content_type, properties.delivery_mode, kept) == ("application/json", 2, [1])
     assert properties.message_id
     assert abs(properties.timestamp - time.time()) < 60
-    assert [asked["authenticated"] for asked in bodies(rabbit, REQUESTS)] == [False, True]
+    said = [(asked["authenticated"], asked.get("key")) for asked in bodies(rabbit, REQUESTS)]
+    assert said == [(False, None), (True, "shop")]
 
 
 def test_queues_of_another_kind_are_not_replaced(rabbit):

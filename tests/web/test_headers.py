@@ -107,7 +107,7 @@ def test_an_error_that_gets_past_flask_is_logged_with_the_id():
 
 def test_ids_are_drawn_and_not_counted():
     """One says nothing of the next, here or in another process, and a caller may send it again."""
-    ids = [found.of({}) for found in (RequestIds(), RequestIds()) for _ in range(600)]
+    ids = [found.taken(None) for found in (RequestIds(), RequestIds()) for _ in range(600)]
     assert len({name[:12] for name in ids}) == len({name[12:] for name in ids}) == 1200
     assert all(is_id(name) for name in ids)
 

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection
 
 from otp_app.apis.grpc import health
+from otp_app.apis.grpc.calls import Calls, key_name
 from otp_app.apis.grpc.metadata import abort, received
 from otp_app.apis.grpc.phoneotp_pb2 import DESCRIPTOR
 from otp_app.core.errors import InvalidInput, OtpError
@@ -45,7 +46,7 @@ class Guard(grpc.ServerInterceptor):
     """
 
     def __init__(self, services: Services) -> None:
-        self._services, self._settings = services, services.settings
+        self._services, self._settings, self._calls = services, services.settings, Calls()
         self._wrong_keys, self._limits = WrongKeys(services.store), ClientLimits(services.store)
         self._by_client = {
             "send": ("send", self._settings.otp_client_limits), "verify": ("check", self._settings.otp_check_limits)
@@ -71,8 +72,9 @@ class Guard(grpc.ServerInterceptor):
 
     def _unary(self, method: Method, read: Callable[[bytes], Any], scope: str) -> Method:
         def answer(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-            with _rejecting(context):
+            with self._calls.begun(context), _rejecting(context):
                 caller = self._caller(context, scope)
+                key_name.set(caller.name)
                 request = _message(read, requests)
                 with self._place(caller, scope):
                     _check_deadline(context)
@@ -82,7 +84,7 @@ class Guard(grpc.ServerInterceptor):
 
     def _streaming(self, method: Method, scope: str) -> Method:
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-            with _rejecting(context):
+            with self._calls.begun(context), _rejecting(context):
                 self._caller(context, scope)
                 yield from method(requests, context)
 

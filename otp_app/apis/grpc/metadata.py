@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import grpc
 
+from otp_app.system.logs import request_id
 from otp_app.web.rejections import Rejection
 
 VERIFICATION_ID = "verification_id"
+REQUEST_ID = "x-request-id"
 #: gRPC status by HTTP status, as google.rpc.Code has them
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -30,8 +32,9 @@ def received(context: grpc.ServicerContext) -> dict[str, str]:
 
 
 def report(context: grpc.ServicerContext, what: Mapping[str, str] | Rejection) -> None:
-    """Put details, or why a request was not done, into the trailing metadata."""
-    context.set_trailing_metadata(tuple((_details(what) if isinstance(what, Rejection) else what).items()))
+    """Put details, or why a request was not done, into the trailing metadata, with the id of the call."""
+    details = _details(what) if isinstance(what, Rejection) else what
+    context.set_trailing_metadata((*details.items(), (REQUEST_ID, request_id.get())))
 
 
 def abort(context: grpc.ServicerContext, rejection: Rejection) -> None:

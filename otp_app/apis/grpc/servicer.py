@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from otp_app.apis.grpc.calls import key_name
 from otp_app.apis.grpc.metadata import VERIFICATION_ID, received, report
 from otp_app.apis.grpc.phoneotp_pb2 import SendOTPRequest, SendOTPResponse, VerifyOTPRequest, VerifyOTPResponse
 from otp_app.apis.grpc.phoneotp_pb2_grpc import PhoneOTPServiceServicer
@@ -27,14 +28,14 @@ class PhoneOtp(PhoneOTPServiceServicer):
 
     def __init__(self, services: Services) -> None:
         self._verifications = services.verifications
-        authenticated = bool(services.settings.otp_api_keys)  # else guard lets nobody in
-        self._request = SendRequest(authenticated=authenticated, origin=Origin("grpc"))
+        self._has_keys = bool(services.settings.otp_api_keys)  # then guard lets nobody in without one
         self._by_id_only = services.settings.otp_check_by == "id"
 
     def SendOTP(self, request: SendOTPRequest, context: grpc.ServicerContext) -> SendOTPResponse:  # noqa: N802
         """Send a code, or the same code again while one is pending."""
+        how = SendRequest(authenticated=self._has_keys, origin=Origin("grpc", key_name.get()))
         try:
-            result = self._verifications.send(request.phone_number, self._request)
+            result = self._verifications.send(request.phone_number, how)
         except ANSWERED as error:
             _report(context, error)
             return SendOTPResponse(success=False)
