@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from otp_app.web.request_ids import is_id
 from tests.conftest import require
 from tests.provider import Provider
 from tests.running import ROOT, RunningServer, free_port, wait_until
@@ -41,6 +42,7 @@ http {{
 """
 
 
+NUMBER, SECRET = "919812345678", "s3cretW0rd"
 FORM = "application/x-www-form-urlencoded"
 BATCH = "/notifications/batch"
 RECEIPT = "/callbacks/twilio/status/VE/VL"
@@ -52,6 +54,7 @@ class Asked(NamedTuple):
     method: str
     forwarded_for: str | None
     port: int  # of nginx's end of the connection
+    id: str
 
 
 class Upstream:
@@ -68,6 +71,7 @@ class Upstream:
                 self.note()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))
+                self.send_header("X-Request-ID", self.headers["X-Request-ID"])
                 self.end_headers()
                 self.wfile.write(answer)
 
@@ -76,7 +80,9 @@ class Upstream:
                 self.close_connection = True
 
             def note(self) -> None:
-                upstream.requests.append(Asked(self.command, self.headers["X-Forwarded-For"], self.client_address[1]))
+                head = self.headers
+                asked = Asked(self.command, head["X-Forwarded-For"], self.client_address[1], head["X-Request-ID"])
+                upstream.requests.append(asked)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -200,6 +206,29 @@ def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upst
     assert [asked.forwarded_for for asked in upstream.requests] == ["127.0.0.1"]
 
 
+UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+IDS = (UUID, "0123456789abcdef-own", "kfjbnamopcgdeaflhibkdnop", "a" * 16, "b._-" * 16, "a1234567890123456", "1" * 16, "a" * 15,
+       "a" * 65, f"+{NUMBER}-abcdefgh", f"{NUMBER}-abcdefgh", "a-123456-b-and-more", f"{UUID}-1234", "with blanks in the middle",
+       "abcdefghijklmnop\tq", "abcdefghijklmnopqé", "")  # fmt: skip
+
+
+@pytest.mark.parametrize("given", IDS)
+def test_a_request_has_one_id_in_both_logs_and_the_answer(site: Site, upstream: Upstream, given: str) -> None:
+    """The client's own where the server takes that one too, else a new one: the server agrees with each."""
+    answer = site.call("GET", "/healthz", None, **({"X-Request-ID": given} if given else {}))
+    (line,), (asked,) = written(site, 1), upstream.requests
+    assert is_id(asked.id)
+    assert (asked.id == given) == is_id(given)
+    assert [asked.id] == answer.headers.get_all("X-Request-ID") == [line.split()[-1]]
+
+
+def test_answers_of_nginx_itself_have_an_id(site: Site) -> None:
+    """One that is too large, and one that no server answered."""
+    for answer in (site.call("POST", "/send-otp", b"x" * 20_000), site.call("POST", "/send-otp", b"{}")):
+        assert answer.status in {413, 502}
+        assert is_id(answer.headers["X-Request-ID"])
+
+
 def test_browsers_must_stay_with_tls(site: Site) -> None:
     """On refusals too, and no answer tells nginx's version."""
     for answer in (site.call("GET", "/healthz"), site.call("POST", "/send-otp", b"x" * 20_000)):
@@ -252,7 +281,6 @@ def test_a_post_is_never_repeated(site: Site, upstream: Upstream) -> None:
     assert [asked.method for asked in upstream.requests] == ["GET", "POST"]
 
 
-NUMBER, SECRET = "919812345678", "s3cretW0rd"
 ROUTES = [(endpoint.method.upper(), re.sub(r"{\w+}", f"+{NUMBER}", endpoint.path)) for endpoint in ENDPOINTS]
 ROUTES.append(("POST", f"/callbacks/twilio/status/+{NUMBER}/+{NUMBER}"))
 
