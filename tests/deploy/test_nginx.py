@@ -207,9 +207,9 @@ def test_the_address_that_a_client_claims_is_replaced(site: Site, upstream: Upst
 
 
 UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-IDS = (UUID, "0123456789abcdef-own", "kfjbnamopcgdeaflhibkdnop", "a" * 16, "b._-" * 16, "a1234567890123456", "1" * 16, "a" * 15,
-       "a" * 65, f"+{NUMBER}-abcdefgh", f"{NUMBER}-abcdefgh", "a-123456-b-and-more", f"{UUID}-1234", "with blanks in the middle",
-       "abcdefghijklmnop\tq", "abcdefghijklmnopqé", "")  # fmt: skip
+IDS = (UUID, "0123456789abcdef-own", "kfjbnamopcgdeaflhibkdnop", "a" * 16, "b._-" * 16, "a1234567890123456", "1" * 16,
+       "a" * 15, "a" * 65, f"+{NUMBER}-abcdefgh", f"{NUMBER}-abcdefgh", "a-123456-b-and-more", f"{UUID}-1234",
+       "with blanks in the middle", "abcdefghijklmnop\tq", "abcdefghijklmnopqé", "")  # fmt: skip
 
 
 @pytest.mark.parametrize("given", IDS)

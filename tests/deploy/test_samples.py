@@ -24,7 +24,7 @@ DEPLOY = ROOT / "deploy"
 SAMPLES = sorted(file.name for file in DEPLOY.iterdir() if file.is_file())
 COMPOSE = ("compose.yaml", "compose.scaled.yaml")
 #: Those that an image can be made with.
-EXTRAS = ["accounts", "amqp", "eddsa", "otel", "redis", "postgres"]
+EXTRAS = ["accounts", "amqp", "docs", "eddsa", "grpc", "otel", "redis", "postgres"]
 LISTS_OF_PACKAGES = ["requirements.txt", *(f"requirements-{extra}.txt" for extra in EXTRAS)]
 
 
@@ -123,7 +123,7 @@ def test_the_image_has_a_list_of_packages() -> None:
     """One of those that the repository has, unless asked otherwise that of the server alone."""
     assert re.findall(r"^ARG REQUIREMENTS=(.*)$", text("Dockerfile"), re.MULTILINE) == ["requirements.txt"]
     named = re.findall(r"requirements-\w+\.txt", text("compose.scaled.yaml") + text("compose.accounts.yaml"))
-    unnamed = {"requirements.txt", "requirements-eddsa.txt", "requirements-otel.txt"}
+    unnamed = {"requirements.txt", *(f"requirements-{extra}.txt" for extra in ("docs", "eddsa", "grpc", "otel"))}
     assert set(named) == set(LISTS_OF_PACKAGES) - unnamed
 
 

@@ -76,6 +76,22 @@ def test_what_is_installed_was_locked() -> None:
     assert any(line.endswith("/dist/*.whl") for line in installing)
 
 
+@pytest.mark.parametrize(("given", "lists"), [
+    ({}, ["requirements.txt", "requirements-docs.txt"]),
+    ({"DOCS": ""}, ["requirements.txt"]),
+    ({"REQUIREMENTS": "requirements-redis.txt requirements-otel.txt"},
+     ["requirements-redis.txt", "requirements-otel.txt", "requirements-docs.txt"]),
+])  # fmt: skip
+def test_the_interactive_docs_are_in_it_unless_asked_otherwise(given: dict[str, str], lists: list[str]) -> None:
+    """What the shell of the build makes of its arguments: the lists that pip gets."""
+    defaults = dict(rest.split("=", 1) for rest in of("ARG"))
+    (line,) = [line for line in of("RUN") if "REQUIREMENTS" in line]
+    shown = subprocess.run(["sh", "-c", line.replace("/venv/bin/pip", "echo")], env=defaults | given, text=True,
+                           capture_output=True, check=True).stdout.split()  # fmt: skip
+    assert [shown[at + 1] for at, word in enumerate(shown) if word == "-r"] == lists
+    assert [name for name in lists if not (ROOT / name).exists()] == []
+
+
 def test_hadolint_has_nothing_to_say() -> None:
     """Where it is installed."""
     if (hadolint := shutil.which("hadolint")) is None:
