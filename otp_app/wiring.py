@@ -110,11 +110,14 @@ class Services:
             self.tracer.close()
 
 
-def build(settings: Settings, clock: Clock | None = None) -> Services:
-    """Return the services that these settings describe. Raises ValueError, BadKeyFile, StoreUnavailable."""
+def build(settings: Settings, clock: Clock | None = None, *, measured: bool = False) -> Services:
+    """Return the services that these settings describe; `measured`: their metrics are read, whatever OTP_APIS says.
+
+    Raises ValueError, BadKeyFile, StoreUnavailable.
+    """
     clock, (keys, index_key) = clock or system_clock(), _keys(settings)
     store, channels = _store(settings), open_channels(settings)
-    meter, tracer = _meter(settings, store, channels), _tracer(store, channels)
+    meter, tracer = open_meter(measured or settings.is_measured, store, channels), _tracer(store, channels)
     listeners, on_approved = _listeners(settings, meter)
     idempotent, sends = IdempotentSends(store, clock), Bulkhead(settings.otp_threads)
     jobs, ids = _runner(store), LedgerIds(index_key, secrets.token_bytes)
@@ -149,15 +152,16 @@ def build(settings: Settings, clock: Clock | None = None) -> Services:
     )
 
 
-def _meter(settings: Settings, store: Store, channels: Sequence[Channel]) -> Meter | None:
+def open_meter(measured: bool, store: Store | None = None, channels: Sequence[Channel] = ()) -> Meter | None:
     """Return what counts and measures, where somebody reads it: otherwise it is not even imported."""
-    if not settings.is_measured:
+    if not measured:
         return None
     from otp_app.monitoring.metrics import counts, meter
 
     found = meter.Meter(counts.inherited())
     found.time_channels(channels)
-    found.time_store(store)
+    if store:
+        found.time_store(store)
     return found
 
 

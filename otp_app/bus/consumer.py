@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from otp_app.bus.connecting import FAULTS, FIRST_PAUSE, LAST_PAUSE, LONGEST_WAIT, Broker, letter_of, publish, reason_of
@@ -15,12 +15,17 @@ from otp_app.bus.letters import DEAD, Letter, Route
 from otp_app.core.errors import OtpError
 from otp_app.system.logs import log, warn_seldom
 
+if TYPE_CHECKING:
+    from otp_app.monitoring.metrics.meter import Meter
+
 Post = Callable[[Route, Letter], None]
 #: does the work that a message asks for, and posts what follows from it. Raises Dead, or an OtpError
 Handler = Callable[[Letter, Post], None]
 
 
-DONE = "done"
+DONE, LEFT = "done", "left"
+#: reasons of dead letters that no number and no provider is the cause of
+DEFECTS = ("expired", "unreadable", "redelivered_without_id", "internal_error")
 LONGEST_RETRY = 1.0  # seconds until a message is tried again
 
 
@@ -49,7 +54,11 @@ class Consumer:
         ttl: float,
         wall: Callable[[], float],
         stopping: Event,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter
+        if meter:
+            meter.expect_messages(route.queue, DEFECTS)
         self._broker, self._route, self._handle = broker, route, handle
         self._is_passing, self._ttl, self._wall = is_passing, ttl, wall
         self._stopping = stopping
@@ -83,6 +92,18 @@ class Consumer:
 
         Raises FAULTS where the channel broke, after which the broker hands the message to somebody again.
         """
+        if self._meter is None:
+            return bool(self._result(letter, channel))
+        self._meter.took(self._route.queue)
+        result = ""
+        try:
+            result = self._result(letter, channel)
+        finally:
+            self._meter.worked(self._route.queue, *_shown(result))
+        return bool(result)
+
+    def _result(self, letter: Letter, channel: Any) -> str:
+        """Return DONE, why the letter is dead, or "" where it is left to another worker. Raises FAULTS."""
         letter = self._dated(letter)
         began, post = letter.at or self._wall(), partial(publish, channel)
         reason = self._reason_to_refuse(letter, began)
@@ -93,12 +114,12 @@ class Consumer:
             except _NotYet as passing:
                 reason, wait = "expired" if self._is_old(began) else "", passing.seconds
             if not reason and self._stopping.is_set():
-                return False
+                return ""
             if wait:
                 channel.connection.sleep(wait)
         if reason != DONE:
             self._bury(letter, reason, post)
-        return True
+        return reason
 
     def _attempt(self, letter: Letter, post: Post) -> str:
         """Return DONE, or why it cannot be done. Raises _NotYet, FAULTS."""
@@ -139,3 +160,8 @@ class Consumer:
         fields = kept | {"queue": self._route.queue, "message_id": letter.id, "reason": reason}
         log.warning("dead letter", extra={"fields": {"queue": self._route.queue, "reason": reason}})
         post(DEAD, Letter.of(letter.id, self._wall(), fields))
+
+
+def _shown(result: str) -> tuple[str, str]:
+    """Return the labels of a result: what became of the letter, and of a dead one why."""
+    return (result or LEFT, "none") if result in (DONE, "") else ("dead", result)

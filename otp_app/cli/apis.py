@@ -9,6 +9,7 @@ from otp_app import startup
 from otp_app.apis import load_command
 from otp_app.cli import starting
 from otp_app.cli.command import Command
+from otp_app.cli.scraping import scraped
 from otp_app.settings import Settings
 from otp_app.wiring import build
 
@@ -24,5 +25,9 @@ def _run(name: str) -> int:
 
 
 def _serve(name: str, settings: Settings) -> None:
-    with closing(build(settings)) as services:
+    measured = bool(settings.otp_metrics_port)
+    with (
+        closing(build(settings, measured=measured)) as services,
+        scraped(settings, services.meter, services.store),
+    ):
         load_command(name)(services).serve()

@@ -10,6 +10,7 @@ import click
 from otp_app import startup
 from otp_app.cli import starting
 from otp_app.cli.command import Command
+from otp_app.cli.scraping import scraped
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings
 from otp_app.stores import sharing
@@ -42,4 +43,4 @@ def _load(kind: str) -> Settings:
 def _work(kind: str, settings: Settings) -> None:
     stopping = Event()
     at_end(stopping.set)
-    load_object(f"otp_app.workers.{kind}:run", "worker")(settings, stopping)
+    load_object(f"otp_app.workers.{kind}:run", "worker")(settings, stopping, partial(scraped, settings))

@@ -253,6 +253,16 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = ""
     otp_retention_days: Annotated[int, Meta(ge=1, le=3650), Setting("Days for which the history keeps its rows.")] = 90
 
+    otp_metrics_port: Annotated[int, Meta(ge=0, le=65535), Setting(
+        "Port at which `python -m otp_app grpc` or `worker` serves "
+        "[its own `/metrics`](metrics.md#grpc-and-rabbitmq-workers). Each process on a machine needs another. 0: none.",
+        group="Metrics of gRPC and workers",
+    )] = 0
+    otp_metrics_host: Annotated[str, Setting(
+        "The address for it. Beyond loopback it needs `OTP_API_KEYS`.",
+        form="an address or a host name, without a port", read=types.bind_host,
+    )] = "127.0.0.1"
+
     otp_log_level: Annotated[str, shape("DEBUG|INFO|WARNING|ERROR"), Setting(
         "Lowest level that is logged. Wrong codes are `DEBUG`.", group="Logging",
         form="`DEBUG`, `INFO`, `WARNING` or `ERROR`",

@@ -14,7 +14,8 @@ from otp_app.bus.letters import SENT, Letter
 from otp_app.core.errors import OtpError
 from otp_app.core.policy import DAY
 from otp_app.settings import Settings
-from otp_app.workers.receiving import receive
+from otp_app.wiring import open_meter
+from otp_app.workers.receiving import Scraped, receive
 
 
 def is_passing(error: OtpError) -> bool:
@@ -22,10 +23,12 @@ def is_passing(error: OtpError) -> bool:
     return isinstance(error, AccountsUnavailable)
 
 
-def run(settings: Settings, stopping: Event) -> None:
+def run(settings: Settings, stopping: Event, scraped: Scraped) -> None:
     """Note what was sent, until `stopping` is set. Raises ValueError."""
-    with closing(Database(settings.database_url)) as database:
-        receive(settings, SENT, NotesCodes(database), is_passing=is_passing, ttl=DAY, stopping=stopping)
+    meter = open_meter(bool(settings.otp_metrics_port))
+    with closing(Database(settings.database_url)) as database, scraped(meter, None):
+        handle = NotesCodes(database)
+        receive(settings, SENT, handle, is_passing=is_passing, ttl=DAY, stopping=stopping, meter=meter)
 
 
 class NotesCodes:

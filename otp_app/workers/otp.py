@@ -19,7 +19,7 @@ from otp_app.core.results import SendRequest, SendResult, VerificationView
 from otp_app.settings import Settings
 from otp_app.settings.types import KEY_NAME
 from otp_app.wiring import Services, build
-from otp_app.workers.receiving import receive
+from otp_app.workers.receiving import Scraped, receive
 
 SCOPE = "amqp"  # of idempotency keys
 LATER = {Reason.THROTTLED, Reason.UNREACHABLE}
@@ -32,11 +32,14 @@ def is_passing(error: OtpError) -> bool:
     return isinstance(error, StoreUnavailable | Busy | Overloaded | IdempotencyInProgress)
 
 
-def run(settings: Settings, stopping: Event) -> None:
+def run(settings: Settings, stopping: Event, scraped: Scraped) -> None:
     """Send what is asked for, until `stopping` is set. Raises what wiring.build raises."""
-    with closing(build(settings)) as services:
-        ttl = settings.otp_ttl
-        receive(settings, REQUESTS, SendsCodes(services), is_passing=is_passing, ttl=ttl, stopping=stopping)
+    with (
+        closing(build(settings, measured=bool(settings.otp_metrics_port))) as services,
+        scraped(services.meter, services.store),
+    ):
+        handle, ttl, meter = SendsCodes(services), settings.otp_ttl, services.meter
+        receive(settings, REQUESTS, handle, is_passing=is_passing, ttl=ttl, stopping=stopping, meter=meter)
 
 
 class SendsCodes:

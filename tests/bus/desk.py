@@ -39,7 +39,7 @@ class Desk:
         self.site, self.paper, self.stopping = site, Paper(), Event()
         self.consumer = Consumer(
             None, REQUESTS, handle or otp.SendsCodes(site.services), is_passing=otp.is_passing, ttl=TTL,
-            wall=lambda: site.clock().wall, stopping=self.stopping,
+            wall=lambda: site.clock().wall, stopping=self.stopping, meter=site.services.meter,
         )  # fmt: skip
 
     def letter(self, letter_id: str = "m1", **fields: Any) -> Letter:

@@ -46,7 +46,8 @@ class Guard(grpc.ServerInterceptor):
     """
 
     def __init__(self, services: Services) -> None:
-        self._services, self._settings, self._calls = services, services.settings, Calls()
+        self._services, self._settings = services, services.settings
+        self._calls, self._meter = Calls(services.meter, SCOPES), services.meter
         self._wrong_keys, self._limits = WrongKeys(services.store), ClientLimits(services.store)
         self._by_client = {
             "send": ("send", self._settings.otp_client_limits), "verify": ("check", self._settings.otp_check_limits)
@@ -56,23 +57,27 @@ class Guard(grpc.ServerInterceptor):
         self, continuation: Callable[[grpc.HandlerCallDetails], Handler | None], details: grpc.HandlerCallDetails
     ) -> Handler | None:
         """Return the handler of a method. This runs in the thread that serves all calls, so it waits for nothing."""
-        handler = continuation(details)
-        if handler is None or details.method == health.CHECK:
-            return handler
-        scope = SCOPES.get(details.method)
-        if scope is None:
+        handler, method = continuation(details), details.method
+        if handler is None or (method != health.CHECK and method not in SCOPES):
+            self._calls.missed()
             return None
+        if method == health.CHECK and handler.stream_unary:
+            health_of = self._calls.counted(method, handler.stream_unary)
+            read, write = handler.request_deserializer, handler.response_serializer
+            return grpc.stream_unary_rpc_method_handler(health_of, read, write)
         if handler.unary_unary and handler.request_deserializer:
-            answer = self._unary(handler.unary_unary, handler.request_deserializer, scope)
+            answer = self._unary(method, handler.unary_unary, handler.request_deserializer)
             return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
         if handler.stream_stream is None:
             return None
-        answers = self._streaming(handler.stream_stream, scope)
+        answers = self._streaming(method, handler.stream_stream)
         return grpc.stream_stream_rpc_method_handler(answers, handler.request_deserializer, handler.response_serializer)
 
-    def _unary(self, method: Method, read: Callable[[bytes], Any], scope: str) -> Method:
+    def _unary(self, name: str, method: Method, read: Callable[[bytes], Any]) -> Method:
+        scope = SCOPES[name]
+
         def answer(requests: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-            with self._calls.begun(context), _rejecting(context):
+            with self._calls.begun(name, context), self._rejecting(context):
                 caller = self._caller(context, scope)
                 key_name.set(caller.name)
                 request = _message(read, requests)
@@ -82,10 +87,10 @@ class Guard(grpc.ServerInterceptor):
 
         return answer
 
-    def _streaming(self, method: Method, scope: str) -> Method:
+    def _streaming(self, name: str, method: Method) -> Method:
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-            with self._calls.begun(context), _rejecting(context):
-                self._caller(context, scope)
+            with self._calls.begun(name, context), self._rejecting(context):
+                self._caller(context, SCOPES[name])
                 yield from method(requests, context)
 
         return answer
@@ -116,6 +121,22 @@ class Guard(grpc.ServerInterceptor):
                 self._limits.count(*self._by_client[scope], caller.address)
             yield
 
+    @contextmanager
+    def _rejecting(self, context: grpc.ServicerContext) -> Iterator[None]:
+        """End the call with a status where an error stops it; of a defect only type and place are logged."""
+        try:
+            yield
+        except _TooLateError:
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline has passed")
+        except grpc.RpcError:  # from reading the request of a client that is gone
+            context.set_code(grpc.StatusCode.CANCELLED)
+            raise
+        except Exception as error:  # noqa: BLE001
+            rejection = rejections.of_error(error) if isinstance(error, OtpError) else rejections.of_defect(error)
+            if self._meter:
+                self._meter.rejected("grpc", rejection.error_type, error)
+            abort(context, rejection)
+
 
 def _environ(peer: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Return what web/client.py reads, as WSGI spells it. A peer is `ipv4:127.0.0.1:5001` or `ipv6:[::1]:5001`."""
@@ -136,18 +157,3 @@ def _check_deadline(context: grpc.ServicerContext) -> None:
     left: float | None = context.time_remaining()
     if not context.is_active() or (left is not None and left <= 0):
         raise _TooLateError
-
-
-@contextmanager
-def _rejecting(context: grpc.ServicerContext) -> Iterator[None]:
-    """End the call with a status where an error stops it; of a defect only type and place are logged."""
-    try:
-        yield
-    except _TooLateError:
-        context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline has passed")
-    except OtpError as error:
-        abort(context, rejections.of_error(error))
-    except grpc.RpcError:  # from reading the request of a client that is gone
-        raise
-    except Exception as error:  # noqa: BLE001
-        abort(context, rejections.of_defect(error))

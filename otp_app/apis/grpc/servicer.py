@@ -27,7 +27,7 @@ class PhoneOtp(PhoneOTPServiceServicer):
     """Takes fields, calls the service, translates."""
 
     def __init__(self, services: Services) -> None:
-        self._verifications = services.verifications
+        self._verifications, self._meter = services.verifications, services.meter
         self._has_keys = bool(services.settings.otp_api_keys)  # then guard lets nobody in without one
         self._by_id_only = services.settings.otp_check_by == "id"
 
@@ -37,7 +37,7 @@ class PhoneOtp(PhoneOTPServiceServicer):
         try:
             result = self._verifications.send(request.phone_number, how)
         except ANSWERED as error:
-            _report(context, error)
+            self._report(context, error)
             return SendOTPResponse(success=False)
         unknown = {"delivery": str(result.outcome)} if result.outcome != Outcome.SENT else {}
         report(context, {VERIFICATION_ID: result.verification_id} | unknown)
@@ -48,7 +48,7 @@ class PhoneOtp(PhoneOTPServiceServicer):
         try:
             verdict = self._check(request, received(context).get(VERIFICATION_ID, ""))
         except ANSWERED as error:
-            _report(context, error)
+            self._report(context, error)
             return VerifyOTPResponse(success=False, status=FAILED)
         if verdict.verification_id:
             report(context, {VERIFICATION_ID: verdict.verification_id})
@@ -63,13 +63,15 @@ class PhoneOtp(PhoneOTPServiceServicer):
             request.otp, phone_number=request.phone_number, verification_id=verification_id or None
         )
 
+    def _report(self, context: grpc.ServicerContext, error: OtpError) -> None:
+        rejection = rejections.of_error(error)
+        if self._meter:
+            self._meter.rejected("grpc", rejection.error_type, error)
+        report(context, rejection)
+
 
 def _status(verdict: Verdict) -> str:
     """Return Twilio's word. An approved code that is shown again is one that is not there any more."""
     if verdict.approved:
         return Status.APPROVED
     return FAILED if verdict.status in (None, Status.APPROVED) else str(verdict.status)
-
-
-def _report(context: grpc.ServicerContext, error: OtpError) -> None:
-    report(context, rejections.of_error(error))

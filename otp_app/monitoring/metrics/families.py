@@ -52,6 +52,13 @@ PROVIDER_SECONDS = Family("otp_provider_call_duration_seconds", "Time that a cha
                           "or to end one.", ("channel", "call"), CALLS)
 STORE_SECONDS = Family("otp_store_call_duration_seconds", "Time that the store took.", ("call",), CALLS)
 
+GRPC = Family("otp_grpc_calls_total", "gRPC calls that were answered. The method is none where there is no such one.",
+              ("method", "code"))
+GRPC_SECONDS = Family("otp_grpc_call_duration_seconds", "Time to the answer of a gRPC call.", ("method",), REQUESTS)
+TAKEN = Family("otp_worker_messages_taken_total", "Messages of RabbitMQ that a worker began with.", ("queue",))
+WORKED = Family("otp_worker_messages_total", "Messages of RabbitMQ by what a worker made of them: done, dead with the "
+                "reason, or left to another worker.", ("queue", "result", "reason"))
+
 JOBS = Family("otp_jobs_waiting", "Jobs that the store keeps for later, of all servers.", is_gauge=True)
 OVERDUE = Family("otp_jobs_overdue_seconds", "How long ago the oldest job was due.", is_gauge=True)
 EVENTS = Family("otp_events_waiting", "Events that their receiver has not taken yet.", is_gauge=True)
@@ -60,5 +67,5 @@ BUILD = Family("otp_build_info", "1, with the version.", ("version",), is_gauge=
 START = Family("otp_start_time_seconds", "When counting began, by the clock of the server.", is_gauge=True)
 
 COUNTED = (STARTED, APPROVALS, CHECKS, CANCELED, MESSAGES, REFUSALS, RECEIPTS, LOST, LIMITS, REJECTIONS, HTTP,
-           HTTP_SECONDS, PROVIDER_SECONDS, STORE_SECONDS)
+           HTTP_SECONDS, PROVIDER_SECONDS, STORE_SECONDS, GRPC, GRPC_SECONDS, TAKEN, WORKED)
 GAUGES = (JOBS, OVERDUE, EVENTS, DEAD, BUILD, START)

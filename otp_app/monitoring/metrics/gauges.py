@@ -22,7 +22,7 @@ Found = dict[str, tuple[tuple[str, ...], float]]
 class Gauges:
     """Looks at the store. One that is not available has no gauges meanwhile."""
 
-    def __init__(self, store: Store, begun: float, *, tells_events: bool) -> None:
+    def __init__(self, store: Store | None, begun: float, *, tells_events: bool) -> None:
         """`begun`: when counting began, seconds since the epoch."""
         self._store, self._begun, self._tells_events = store, begun, tells_events
         self._events: Found = {}

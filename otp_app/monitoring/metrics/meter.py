@@ -85,6 +85,29 @@ class Meter:
         if isinstance(error, LimitReached):
             self._add(families.LIMITS, error.code, error.of)
 
+    def called(self, method: str, code: str, seconds: float) -> None:
+        """Count a gRPC call that was answered after so many seconds."""
+        series, took = (families.GRPC.name, method, code), (families.GRPC_SECONDS.name, method)
+        self.counts.both(series, took, families.GRPC_SECONDS.width, bisect_left(families.GRPC_SECONDS.buckets, seconds),
+                         seconds)
+
+    def took(self, queue: str) -> None:
+        """Count a message that a worker begins with."""
+        self._add(families.TAKEN, queue)
+
+    def worked(self, queue: str, result: str, reason: str = "none") -> None:
+        """Count a message by what a worker made of it."""
+        self._add(families.WORKED, queue, result, reason)
+
+    def expect_calls(self, methods: Iterable[str]) -> None:
+        """Have what is usual of gRPC methods from the start, as 0."""
+        self._usual += [(families.GRPC.name, method, code) for method in methods for code in ("OK", "INTERNAL")]
+
+    def expect_messages(self, queue: str, defects: Iterable[str]) -> None:
+        """Have what is usual of a queue from the start, as 0, and the dead letters that there should never be."""
+        ends = [("done", "none"), ("left", "none"), *(("dead", reason) for reason in defects)]
+        self._usual += [(families.TAKEN.name, queue), *((families.WORKED.name, queue, *end) for end in ends)]
+
     def time_channels(self, channels: Iterable[Channel]) -> None:
         """Measure what these channels take, from now on."""
         for channel in channels:

@@ -186,7 +186,7 @@ def test_it_is_off_by_default() -> None:
 
 def test_every_family_has_a_meaning_and_bounded_labels() -> None:
     known = {"way", "calling_code", "channel", "result", "kind", "outcome", "reason", "status", "error_class", "limit",
-             "of", "api", "error_type", "operation", "call", "version"}  # fmt: skip
+             "of", "api", "error_type", "operation", "call", "version", "method", "code", "queue"}  # fmt: skip
     for family in (*families.COUNTED, *families.GAUGES):
         assert family.meaning.endswith("."), family.name
         assert set(family.labels) <= known, family.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+from contextlib import closing
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf'({NAME})(?:\{{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*",?)+)\}})? ([0-9.e+-]+|\+Inf|NaN)')
@@ -41,3 +43,12 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     """The sum of the samples with this name and at least these labels."""
     wanted = labels.items()
     return sum(number for (found, given), number in samples.items() if found == name and wanted <= dict(given).items())
+
+
+def scraped(port: int) -> Samples:
+    """The samples that a process of this machine serves at a port."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        return read(answer.read().decode())
