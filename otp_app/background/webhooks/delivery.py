@@ -138,7 +138,7 @@ class Deliverer:
 
     def _try_again_later(self, verification_id: str, box: Box, reply: Reply) -> None:
         """Put the job of the next attempt: before the events leave the ledger, so that it is there whenever we die."""
-        warn_seldom(f"events: the receiver {reply.why}; its events are kept, and told again later")
+        warn_seldom(f"events: the receiver {reply.why}; its events are kept and sent again later")
         if reply.gone:
             log.error("events: the receiver says that it is gone for good (410): remove OTP_EVENTS_URL, or correct it")
         wait = HOUR if reply.gone else reply.retry_after
