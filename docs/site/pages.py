@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from os.path import relpath
 from pathlib import Path
 
@@ -20,6 +21,7 @@ BESIDE = {"README.md": "index.md", "CHANGELOG.md": "changes.md", "SECURITY.md": 
 PICTURES = (".png", ".svg")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+ITEM = re.compile(r"([1-9]\d?\.|-) +")
 
 
 def places() -> dict[Path, str]:
@@ -32,12 +34,34 @@ def places() -> dict[Path, str]:
 
 
 def on_site(page: Path, where: dict[Path, str]) -> str:
-    """Return the text of a page with the links of the site. Blocks of code stay as they are."""
+    """Return the text of a page with the links and the lists of the site. Blocks of code keep their text."""
     text, parts, at = page.read_text(encoding="utf-8"), [], 0
     for block in BLOCK.finditer(text):
         parts += [_linked(text[at : block.start()], page, where), block[0]]
         at = block.end()
-    return "".join([*parts, _linked(text[at:], page, where)])
+    return "".join(_in_items("".join([*parts, _linked(text[at:], page, where)])))
+
+
+def _in_items(text: str) -> Iterator[str]:
+    """Yield the lines of a text, with four blanks in front of what belongs to an item of a list.
+
+    Code hosts take as many as the mark of the item is wide. With fewer than four the tool ends the list there, and
+    counts the steps behind a block of code from 1 again. An item behind a block begins after an empty line.
+    """
+    width, has_blocks, is_code = 0, False, False
+    for line in text.splitlines(keepends=True):
+        if not width and line.startswith("```"):
+            is_code = not is_code
+        elif not is_code and (item := ITEM.match(line)):
+            if has_blocks:
+                yield "\n"
+            width, has_blocks = len(item[0]), False
+        elif line.strip() and not line.startswith(" " * width):
+            width, has_blocks, is_code = 0, False, line.startswith("```")
+        elif width:
+            has_blocks = has_blocks or not line.strip()
+            line = " " * (4 - width) + line if line.strip() else line
+        yield line
 
 
 def _linked(text: str, page: Path, where: dict[Path, str]) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.conftest import absent
+from tests.recipes.recipe import BLOCK
 from tests.running import ROOT
 
 pytestmark = pytest.mark.slow
@@ -105,3 +106,14 @@ def test_what_is_code_on_a_code_host_is_code_here(site: Path) -> None:
     """Blocks keep their text."""
     text = re.sub(r"<[^>]+>", "", (site / "index.html").read_text(encoding="utf-8"))
     assert "git clone REPOSITORY_URL otp_app" in text
+
+
+def test_steps_are_counted_on_behind_a_block(site: Path) -> None:
+    """As on a code host, where step 2 follows the code of step 1."""
+    for path in ROOT.glob("docs/**/*.md"):
+        text = BLOCK.sub("", path.read_text(encoding="utf-8"))
+        page = site / path.relative_to(ROOT / "docs").with_suffix(".html").as_posix().replace("README", "index")
+        lists = re.findall(r"<ol>(.*?)</ol>", page.read_text(encoding="utf-8"), re.DOTALL)
+        assert len(lists) == len(re.findall(r"^1\. ", text, re.MULTILINE)), path.name
+        steps = sum(steps.count("<li>") for steps in lists)
+        assert steps == len(re.findall(r"^[1-9]\d?\. ", text, re.MULTILINE)), path.name
