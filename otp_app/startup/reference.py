@@ -27,7 +27,8 @@ ERRORS_PREFACE = """\
 # Twilio's error numbers
 
 What each means for a message of this server: the `explanation` of [a message that did not arrive](delivery.md). Twilio
-has a page for others: `https://www.twilio.com/docs/api/errors/NUMBER`. Made by `python -m otp_app.startup.reference`.
+has a page for others: `https://www.twilio.com/docs/api/errors/NUMBER`. A link to a number here ends with it, as in
+[63016](#63016). Made by `python -m otp_app.startup.reference`.
 
 | number | [class](delivery.md#what-the-classes-mean) | what it means, and what helps | another channel may help |
 |---|---|---|---|
@@ -53,7 +54,8 @@ def errors_page() -> str:
     """Return the text of docs/twilio-errors.md."""
     meanings = ((code, errors.meaning(code)) for code in sorted(errors.CODES))
     return ERRORS_PREFACE + "".join(
-        f"| {code} | `{means.error_class}` | {means.sentence} | {'yes' if means.elsewhere else 'no'} |\n"
+        f'| <a id="{code}"></a>{code} | `{means.error_class}` | {means.sentence} | '
+        f"{'yes' if means.elsewhere else 'no'} |\n"
         for code, means in meanings
     )
 

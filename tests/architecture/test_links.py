@@ -14,9 +14,10 @@ CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """The names of a page's headings, as the usual renderers make them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The names of a page's headings, as the usual renderers make them, and those that it gives to other places."""
+    text = page.read_text(encoding="utf-8")
+    headings, given = re.findall(r"^#+ (.*)$", text, re.MULTILINE), re.findall(r'<a id="([^"]+)"></a>', text)
+    return {*given} | {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def faults(page: Path) -> list[str]:

@@ -137,7 +137,7 @@ def test_taken_and_dead_at_once(status, code, known, reason):
 
 def test_explanations_tell_which_setting_to_change():
     """Of an error that is in no table the operator gets the page."""
-    assert "TWILIO_CONTENT_SID" in explain(63016)
+    assert "TWILIO_CONTENT_SID must name" in explain(63016)  # which it does not yet, or not the right one
     assert "TWILIO_AUTH_TOKEN" in explain(20003)
     assert "join" in explain(63015)
     assert "trial" in explain(21608)

@@ -17,7 +17,9 @@ _OURS = "this server sent a request that Twilio cannot read: look for a newer ve
 _WAIT = "it passes by itself; if it lasts, ask Twilio for a higher rate"
 _SENDER = "set TWILIO_PHONE_NUMBER to a number of this account that can send SMS, or TWILIO_MESSAGING_SERVICE_SID"
 _ON_WHATSAPP = "set TWILIO_WHATSAPP_NUMBER to a sender that Twilio's console shows as online under WhatsApp senders"
-_TEMPLATE = "set TWILIO_CONTENT_SID to an approved template of the category authentication with the code as variable 1"
+_APPROVED = "approved one of the category authentication with the code as variable 1"
+_TEMPLATE = f"TWILIO_CONTENT_SID must name an {_APPROVED}"
+_ANOTHER = f"set TWILIO_CONTENT_SID to another {_APPROVED}"
 _TICKET = "if it hits many recipients of one carrier, open a ticket with Twilio with three message ids"
 
 _SENTENCES: dict[ErrorClass, dict[int, str]] = {
@@ -98,13 +100,13 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
         21654: f"The template is not set: {_TEMPLATE}",
         21655: f"There is no such template in this account: {_TEMPLATE}",
         21656: f"The template does not take the code as its variable 1: {_TEMPLATE}",
-        63016: f"Outside the 24 hours after a user's own message WhatsApp takes only an approved template: {_TEMPLATE}",
+        63016: f"Outside the 24 hours after a user's own message WhatsApp takes only a template: {_TEMPLATE}",
         63021: f"The content does not fit its template: {_TEMPLATE}",
         63027: f"The template does not exist in this language: {_TEMPLATE}",
         63028: f"The template has another number of variables: {_TEMPLATE}",
-        63041: f"Meta has paused the template for bad feedback: wait until it is active again, or {_TEMPLATE}",
-        63042: f"Meta has disabled the template: {_TEMPLATE}",
-        63049: f"Meta does not deliver this template, which it takes for marketing: {_TEMPLATE}",
+        63041: f"Meta has paused the template for bad feedback: wait until it is active again, or {_ANOTHER}",
+        63042: f"Meta has disabled the template: {_ANOTHER}",
+        63049: f"Meta does not deliver this template, which it takes for marketing: {_ANOTHER}",
     },
     ErrorClass.SANDBOX: {
         63015: "The recipient has to join the WhatsApp sandbox first, and again after three days",
