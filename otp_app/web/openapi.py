@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -20,12 +21,14 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, render_template, request
 
+from otp_app.plugins.extras import install_command
 from otp_app.settings import Settings
 from otp_app.version import __version__
 from otp_app.web import swagger
 from otp_app.web.access import Access, requires
 from otp_app.web.api import Api
 from otp_app.web.current import scheme, services
+from otp_app.web.pages import pages
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
@@ -109,11 +112,20 @@ def _page(document: Node) -> Page:
         parameters=partial(parameters, document),
         curl=partial(curl, document),
         pretty=pretty,
-        interactive=swagger.folder() is not None,
+        pages=pages(),
+        here="/docs",
+        to_install="" if swagger.folder() else _to_install(),
     )
     (style,) = STYLE.findall(html)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return Page(html, POLICY.format(digest))
+
+
+def _to_install() -> str:
+    """Return the command that gets Swagger UI; anybody may read it, so no folder of this machine is in it."""
+    python = Path(sys.executable)
+    shown = str(python.relative_to(Path.cwd())) if python.is_relative_to(Path.cwd()) else python.name
+    return install_command(swagger.PACKAGE).replace(sys.executable, shown)
 
 
 def operations(document: Node) -> Iterator[Operation]:

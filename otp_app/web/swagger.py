@@ -17,7 +17,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from otp_app.web.access import requires
-from otp_app.web.pages import ASKED, KEPT, KINDS, SHARED
+from otp_app.web.pages import ASKED, KEPT, KINDS, SHARED, pages
 
 bp = Blueprint("swagger", __name__, template_folder="templates")
 
@@ -32,7 +32,7 @@ POLICY = (
 
 def page(refused: list[str]) -> Response:
     """Return the page; `refused`: operations that reject pages in a browser, as `post /path/{name}`."""
-    text = render_template("swagger.html", refused=json.dumps(refused), shared=SHARED.url, url=_url)
+    text = render_template("swagger.html", refused=json.dumps(refused), shared=SHARED.url, url=_url, pages=pages())
     return Response(text, headers={"Content-Security-Policy": POLICY}, mimetype="text/html")
 
 

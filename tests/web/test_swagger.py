@@ -29,10 +29,20 @@ def test_the_page_takes_its_files_from_this_server(site):
     """All of them, and no other."""
     page = text(site)
     paths = re.findall(r'(?:src|href)="([^"]*)"', page)
+    paths.remove("#swagger-ui")
     assert all(path.startswith("/") for path in paths)
-    assert len(paths) == 6
+    assert len([path for path in paths if "?v=" in path]) == 7
     for path in paths:
-        assert site.call("GET", path).status_code == 200
+        assert site.call("GET", path).status_code in (200, 303)  # the log-in of /operator
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/plain"])
+def test_its_header_leads_to_the_other_pages(site, path):
+    """As that of each page does, so that nobody needs the way back of the browser."""
+    header = text(site, path).partition("</nav>")[0]
+    pages = [*site.call("GET", "/").json["pages"], "/docs"]
+    assert re.findall('href="(/[^"?]*)"', header.partition('class="bar"')[2]) == ["/", *pages]
+    assert '<a href="/docs" aria-current="page">' in header
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -72,7 +82,7 @@ def test_operations_that_reject_pages_cannot_be_tried(site):
 def test_what_the_page_is_told_is_no_markup(site, monkeypatch):
     """However a route is called."""
     monkeypatch.setattr("otp_app.web.openapi._refusing_pages", lambda: ['"><img src=x>'])
-    assert "<img" not in text(site)
+    assert "<img src=x" not in text(site)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -1,4 +1,4 @@
-// A form for a number and one for its code. docs/otp-js.md says how to use it.
+// Forms for a number and its code: docs/otp-js.md
 const WORDS = {
 	sent: "We sent a code to {to} by {channel}.",
 	followed: "{before} did not deliver the code, so we sent it by {channel}.",
@@ -11,6 +11,7 @@ const WORDS = {
 	offline: "The server cannot be reached.",
 	invalid_phone: "This is not a mobile number with + and its country code.",
 	lost: "not delivered",
+	error: "Error",
 	whatsapp: "WhatsApp",
 	sms: "SMS",
 };
@@ -21,7 +22,7 @@ const span = (s) => ({ time: s < 100 ? `${s} s` : `${Math.ceil(s / 60)} min` });
 const make = (name) => document.createElement(name);
 const on = (element, event, act) => element.addEventListener(event, (it) => (it.preventDefault(), act()));
 
-// The code in a pasted text, such as a whole message.
+// The code in a pasted text.
 const codeIn = (text, length) => {
 	const runs = [/\d+/g, /\d+(?:[ -]\d+)+/g].flatMap((form) => text.match(form) || []);
 	const found = runs.map((run) => run.replace(/\D/g, "")).filter((run) => /^\d{4,10}$/.test(run));
@@ -75,7 +76,7 @@ const start = (root) => {
 			const item = make("li"), why = make("small");
 			const kind = (item.dataset.kind = KINDS[send.delivery] || now.status);
 			item.textContent = `${named(send)}: ${kind === "bad" ? words.lost : send.delivery}`;
-			why.textContent = send.explanation;
+			why.textContent = send.explanation && `${words.error} ${send.error_code}: ${send.explanation}`;
 			item.append(why);
 			return item;
 		}));
@@ -89,7 +90,7 @@ const start = (root) => {
 		return now.status !== "pending";
 	};
 
-	// Until the code has ended, or a later message is watched.
+	// Until the code has ended, or another is sent.
 	const watch = async (signal) => {
 		for (let version = "", wait; to.status && !signal.aborted; await new Promise((go) => setTimeout(go, wait))) {
 			wait = 5000;
