@@ -17,6 +17,7 @@ from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
 from otp_app.plugins.loading import CLASS_PATH, load_object
 from otp_app.settings.diagnosis import Diagnosis, State
+from otp_app.system.program import COMMAND
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -159,7 +160,7 @@ class _OwnClass:
         return self._lines("advice", settings)
 
     def examine(self, _: Parts) -> tuple[Diagnosis, ...]:
-        return (Diagnosis(self._name, State.NOT_CHECKED, "a channel of your own", "send a message: otp-app send"),)
+        return (Diagnosis(self._name, State.NOT_CHECKED, "a channel of your own", f"send a message: {COMMAND} send"),)
 
     def _lines(self, method_name: str, settings: Settings) -> list[str]:
         try:

@@ -15,6 +15,7 @@ class ConsoleChannel(ChannelClass):
 
     name = "console"
     landlines = False
+    arrives_at_once = True  # whoever reads the terminal has the code
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream  # None: what standard output is at the moment

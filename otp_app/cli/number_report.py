@@ -22,6 +22,7 @@ from otp_app.core.receipts import ARRIVED, DEAD
 from otp_app.history.opening import open_reader
 from otp_app.history.rows import Row, messages_in
 from otp_app.settings import Settings
+from otp_app.system.program import COMMAND
 from otp_app.web.timeline import at
 
 MOST_ROWS = 20  # of the history that are shown
@@ -36,13 +37,14 @@ UNSEEN = (
     "The store has no verification of this number, as it forgets them an hour after their end, and the history was not "
     "read: {}"
 )
-BLOCKED = "An operator blocked this number, so nothing is sent to it: `otp-app numbers unblock +…` undoes that"
+BLOCKED = f"An operator blocked this number, so nothing is sent to it: `{COMMAND} numbers unblock +…` undoes that"
 STOPPED = (
     "The user wrote STOP: no notifications are sent until they write START. Codes still are, but Twilio may refuse SMS "
     "from the sender to which they wrote (error 21610)"
 )
-WAIT = "{}. The next message can leave in {} s, or at once after `otp-app numbers reset +…`"
-BELIEVED = "{} refused this number ({}) and is not asked again until {}, or until `otp-app numbers reset +…`"
+RESET = f"`{COMMAND} numbers reset +…`"
+WAIT = f"{{}}. The next message can leave in {{}} s, or at once after {RESET}"
+BELIEVED = f"{{}} refused this number ({{}}) and is not asked again until {{}}, or until {RESET}"
 APPROVED = "The last code was entered and accepted"
 ON_THE_PHONE = "The last message is on the phone: have the user look for it, and compare the last digits of the number"
 WRONG_CODES = "Too many wrong codes ended the last verification: the user has to request a new code"
@@ -52,9 +54,10 @@ UNCLEAR = (
 )
 TAKEN = (
     "The provider took the last message, and nothing more is known. The phone may be off, or no receipts come: "
-    "`otp-app doctor` tests those. A message by another channel may help"
+    f"`{COMMAND} doctor` tests those. A message by another channel may help"
 )
-REFUSED_WITHOUT_NUMBER = "{} did not take the message ({}): `otp-app doctor` looks for the cause"
+PRINTED = "The last code is in the server's terminal or log: the channel console sends nothing to a phone"
+REFUSED_WITHOUT_NUMBER = f"{{}} did not take the message ({{}}): `{COMMAND} doctor` looks for the cause"
 
 
 class Found(NamedTuple):
@@ -118,7 +121,8 @@ def _ended(row: Row, channels: Iterable[Channel]) -> dict[str, Any]:
         "sends": [
             {
                 "id": message.id, "channel": message.channel, "at": at(message.at), "delivery": message.delivery,
-                "reason": None, "provider_id": None, "receipts": [], "error_code": message.error_code or None,
+                "reason": None, "provider_id": message.provider_id or None, "receipts": [],
+                "error_code": message.error_code or None,
                 "error_class": meaning.error_class if meaning else None,
                 "explanation": meaning.sentence if meaning else None,
             }
@@ -178,7 +182,9 @@ def _of_newest(shown: dict[str, Any]) -> Iterator[str]:
         if send["delivery"] in (*DEAD, Outcome.REFUSED):
             yield _failure(send)
     last = shown["sends"][-1]["delivery"] if shown["sends"] else ""
-    if last in ARRIVED:
+    if last in (Outcome.SENT, *ARRIVED) and shown["sends"][-1]["channel"] == "console":
+        yield PRINTED
+    elif last in ARRIVED:
         yield ON_THE_PHONE
     elif last in (Outcome.UNKNOWN, "pending"):
         yield UNCLEAR

@@ -125,6 +125,22 @@ def explain(channels: Iterable[Channel], name: str, provider_code: int) -> Expla
     return channel.explain(provider_code) if channel else None
 
 
+def error_pages(channel: Channel) -> str:
+    """Return the address below which the provider of a channel explains each error number, "" without one."""
+    return str(getattr(channel, "error_pages", ""))
+
+
+def error_page(channels: Iterable[Channel], name: str, provider_code: int) -> str:
+    """Return where the provider of the channel with this name explains an error number, "" without such a page."""
+    pages = next((error_pages(channel) for channel in channels if channel.name == name), "")
+    return f"{pages}{provider_code}" if pages and provider_code else ""
+
+
+def arrives_at_once(channel: Channel) -> bool:
+    """Return whether a channel says of itself (`arrives_at_once = True`) that what it took is where it has to be."""
+    return getattr(channel, "arrives_at_once", False) is True
+
+
 def reports_arrival(channel: Channel) -> bool:
     """Return whether a channel says of itself (`reports_arrival = True`) that receipts tell what is on the phone."""
     return getattr(channel, "reports_arrival", False) is True

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from otp_app.core import receipts
-from otp_app.core.delivery import Channel, ErrorClass, Outcome, explain
+from otp_app.core.delivery import Channel, ErrorClass, Outcome, arrives_at_once, explain
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import NO_ORIGIN, Origin, Send, Status, Verification
 from otp_app.core.notification import Notification
@@ -28,6 +28,7 @@ class Kind(StrEnum):
 
 #: the outcome of a verification of which no message left: every channel refused it
 REFUSED = "refused"
+LONGEST_ID = 64  # of a provider; Twilio's have 34 characters
 _WITHOUT_AN_ANSWER = (Status.EXPIRED, Status.CANCELED)
 
 
@@ -41,6 +42,7 @@ class Message(NamedTuple):
     error_code: int  # the provider's, 0 without one
     delivered_after: float | None  # seconds until it was on the phone
     locale: str
+    provider_id: str = ""  # the provider's name for it; rows of older versions have none
 
     @property
     def has_left(self) -> bool:
@@ -99,7 +101,8 @@ def of_verification(
     if ended is None:
         ended = begun + verification.life
     approved = verification.status == Status.APPROVED
-    messages = tuple(map(_message, verification.sends))
+    at_once = _at_once(channels)
+    messages = tuple(_message(send, at_once) for send in verification.sends)
     error, code = _error(verification.sends, channels)
     inbound = verification.inbound
     return Ending(
@@ -108,7 +111,7 @@ def of_verification(
         outcome=outcome_of(verification, messages),
         error=error, error_code=code,
         begun=begun, ended=ended,
-        delivered_after=_arrival(verification.sends, begun),
+        delivered_after=_arrival(verification.sends, begun, at_once),
         approved_after=max(round(ended - begun, 3), 0.0) if approved else None,
         attempts=verification.attempts,
         digits=verification.digits,
@@ -123,7 +126,8 @@ def of_notification(record: Notification, now: Instant, channels: Iterable[Chann
     """Return how a notification has ended; None while a message of it can follow."""
     if record.ended_at is None:
         return None
-    messages = tuple(map(_message, record.sends))
+    at_once = _at_once(channels)
+    messages = tuple(_message(send, at_once) for send in record.sends)
     error, code = _error(record.sends, channels)
     return Ending(
         record.id, Kind.NOTIFICATION, record.origin or NO_ORIGIN, record.template, record.phone,
@@ -131,7 +135,7 @@ def of_notification(record: Notification, now: Instant, channels: Iterable[Chann
         outcome=record.status(now),
         error=error or record.reason, error_code=code,
         begun=record.at, ended=record.ended_at,
-        delivered_after=_arrival(record.sends, record.at),
+        delivered_after=_arrival(record.sends, record.at, at_once),
         approved_after=None,
         attempts=0, digits=0, tags={},
         messages=messages,
@@ -147,20 +151,28 @@ def outcome_of(verification: Verification, messages: Iterable[Message]) -> str:
     return REFUSED if was_refused and verification.status in _WITHOUT_AN_ANSWER else verification.status
 
 
-def _message(send: Send) -> Message:
+def _at_once(channels: Iterable[Channel]) -> frozenset[str]:
+    return frozenset(channel.name for channel in channels if arrives_at_once(channel))
+
+
+def _message(send: Send, at_once: frozenset[str]) -> Message:
     known = send.receipts[-1].status if send.receipts else send.state
+    if known == Outcome.SENT and send.channel in at_once:
+        known = receipts.Status.DELIVERED
     return Message(
         send.id, send.channel, send.at,
         delivery=Outcome.UNKNOWN if known == "pending" else known,
         error_code=send.receipts[-1].code if send.receipts else send.error,
-        delivered_after=_arrival((send,), send.at),
+        delivered_after=_arrival((send,), send.at, at_once),
         locale=send.locale,
+        provider_id=send.provider_id[:LONGEST_ID],
     )
 
 
-def _arrival(sends: Iterable[Send], since: float) -> float | None:
-    """Return the seconds until the first of these messages was on the phone."""
+def _arrival(sends: Iterable[Send], since: float, at_once: frozenset[str]) -> float | None:
+    """Return the seconds until the first of these messages was on the phone, or where else its channel shows it."""
     arrived = [report.at for send in sends for report in send.receipts if report.status in receipts.ARRIVED]
+    arrived += [send.at for send in sends if send.channel in at_once and send.state == Outcome.SENT]
     return max(round(min(arrived) - since, 3), 0.0) if arrived else None
 
 

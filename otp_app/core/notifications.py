@@ -120,14 +120,13 @@ class Notifications:
 
     def find(self, notification_id: str) -> Notification | None:
         """Return the notification with this id. Raises StoreUnavailable."""
-        key = records.key_of(notification_id)
-        data = self._store.get(key) if key else None
-        return _read(data, self._clock()) if data is not None else None
+        view = view_of(self._store, notification_id, self._clock())
+        return view.record if view else None
 
     def view(self, notification_id: str) -> View:
         """Return what is known of a notification. Raises NotificationNotFound, StoreUnavailable."""
-        if record := self.find(notification_id):
-            return View(record, self._clock())
+        if view := view_of(self._store, notification_id, self._clock()):
+            return view
         raise NotificationNotFound("No such notification")
 
     def receive(self, receipt: Receipt) -> bool:
@@ -261,6 +260,13 @@ def _subject(record: Notification) -> tuple[str, str, str]:
 
 def _written(record: Notification, now: Instant) -> bytes:
     return records.encode(replace(record, seen=now))
+
+
+def view_of(store: Store, notification_id: str, now: Instant) -> View | None:
+    """Return what a store knows of a notification. Raises StoreUnavailable."""
+    key = records.key_of(notification_id)
+    data = store.get(key) if key else None
+    return View(_read(data, now), now) if data is not None else None
 
 
 def _read(data: bytes, now: Instant) -> Notification:

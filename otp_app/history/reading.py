@@ -18,6 +18,8 @@ from otp_app.history.writing import erase
 BY_DAY = "day"
 BY = (BY_DAY, *(name for name in DIMENSIONS if name))
 
+MOST_SEARCHED = 100_000  # rows, for the name of a message at its provider
+
 _COLUMNS = ", ".join(COLUMNS)
 _SUMS = ", ".join(f"SUM({name})" for name in MEASURES)
 
@@ -95,6 +97,20 @@ class Reader:
         """Return the row of a verification or notification."""
         with self._database.reading() as session:
             return next(iter(_rows(session, "id = ?", id_)), None)
+
+    def id_by_provider(self, provider_id: str) -> str:
+        """Return the id of the verification or notification with a message of this name at its provider, "" without.
+
+        Looks at the newest MOST_SEARCHED: an index of these names would cost each write more than a look now and then.
+        """
+        query = (
+            "SELECT id FROM (SELECT id, messages FROM otp_history ORDER BY begun DESC LIMIT ?) AS newest "
+            "WHERE messages LIKE ? LIMIT 1"
+        )
+        with suppress(NotBegunError), self._database.reading() as session:
+            found = session.rows(query, (MOST_SEARCHED, f'%"{provider_id}"%'))
+            return str(found[0][0]) if found else ""
+        return ""
 
     def erase(self, phone: str) -> int:
         """Delete the rows of a number and return how many there were. The totals keep what they counted."""

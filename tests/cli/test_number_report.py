@@ -16,6 +16,7 @@ from otp_app.channels.twilio import errors
 from otp_app.cli import number_report, showing, verifications
 from otp_app.core.policy import DAY
 from otp_app.settings import keyring
+from otp_app.system.program import COMMAND
 from tests.apis.callbacks.conftest import ACCOUNT
 from tests.command import run
 from tests.running import free_port, wait_until
@@ -129,7 +130,7 @@ def test_a_number_that_is_limited(case: Case) -> None:
     shown = case.shown()
     assert (shown["limit"]["error_type"], shown["messages"]) == ("resend_too_soon", {"hour": 1, "day": 1})
     assert shown["advice"][0] == number_report.ON_THE_PHONE
-    assert "`otp-app numbers reset +…`" in shown["advice"][1]
+    assert f"`{COMMAND} numbers reset +…`" in shown["advice"][1]
     assert "  Limit reached: resend_too_soon, 30 s" in case.lines()
     case.site.clock.advance(31.0)
     assert case.shown()["limit"] is None
@@ -184,3 +185,12 @@ def test_what_is_pending_of_a_number_is_canceled(case: Case, capsys: pytest.Capt
     assert (again.status, again.error.splitlines()[-1]) == (1, "Nothing is pending for this number")
     assert '"pending"' in run(capsys, "verifications", "list", "--json").output
     assert run(capsys, "verifications", "cancel").status == 2
+
+
+@pytest.mark.parametrize("delivery", ["sent", "delivered"])
+def test_the_advice_for_a_code_on_the_terminal_speaks_of_no_phone(delivery: str) -> None:
+    """`sent` in the store, `delivered` in the history."""
+    send = {"channel": "console", "delivery": delivery, "error_code": None}
+    known = {"status": "pending", "created_at": "2026-11-30T12:00:00Z", "sends": [send]}
+    state = {"blocked": False, "stopped_at": None, "refusals": [], "limit": None}
+    assert list(number_report._advice(state, [known], "")) == [number_report.PRINTED]

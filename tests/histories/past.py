@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from otp_app.channels.twilio.errors import meaning
+from otp_app.channels.twilio.errors import PAGE, meaning
 from otp_app.core.delivery import Explanation
 from otp_app.core.endings import Ending, Kind, Message
 from otp_app.core.ledger import Origin
@@ -24,6 +24,7 @@ class Explaining(RecordingChannel):
     """A channel that knows Twilio's errors."""
 
     name = "whatsapp"
+    error_pages = PAGE
 
     def explain(self, provider_code: int) -> Explanation:
         return meaning(provider_code)

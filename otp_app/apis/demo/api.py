@@ -9,6 +9,7 @@ from flask import Response
 
 from otp_app.apis.demo import views
 from otp_app.apis.demo.state import Demo
+from otp_app.core.delivery import error_pages
 from otp_app.settings import Settings
 from otp_app.settings.exposure import is_open
 from otp_app.web.api import Api
@@ -37,6 +38,7 @@ class DemoApi(Api):
             channels=tuple(channel.name for channel in services.channels),
             digits=settings.otp_code_length,
             scripted="native" in settings.otp_apis,
+            error_pages=next(filter(None, map(error_pages, services.channels)), ""),
             is_shut=is_shut(settings),
             watched=not services.is_open,  # elsewhere a verification is shown to those who have a key
         )

@@ -9,6 +9,7 @@ WRONG = "This code is wrong or no longer valid."
 ENDED = "This code is no longer valid. Send a new one."
 APPROVED = "Your number is confirmed."
 LOST = "not delivered"
+ERROR = "Error"
 TERMINAL = "The code is in the terminal of the server."
 
 CHANNELS = {"whatsapp": "WhatsApp", "sms": "SMS", "console": "Terminal", "twilio_verify": "Twilio Verify"}

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from otp_app.apis.operator import cases
 from otp_app.apis.operator.access import SESSION, fields, forget, renew, session
 from otp_app.apis.operator.pages import PATH
-from otp_app.apis.operator.showing import FORGOTTEN, number_page, page
+from otp_app.apis.operator.showing import FORGOTTEN, NO_MESSAGE, id_of_message, number_page, page
 from otp_app.apis.operator.state import Operator
 from otp_app.core.errors import InvalidPhone, NotPending, VerificationNotFound
 from otp_app.core.phone import mask, spelling
@@ -21,7 +21,7 @@ from otp_app.web.current import services, state
 bp = Blueprint("operator_actions", __name__)
 bp.after_request(renew)
 
-FIRST = "Write a number with its country code, such as +14155552671, or an id: VE or NT and 32 hex digits."
+FIRST = "Write a number with its country code, such as +14155552671, or an id: VE, NT or Twilio's SM and 32 hex digits."
 
 
 @bp.post("/operator/search")
@@ -31,6 +31,9 @@ def search() -> Response:
     wanted = fields().get("wanted", "").strip()
     if cases.VERIFICATION.fullmatch(wanted) or cases.NOTIFICATION.fullmatch(wanted):
         return _to_case(wanted)
+    if cases.OF_PROVIDER.fullmatch(wanted):
+        found = id_of_message(wanted)
+        return _to_case(found) if found else page("search", 404, fault=NO_MESSAGE)
     try:
         phone = spelling(wanted)
     except InvalidPhone:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from otp_app.apis.operator import words
 from otp_app.core.codes import SID_DIGITS
-from otp_app.core.delivery import Channel, explain
+from otp_app.core.delivery import Channel, error_page, explain
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status
 from otp_app.core.limits import seconds_to_next_send, sends_left
+from otp_app.core.notifications import View
 from otp_app.core.policy import HOUR, Policy
 from otp_app.core.results import VerificationView
 from otp_app.history.rows import Row, messages_in, tags_in
-from otp_app.web.timeline import at, timeline
+from otp_app.web.timeline import at, notification, timeline
 
 VERIFICATION, NOTIFICATION = re.compile(f"VE{SID_DIGITS}"), re.compile(f"NT{SID_DIGITS}")
+OF_PROVIDER = re.compile("(SM|MM)[0-9a-f]{32}")  # Twilio's name for a message
 MOST_ROWS = 50  # of a number
+#: what reading a row raises whose columns have what no server writes
+DAMAGED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError)
 
 
 class Step(NamedTuple):
@@ -29,6 +33,8 @@ class Step(NamedTuple):
     text: str
     detail: str = ""  # what it means, and what helps
     tone: str = "plain"
+    link: str = ""  # where the provider explains it
+    provider_id: str = ""  # the provider's name for the message
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Case:
     steps: Sequence[Step]
     facts: Sequence[tuple[str, str]]
     is_remembered: bool  # its number is still known, so that it can be blocked
+    waits_for: str = "the code"
 
     @property
     def state(self) -> str:
@@ -92,13 +99,54 @@ def of_view(view: VerificationView, channels: Sequence[Channel]) -> Case:
     facts += [(f"Tag {name}", value) for name, value in shown["tags"].items()]
     return Case(
         shown["verification_id"], shown["status"], shown["to"] or "a number that is not known yet", shown["purpose"],
-        is_pending=view.status == Status.PENDING, steps=list(_steps(shown)), facts=facts,
+        is_pending=view.status == Status.PENDING, steps=list(_steps(shown, channels)), facts=facts,
         is_remembered=bool(view.phone),
     )
 
 
+def of_notification(view: View, channels: Sequence[Channel]) -> Case:
+    """Return a notification that the store remembers."""
+    shown = notification(view, channels)
+    steps = [Step(shown["created_at"], f"Notification requested for {shown['template']}")]
+    for send in shown["sends"]:
+        steps += _send_steps(send, channels)
+    ended, reason = view.record.ended_at, shown["reason"]
+    if ended is not None:
+        meaning = words.meaning(reason) if reason and reason != shown["status"] else None
+        detail = f"{meaning.name}. {meaning.remedy}" if meaning else ""
+        state = words.STATES.get(shown["status"], shown["status"])
+        steps.append(Step(at(ended), state.capitalize(), detail, words.tone(shown["status"])))
+    return Case(
+        shown["id"], shown["status"], shown["to"], shown["template"], is_pending=ended is None, steps=steps,
+        facts=[("Template", shown["template"])], is_remembered=False, waits_for="the next message",
+    )
+
+
 def of_row(row: Row, channels: Sequence[Channel]) -> Case:
-    """Return a verification or a notification of the history."""
+    """Return a verification or a notification of the history; one whose row is damaged says so."""
+    try:
+        return _of_row(row, channels)
+    except DAMAGED:
+        step = Step("", "The history cannot read this row", f"{_damage(row)} The rest of the history is not affected: "
+                    "correct the row, delete it, or restore the database from a backup.", "bad")
+        return Case(str(row.id), "damaged", str(row.shown) or "a number", str(row.subject), is_pending=False,
+                    steps=[step], facts=[], is_remembered=False)
+
+
+def _damage(row: Row) -> str:
+    """Return where a row is damaged."""
+    readers: dict[str, Callable[[Any], object]] = {
+        "begun": at, "ended": at, "tags": tags_in, "messages": lambda text: [at(each.at) for each in messages_in(text)],
+    }
+    for name, read in readers.items():
+        try:
+            read(getattr(row, name))
+        except DAMAGED:
+            return f"In the table otp_history, the row with the id {row.id} has no valid value in the column {name}."
+    return f"In the table otp_history, the row with the id {row.id} has a value that no server writes."
+
+
+def _of_row(row: Row, channels: Sequence[Channel]) -> Case:
     facts = [("Purpose" if row.digits else "Template", row.subject), ("Country", row.country or "unknown")]
     facts += [("Wrong codes", str(row.attempts))] if row.digits else []
     facts += [("Asked by", f"{row.api or 'unknown API'}{', key ' + row.key_name if row.key_name else ''}")]
@@ -126,20 +174,28 @@ def of_number(
     )
 
 
-def _steps(shown: dict[str, Any]) -> Iterator[Step]:
+def _steps(shown: dict[str, Any], channels: Sequence[Channel]) -> Iterator[Step]:
     yield Step(shown["created_at"], f"Code requested for {shown['purpose']}")
     for send in shown["sends"]:
-        channel, reported = send["channel"], bool(send["receipts"])
-        state, detail = ("sent", "") if reported else (send["delivery"], _detail(send))
-        yield Step(send["at"], words.message(channel, state), detail, words.tone(state))
-        for receipt in send["receipts"]:
-            state = receipt["status"]
-            yield Step(receipt["at"], words.message(channel, state), _detail(receipt), words.tone(state))
+        yield from _send_steps(send, channels)
     if (inbound := shown.get("inbound")) and inbound["channel"]:
         yield Step(shown["ended_at"] or "", f"The user wrote by {words.channel(inbound['channel'])}")
     if shown["ended_at"]:
         status = shown["status"]
         yield Step(shown["ended_at"], words.STATES.get(status, status).capitalize(), tone=words.tone(status))
+
+
+def _send_steps(send: dict[str, Any], channels: Sequence[Channel]) -> Iterator[Step]:
+    """Yield what became of a message: what its provider answered, then what it reported."""
+    channel, reports = send["channel"], send["receipts"]
+
+    def step(said: dict[str, Any], state: str, **more: str) -> Step:
+        link = error_page(channels, channel, said["error_code"] or 0)
+        return Step(said["at"], words.message(channel, state, **more), _detail(said), words.tone(state), link)
+
+    first = Step(send["at"], words.message(channel, "sent")) if reports else step(send, send["delivery"])
+    yield first._replace(provider_id=send["provider_id"] or "")
+    yield from (step(report, report["status"], by="report") for report in reports)
 
 
 def _detail(said: dict[str, Any]) -> str:
@@ -157,8 +213,9 @@ def _row_steps(row: Row, channels: Sequence[Channel]) -> Iterator[Step]:
         if not detail and message.delivery in words.BAD:
             detail = f"{words.meaning(row.error).name}. {words.meaning(row.error).remedy}"
         took = "" if message.delivered_after is None else f", after {message.delivered_after:.1f} s"
-        text = words.message(message.channel, message.delivery)
-        yield Step(at(message.at), f"{text}{took}", detail, words.tone(message.delivery))
+        text, tone = words.message(message.channel, message.delivery), words.tone(message.delivery)
+        link = error_page(channels, message.channel, message.error_code)
+        yield Step(at(message.at), f"{text}{took}", detail, tone, link, message.provider_id)
     yield Step(at(row.ended), words.STATES.get(row.outcome, row.outcome).capitalize(), tone=words.tone(row.outcome))
 
 
@@ -174,6 +231,18 @@ def _entry(shown: dict[str, Any], view: VerificationView) -> Entry:
 
 
 def _row_entry(row: Row, channels: Sequence[Channel]) -> Entry:
+    try:
+        return _readable_entry(row, channels)
+    except DAMAGED:
+        begun: object = row.begun
+        return Entry(
+            str(row.id), begun if isinstance(begun, float | int) else 0.0, str(row.subject), "damaged", "", "",
+            "This row of the history is damaged", _damage(row),
+        )
+
+
+def _readable_entry(row: Row, channels: Sequence[Channel]) -> Entry:
+    at(row.begun)
     messages = messages_in(row.messages)
     explained = [explain(channels, m.channel, m.error_code) for m in messages if m.error_code == row.error_code]
     sentence = next((found.sentence for found in reversed(explained) if found), "")
@@ -218,5 +287,5 @@ def _findings(ledger: Ledger | None, entries: Sequence[Entry], now: Instant, pol
     if not entries:
         yield Step("", "Nothing is known of this number",
                    "No code was requested for it in the time that the history is kept, or each request was rejected "
-                   "before a message was tried. The caller was told why. A notification whose messages are still to "
-                   "leave is not here.")
+                   "before a message was tried. The caller was told why. A notification that is still to be sent is "
+                   "found by its id (NT…).")

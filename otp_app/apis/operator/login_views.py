@@ -10,6 +10,7 @@ from otp_app.apis.operator.sessions import SCOPE
 from otp_app.apis.operator.state import Operator
 from otp_app.settings.types import ApiKey
 from otp_app.system.logs import log
+from otp_app.system.program import COMMAND
 from otp_app.web import form
 from otp_app.web.access import requires
 from otp_app.web.client import Unauthorized, identified
@@ -20,7 +21,7 @@ from otp_app.web.limits import TooManyWrongKeys
 bp = Blueprint("operator_login", __name__)
 
 WRONG = "This server does not know this key."
-NO_SCOPE = "This key does not have the scope admin. Make one: otp-app keys new NAME --scopes admin"
+NO_SCOPE = f"This key does not have the scope admin. Make one: {COMMAND} keys new NAME --scopes admin"
 
 
 @bp.get("/operator/login")

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from otp_app.apis.operator import words
+from otp_app.apis.operator.cases import DAMAGED
 from otp_app.apis.operator.charts import Plot, Series, plot
-from otp_app.core.delivery import Channel, explain
+from otp_app.core.delivery import Channel, error_page, explain
 from otp_app.core.endings import Kind
 from otp_app.core.policy import DAY
 from otp_app.history.database import Database
@@ -45,6 +46,7 @@ class Problem(NamedTuple):
     subject: str  # the template, or ""
     channel: str
     code: int
+    link: str  # where the provider explains the code
     sentence: str
     remedy: str
     is_ours: bool
@@ -112,6 +114,7 @@ def _problem(fault: Fault, channels: Sequence[Channel]) -> Problem:
     explained = explain(channels, failed, fault.error_code)
     return Problem(
         meaning.name, fault.template, words.channel(failed), fault.error_code,
+        link=error_page(channels, failed, fault.error_code),
         sentence=explained.sentence if explained else "", remedy="" if explained else meaning.remedy,
         is_ours=meaning.is_ours, times=fault.times, first=fault.first, last=fault.last, example=fault.example,
     )
@@ -119,7 +122,11 @@ def _problem(fault: Fault, channels: Sequence[Channel]) -> Problem:
 
 def _channel(fault: Fault) -> str:
     """Return the channel of the message that failed, from the newest example."""
-    failed = [message for message in messages_in(fault.messages) if message.error_code == fault.error_code]
+    try:
+        messages = messages_in(fault.messages)
+    except DAMAGED:
+        return ""
+    failed = [message for message in messages if message.error_code == fault.error_code]
     return failed[-1].channel if failed else ""
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from otp_app.apis.operator import words
 from otp_app.history.reading import Sums
+from otp_app.system.program import COMMAND
 from otp_app.version import __version__
 from otp_app.web.pages import POLICY, REFERRER, SHARED, Files
 
@@ -33,7 +34,7 @@ class Pages:
             "tone": words.tone, "state": state,
         }  # fmt: skip
         self.files = Files(HERE / "static", f"{PATH}/static")
-        self._jinja.globals |= {"version": __version__, "shared": SHARED.url, "own": self.files.url}
+        self._jinja.globals |= {"version": __version__, "command": COMMAND, "shared": SHARED.url, "own": self.files.url}
 
     def render(self, name: str, http_status: int = 200, **values: Any) -> Response:
         """Return a page of the template with this name."""
@@ -65,8 +66,11 @@ def seconds(value: float | None) -> str:
 
 
 def moment(wall: float) -> str:
-    """Return a time of day with its date, in UTC."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M")
+    """Return a time of day with its date, in UTC; a damaged row of the history may have none."""
+    try:
+        return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M")
+    except (TypeError, ValueError, OverflowError, OSError):
+        return NONE
 
 
 def state(status: str) -> str:

@@ -13,15 +13,17 @@ from otp_app.apis.operator.overview import Overview, overview
 from otp_app.apis.operator.state import Operator
 from otp_app.core.endings import Kind
 from otp_app.core.errors import VerificationNotFound
+from otp_app.core.notifications import view_of
 from otp_app.core.phone import country_of, mask
 from otp_app.core.policy import DAY
 from otp_app.history.database import NotBegunError
-from otp_app.history.reading import Sums
+from otp_app.history.reading import MOST_SEARCHED, Sums
 from otp_app.web.current import services, state
 
-FORGOTTEN = (
-    "Nothing is known of this id. What ended long ago is forgotten, and a notification is not here before its last "
-    "message has left: GET /notifications/ID has it until then."
+FORGOTTEN = "Nothing is known of this id. What ended long ago is forgotten."
+NO_MESSAGE = (
+    f"No message with this id is among the newest {MOST_SEARCHED:,} that have ended. One that is pending is found "
+    "by its number, which the provider's console shows."
 )
 
 
@@ -72,8 +74,19 @@ def case_of(id_: str) -> Case | None:
             pass  # it ended more than an hour ago, so the history has it
     elif not cases.NOTIFICATION.fullmatch(id_):
         return None
+    elif view := view_of(services().store, id_, services().clock()):
+        return cases.of_notification(view, channels)
     try:
         row = past.reader.by_id(id_) if past else None
     except NotBegunError:
         return None
     return cases.of_row(row, channels) if row else None
+
+
+def id_of_message(provider_id: str) -> str:
+    """Return the id of what a message of the provider belongs to, "" where the history does not have it.
+
+    Raises StoreUnavailable.
+    """
+    past = state(Operator).past
+    return past.reader.id_by_provider(provider_id) if past else ""

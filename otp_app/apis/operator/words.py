@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from otp_app.core.delivery import ErrorClass, Reason
+from otp_app.system.program import COMMAND
 
 #: of a verification, a notification or a message: what it means for a person who asks about it
 STATES = {
@@ -24,7 +25,7 @@ STATES = {
     "stopped": "not sent: the recipient wants no notifications",
 }
 GOOD = frozenset({"approved", "delivered", "read"})
-BAD = frozenset({"refused", "undelivered", "failed", "max_attempts_reached", "stopped"})
+BAD = frozenset({"refused", "undelivered", "failed", "max_attempts_reached", "stopped", "damaged"})
 
 #: of one message
 DELIVERIES = {
@@ -41,6 +42,13 @@ DELIVERIES = {
     "undelivered": "not delivered",
     "failed": "failed, so it will not arrive",
     "canceled": "canceled, so it will not arrive",
+}
+#: of one message, where a report says more than the same word as an answer
+REPORTED = {"sent": "handed on to the phone's network"}
+#: of one code on the terminal of the server, which is no message to a phone
+PRINTED = dict.fromkeys(("sent", "delivered"), "printed in the server's terminal") | {
+    "pending": "being printed, unless the server was stopped meanwhile",
+    "unknown": "perhaps printed: the terminal is gone",
 }
 CHANNELS = {"whatsapp": "WhatsApp", "sms": "SMS", "console": "Console", "twilio_verify": "Twilio Verify"}
 
@@ -71,7 +79,7 @@ MEANINGS = {
         "Not in the WhatsApp sandbox", "Each test phone joins the sandbox again after three days.", is_ours=True,
     ),
     ErrorClass.SENDER: Meaning("Sender not usable", "Correct the sender's number or service.", is_ours=True),
-    ErrorClass.ACCOUNT: Meaning("Provider account", "Run `otp-app doctor`: it asks the provider.", is_ours=True),
+    ErrorClass.ACCOUNT: Meaning("Provider account", f"Run `{COMMAND} doctor`: it asks the provider.", is_ours=True),
     ErrorClass.CARRIER: Meaning("Carrier problem", "The user tries again later or on another channel.", is_ours=False),
     ErrorClass.RATE: Meaning("Provider's rate reached", "Ask the provider for a higher rate.", is_ours=True),
     ErrorClass.CONTENT: Meaning("Text filtered", "Change the text: say who sends it and what it is for.", is_ours=True),
@@ -81,8 +89,8 @@ MEANINGS = {
     Reason.BLOCKED: Meaning("Country not allowed", "The provider does not send there.", is_ours=True),
     Reason.SUSPICIOUS: Meaning("Taken for fraud", "Look at the countries below for a sudden rise.", is_ours=True),
     Reason.THROTTLED: Meaning("Provider's rate reached", "Ask the provider for a higher rate.", is_ours=True),
-    Reason.ACCOUNT: Meaning("Provider account", "Run `otp-app doctor`: it asks the provider.", is_ours=True),
-    Reason.AUTH: Meaning("Credentials rejected", "Run `otp-app doctor` and correct the credentials.", is_ours=True),
+    Reason.ACCOUNT: Meaning("Provider account", f"Run `{COMMAND} doctor`: it asks the provider.", is_ours=True),
+    Reason.AUTH: Meaning("Credentials rejected", f"Run `{COMMAND} doctor` and correct the credentials.", is_ours=True),
     Reason.UNREACHABLE: Meaning("Provider not reached", _PROVIDER, is_ours=True),
     Reason.FAILED: Meaning("Message failed", "Open the newest example.", is_ours=False),
 }
@@ -104,6 +112,9 @@ def channel(name: str) -> str:
     return CHANNELS.get(name, name)
 
 
-def message(name: str, delivery: str) -> str:
-    """Return what became of a message of a channel."""
-    return f"{channel(name)} message: {DELIVERIES.get(delivery, delivery)}"
+def message(name: str, delivery: str, by: str = "answer") -> str:
+    """Return what became of a message of a channel, by the answer of its provider or by a report that followed."""
+    if name == "console":
+        return f"Console: {PRINTED.get(delivery, delivery)}"
+    known = DELIVERIES | REPORTED if by == "report" else DELIVERIES
+    return f"{channel(name)} message: {known.get(delivery, delivery)}"

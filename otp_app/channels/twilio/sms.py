@@ -28,6 +28,7 @@ class SmsChannel(ChannelClass, Explains):
 
     name = "sms"
     reports_arrival = True
+    error_pages = errors.PAGE
     landlines = False
 
     def __init__(self, twilio: TwilioClient, number: str, messaging_service: str) -> None:

@@ -35,6 +35,7 @@ class WhatsAppChannel(ChannelClass, Explains):
 
     name = "whatsapp"
     reports_arrival = True
+    error_pages = errors.PAGE
     takes_templates = True
     landlines = True
 

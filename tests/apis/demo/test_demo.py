@@ -229,7 +229,7 @@ def test_it_says_what_otp_js_says():
     script = SHARED._found["otp.js"].content.decode()
     theirs = dict(re.findall(r'\b(\w+): "([^"]*)"', script.partition("const KINDS")[0]))
     ours = {"sent": words.SENT, "followed": words.FOLLOWED, "wrong": words.WRONG, "ended": words.ENDED,
-            "approved": words.APPROVED, "lost": words.LOST, "later": f" {words.LATER}"}
+            "approved": words.APPROVED, "lost": words.LOST, "error": words.ERROR, "later": f" {words.LATER}"}
     assert {name: theirs[name] for name in ours} == ours
     kinds = dict(re.findall(r'(\w+): "(good|bad)"', script))
     assert kinds == words.KINDS

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from otp_app.apis.operator.api import NO_KEYS, OperatorApi
 from otp_app.core.errors import StoreUnavailable
 from otp_app.serving.app import create_app
+from otp_app.system.program import COMMAND
 from tests.apis.operator.site import KEY, KEYS, LIVE, Visitor, logged_in
 from tests.configuration import make_settings
 from tests.running import ROOT
@@ -223,7 +224,7 @@ def test_without_a_key_of_its_scope_the_log_in_says_what_to_do(open_site: Callab
     visitor = Visitor(open_site(otp_api_keys=keys))
     assert is_out(visitor)
     visitor.open("/operator/login")
-    assert "otp-app keys new operator --scopes admin" in visitor.text
+    assert f"{COMMAND} keys new operator --scopes admin" in visitor.text
     assert "<form" not in visitor.shown
     assert visitor.post("/operator/login", key="shop").status_code in (401, 403)
 

@@ -8,10 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from otp_app.channels.console import ConsoleChannel
 from otp_app.core.delivery import Delivery, Outcome, Reason
+from otp_app.core.endings import of_verification
 from otp_app.core.errors import StoreUnavailable
+from otp_app.core.ledger import Send
+from otp_app.core.notification import Notification, encode
 from otp_app.core.policy import DAY
+from otp_app.core.receipts import Receipt
+from otp_app.core.receipts import Status as Reported
 from otp_app.history.database import NotBegunError
 from otp_app.history.reading import Reader
 from tests.apis.operator.site import KEYS, Visitor, logged_in
@@ -60,7 +67,7 @@ def test_today_is_counted(kept: Visitor) -> None:
               past.ending(CHANCE, now - 31 * DAY))  # fmt: skip
     kept.open("/operator")
     shown = tiles(kept)
-    assert (shown["Sent"], shown["Delivered"], shown["Conversion"], shown["Failed"]) == ("3", "100.0%", "66.7%", "0")
+    assert (shown["Sent"], shown["Delivered"], shown["Conversion"], shown["Not sent"]) == ("3", "100.0%", "66.7%", "0")
     today, *_, month_ago = re.findall(r'<tr><th scope="row">(\S+)</th><td class="number">(\d+)</td>', kept.shown)[:30]
     assert today == ("2025-06-15", "3")
     assert month_ago == ("2025-05-17", "0")
@@ -124,6 +131,117 @@ def test_a_notification_has_a_page(kept: Visitor) -> None:
     kept.open(f"/operator/verifications/{case.id}")
     assert "Notification requested for invoice" in kept.text
     assert "Meta has paused the template" in kept.text
+
+
+def test_a_notification_that_is_queued_has_a_page(kept: Visitor) -> None:
+    """The history has none before its last message."""
+    store, now = kept.site.services.store, kept.site.clock.seconds
+    record = Notification("NT" + "4" * 32, "+14155552671", "invoice", now, route=("sms",))
+    store.swap(record.key, None, encode(record), 600.0)
+    assert kept.send("/operator/search", wanted=record.id).headers["Location"].endswith(record.id)
+    kept.open(f"/operator/verifications/{record.id}")
+    for words in ("+1*******671 queued", "Notification requested for invoice", "Waiting for the next message"):
+        assert words in kept.text
+    assert "Cancel" not in kept.text
+    sent = Send("VL1", "whatsapp", now + 1, "refused", error=past.UNKNOWN_NUMBER, reason="bad_number")
+    ended = record.with_send(sent).ended(kept.site.services.clock())
+    store.swap(record.key, encode(record), encode(ended), 600.0)
+    kept.open(f"/operator/verifications/{record.id}")
+    assert "The carrier does not know this number" in kept.text
+    assert "Waiting" not in kept.text
+    assert "data-live" not in kept.shown
+
+
+SID = "SM2938b0a036b288236a2212c30f6a0495"
+
+
+def test_a_message_is_found_by_the_id_of_its_provider(kept: Visitor) -> None:
+    """Which its page has, too: the provider's console and bills name no other."""
+    case = past.rescued(CHANCE, kept.site.clock.seconds - 60, past.DISABLED, "template")
+    first, last = case.messages
+    case = case._replace(messages=(first, last._replace(provider_id=SID)))
+    past.keep(kept.site, case, past.ending(CHANCE, kept.site.clock.seconds - 30))
+    assert kept.send("/operator/search", wanted=SID).headers["Location"] == f"/operator/verifications/{case.id}"
+    kept.open(f"/operator/verifications/{case.id}")
+    assert SID in kept.text
+    kept.open("/operator")
+    assert kept.send("/operator/search", wanted=f"SM{'0' * 32}").status_code == 404
+    assert "No message with this id" in kept.text
+
+
+def test_the_id_of_a_provider_is_on_the_page_while_it_is_pending_and_after(kept: Visitor) -> None:
+    site = kept.site
+    site.channel.answers.append(Delivery(Outcome.SENT, SID))
+    id_ = site.send(key="shop").json["verification_id"]
+    kept.open(f"/operator/verifications/{id_}")
+    assert SID in kept.text
+    verification = site.services.verifications.status(id_).verification
+    ended = replace(verification, status="canceled", ended_at=site.clock.seconds)
+    ending = of_verification("+14155552671", ended, site.services.clock(), ())
+    assert ending is not None
+    assert [message.provider_id for message in ending.messages] == [SID]
+
+
+def test_a_timeline_says_nothing_twice(kept: Visitor) -> None:
+    """Twilio's answer and its report `sent` are two things."""
+    site = kept.site
+    site.channel.answers.append(Delivery(Outcome.SENT, SID))
+    id_ = site.send(key="shop").json["verification_id"]
+    (send,) = site.services.verifications.status(id_).verification.sends
+    for status in (Reported.SENT, Reported.DELIVERED):
+        site.services.receivers["VE"](Receipt(id_, send.id, SID, status))()
+    kept.open(f"/operator/verifications/{id_}")
+    steps = re.findall(r"<li[^>]*><span>([^<]+)</span>", kept.shown)
+    assert len(steps) == len(set(steps)) == 5, steps
+
+
+def test_an_error_leads_to_the_page_of_its_provider(kept: Visitor) -> None:
+    case = past.rescued(CHANCE, kept.site.clock.seconds - 60, past.DISABLED, "template")
+    past.keep(kept.site, case)
+    for path in ("/operator", f"/operator/verifications/{case.id}"):
+        kept.open(path)
+        assert f'<a href="https://www.twilio.com/docs/api/errors/{past.DISABLED}" rel="noreferrer">' in kept.shown
+
+
+def test_a_code_on_the_terminal_is_delivered(open_site: Callable[..., Site], tmp_path: Path) -> None:
+    """Its reader has it; no advice speaks of a phone."""
+    site = open_site(otp_history_url=f"sqlite:////{str(tmp_path).lstrip('/')}/history.db")
+    printed = Send("VL1", "console", site.clock.seconds - 60, "sent", provider_id="console-1")
+    pending = site.services.verifications.status(site.send(key="shop").json["verification_id"]).verification
+    id_ = f"VE{'5' * 32}"  # the server itself keeps a row of the other
+    ended = replace(pending, id=id_, sends=(printed,), status="canceled", ended_at=site.clock.seconds)
+    ending = of_verification("+14155552671", ended, site.services.clock(), (ConsoleChannel(),))
+    assert ending is not None
+    assert (ending.is_delivered, ending.delivered_after) == (True, 0.0)
+    past.keep(site, ending)
+    visitor = logged_in(site)
+    assert tiles(visitor)["Delivered"] == "100.0%"
+    site.clock.advance(7200)
+    visitor = logged_in(site)
+    visitor.open(f"/operator/verifications/{id_}")
+    assert "Console: printed in the server's terminal" in visitor.text
+    assert "phone" not in visitor.text.partition("Timeline")[2]
+
+
+@pytest.mark.parametrize(("column", "value"), [
+    ("messages", "{"), ("messages", "[1]"), ("messages", '[["VL1","sms","x","sent",0,null,""]]'), ("tags", "["),
+    ("begun", "yesterday"), ("messages", ""), ("error_code", "x"), ("ended", 1e300),
+])  # fmt: skip
+def test_a_damaged_row_is_named_and_the_page_stays(kept: Visitor, column: str, value: object) -> None:
+    number, site = "+14155552671", kept.site
+    whole = past.ending(CHANCE, site.clock.seconds - 600, phone=number)
+    bad = past.rescued(CHANCE, site.clock.seconds - 60, past.DISABLED, "template")._replace(phone=number)
+    past.keep(site, whole, bad)
+    assert site.services.history
+    with site.services.history.database.writing() as session:
+        session.change(f"UPDATE otp_history SET {column} = ? WHERE id = ?", (value, bad.id))
+    assert kept.open("/operator").status_code == 200
+    assert kept.send("/operator/search", wanted=number).status_code == 200
+    assert whole.id in kept.shown
+    assert bad.id in kept.shown
+    assert kept.open(f"/operator/verifications/{bad.id}").status_code == 200
+    if column != "error_code":
+        assert f"the row with the id {bad.id} has no valid value in the column {column}" in kept.text
 
 
 def test_a_number_has_its_past_and_its_present(kept: Visitor) -> None:
@@ -223,8 +341,8 @@ def test_a_page_has_no_script_or_style_in_it(visitor: Visitor, path: str) -> Non
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert re.findall(r"<style|<script(?! src)|\son\w+=|\sstyle=|javascript:", page) == []
     assert set(re.findall(r'(?:src|href)="([^"#?]+)', page)) <= {
-        "/", "/operator", "/operator?of=notifications", "/operator/keys", "/static/icon.svg", "/static/pages.css",
-        "/operator/static/operator.css", "/operator/static/operator.js",
+        "/", "/operator", "/operator?of=notifications", "/operator/keys", "/static/bar.css", "/static/icon.svg",
+        "/static/pages.css", "/operator/static/operator.css", "/operator/static/operator.js",
     }  # fmt: skip
 
 
