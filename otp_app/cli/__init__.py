@@ -20,7 +20,7 @@ COMMANDS = {
     "check": Entry("otp_app.cli.check:check", "Check whether the server would start with these settings."),
     "doctor": Entry("otp_app.cli.doctor:doctor", "Find what keeps messages and receipts from arriving."),
     "erase": Entry("otp_app.cli.person:erase", "Erase everything that is stored about a number."),
-    "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not take."),
+    "events": Entry("otp_app.cli.events:events", "List the events that their receiver did not accept."),
     "export": Entry("otp_app.cli.person:export", "Print everything that is stored about a number."),
     "keys": Entry("otp_app.cli.keys:keys", "Create, list, revoke and rotate keys."),
     "notify": Entry("otp_app.cli.messages:notify", "Queue a notification on the running server."),

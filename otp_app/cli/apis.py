@@ -16,7 +16,7 @@ from otp_app.wiring import build
 
 def command(name: str) -> Command:
     """Return the command that serves an API."""
-    described = f"Serve the API {name}.\n\nIt runs until the process is asked to end."
+    described = f"Serve the API {name}.\n\nThe server runs until Ctrl-C or SIGTERM."
     return Command(name, callback=partial(_run, name), help=described, example=name)
 
 

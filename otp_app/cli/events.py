@@ -18,7 +18,7 @@ from otp_app.core.outbox import OUTBOX, Box
 
 @click.group(cls=Family)
 def events() -> None:
-    """List the events that their receiver did not take."""
+    """List the events that their receiver did not accept."""
 
 
 @events.command(example="events dead --json")
@@ -26,9 +26,9 @@ def events() -> None:
 def dead(as_json: bool) -> None:
     """List the events that are no longer sent.
 
-    These are the events in the store of OTP_STORE_URL that their receiver did not take within 24 hours, and the oldest
-    ones if more than 100,000 were waiting. They are not sent again, and are deleted after seven days. At most 50 events
-    of one verification are listed. Nothing is changed. Servers may run.
+    These are the events in the store of OTP_STORE_URL that their receiver did not accept within 24 hours, and the
+    oldest ones if more than 100,000 were waiting. They are not sent again, and are deleted after seven days. At most 50
+    events of one verification are listed. Nothing is changed. Servers may run.
     """
     with store_in_use() as store:
         require_records(store)

@@ -61,8 +61,8 @@ def revoke(name: str, as_json: bool) -> None:
 def rotate(name: str, as_json: bool) -> None:
     """Give an API key another secret, with the same scopes.
 
-    The file is replaced as by `keys revoke`. The old key works until the servers reload: give the new one to the client
-    first.
+    The command replaces the file as `keys revoke` does. The old key works until the servers reload, so give the client
+    the new one first.
     """
     key = new_api_key()
     place = _replace(name, digest(key))
@@ -71,13 +71,13 @@ def rotate(name: str, as_json: bool) -> None:
 
 
 @click.command("rotate-codes", cls=Command, example="keys rotate-codes")
-@click.option("--drop-old", is_flag=True, help="keep the first key only, ten minutes after the servers have a new one")
+@click.option("--drop-old", is_flag=True, help="delete the old keys, ten minutes after the servers have a new one")
 @json_option()
 def rotate_codes(drop_old: bool, as_json: bool) -> None:
-    """Put a new key of codes in front of the others.
+    """Put a new key for codes in front of the old ones.
 
-    In the key file beside the SQLite database, or where OTP_SECRET_KEYS is set. The file is replaced as by `keys
-    revoke`. New codes use the new key, and pending codes keep theirs.
+    The command changes the key file beside the SQLite database, or the file that sets OTP_SECRET_KEYS. It replaces the
+    file as `keys revoke` does. New codes use the new key, and pending codes keep theirs.
     """
     settings = settings_of(NAMING | KEYS)
     file = keyring.database(settings.otp_store_url)

@@ -57,7 +57,7 @@ def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None
 @click.command(cls=Command, example="notify +14155552671 order_shipped --var number=A-1042")
 @click.argument("number")
 @click.argument("template")
-@click.option("--var", "variables", type=NameValue(), multiple=True, help="NAME=VALUE for the template")
+@click.option("--var", "variables", type=NameValue(), multiple=True, help="value of a variable of the template")
 @channel_option
 @locale_option
 @server_options

@@ -42,7 +42,7 @@ def block(number: str, as_json: bool) -> None:
 @click.argument("number", type=Number())
 @json_option()
 def unblock(number: str, as_json: bool) -> None:
-    """Undo a block of a number."""
+    """Unblock a number."""
     with _numbers() as found:
         is_news = found.unblock(number)
     line = f"{mask(number)} is not blocked any more." if is_news else f"{mask(number)} was not blocked."

@@ -53,8 +53,8 @@ def export(number: str, as_json: bool) -> None:
 
 @click.command(cls=Command, example="erase +14155552671 --yes")
 @click.argument("number", type=Number())
-@click.option("--yes", is_flag=True, help="do not ask")
-@click.option("--forget-stop", is_flag=True, help="also where the number wants no notifications (STOP), or is blocked")
+@click.option("--yes", is_flag=True, help="do not ask for confirmation")
+@click.option("--forget-stop", is_flag=True, help="even if the number wrote STOP or is blocked, which is forgotten")
 @json_option()
 def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
     """Erase everything that is stored about a number.

@@ -44,9 +44,9 @@ WORDS = {
 @click.command(cls=Command, example="verifications show --number +14155552671")
 @click.argument("verification_id", metavar="ID", required=False)
 @click.option("--number", type=Number(), help="a phone number instead, in international form")
-@json_option("print a JSON object: of an ID, that of GET /verifications/ID")
+@json_option("print a JSON object; for an ID, that of GET /verifications/ID")
 def show(verification_id: str | None, number: str | None, as_json: bool) -> None:
-    """Show what became of a verification, or why a number got no code.
+    """Show what happened to a verification, or why a number got no code.
 
     ID is what the send returned: VE and 32 hex digits. The command shows the state, the messages, what the provider
     reported about each, and what that means. With --number, it shows all verifications in the store of OTP_STORE_URL

@@ -40,8 +40,8 @@ def stats(since: float | None, by: str, notifications: bool, as_json: bool) -> N
 
     The command counts ended verifications in the history of OTP_HISTORY_URL, by the day on which they began. SENT: a
     message was sent, or may have been. FAILED: no message was sent. CONVERSION: the share of SENT that was approved.
-    Times are means, in seconds since the beginning. A verification is counted within seconds of its end; one that
-    expires, when its code does. Servers may run.
+    Times are means, in seconds since the beginning. A verification is counted some seconds after its end; if nobody
+    enters the code, it ends when the code expires. Servers may run.
     """
     kind, begun = Kind.NOTIFICATION if notifications else Kind.VERIFICATION, since or time.time() - A_WEEK
     with history_of(settings_of(NAMING | {"OTP_HISTORY_URL"})) as history:

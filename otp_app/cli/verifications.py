@@ -58,7 +58,7 @@ def list_(number: str | None, since: float, status: str | None, as_json: bool) -
 @click.argument("verification_id", metavar="ID", required=False)
 @click.option("--number", type=Number(), help="cancel all pending ones of a phone number")
 @server_options
-@json_option("print the server's answer, of a number one a line")
+@json_option("print the server's answer; with --number, one a line")
 def cancel(verification_id: str | None, number: str | None, url: str, key_file: Path | None, as_json: bool) -> None:
     """Cancel a pending verification, or those of a number.
 

@@ -91,7 +91,7 @@ class TooManySends(LimitReached):
 
 
 class VerificationSpent(TooManySends):
-    """This verification had all its messages."""
+    """This verification has had all its messages."""
 
     code = "verification_spent"
     of = "verification"

@@ -141,7 +141,7 @@ class _Turn:
     def note(self, provisional: SendResult) -> None:
         """Store, before the message leaves, the result to return should its outcome stay unknown."""
         if not self._put(replace(_read(self._held), answer=_stored(provisional))):
-            raise IdempotencyInProgress("Another request took this Idempotency-Key over", retry_after=1.0)
+            raise IdempotencyInProgress("Another request has taken over this Idempotency-Key", retry_after=1.0)
 
     def finish(self, answer: SendResult) -> None:
         """Store the result. Should the store fail now, the provisional one stays, which is true as well."""

@@ -57,7 +57,7 @@ def _reached(ledger: Ledger, now: Instant, policy: Policy, authenticated: bool) 
         counted = _within(ledger.sent, now, window)
         if len(counted) >= quota:
             wait = counted[-quota] + window - now.wall
-            yield TooManySends("This number had all its messages for now", wait, quota, window)
+            yield TooManySends("This number has had all its messages for now", wait, quota, window)
 
 
 def gap_after(policy: Policy, streak: int) -> float:

@@ -162,7 +162,7 @@ class Queue:
         able = self._notifications.able(template)
         route = [c for c in self._recipients.channels_for(phone, SendRequest(channel=request.channel)) if c in able]
         if not route:
-            raise UnknownChannel("channel: this template has nothing for a channel that the number can be reached on")
+            raise UnknownChannel("channel: this template has no text for a channel that reaches this number")
         values = tuple(request.variables[name] for name in template.variables)
         return Plan(request, phone, values, tuple(route))
 
@@ -179,7 +179,7 @@ class Queue:
         if count and self._store.add(counter, count, 2 * DAY) > self._per_key:
             give_back(count)
             wait = DAY - now % DAY
-            raise KeyLimitReached("This API key had all its notifications for today", wait, self._per_key, DAY)
+            raise KeyLimitReached("This API key has had all its notifications for today", wait, self._per_key, DAY)
         return give_back
 
 

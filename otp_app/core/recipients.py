@@ -89,5 +89,5 @@ def _within_quota(ledger: Ledger, now: Instant, quota: int) -> tuple[float, ...]
     recent = tuple(stamp for stamp in ledger.notified if now.wall - stamp < DAY)
     if len(recent) >= quota:
         wait = recent[-quota] + DAY - now.wall
-        raise TooManyNotifications("This number had all its notifications for now", max(wait, 1.0), quota, DAY)
+        raise TooManyNotifications("This number has had all its notifications for now", max(wait, 1.0), quota, DAY)
     return recent

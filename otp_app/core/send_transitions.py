@@ -178,7 +178,7 @@ def _sent_again(
 ) -> tuple[Ledger, Verification]:
     if 0 < policy.sends_per_verification <= current.messages and not plan.test_code:
         quota, wait = policy.sends_per_verification, current.left(now)
-        raise VerificationSpent("This verification had all its messages", wait, quota, policy.max_life)
+        raise VerificationSpent("This verification has had all its messages", wait, quota, policy.max_life)
     current = prolonged(current, now, policy)
     if maker:
         again = current.with_provider_id(current.generation, "")  # the provider may begin anew, with another id

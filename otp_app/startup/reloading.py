@@ -69,7 +69,7 @@ def faults(running: Settings, new: Settings, folder: Path | None = None) -> list
     if (running.host, running.port) != (new.host, new.port):
         found.append("HOST, PORT: another address takes a restart")
     if needs_one_process(new) and not needs_one_process(running):
-        found.append("OTP_STORE_URL: a store for one process instead takes a restart")
+        found.append("OTP_STORE_URL: a store for one process instead needs a restart")
     for name, model in running.apis.items():
         found += model.reload_faults(new.of(type(model))) if name in new.apis else []
     return found

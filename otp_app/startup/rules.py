@@ -141,7 +141,7 @@ def _has_placeholder(text: str) -> bool:
 def _fallback(settings: Settings) -> str | None:
     if settings.web_concurrency == 1 or not settings.otp_store_fallback:
         return None
-    return "OTP_STORE_FALLBACK: several workers cannot share a memory: set WEB_CONCURRENCY=1, or leave it empty"
+    return "OTP_STORE_FALLBACK: workers cannot share a store in memory: set WEB_CONCURRENCY=1, or leave this empty"
 
 
 def _store(settings: Settings) -> str | None:

@@ -82,7 +82,7 @@ class Guard:
         is_callback = access is not None and access.callback and self._is_at_public_url(environ)
         if not is_callback and not self._services.is_open and not client.is_local(environ, self._proxies):
             warn_once(NOT_LOCAL)
-            raise Forbidden("This server answers only what comes straight from its own machine")
+            raise Forbidden("This server answers only requests that come directly from its own machine")
         if environ.get("PATH_INFO", "").startswith("//"):
             raise NotFound  # Werkzeug would take it for the path with one slash
         if not environ.get("QUERY_STRING", "").isascii():

@@ -70,7 +70,7 @@ class LongPolls:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise TooManyPolls("Too many requests wait for news at this moment", EVERY)
+            raise TooManyPolls("Too many requests wait for a change at this moment", EVERY)
         try:
             yield
         finally:

@@ -162,7 +162,7 @@ def test_without_receipts_nobody_learns_what_did_not_arrive():
     senders = {"twilio_whatsapp_number": SANDBOX, "twilio_phone_number": "+15005550006"}
     key = {"twilio_account_sid": ACCOUNT} | senders | KEY
     (line,) = channels.advice(settings("sms", "whatsapp", **key))
-    assert line.startswith("OTP_PUBLIC_URL: without it nobody learns")
+    assert line.startswith("OTP_PUBLIC_URL: without it the server does not learn")
     (fault,) = channels.faults(settings("sms", "whatsapp", **key, **RECEIPTS))
     assert fault.startswith("TWILIO_AUTH_TOKEN: Twilio signs receipts")
     assert channels.faults(settings("sms", "whatsapp", **key, **RECEIPTS, twilio_auth_token="t")) == []

@@ -90,7 +90,7 @@ REFUSALS = {
     ),
     "no secret that shows who wrote": (
         {"OTP_APIS": "native,inbound", "OTP_CHANNELS": "console", **WRITTEN_TO}, "TWILIO_AUTH_TOKEN",
-        "Twilio signs with it",
+        "Twilio signs the users' messages with it",
     ),
     "Verify for everybody": (
         {"OTP_APIS": "native,verify_v2", "OTP_API_KEYS": KEY, **SMS}, "OTP_VERIFY_ACCOUNTS", "keys account",

@@ -101,7 +101,7 @@ class Guard(grpc.ServerInterceptor):
         environ = _environ(context.peer(), metadata)
         if not keys and not client.is_local(environ, proxies):
             warn_once(NOT_LOCAL)
-            raise Forbidden("This server answers only what comes straight from its own machine")
+            raise Forbidden("This server answers only requests that come directly from its own machine")
         shown = shown_key(metadata.get("authorization"), metadata.get("x-api-key"))
         caller = identified(shown, client.address(environ, proxies), keys, self._wrong_keys.count)
         if keys and not caller.authenticated:

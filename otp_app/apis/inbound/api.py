@@ -41,9 +41,9 @@ class InboundApi(Api):
         twilio = settings.of(TwilioSettings)
         lines = []
         if not settings.otp_public_url:
-            lines.append("OTP_PUBLIC_URL: the API inbound needs it: Twilio brings there what people write")
+            lines.append("OTP_PUBLIC_URL: the API inbound needs it: Twilio posts the users' messages there")
         if not (twilio.twilio_auth_token or twilio.twilio_webhook_keys):
-            lines.append("TWILIO_AUTH_TOKEN: the API inbound needs it: Twilio signs with it what people write")
+            lines.append("TWILIO_AUTH_TOKEN: the API inbound needs it: Twilio signs the users' messages with it")
         if not twilio.twilio_whatsapp_number:
             lines.append(
                 "TWILIO_WHATSAPP_NUMBER: the API inbound needs the number that people write to, which a messaging "

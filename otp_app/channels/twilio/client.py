@@ -137,7 +137,7 @@ def receipt_faults(settings: Settings) -> list[str]:
     """Return a line where receipts are wanted and could not be told from forged ones."""
     if not settings.otp_public_url or settings.of(TwilioSettings).twilio_auth_token:
         return []
-    return ["TWILIO_AUTH_TOKEN: Twilio signs receipts (OTP_PUBLIC_URL) with it, also where an API key sends"]
+    return ["TWILIO_AUTH_TOKEN: Twilio signs receipts (OTP_PUBLIC_URL) with it, even if an API key sends"]
 
 
 def receipt_advice(settings: Settings) -> list[str]:
@@ -145,7 +145,7 @@ def receipt_advice(settings: Settings) -> list[str]:
     if settings.otp_public_url:
         return []
     return [
-        "OTP_PUBLIC_URL: without it nobody learns that a message which Twilio took did not arrive; see docs/delivery.md"
+        "OTP_PUBLIC_URL: without it the server does not learn whether messages arrive; see docs/delivery.md"
     ]
 
 

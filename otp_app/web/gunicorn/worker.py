@@ -50,7 +50,7 @@ class HttpWorker(AnsweringWorker):
     def check_config(cls, cfg: Any, _log: Any) -> None:
         """TLS ends in front of this server. Raises RuntimeError."""
         if cfg.is_ssl:
-            raise RuntimeError("certfile, keyfile: TLS is the business of a proxy in front, such as nginx")
+            raise RuntimeError("certfile, keyfile: this server has no TLS: put a proxy in front, such as nginx")
 
     def accept(self, listener: Any) -> None:
         """Accept a connection. Where the system cannot give one more, pause: the listening socket stays readable."""

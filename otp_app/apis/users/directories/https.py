@@ -137,7 +137,7 @@ def _names_one(user_id: str) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Raises ValueError for a name that stands twice: parsers differ in which value counts."""
     if len(named := dict(pairs)) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name appears twice")
     return named
 
 
