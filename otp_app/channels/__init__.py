@@ -6,6 +6,7 @@ or returns against the contract becomes a fault of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -16,7 +17,7 @@ from otp_app.core.errors import ChannelDown
 from otp_app.plugins.guarded import Guarded, Method, attribute
 from otp_app.plugins.isolation import PluginFault, isolated
 from otp_app.plugins.loading import CLASS_PATH, load_object
-from otp_app.settings.diagnosis import Diagnosis, State
+from otp_app.settings.diagnosis import Diagnosis, State, UsedTemplate
 from otp_app.system.program import COMMAND
 
 if TYPE_CHECKING:
@@ -112,12 +113,13 @@ def advice(settings: Settings) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def examine(settings: Settings) -> list[Diagnosis]:
+def examine(settings: Settings, templates: Sequence[UsedTemplate] = ()) -> list[Diagnosis]:
     """Return what the providers of the channels say, each thing once. They are asked over the network.
 
+    `templates`: what else messages use that these providers keep.
     Raises ValueError for a channel that is among the faults.
     """
-    with closing(Parts(settings)) as parts:
+    with closing(Parts(settings, templates)) as parts:
         found = (each for name in settings.otp_channels for each in _find(name, settings).examine(parts))
         return list(dict.fromkeys(found))
 

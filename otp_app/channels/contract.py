@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from otp_app.core.delivery import Channel
-from otp_app.settings.diagnosis import Diagnosis
+from otp_app.settings.diagnosis import Diagnosis, UsedTemplate
 
 if TYPE_CHECKING:
     from otp_app.settings import Settings
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Parts:
     """What channels are opened with."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, templates: Sequence[UsedTemplate] = ()) -> None:
+        self.settings, self.templates = settings, templates
         self._shared: dict[Callable[[Settings], Any], Any] = {}
 
     def shared(self, opened_by: Callable[[Settings], T]) -> T:

@@ -31,6 +31,11 @@ class Approved:
     by_locale: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)  # the provider's placeholder -> the caller's variable
 
+    @property
+    def sids(self) -> dict[str, str]:
+        """The provider's ids by language tag, "" for the default one."""
+        return {"": self.sid} | dict(self.by_locale)
+
     def content(self, values: Mapping[str, str], locale: str) -> Content:
         """Return what to send."""
         tag = best_tag(locale, self.by_locale)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from otp_app.core.texts import Texts
 from otp_app.settings import Settings, policy
-from otp_app.settings.diagnosis import Diagnosis
+from otp_app.settings.diagnosis import Diagnosis, UsedTemplate
 
 
 class Words(NamedTuple):
@@ -57,6 +57,12 @@ class SettingsChecks:
     @classmethod
     def examine(cls, settings: Settings) -> Iterable[Diagnosis]:
         """Ask others whether it can do its work, for `doctor`. Nothing is changed; never raises."""
+        del settings
+        return ()
+
+    @classmethod
+    def templates(cls, settings: Settings) -> Iterable[UsedTemplate]:
+        """Return the templates of providers that its messages use; `doctor` asks whether they can be sent."""
         del settings
         return ()
 

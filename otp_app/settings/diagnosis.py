@@ -24,6 +24,15 @@ class Diagnosis(NamedTuple):
     remedy: str = ""
 
 
+class UsedTemplate(NamedTuple):
+    """A template that a provider keeps and messages use, for `doctor` to ask about."""
+
+    about: str  # where it is set
+    sid: str  # the provider's id of it
+    locale: str  # the tag of the language that it is used for, "" for all that have none of their own
+    filled: frozenset[str]  # the placeholders that get a value
+
+
 def of_line(line: str, state: State) -> Diagnosis:
     """Return the diagnosis of a line as `check` prints it: `VARIABLE: what is wrong: what to write`."""
     about, _, rest = line.partition(": ")

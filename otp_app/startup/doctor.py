@@ -46,9 +46,10 @@ def examine(
     yield from _port(settings)
     yield from _proxy(settings)
     yield from (of_line(line, State.FAULT) for line in startup.unreachable(settings))
-    for api in apis.known(apis.served(settings)):
+    served = apis.known(apis.served(settings))
+    for api in served:
         yield from api.examine(settings)
-    yield from channels.examine(settings)
+    yield from channels.examine(settings, [used for api in served for used in api.templates(settings)])
 
 
 def unfinished(settings: Settings) -> list[str]:

@@ -131,6 +131,83 @@ def test_a_planted_fault_is_named_with_its_remedy(planted: str, environ: dict[st
     assert any(line.startswith(begins) and names in line for line in lines), found(environ | given)
 
 
+SHIPPED, SPANISH = "HX" + "2" * 32, "HX" + "3" * 32
+TEMPLATES = f"""
+[shipped]
+sms = "Your order {{number}} is on its way."
+[shipped.whatsapp]
+content_sid = "{SHIPPED}"
+content_sid_by_locale = {{ es = "{SPANISH}" }}
+variables = {{ 1 = "number" }}
+
+[closed]
+sms = "We are closed today."
+"""
+
+
+def shipped(language: str = "en", **given: str) -> dict[str, object]:
+    """A template as the file uses it, but for what is given."""
+    return template(**{"category": "UTILITY", "body": "Order {{1}} is on its way."} | given, language=language)
+
+
+@pytest.fixture
+def notifying(environ: dict[str, str], twilio: FakeTwilio, tmp_path: Path) -> dict[str, str]:
+    """Settings with notifications, whose templates are in order."""
+    (tmp_path / "templates.toml").write_text(TEMPLATES, encoding="ascii")
+    twilio.account.templates |= {SHIPPED: shipped(), SPANISH: shipped("es_MX")}
+    return environ | {"OTP_TEMPLATES_FILE": "templates.toml"}
+
+
+def of_templates(environ: dict[str, str]) -> list[tuple[str, State, str]]:
+    """What is said of the templates of notifications."""
+    return [(each.about, each.state, each.why) for each in found(environ) if each.about.startswith("Template ")]
+
+
+def test_the_templates_of_notifications_are_asked_about(notifying: dict[str, str]) -> None:
+    """Each, in each language; what is sent as a text alone has none at Twilio."""
+    assert of_templates(notifying) == [
+        ("Template shipped", State.OK, "the template is approved, for the language en"),
+        ("Template shipped in es", State.OK, "the template is approved, for the language es_MX"),
+    ]
+    assert faults(notifying) == []
+
+
+#: what is planted in the template of notifications -> what is said of it
+IN_TEMPLATES = {
+    "paused": (shipped(status="paused"), State.FAULT, "paused"),
+    "of codes": (shipped(category="AUTHENTICATION"), State.FAULT, "calls what it says a code"),
+    "with a further variable": (shipped(body="{{1}} comes on {{2}}."), State.FAULT, "variables 2, which nobody fills"),
+    "without its variable": (shipped(body="It comes."), State.ADVICE, "no variables 1"),
+    "in another language": (shipped("en_GB"), State.ADVICE, "its language is en_GB"),
+    "gone": (None, State.FAULT, "no such template"),
+}
+
+
+@pytest.mark.parametrize("planted", IN_TEMPLATES)
+def test_a_template_of_notifications_that_cannot_be_sent_is_named(
+    planted: str, notifying: dict[str, str], twilio: FakeTwilio
+) -> None:
+    """By its name and language, and no other one with it."""
+    there, state, says = IN_TEMPLATES[planted]
+    twilio.account.templates[SPANISH] = there
+    if there is None:
+        del twilio.account.templates[SPANISH]
+    said = of_templates(notifying)
+    assert [each for each in said if each[0] == "Template shipped in es" and each[1] == state and says in each[2]], said
+    assert [each[1] for each in said if each[0] == "Template shipped"] == [State.OK]
+
+
+def test_templates_of_notifications_are_not_asked_about_without_whatsapp(notifying: dict[str, str]) -> None:
+    """They are never used then; nor while Twilio refuses the credentials, which is said of all of them."""
+    assert of_templates(notifying | {"OTP_CHANNELS": "sms"}) == []
+    assert of_templates(notifying | {"TWILIO_AUTH_TOKEN": "othertoken123456"}) == []
+
+
+def test_templates_that_a_key_may_not_read_are_not_checked(notifying: dict[str, str], twilio: FakeTwilio) -> None:
+    twilio.fail(20003, operation="FetchContent", status=403, times=3)
+    assert [state for _, state, _ in of_templates(notifying)] == [State.NOT_CHECKED] * 2
+
+
 def test_a_disk_that_is_nearly_full_is_named(environ: dict[str, str]) -> None:
     assert [line for line in faults(environ, 99 * 2**20) if "only 99 MiB" in line]
 

@@ -55,7 +55,8 @@ class FakeAccount:
 
     def on_FetchContent(self, call: Call) -> Json:
         found = self._template(call)
-        return {"sid": call.params["Sid"], "language": "en", "types": found["types"], "variables": {"1": "123456"}}
+        return {"sid": call.params["Sid"], "language": found["language"], "types": found["types"],
+                "variables": {"1": "123456"}}
 
     def on_FetchApprovalFetch(self, call: Call) -> Json:
         return {"sid": call.params["Sid"], "whatsapp": self._template(call)["approval"]}
@@ -72,12 +73,12 @@ class FakeAccount:
 
 
 def template(status: str = "approved", category: str = "AUTHENTICATION", minutes: int | None = 5,
-             body: str = "") -> Json:
+             body: str = "", language: str = "en") -> Json:
     """Return a template, as Twilio has it: one for codes, or one with a text."""
     kind: Json = {"whatsapp/authentication": {"add_security_recommendation": True, "code_expiration_minutes": minutes,
                                               "actions": [{"type": "COPY_CODE", "copy_code_text": "Copy"}]}}
     approval = {"type": "whatsapp", "name": "code", "category": category, "status": status, "rejection_reason": ""}
-    return {"types": {"twilio/text": {"body": body}} if body else kind, "approval": approval}
+    return {"types": {"twilio/text": {"body": body}} if body else kind, "approval": approval, "language": language}
 
 
 def _meta(key: str) -> Json:

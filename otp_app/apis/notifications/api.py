@@ -15,6 +15,7 @@ from otp_app.core.notifications import Notifications
 from otp_app.core.queueing import Queue
 from otp_app.core.segments import size_of
 from otp_app.settings import Settings
+from otp_app.settings.diagnosis import UsedTemplate
 from otp_app.stores import keeps_jobs
 from otp_app.web.api import Api
 from otp_app.wiring import Services
@@ -54,6 +55,16 @@ class NotificationsApi(Api):
             f"OTP_TEMPLATES_FILE: line {templates.lines[name]}: {name}{f' in {tag}' if tag else ''} takes "
             f"{size.segments} SMS without its variables: {size.why}"
             for name, tag, size in sizes if size.segments > 1
+        ]
+
+    @classmethod
+    def templates(cls, settings: Settings) -> list[UsedTemplate]:
+        """Return those that WhatsApp has approved, in each language."""
+        templates = settings.of(NotificationsSettings).otp_templates_file
+        return [
+            UsedTemplate(f"Template {name}{f' in {tag}' if tag else ''}", sid, tag, frozenset(approved.variables))
+            for name, template in (templates.by_name.items() if templates else ()) if (approved := template.approved)
+            for tag, sid in approved.sids.items()
         ]
 
     def __init__(self, services: Services) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otp_app.channels.contract import ChannelClass, Parts
@@ -17,7 +18,7 @@ from otp_app.channels.twilio.client import (
     receipt_faults,
 )
 from otp_app.channels.twilio.settings import TwilioSettings
-from otp_app.channels.twilio.template import template
+from otp_app.channels.twilio.template import template, used_template
 from otp_app.core.delivery import Delivery, Explains, Explanation, Message
 from otp_app.settings.diagnosis import Diagnosis, State
 
@@ -76,7 +77,7 @@ class WhatsAppChannel(ChannelClass, Explains):
 
     @classmethod
     def examine(cls, parts: Parts) -> Iterator[Diagnosis]:
-        """Ask Twilio about the account, the WhatsApp sender, and the template of codes."""
+        """Ask Twilio about the account, the WhatsApp sender, and the templates of codes and of other messages."""
         account, own = parts.shared(Account.open), parts.settings.of(TwilioSettings)
         yield from account.diagnoses
         if not account.answers:
@@ -91,6 +92,8 @@ class WhatsAppChannel(ChannelClass, Explains):
             yield from examined("TWILIO_MESSAGING_SERVICE_SID", lambda: account.messaging_service(service, "whatsapp"))
         if sid := own.twilio_content_sid:
             yield from examined("TWILIO_CONTENT_SID", lambda: template(account, sid, parts.settings.otp_ttl))
+        for used in parts.templates:
+            yield from examined(used.about, partial(used_template, account, used))
 
     def deliver(self, message: Message) -> Delivery:
         """Hand the message to Twilio."""
