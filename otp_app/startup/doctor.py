@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from otp_app import apis, channels, startup
-from otp_app.connections.probe import Unreachable, ask
+from otp_app.connections.probe import Answer, Unreachable, ask
 from otp_app.core.errors import OtpError
 from otp_app.settings import Settings, keyring
 from otp_app.settings.diagnosis import Diagnosis, State, of_line
 from otp_app.settings.exposure import is_open
 from otp_app.startup import BadSettings, listening
+from otp_app.version import __version__
 from otp_app.web.guard import is_trusted
+from otp_app.web.request_ids import HEADER
 
 FULL = 100 * 2**20  # bytes free; below them a database and its log soon find no room
 SCARCE = 2**30
@@ -98,19 +101,38 @@ def _disk(settings: Settings, free_bytes: Callable[[Path], int]) -> Iterator[Dia
 
 def _port(settings: Settings) -> Iterator[Diagnosis]:
     """Say who listens at HOST and PORT: nobody, this server, or another program."""
-    if listening.why_not(settings.host, settings.port) is None:
+    line = listening.why_not(settings.host, settings.port)
+    if line is None:
         yield Diagnosis("PORT", State.OK, f"{settings.port} is free: the server does not run")
+        return
+    if not line.startswith("PORT:"):  # nobody can: a port below 1024, or an address of another machine
+        yield of_line(line, State.FAULT)
         return
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  to connect to
     try:
-        answer = ask("GET", f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz")
+        answer = ask("GET", f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/")
     except Unreachable as error:
         yield Diagnosis("PORT", State.FAULT, f"what listens at {settings.port} does not answer ({error})", _OTHER_PORT)
         return
-    if answer.error_type is not None:
-        yield Diagnosis("PORT", State.OK, f"the server answers at {settings.port}")
-    else:
+    version = _version(answer)
+    if version is None:
         yield Diagnosis("PORT", State.FAULT, f"{settings.port} is in use by another program", _OTHER_PORT)
+    elif version not in ("", __version__):
+        why = f"the server that answers at {settings.port} is of version {version}, and this is {__version__}"
+        yield Diagnosis("PORT", State.ADVICE, why, "restart it after an upgrade: docs/upgrade.md")
+    else:
+        yield Diagnosis("PORT", State.OK, f"the server answers at {settings.port}")
+
+
+def _version(answer: Answer) -> str | None:
+    """Return the version that a server of otp_app says, "" where it rejects us; None from another program."""
+    try:
+        said = json.loads(answer.text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(said, dict) and said.get("name") == "otp_app":
+        return str(said.get("version", ""))
+    return "" if answer.error_type and HEADER in answer.headers else None
 
 
 _OTHER_PORT = "stop that program, or set another PORT"

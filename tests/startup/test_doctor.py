@@ -1,7 +1,7 @@
 """What `doctor` finds: each fault that is planted is named, with what mends it, and what cannot be asked is said."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -259,6 +259,57 @@ def test_receipts_are_posted_as_twilio_posts_them(environ: dict[str, str]) -> No
     assert said["OTP_PUBLIC_URL"].state == State.OK
     assert "this machine alone" in said["OTP_PUBLIC_URL"].why
     assert said["PORT"].why == f"the server answers at {environ['PORT']}"
+
+
+@contextmanager
+def answering(port: int, text: str) -> Iterator[None]:
+    """Another program, which answers everything with a text."""
+
+    def app(_: object, start: Callable[..., object]) -> list[bytes]:
+        start("200 OK", [("Content-Type", "application/json")])
+        return [text.encode()]
+
+    server = make_server("127.0.0.1", port, app)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def port_of(environ: dict[str, str]) -> Diagnosis:
+    """What is said of PORT, or of HOST and PORT."""
+    (said,) = [each for each in found(environ) if each.about in {"PORT", "HOST, PORT"}]
+    return said
+
+
+@pytest.mark.parametrize(
+    "text", ['{"status": "ok"}', '{"error_type": "x"}', '{"name": "other"}', "[]", "<html>", "[" * 9000]
+)
+def test_a_program_that_answers_much_like_this_server_is_another_one(environ: dict[str, str], text: str) -> None:
+    with answering(int(environ["PORT"]), text):
+        assert "in use by another program" in port_of(environ).why
+
+
+def test_a_server_that_was_not_restarted_after_an_upgrade_is_named(environ: dict[str, str]) -> None:
+    with answering(int(environ["PORT"]), '{"name": "otp_app", "version": "0.0.1"}'):
+        said = port_of(environ)
+    assert said.state == State.ADVICE
+    assert "version 0.0.1" in said.why
+
+
+def test_a_server_that_takes_its_own_names_alone_is_found(environ: dict[str, str]) -> None:
+    environ["OTP_TRUSTED_HOSTS"] = "otp.example.com"
+    with served(environ):
+        assert port_of(environ).state == State.OK
+
+
+def test_an_address_of_another_machine_is_no_program_that_is_silent(environ: dict[str, str]) -> None:
+    """What the start would say is said: nobody could listen there."""
+    said = port_of(environ | {"HOST": "192.0.2.1"})
+    assert (said.about, said.state) == ("HOST, PORT", State.FAULT)
+    assert "cannot listen on 192.0.2.1" in said.why
 
 
 def test_a_server_with_another_token_is_named(environ: dict[str, str], twilio: FakeTwilio) -> None:
