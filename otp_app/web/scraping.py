@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from threading import BoundedSemaphore, Thread, Timer
@@ -24,6 +25,7 @@ from otp_app.web.client import Forbidden, Unauthorized, identified, shown_key
 from otp_app.web.limits import WrongKeys
 
 MOST = 8  # requests at a time: there are one or two readers
+PAUSE = 0.1  # seconds
 SECONDS = 10.0  # for a request with its answer, however slowly it comes
 TEXT = "text/plain; charset=utf-8"
 
@@ -87,6 +89,14 @@ class _Server(socketserver.ThreadingTCPServer):
         self.answer, self._places = answer, BoundedSemaphore(MOST)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Request)
+
+    def get_request(self) -> Any:
+        """Take a connection. Without a free descriptor it waits, or this thread would try again all the time."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(PAUSE)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin with a connection, or close it at once where too many are under way."""

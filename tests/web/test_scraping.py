@@ -113,6 +113,22 @@ def test_silent_readers_hold_up_nobody_for_long(open_scraping, monkeypatch) -> N
         assert get(port) == (200, PAGE)
 
 
+def test_without_a_free_descriptor_it_waits_and_then_answers(open_scraping, monkeypatch) -> None:
+    """Other threads need the processor."""
+    takes, pauses = scraping.socketserver.TCPServer.get_request, []
+    failing = iter([OSError(24, "Too many open files")] * 3)
+
+    def take(server: object) -> object:
+        if error := next(failing, None):
+            raise error
+        return takes(server)
+
+    monkeypatch.setattr(scraping.socketserver.TCPServer, "get_request", take)
+    monkeypatch.setattr(scraping.time, "sleep", pauses.append)
+    assert get(open_scraping()) == (200, PAGE)
+    assert pauses == [scraping.PAUSE] * 3
+
+
 def test_a_defect_is_a_500_without_its_text(open_scraping, caplog) -> None:
     def broken() -> str:
         raise ValueError("+14155552671")
