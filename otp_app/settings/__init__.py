@@ -227,7 +227,7 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_inbound_sms: Annotated[bool, Setting(
         "1: with the API `inbound`, an SMS that comes in [proves](inbound.md) the number of its sender, as a WhatsApp "
-        "message does. Senders of SMS can be forged.", group="Proof by writing to us",
+        "message does. Senders of SMS can be forged.", group="Inbound messages",
     )] = False
 
     otp_events_url: Annotated[str, Setting(
