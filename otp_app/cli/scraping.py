@@ -11,12 +11,13 @@ from otp_app.core.store import Store
 from otp_app.settings import Settings
 from otp_app.settings.exposure import is_loopback
 from otp_app.system.logs import log
+from otp_app.system.program import COMMAND
 
 if TYPE_CHECKING:
     from otp_app.monitoring.metrics.meter import Meter
 
 KEYS_NEEDED = (
-    "OTP_METRICS_HOST: the address can be reached from elsewhere: set OTP_API_KEYS (python -m otp_app keys new NAME "
+    f"OTP_METRICS_HOST: the address can be reached from elsewhere: set OTP_API_KEYS ({COMMAND} keys new NAME "
     "--scopes metrics)"
 )
 
