@@ -69,13 +69,18 @@ from otp_app import startup
 from otp_app.cli import apis, scraping, starting, worker
 from otp_app.workers import auth, otp
 settings = starting.prepared(startup.load(command="grpc"))
-with apis.closing(apis.build(settings)) as services, scraping.scraped(settings, services.meter, services.store):
-    print([name for name in sys.modules if "metrics" in name or name in ("http.server", "otp_app.web.scraping")])
+measured = bool(settings.otp_metrics_port)
+with apis.closing(apis.build(settings, measured=measured)) as services:
+    with scraping.scraped(settings, services.meter, services.store):
+        print(sorted({"flask", "http.server", "otp_app.monitoring.metrics", "otp_app.web.scraping"} & set(sys.modules)))
 """
 
 
 @pytest.mark.slow
-def test_it_is_off_by_default_and_nothing_is_loaded_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_on", [False, True])
+def test_nothing_is_loaded_of_it_where_it_is_off_and_flask_never(tmp_path: Path, is_on: bool) -> None:
+    given = {"OTP_METRICS_PORT": str(free_port())} if is_on else {}
     ended = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=tmp_path,
-                           env=GRPC_ALONE)  # fmt: skip
-    assert ended.stdout == "[]\n"
+                           env=GRPC_ALONE | given)  # fmt: skip
+    loaded = ["http.server", "otp_app.monitoring.metrics", "otp_app.web.scraping"] if is_on else []
+    assert ended.stdout == f"{loaded}\n"
