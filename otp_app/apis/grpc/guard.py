@@ -142,7 +142,14 @@ def _environ(peer: str, metadata: Mapping[str, str]) -> dict[str, str]:
     """Return what web/client.py reads, as WSGI spells it. A peer is `ipv4:127.0.0.1:5001` or `ipv6:[::1]:5001`."""
     kind, _, address = unquote(peer).partition(":")
     remote = address.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""
-    return {f"HTTP_{key.upper().replace('-', '_')}": value for key, value in metadata.items()} | {"REMOTE_ADDR": remote}
+    return {_header(key): value for key, value in metadata.items()} | {"REMOTE_ADDR": remote}
+
+
+def _header(key: str) -> str:
+    """Return what WSGI calls a key. One that has `_` itself keeps apart: no proxy writes it, and many let it through,
+    so that a client would choose its own address with x_forwarded_for.
+    """  # fmt: skip
+    return f"HTTP_{key.upper().replace('-', '_')}{'_' * ('_' in key)}"
 
 
 def _message(read: Callable[[bytes], Any], requests: Iterator[bytes]) -> Any:

@@ -9,6 +9,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from otp_app.apis.grpc import guard
+from otp_app.apis.grpc.phoneotp_pb2 import SendOTPRequest
 from otp_app.apis.grpc.server import opened
 from tests.apis.grpc.calling import OK, Client, answering
 from tests.web.site import api_key
@@ -79,6 +80,25 @@ def test_without_keys_a_proxy_is_rejected(call_site, header):
     site, client = call_site(otp_public="1", otp_countries="US")
     assert client().send(site.number()).code == OK
     assert client(**{header: "203.0.113.9"}).send(site.number()).code == DENIED
+
+
+def test_a_client_behind_a_proxy_does_not_choose_its_address(call_site):
+    """The proxy replaces x-forwarded-for, and lets x_forwarded_for through, which WSGI would give the same name."""
+    site, client = call_site(otp_api_keys=KEYS, otp_trusted_proxies="127.0.0.1")
+    proxy = client("wrong", x_forwarded_for="203.0.113.9")
+
+    def call(address):
+        request = SendOTPRequest(phone_number=site.number())
+        return proxy.call(proxy.stub.SendOTP, request, x_forwarded_for=f"198.51.100.{address}").code
+
+    assert [call(n) for n in range(11)] == [UNAUTHENTICATED] * 10 + [EXHAUSTED]
+
+
+def test_without_keys_a_header_with_underscores_is_no_way_in(call_site):
+    """What looks like the line of a proxy is rejected however it is spelled."""
+    site, client = call_site()
+    request = SendOTPRequest(phone_number=site.number())
+    assert client().call(client().stub.SendOTP, request, x_forwarded_for="127.0.0.1").code == DENIED
 
 
 @pytest.mark.parametrize("setting", ["otp_client_limits", "otp_check_limits"])
