@@ -27,10 +27,12 @@ _STRANGE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]|\r(
 _OURS = r"((OTP|TWILIO|REDIS)_[A-Z0-9_]{1,40}|PHONE_VERIFICATION|WEB_CONCURRENCY|DATABASE_URL)"
 #: another assignment within a value that has no quotes
 _SECOND = re.compile(rf"[\s;,](export\s+|set\s+)?[A-Z_][A-Z0-9_]*=|{_OURS}\s*[=:]", re.ASCII)
-#: a setting at the end of a comment, where a file that had no last line break was appended to: behind what ends a word
-#: or a sentence, or behind a setting that is a comment. The first `=` behind a name is looked for once in each word.
+#: a setting at the end of a comment, where a file that had no last line break was appended to: behind what ends a word,
+#: a sentence, words in quotes, a heading (`# KEYS`) or a line of dashes, or behind a setting that is a comment. The
+#: first `=` behind a name is looked for once in each word.
 _IN_COMMENT = re.compile(
-    rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|(?<!\S)([^\s=]*+(?<![A-Z0-9_])=)*+[^\s=]*+=\S*){_OURS}=", re.ASCII
+    rf"([^\sA-Z_#(\[{{<\"'`,;|/*=-]|[-=*~_/]{{3}}|\#{{5}}|\w[\"'`]|(?<![A-Z0-9_])[A-Z]{{3,40}}(?=OTP_|TWILIO_)"
+    rf"|(?<!\S)([^\s=]*+(?<![A-Z0-9_])=)*+[^\s=]*+=\S*){_OURS}=", re.ASCII
 )
 #: a further line of a quoted value that looks like a line of its own: the quote was not closed where it should be
 _SWALLOWED = re.compile(r"\s*((export|set)\s+)?([A-Za-z_][A-Za-z0-9_]*\s*=|(OTP|TWILIO)_)", re.ASCII)
