@@ -209,7 +209,8 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = "60/10minutes"
     otp_trusted_proxies: Annotated[tuple[TrustedProxy, ...], Setting(
         "Proxies whose `X-Forwarded-For` is believed; `Forwarded` (RFC 7239) is not read. A client whose entry cannot "
-        "be read is `unknown`, one client with all others like it.",
+        "be read is `unknown`, one client with all others like it. Under granian or uvicorn, which do not tell "
+        "`X_Forwarded_For` apart, the proxy has to drop headers with `_`, as nginx does.",
         form="addresses or networks, such as `127.0.0.1,10.0.0.0/8`, and `unix` for the peer of a Unix socket",
         read=types.proxies,
     )] = ()
