@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -15,11 +16,14 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.core.instant import Clock
 from otp_app.core.journal import EVENTS, Journal, job_id
 from otp_app.core.notebook import Notebook
+from otp_app.core.parallel import Helpers
 from otp_app.core.store import Store
 from otp_app.settings import Settings
 
 LIMIT = "eventlimit"  # name of the job that keeps the outbox small
 LIMIT_EVERY = 60.0  # seconds, while the receiver does not take events
+HAND_OVER = 3.0  # seconds of the end of a server for what waits: ten thousand writes would be longer than it has
+WRITERS = 16  # threads of it: a store commits together what is written at once
 
 Put = Callable[[str, bytes, float], None]
 Handler = Callable[[bytes], float | None]
@@ -54,9 +58,14 @@ class Webhooks:
 
     def close(self) -> None:
         """Deliver what is at hand, and leave the rest to jobs that are due at once."""
-        for verification_id in self._sender.stop():
-            with suppress(StoreUnavailable):
-                self._put(job_id(verification_id), verification_id.encode(), 0.0)
+        left, end = self._sender.stop(), time.monotonic() + HAND_OVER
+
+        def hand_over(number: int) -> None:
+            if time.monotonic() < end:  # what is left then has a job already, which comes later
+                with suppress(StoreUnavailable):
+                    self._put(job_id(left[number]), left[number].encode(), 0.0)
+
+        Helpers(WRITERS).each(hand_over, len(left), WRITERS)
         self._poster.close()
 
     def _put_again(self, id_: str, payload: bytes, delay: float) -> None:
