@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import select
 import socket
 import ssl
 import time
@@ -99,7 +100,7 @@ class Poster:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if self._clock() - connection.idle_since < MAX_IDLE:
+            if self._clock() - connection.idle_since < MAX_IDLE and connection.is_quiet():
                 return connection
             connection.close()
 
@@ -118,6 +119,12 @@ class _Connection:
 
     def __init__(self, sock: socket.socket | ssl.SSLSocket) -> None:
         self._sock, self.idle_since = sock, 0.0
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def is_quiet(self) -> bool:
+        """Whether the receiver has neither closed it nor said anything unasked, which would be the next answer."""
+        return not self._poll.poll(0)
 
     def exchange(self, request: bytes, deadline: Deadline) -> tuple[Reply, bool]:
         """Send a request; return its answer, and whether another request may follow."""

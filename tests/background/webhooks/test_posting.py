@@ -102,6 +102,29 @@ def test_an_event_is_posted_with_its_headers_to_the_whole_address(
     assert content == b"{}"
 
 
+@pytest.mark.parametrize("unasked", [OK, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
+def test_what_a_receiver_says_unasked_is_no_answer_to_the_next_event(
+    post_to: Callable[..., Poster], peer: Callable[..., Peer], unasked: bytes
+) -> None:
+    """Such as a second answer, by which that event would be lost, or a proxy's word that a connection was idle."""
+    said = threading.Event()
+
+    def answer_twice(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        assert answered.wait(10)
+        connection.sendall(unasked)
+        said.set()
+        connection.recv(1)
+
+    answered = threading.Event()
+    one = peer(answer_twice, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+    poster = post_to(one.url)
+    assert poster.post(b"{}", {}).taken
+    answered.set()
+    assert said.wait(10)
+    assert poster.post(b"{}", {}).why == "answered 503"
+
+
 def test_a_connection_is_kept_and_one_that_was_closed_is_made_again(
     post_to: Callable[..., Poster], peer: Callable[..., Peer]
 ) -> None:
