@@ -66,7 +66,7 @@ _making = Lock()
 @requires(None)
 def openapi() -> Response:
     """The OpenAPI document of this server."""
-    document = _once("openapi.json", lambda: current_app.json.dumps(_document(services().settings)))
+    document = _once("openapi.json", lambda: current_app.json.dumps(_document(services().settings)).encode())
     return Response(document, mimetype="application/json")
 
 

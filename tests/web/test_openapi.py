@@ -43,6 +43,12 @@ def test_each_api_has_a_whole_document_alone(open_all, api):
         openapi.resolve(document, {"$ref": reference})  # raises KeyError where there is no such thing
 
 
+def test_readers_of_the_document_share_its_bytes(site):
+    """A thousand slow ones hold it once."""
+    answers = [site.call("GET", "/openapi.json").response for _ in range(2)]
+    assert next(iter(answers[0])) is next(iter(answers[1]))
+
+
 def routes(site):
     """Those for programs."""
     return {

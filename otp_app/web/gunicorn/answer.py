@@ -1,4 +1,4 @@
-"""An answer: what the application says to one request, collected whole, so that one system call sends it."""
+"""An answer: what the application says to one request, collected whole before any of it is sent."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ class Answer:
         self._body.clear()
         return self._body.append
 
-    def whole(self, *, keep: bool) -> bytes:
-        """Return head and body. Raises what gunicorn does where one of them is no HTTP."""
+    def parts(self, *, keep: bool) -> tuple[bytes, bytes]:
+        """Return head and body, that one without a copy where the application gave it in one piece.
+
+        Raises what gunicorn does where one of them is no HTTP.
+        """
         code = _code(self.status or "")
         bodiless = self.environ["REQUEST_METHOD"] == "HEAD" or code < 200 or code in (204, 304)
         body = b"" if bodiless else b"".join(self._body)
@@ -56,7 +59,7 @@ class Answer:
         self.sent = len(body)
         head = (f"{self.environ['SERVER_PROTOCOL']} {self.status}\r\nServer: gunicorn\r\nDate: {_now()}\r\n"
                 f"Connection: {'keep-alive' if keep else 'close'}\r\n{fields}\r\n")
-        return head.encode("latin-1") + body
+        return head.encode("latin-1"), body
 
 
 def _cut(body: bytes, length: int | None) -> bytes:

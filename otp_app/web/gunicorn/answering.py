@@ -168,7 +168,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         if answer.status is None:
             answer.ask(self.wsgi)
         keep = not closes and self.alive and self.keeps()
-        conn.sock.sendall(answer.whole(keep=keep))
+        conn.sock.send_answer(*answer.parts(keep=keep))
         return keep
 
     def keeps(self) -> bool:

@@ -47,6 +47,14 @@ class ClientSocket(socket.socket):
         self.unsent = bytes(self.unsent) + bytes(data) if self.unsent else bytes(data)
         self.flush()
 
+    def send_answer(self, head: bytes, body: bytes) -> None:
+        """Send both, or keep: a short answer by one system call, and a long body as the very object that it is."""
+        if len(body) <= BUFFER:
+            self.sendall(head + body)
+        else:
+            self.sendall(head)
+            self.sendall(body)
+
     def flush(self) -> None:
         """Send what the system takes now."""
         try:
@@ -105,6 +113,19 @@ class Connection(TConn):  # type: ignore[misc]
             self.received.clear()
             self._begin()
         return environ
+
+    def close(self, graceful: bool = False) -> None:
+        """Close, and keep nothing: the parser knows this object, so both stay until Python looks for such circles."""
+        super().close(graceful)
+        self.received, self.sock.unsent = bytearray(), b""
+
+    @property
+    def held(self) -> bytes | bytearray:
+        """What waits here for the client: an answer, all of it until its last part is sent, or else a request."""
+        unsent = self.sock.unsent
+        if isinstance(unsent, memoryview):
+            return unsent.obj  # type: ignore[return-value]  # of `flush`
+        return unsent or self.received
 
     def has_more(self) -> bool:
         """Whether more has arrived than the request that was answered. The parser may have it."""

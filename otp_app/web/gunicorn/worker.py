@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_PAUSE = 0.5  # seconds
 WARN_EVERY = 60.0  # seconds
 LOOK_EVERY = 0.25  # seconds, for connections past their deadline
+MOST_HELD = 32 * 1024 * 1024  # bytes of requests and answers that slow clients keep here, all together
 LINGER = 2.0  # seconds until a connection is closed that its client should close
 
 
@@ -33,12 +35,14 @@ class HttpWorker(AnsweringWorker):
     """Serves requests on threads once they have arrived whole; logs only the kind of a bad one.
 
     Connections that a client keeps waiting, in the middle of a request, an answer or a close, cost no thread. Each has
-    `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one.
+    `patience` seconds, and those of one peer are at most a quarter of all: the oldest gives way to a new one. Nor may
+    they hold more than MOST_HELD bytes.
     """
 
     patience = 10.0  # seconds for a request to arrive whole, or for an answer to be read
     _accept_again = 0.0  # when, by the monotonic clock, after the system had no descriptor or memory left
     _warn_again = _look_again = 0.0
+    _arrived = 0  # bytes since somebody looked how much slow clients hold
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,11 +113,15 @@ class HttpWorker(AnsweringWorker):
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
 
     def _receive(self, conn: Connection) -> None:
+        before = len(conn.received)
         try:
             conn.receive()
+            self._arrived += len(conn.received) - before
             self._wait_for_request(conn)
         except OSError:
             self._close(conn)
+        if self._arrived > MOST_HELD // 8:
+            self._hold_less()
 
     def _wait_for_request(self, conn: Connection) -> None:
         if conn.ended and not conn.received:
@@ -185,6 +193,27 @@ class HttpWorker(AnsweringWorker):
             waited = self.patience - (conn.until - now)
             if conn.until <= now or not (self.alive or conn.received or conn.leaving or waited < LINGER):
                 self._time_out(conn)
+        self._hold_less()
+
+    def _hold_less(self) -> None:
+        """Close slow connections where they hold too much: of the peer that holds most the oldest, again and again.
+
+        What several hold together, such as a file of a page, is here once, whoever of them is closed.
+        """
+        self._arrived = 0
+        slow = [conn for conns in self.slow.values() for conn in conns]
+        holders = Counter(id(conn.held) for conn in slow)
+        own = [(conn, len(conn.held)) for conn in slow if holders[id(conn.held)] == 1]
+        excess, of_peer = sum(size for _, size in own) - MOST_HELD, Counter[str | bytes]()
+        for conn, size in own if excess > 0 else ():
+            of_peer[conn.peer] += size
+        while excess > 0:
+            most = of_peer.most_common(1)[0][0]
+            conn, size = next(pair for pair in own if pair[0].peer == most)
+            own.remove((conn, size))
+            of_peer[most] -= size
+            excess -= size
+            self._time_out(conn)
 
     def _time_out(self, conn: Connection) -> None:
         if conn.received:

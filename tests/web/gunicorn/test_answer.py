@@ -16,9 +16,10 @@ def said(application: Callable[..., Any], method: str = "GET", *, keep: bool = T
     """The lines of the head without those that all have, and the body."""
     answer = Answer({"REQUEST_METHOD": method, "SERVER_PROTOCOL": "HTTP/1.1"})
     answer.ask(application)
-    head, _, body = answer.whole(keep=keep).partition(b"\r\n\r\n")
+    head, body = answer.parts(keep=keep)
     assert answer.sent == len(body)
-    lines = head.decode("latin-1").split("\r\n")
+    assert head.endswith(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")[:-2]
     return [line for line in lines if not line.startswith(("Server: ", "Date: ", "Connection: "))], body
 
 

@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 
 from otp_app.core.errors import OtpError, StoreUnavailable
 from otp_app.web import callbacks, polling
+from otp_app.web.gunicorn import worker as http_worker
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
@@ -358,3 +359,63 @@ def test_all_requests_of_a_proxys_connection_are_of_the_client_that_it_names(sta
     stage.worker.wsgi = lambda environ, start: addresses.append(environ["REMOTE_ADDR"]) or stage.answer(environ, start)
     stage.serve(stage.send(GET), stage.send(PUT), first=b"PROXY TCP4 203.0.113.9 127.0.0.1 50000 5000\r\n" + GET)
     assert addresses == ["203.0.113.9"] * 3
+
+
+class Slow:
+    """Clients of the stage's worker that stop in the middle, each from an address."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.worker, self.clients = stage.worker, dict[Connection, socket.socket]()
+
+    def connect(self, address: str, *pieces: bytes) -> Connection:
+        """One that sends these pieces, and waits."""
+        ours, client = socket.socketpair()
+        conn = Connection(self.worker.cfg, ours, (address, 50123), SERVER)
+        self.clients[conn] = client
+        self.worker.nr_conns += 1
+        for piece in pieces:
+            client.sendall(piece)
+            self.worker._receive(conn)
+        return conn
+
+    def ask(self, address: str, body: bytes) -> Connection:
+        """One that gets this answer, and does not read."""
+        conn = self.connect(address)
+        conn.sock.send_answer(b"HTTP/1.1 200 OK\r\n\r\n", body)
+        self.worker.finish_request(conn, keep=True)
+        return conn
+
+    def open(self) -> list[Connection]:
+        """Those that are not closed after the main loop has looked at them."""
+        self.worker._look_again = 0.0
+        self.worker.murder_pending()
+        return [conn for conn in self.clients if conn.sock.fileno() >= 0]
+
+
+@pytest.fixture
+def slow(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    monkeypatch.setattr(http_worker, "MOST_HELD", 1_000_000)
+    made = Slow(stage)
+    yield made
+    for conn, client in made.clients.items():
+        conn.close()
+        client.close()
+
+
+def test_slow_clients_hold_little_of_what_they_send(slow: Slow) -> None:
+    """Who sends most loses its oldest, and the others nothing: a batch may have 256 KiB, whoever sends it."""
+    batch = b"POST /notifications/batch HTTP/1.1\r\nHost: a\r\nContent-Length: 250000\r\n\r\n"
+    pieces = [batch, *[b"x" * 15_000] * 15]
+    honest = slow.connect("192.0.2.1", *pieces)
+    greedy = [slow.connect("192.0.2.2", *pieces) for _ in range(4)]
+    assert slow.open() == [honest, *greedy[1:]]
+    assert slow.clients[greedy[0]].recv(100).startswith(b"HTTP/1.1 408 ")
+    assert not greedy[0].held
+
+
+def test_slow_clients_hold_little_of_what_they_do_not_read(slow: Slow) -> None:
+    """A file that all of them read is there once; what each has of its own counts."""
+    file = bytes(700_000)
+    readers = [slow.ask("192.0.2.1", file) for _ in range(3)]
+    own = [slow.ask("192.0.2.1", bytes([n]) * 600_000) for n in range(2)]
+    assert slow.open() == [*readers, own[1]]

@@ -10,6 +10,7 @@ from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders
 
 from otp_app.web import batches, callbacks
+from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import BUFFER, MOST_BODY, MOST_CHUNKS, MOST_HEAD, ClientSocket, Connection, peer
 from tests.web.pumping import cost
 
@@ -105,15 +106,23 @@ def test_an_answer_that_is_not_read_keeps_no_thread() -> None:
         assert bytes(read) == answer + b"end"
 
 
-def test_slow_readers_of_one_answer_share_its_bytes() -> None:
+def test_slow_readers_of_one_file_share_its_bytes() -> None:
     """A thousand clients that read a file of a page slowly hold it once."""
+    file = bytes(4 << 20)
+
+    def application(_: Any, start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return [file]
+
+    answer = Answer({"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"})
+    answer.ask(application)
     ours, theirs = socket.socketpair()
-    answer = bytes(4 << 20)
     with theirs, ClientSocket(fileno=ours.detach()) as client:
-        client.sendall(answer)
+        client.send_answer(*answer.parts(keep=True))
+        assert theirs.recv(20).startswith(b"HTTP/1.1 200 OK")
         assert len(client.unsent) > 1 << 20
         assert isinstance(client.unsent, memoryview)
-        assert client.unsent.obj is answer
+        assert client.unsent.obj is file
 
 
 def test_the_main_loop_waits_for_no_client() -> None:
