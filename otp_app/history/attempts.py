@@ -204,12 +204,36 @@ class Attempts:
         conditions += ["country = ?", wanted.country] if wanted.country else []
         conditions += ["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else []
         conditions += ["id = ?", wanted.verification_id] if wanted.verification_id else []
+        conditions += _of_messages(wanted)
         return _put_together([*conditions, *further])
 
 
 def _is_narrow(wanted: Filter) -> bool:
     """Return whether only a few rows can fit, which have an index."""
     return bool(wanted.phone or wanted.verification_id)
+
+
+def _of_messages(wanted: Filter) -> list[Any]:
+    """Return the condition of rows with a message that fits, as their channels and outcome tell.
+
+    An index has both: of rows that do not fit, the messages are not read.
+    """
+    if wanted.converted is None and not wanted.channels:
+        return []
+    any_one, last, others = ([], [], []) if wanted.channels else (["_%"], ["_%"], ["%,%"])
+    for name in wanted.channels:
+        any_one += [name, f"{name},%", f"%,{name}", f"%,{name},%"]
+        last += [name, f"%,{name}"]
+        others += [f"{name},%", f"%,{name},%"]
+    if wanted.converted is None:
+        return [_is_like(any_one), *any_one]
+    if wanted.converted:
+        return [f"outcome = ? AND {_is_like(last)}", str(Status.APPROVED), *last]
+    return [f"({_is_like(others)} OR (outcome <> ? AND {_is_like(any_one)}))", *others, str(Status.APPROVED), *any_one]
+
+
+def _is_like(patterns: Collection[str]) -> str:
+    return f"({' OR '.join(['channels LIKE ?'] * len(patterns))})"
 
 
 def _sum(groups: Iterable[_Group], wanted_channels: Collection[str]) -> Summary:

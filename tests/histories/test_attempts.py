@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from otp_app.core.endings import Ending
+from otp_app.core.ledger import Status
 from otp_app.history import attempts as module
 from otp_app.history.attempts import Attempt, Attempts, Filter, Place
 from otp_app.history.database import Database
@@ -34,6 +36,24 @@ def test_every_page_and_count(database: Database, monkeypatch: pytest.MonkeyPatc
         assert reader.summary(wanted) == counted(wanted, everything), (turn, wanted)
         met += len(expected)
     assert met > 200
+
+
+@pytest.mark.parametrize("wanted", [
+    Filter(["login"], converted=True), Filter(["login"], channels=("call",)),
+    Filter(["login"], prefix="+1", channels=("sms",), converted=True),
+    Filter(["login"], country="US", channels=("s", "ms", "whats")),
+])  # fmt: skip
+def test_of_rows_that_do_not_fit_no_message_is_read(
+    database: Database, wanted: Filter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a million rows it would take half a minute, in which others wait."""
+    chance, endings = random.Random(3), list[Ending]()
+    while len(endings) < 40:
+        if (ending := some(chance)).outcome != Status.APPROVED and ending.subject == "login":
+            endings.append(ending)
+    write(database, endings, NUMBERS)
+    monkeypatch.setattr(module, "messages_in", lambda _: pytest.fail("messages are read"))
+    assert Attempts(database, NUMBERS).page(wanted, 10) == []
 
 
 def _last(found: list[Attempt]) -> Place | None:

@@ -27,6 +27,7 @@ CHANNELS = {"sms": ("sms", "console"), "whatsapp": ("whatsapp",), "call": ("call
             "rbm": ("rbm", "rcs")}
 CONVERTED = {"CONVERTED": True, "UNCONVERTED": False}
 NO_HISTORY = "attempts, without a history (OTP_HISTORY_URL)"
+MOST_SKIPPED = 10_000  # attempts before a page that is named by its number: each of them is read
 _MESSAGE, _VERIFICATION = re.compile(f"VL{SID_DIGITS}"), re.compile(f"VE{SID_DIGITS}")
 _PREFIX = re.compile(r"\+?[0-9]{1,15}")
 _ENDS: dict[str, str] = {Status.EXPIRED: "expired"}
@@ -37,6 +38,8 @@ def page(form: Mapping[str, str]) -> dict[str, Any]:
     size = parameters.number(form, "PageSize", 1, 1000, default=50)
     number = parameters.number(form, "Page", 0, 1_000_000, default=0)
     behind = _place(form["PageToken"]) if form.get("PageToken") else None
+    if not behind and number * size > MOST_SKIPPED:
+        raise Rejected(60200, "Page")
     services = _services(form.get("VerifyServiceSid", ""))
     found = _history().page(_filter(form, services), size + 1, behind, 0 if behind else number * size)
     shown, has_more = found[:size], len(found) > size
@@ -51,7 +54,7 @@ def page(form: Mapping[str, str]) -> dict[str, Any]:
         "page": number,
         "page_size": size,
         "first_page_url": url(0),
-        "previous_page_url": url(number - 1) if number else None,
+        "previous_page_url": url(number - 1) if number and (number - 1) * size <= MOST_SKIPPED else None,
         "next_page_url": url(number + 1, _token(shown[-1])) if has_more else None,
         "url": url(number, form.get("PageToken", "")),
     }

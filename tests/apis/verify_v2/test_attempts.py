@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -108,6 +108,8 @@ def test_pages(verify: Verify) -> None:
     assert ([attempt["sid"][-2:] for attempt in second["attempts"]], second["meta"]["next_page_url"]) == (["0a"], None)
     assert sids(asked(verify, PageSize=3, Page=1)) == ["0a"]
     assert second["meta"]["previous_page_url"].endswith("Country=US&PageSize=3&Page=0")
+    far = asked(verify, PageSize=3, Page=5000, PageToken=parse_qs(link.query)["PageToken"][0]).json["meta"]
+    assert (far["page"], far["previous_page_url"]) == (5000, None)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_the_summary(verify: Verify, given: dict[str, str], counts: tuple[object
     [
         {"Channel": "pigeon"}, {"Status": "MAYBE"}, {"VerificationSid": "VE1"}, {"ChannelData.To": "x"},
         {"DateCreatedAfter": "yesterday"}, {"PageSize": "0"}, {"PageToken": "x"}, {"PageToken": "aW5mIGEgYg"},
-        {"DestinationPrefix": "+14155"}, {"DestinationPrefix": "+1415_"},
+        {"DestinationPrefix": "+14155"}, {"DestinationPrefix": "+1415_"}, {"Page": "201"},
     ],
 )
 def test_what_cannot_be_asked(verify: Verify, given: dict[str, str]) -> None:
