@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import click
 
@@ -74,7 +75,7 @@ def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
             click.confirm(f"Erase {len(entries)} records of {number}, and its user?", abort=True, err=True)
         records = person.erase(found.store, number)
         had_account = found.has_accounts and bool(in_accounts(settings, "erase", number))
-        rows = found.history.erase(number) if found.history else 0
+        rows = found.history.erase(number, time.time()) if found.history else 0
     used = _used(settings, found)
     for file in filter(None, map(keyring.database, used)):
         scrub(file)

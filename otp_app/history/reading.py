@@ -112,9 +112,9 @@ class Reader:
             return str(found[0][0]) if found else ""
         return ""
 
-    def erase(self, phone: str) -> int:
-        """Delete the rows of a number and return how many there were. The totals keep what they counted."""
-        return erase(self._database, self._numbers.name(phone)) if self.of_number(phone) else 0
+    def erase(self, phone: str, wall: float) -> int:
+        """Delete the rows of a number and return how many there were; `wall`: now, see writing.erase."""
+        return erase(self._database, self._numbers.name(phone), wall) if self.has_begun() else 0
 
     def close(self) -> None:
         """Close the database."""

@@ -187,5 +187,6 @@ class Recorder:
         return READING
 
     def _forget(self, now: Instant) -> None:
-        if abs(now.wall - self._forgot) >= FORGET_EVERY and not forget_old(self.database, now.wall - self._retention):
+        is_time = abs(now.wall - self._forgot) >= FORGET_EVERY
+        if is_time and not forget_old(self.database, now.wall - self._retention, now.wall):
             self._forgot = now.wall

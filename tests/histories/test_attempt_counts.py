@@ -62,9 +62,9 @@ def test_counts_follow_the_rows(database: Database, seed: int) -> None:
         write(database, new, NUMBERS)
         write(database, [newer(ending, chance) for ending in chance.sample(known, min(len(known), 20))], NUMBERS)
         if chance.random() < 0.3:
-            erase(database, NUMBERS.name(chance.choice(list(PHONES))))
+            erase(database, NUMBERS.name(chance.choice(list(PHONES))), 0.0)
         if chance.random() < 0.3:
-            forget_old(database, BEGUN + chance.random() * 2 * DAY)
+            forget_old(database, BEGUN + chance.random() * 2 * DAY, BEGUN)
         rows = rows_of(database)
         everything, ids = all_of(rows), [row.id for row in rows] or ["none"]
         for _ in range(12):
@@ -86,7 +86,7 @@ def test_an_erased_number_is_neither_counted_nor_found(database: Database) -> No
     assert all(reader.find(PURPOSES, attempt.message.id) == attempt for attempt in attempts)
     assert all(derived(database))
     for phone in PHONES:
-        erase(database, NUMBERS.name(phone))
+        erase(database, NUMBERS.name(phone), 0.0)
     assert reader.summary(Filter(PURPOSES)) == (0, 0)
     assert not any(reader.find(PURPOSES, attempt.message.id) for attempt in attempts)
     assert derived(database) == (set(), set())

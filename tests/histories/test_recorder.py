@@ -251,7 +251,7 @@ def test_old_rows_are_deleted_with_their_totals(database: Database) -> None:
     recording.clock.forward(HOUR)
     recording.turns()
     assert len(recording.rows()) == 2
-    assert forget_old(database, recording.clock.wall - DAY) == 1
+    assert forget_old(database, recording.clock.wall - DAY, recording.clock.wall) == 1
     recording.stored = {id_: kept for id_, kept in recording.stored.items() if id_ in recording.rows()}
     recording.check()
 
@@ -263,9 +263,30 @@ def test_a_number_can_be_erased(database: Database) -> None:
         recording.world.send(phone)
     recording.wait(HOUR)
     before = recording.totals()
-    assert erase(database, NUMBERS.name(PHONE)) == 1
+    assert erase(database, NUMBERS.name(PHONE), recording.clock.wall) == 1
     assert [row.number for row in recording.rows().values()] == [NUMBERS.name(OTHER)]
     assert recording.totals() == before
+
+
+def test_a_server_does_not_write_what_it_holds_of_an_erased_number(recording: Recording) -> None:
+    """But that of others, and what begins afterwards. Hours later nothing tells that it was erased."""
+    for phone in (PHONE, OTHER):
+        approve(recording, phone)
+    erase(recording.database, NUMBERS.name(PHONE), recording.clock.wall)
+    recording.turns()
+    assert [row.number for row in recording.rows().values()] == [NUMBERS.name(OTHER)]
+    recording.clock.forward(60)
+    approve(recording, PHONE)
+    recording.wait(3 * HOUR)
+    assert [row.number for row in recording.rows().values()].count(NUMBERS.name(PHONE)) == 1
+    with recording.database.inner.writing() as session:
+        assert session.rows("SELECT name FROM otp_history_marks WHERE name LIKE ?", ("erased:%",)) == []
+
+
+def approve(recording: Recording, phone: str) -> None:
+    """A code is sent to a number, and right."""
+    recording.world.send(phone)
+    recording.world.service().check(recording.world.code(), phone_number=phone)
 
 
 def test_an_unknown_outcome_counts_as_sent(recording: Recording) -> None:
