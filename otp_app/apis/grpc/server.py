@@ -33,6 +33,7 @@ OPTIONS = [
     ("grpc.max_metadata_size", 8192),
     ("grpc.absolute_max_metadata_size", 8192),
     ("grpc.max_concurrent_streams", 256),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a client says what it is within these, or is closed; TLS included
     ("grpc.max_connection_idle_ms", 600_000),
     ("grpc.keepalive_time_ms", 60_000),  # connections of clients that vanished are closed
     ("grpc.keepalive_timeout_ms", 20_000),

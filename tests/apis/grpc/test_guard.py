@@ -1,5 +1,6 @@
 """Who may call the gRPC API: the rules of the HTTP API, counted together with it."""
 
+import socket
 import threading
 
 import grpc
@@ -8,7 +9,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from otp_app.apis.grpc import guard
+from otp_app.apis.grpc import guard, server
 from otp_app.apis.grpc.phoneotp_pb2 import SendOTPRequest
 from otp_app.apis.grpc.server import opened
 from tests.apis.grpc.calling import OK, Client, answering
@@ -183,6 +184,19 @@ def test_whoever_sends_no_request_takes_no_thread(call_site):
         assert client("shop secret").send(site.number()).success
         release.set()
     assert codes <= {UNAUTHENTICATED, EXHAUSTED, OK}
+
+
+def test_whoever_connects_and_says_nothing_is_disconnected(call_site, monkeypatch):
+    """Each takes a descriptor, and so many strangers would keep everybody out for two minutes."""
+    options = dict(server.OPTIONS)
+    assert options["grpc.server_handshake_timeout_ms"] <= 10_000
+    monkeypatch.setattr(server, "OPTIONS", [*(options | {"grpc.server_handshake_timeout_ms": 100}).items()])
+    with answering(call_site()[0].services) as target:
+        for said in (b"", b"PRI * HTTP"):
+            with socket.create_connection(("127.0.0.1", target.rpartition(":")[2]), timeout=10) as silent:
+                silent.sendall(said)
+                while silent.recv(1000):  # what the server says of itself, and then the end
+                    pass
 
 
 def test_a_port_has_one_server(call_site):
