@@ -138,7 +138,8 @@ class _Request(BaseHTTPRequestHandler):
         """Answer it, and end the connection."""
         environ = {"REMOTE_ADDR": str(self.client_address[0]), "SERVER_PROTOCOL": self.request_version}
         for name in self.headers:
-            environ[f"HTTP_{name.upper().replace('-', '_')}"] = ",".join(self.headers.get_all(name, []))
+            apart = "_" * ("_" in name)  # X_Forwarded_For is no X-Forwarded-For: a proxy may let a client write it
+            environ[f"HTTP_{name.upper().replace('-', '_')}{apart}"] = ",".join(self.headers.get_all(name, []))
         self._say(*self.server.answer(self.path, environ))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002

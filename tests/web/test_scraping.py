@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from otp_app.settings import Settings
-from otp_app.settings.types import api_keys
+from otp_app.settings.types import api_keys, proxies
 from otp_app.system.logs import JsonLines
 from otp_app.web import scraping
 from otp_app.web.scraping import Scraping
@@ -79,6 +79,17 @@ def test_wrong_keys_are_few(open_scraping) -> None:
     statuses = [get(port, Authorization="Bearer wrong")[0] for _ in range(12)]
     assert statuses == [401] * 10 + [429] * 2
     assert get(port, Authorization="Bearer monitor")[0] == 200
+
+
+def test_a_client_behind_a_proxy_cannot_count_its_wrong_keys_for_another_one(open_scraping) -> None:
+    """A proxy replaces X-Forwarded-For, and may pass X_Forwarded_For on."""
+    port = open_scraping(otp_api_keys=KEYS, otp_trusted_proxies=proxies("127.0.0.1"))
+
+    def ask(number: int) -> int:
+        forged = {"X-Forwarded-For": "203.0.113.9", "X_Forwarded_For": f"198.51.100.{number}"}
+        return get(port, Authorization="Bearer wrong", **forged)[0]
+
+    assert [ask(number) for number in range(11)] == [401] * 10 + [429]
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/healthz", "/metric%73"])
