@@ -17,6 +17,7 @@ from otp_app.core.ledger import Origin, Status
 from otp_app.core.policy import DAY
 from otp_app.history.attempts import Attempts, Filter
 from otp_app.history.database import Database, open_database
+from otp_app.history.faults import faults_since
 from otp_app.history.reading import Reader
 from otp_app.history.rows import Numbers
 from otp_app.history.writing import MOST_AT_ONCE, write
@@ -68,7 +69,10 @@ def endings(count: int, days: int) -> Iterator[Ending]:
             chance.choices([*PURPOSES], [*PURPOSES.values()])[0], phone, country, outcome, "", 0,
             begun, begun + 30.0, 4.0, 30.0 if outcome == Status.APPROVED else None, 0, 6, {},
             tuple(
-                Message(f"VL{chance.getrandbits(128):032x}", name, begun + place, "delivered", 0, 4.0, "en")
+                Message(
+                    f"VL{chance.getrandbits(128):032x}", name, begun + place, "delivered", 0, 4.0, "en",
+                    f"SM{chance.getrandbits(128):032x}",
+                )
                 for place, name in enumerate(names)
             ),
             names[-1], 5 * len(names),
@@ -97,6 +101,9 @@ def questions(database: Database, days: int) -> Iterator[tuple[str, Callable[[],
     yield "an attempt", lambda: attempts.find(all_, newest)
     yield "an attempt that is missing", lambda: attempts.find(all_, "VL" + "0" * 32)
     yield "a page of 50", lambda: attempts.page(Filter(all_, since), 50)
+    yield "an id of the provider", lambda: reader.id_by_provider(attempts.page(Filter(all_), 1)[0].message.provider_id)
+    yield "an id of the provider that is missing", lambda: reader.id_by_provider("SM" + "0" * 32)
+    yield "errors of a day", lambda: faults_since(database, Kind.VERIFICATION, NOW - DAY, 12)
     yield "stats by country", lambda: reader.sums(Kind.VERIFICATION, "country", since)
 
 

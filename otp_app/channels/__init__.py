@@ -190,6 +190,13 @@ class _OwnChannel(Guarded):
         if not (isinstance(self.name, str) and self.name and isinstance(self.landlines, bool)):
             raise ValueError("its name must be a text, and its landlines True or False")
         self.reports_arrival = attribute(channel, "reports_arrival") is True
+        self.arrives_at_once = attribute(channel, "arrives_at_once") is True
+        self.error_pages = _web_address(attribute(channel, "error_pages"))
+
+
+def _web_address(text: object) -> str:
+    """Return an address that a page may lead to; anything else is none."""
+    return text if isinstance(text, str) and text.startswith("https://") else ""
 
 
 MOST = 10**9  # a provider's error number, and seconds of a wait; Python writes out no number of 4,301 digits

@@ -8,6 +8,7 @@ import pytest
 from otp_app import channels
 from otp_app.channels.console import ConsoleChannel
 from otp_app.channels.contract import ChannelClass
+from otp_app.core.delivery import arrives_at_once, error_page
 from otp_app.plugins.loading import load_object
 from otp_app.settings.model import fields_of
 from otp_app.startup.reader import READER
@@ -63,6 +64,26 @@ def test_sms_and_whatsapp_share_one_client():
     """Both go through one pool of connections, and one rest after a refusal of the credentials."""
     sms, whatsapp = channels.open_channels(settings("sms", "whatsapp", **OPEN))
     assert sms._twilio is whatsapp._twilio
+
+
+class Odd(OwnChannel):
+    """It says of its provider's pages what no page may lead to."""
+
+    error_pages = "javascript:alert(1)//"
+    arrives_at_once = 1
+
+
+class Linked(OwnChannel):
+    error_pages = "https://provider.example/errors/"
+
+
+@pytest.mark.parametrize(("name", "page", "at_once"), [
+    ("OwnChannel", "", True), ("Odd", "", False), ("Linked", "https://provider.example/errors/7", True),
+])  # fmt: skip
+def test_a_class_of_ones_own_may_lead_to_pages_of_its_provider(name, page, at_once):
+    """To addresses of the web only, which pages of this server link to."""
+    (channel,) = channels.open_channels(settings(f"{__name__}:{name}"))
+    assert (error_page([channel], channel.name, 7), arrives_at_once(channel)) == (page, at_once)
 
 
 def test_a_class_of_ones_own():

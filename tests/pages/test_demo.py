@@ -68,10 +68,10 @@ def test_a_message_that_is_dropped_becomes_an_sms(
     page.get_by_label(CODE, exact=True).fill(wrong(fake_twilio.code(number)))
     page.get_by_role("button", name=CHECK).click()
     expect(page.get_by_role("status")).to_have_text("This code is wrong or no longer valid.")
-    look(page, "demo-wrong")
+    look(page, "demo-wrong", whole=True)
     paste(page, f"Your OTP is: {fake_twilio.code(number)}. It is valid for 5 minutes.")
     expect(page.get_by_role("status")).to_have_text("Your number is confirmed.")
-    look(page, "demo-done")
+    look(page, "demo-done", whole=True)
 
 
 def test_a_browser_with_webotp_fills_the_code_in(server, fake_twilio: Provider, open_page) -> None:

@@ -68,6 +68,7 @@ def test_a_code_is_sent_and_checked_from_the_page(server, open_page, size, dark)
     look(page, "docs")
     authorize(page)
     assert '"status": "pending"' in tried(page, "sendOtp", f'{{"phone_number": "{NUMBER}"}}')
+    page.locator(".live-responses-table").scroll_into_view_if_needed()
     look(page, "docs-sent")
     assert '"status": "approved"' in tried(page, "verifyOtp", f'{{"phone_number": "{NUMBER}", "otp": "{CODE}"}}')
 

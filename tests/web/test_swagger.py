@@ -11,6 +11,7 @@ from html import unescape
 import pytest
 
 from otp_app.web import openapi, swagger
+from tests.running import ROOT
 from tests.web.site import api_key
 
 FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -113,6 +114,18 @@ def test_without_the_package_the_page_has_no_scripts(site, monkeypatch):
     assert text(site) == text(site, "/docs/plain")
     assert "requirements-docs.txt" in text(site)
     assert [site.call("GET", f"/docs/{name}").status_code for name in FILES] == [404] * 2
+
+
+def test_without_the_package_the_page_has_the_command_that_installs_it(everything, monkeypatch):
+    """One line to type, as this environment takes it, without a path of this machine. With the package it has none."""
+    assert "restart the server" not in text(everything, "/docs/plain")
+    everything.app.extensions.pop("openapi", None)
+    monkeypatch.setattr(swagger, "folder", lambda: None)
+    shown = unescape(text(everything))
+    (line,) = re.findall("<pre><code>(.*requirements-docs.txt)</code></pre>", shown)
+    assert re.fullmatch(r"(\S+ -m|uv) pip install .*--require-hashes -r requirements-docs.txt", line.replace("  ", " "))
+    assert str(ROOT) not in line
+
 
 
 def test_the_package_is_not_loaded(open_site):

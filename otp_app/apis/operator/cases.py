@@ -211,7 +211,8 @@ def _row_steps(row: Row, channels: Sequence[Channel]) -> Iterator[Step]:
         explained = explain(channels, message.channel, message.error_code)
         detail = f"Error {message.error_code}: {explained.sentence}." if explained else ""
         if not detail and message.delivery in words.BAD:
-            detail = f"{words.meaning(row.error).name}. {words.meaning(row.error).remedy}"
+            number = f"Error {message.error_code}: " if message.error_code else ""
+            detail = f"{number}{words.meaning(row.error).name}. {words.meaning(row.error).remedy}"
         took = "" if message.delivered_after is None else f", after {message.delivered_after:.1f} s"
         text, tone = words.message(message.channel, message.delivery), words.tone(message.delivery)
         link = error_page(channels, message.channel, message.error_code)

@@ -100,7 +100,7 @@ def overview(reader: Reader, database: Database, channels: Sequence[Channel], ki
         problems=sorted(problems, key=lambda problem: (not problem.is_ours, -problem.times)),
         errors=[Kept(words.meaning(error).name, sums.total) for error, sums in reader.sums(kind, "error", begun)
                 if error],
-        volume=_volume(days), conversion=_conversion(days), speed=_speed(days),
+        volume=_volume(days, kind), conversion=_conversion(days), speed=_speed(days),
     )  # fmt: skip
 
 
@@ -134,9 +134,10 @@ def _total(days: Sequence[Day]) -> Sums:
     return Sums._make(map(sum, zip(*(day.sums for day in days), strict=True)))
 
 
-def _volume(days: Sequence[Day]) -> Plot:
+def _volume(days: Sequence[Day], kind: Kind) -> Plot:
     lines = [Series("delivered", [day.sums.delivered for day in days])]
-    lines += [Series("approved", [day.sums.approved for day in days])]
+    if kind == Kind.VERIFICATION:
+        lines.append(Series("approved", [day.sums.approved for day in days]))
     return plot([day.name[5:] for day in days], lines, bars=[day.sums.sent for day in days])
 
 

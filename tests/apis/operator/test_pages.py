@@ -93,6 +93,7 @@ def test_a_failing_template_of_notifications_is_named(kept: Visitor) -> None:
     kept.open("/operator?of=notifications")
     assert "Template failing: invoice needs you" in kept.text
     assert "Conversion" not in kept.text
+    assert '<polyline class="approved"' not in kept.shown
     kept.open("/operator")
     assert "invoice" not in kept.text
 
@@ -236,6 +237,7 @@ def test_a_damaged_row_is_named_and_the_page_stays(kept: Visitor, column: str, v
     with site.services.history.database.writing() as session:
         session.change(f"UPDATE otp_history SET {column} = ? WHERE id = ?", (value, bad.id))
     assert kept.open("/operator").status_code == 200
+    assert '<p class="quiet">, ' not in kept.shown  # of the channel, which is not known then
     assert kept.send("/operator/search", wanted=number).status_code == 200
     assert whole.id in kept.shown
     assert bad.id in kept.shown
