@@ -59,6 +59,15 @@ def parameters(url: str) -> URLParameters:
     return found
 
 
+def fault_of(url: str) -> str:
+    """Return why the broker of a URL cannot be reached, "" where it can: a connection is opened and closed."""
+    try:
+        BlockingConnection(parameters(url)).close()
+    except FAULTS as error:
+        return reason_of(error)
+    return ""
+
+
 class Broker:
     """Where the broker is, and of which kind its queues are."""
 

@@ -69,6 +69,7 @@ class SqliteDatabase(Database):
             address = f"{self._path.as_uri()}?mode=rw"  # a reader of the log has to make its index where there is none
             with closing(sqlite3.connect(address, timeout=PATIENCE, isolation_level=None, uri=True)) as db:
                 db.execute("PRAGMA query_only = 1")
+                _require_ours(db)
                 db.execute("BEGIN")
                 yield _Session(db)
 
@@ -103,10 +104,14 @@ class SqliteDatabase(Database):
             db.close()
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _require_ours(db: sqlite3.Connection) -> None:
     ((mark,),) = db.execute("PRAGMA application_id").fetchall()
     if mark not in (0, MARK) or (mark == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchall()):
         raise unavailable("its file is something else: name another one")
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    _require_ours(db)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA cache_size = -512")  # KiB of pages: the system has them too, and SQLite would take 2 MiB

@@ -14,7 +14,7 @@ from otp_app.core.errors import OtpError
 from otp_app.settings import Settings, keyring
 from otp_app.settings.diagnosis import Diagnosis, State, of_line
 from otp_app.settings.exposure import is_open
-from otp_app.startup import BadSettings, listening
+from otp_app.startup import BadSettings, history, listening
 from otp_app.version import __version__
 from otp_app.web.guard import is_trusted
 from otp_app.web.request_ids import HEADER
@@ -45,6 +45,7 @@ def examine(
     yield from (of_line(line, State.FAULT) for line in unfinished(settings))
     yield from (of_line(line, State.ADVICE) for line in startup.advice(settings))
     yield from _store(settings)
+    yield from history.examine(settings)
     yield from _disk(settings, free_bytes)
     yield from _port(settings)
     yield from _proxy(settings)

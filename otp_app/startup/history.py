@@ -1,10 +1,17 @@
-"""Why a server does not start for its history."""
+"""Why a server does not start for its history, and what keeps it from being kept."""
 
 from __future__ import annotations
 
-from otp_app.history.opening import OFF, url_of
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from otp_app.core.errors import OtpError
+from otp_app.history.opening import OFF, open_reader, url_of
 from otp_app.plugins.loading import load_object
 from otp_app.settings import Settings, keyring
+from otp_app.settings.diagnosis import Diagnosis, State
 
 NO_TARGET = "is a link without its target: mount or make that, or remove it"
 
@@ -32,3 +39,33 @@ def file_faults(settings: Settings) -> list[str]:
         return [f"OTP_HISTORY_URL: others can read the history: chmod 600 {file}"] * bool(file.stat().st_mode & 0o077)
     except OSError:  # it may be away at the start
         return []
+
+
+def examine(settings: Settings) -> Iterator[Diagnosis]:
+    """Say whether the history can be kept, for `doctor`: a server without it goes on, and loses what ends meanwhile."""
+    if not url_of(settings):
+        return
+    try:
+        why, is_kept = _state(settings)
+    except (OtpError, OSError) as error:
+        why, is_kept = f"it is not kept: {error}", False
+    remedy = "" if is_kept else "mend that, or name another place with OTP_HISTORY_URL: docs/history.md"
+    yield Diagnosis("History", State.OK if is_kept else State.FAULT, why, remedy)
+
+
+def _state(settings: Settings) -> tuple[str, bool]:
+    """Return how a history is, and whether it can be kept. Raises StoreUnavailable, OSError."""
+    file, reader = keyring.database(url_of(settings)), open_reader(settings)
+    if file and (closed := _unwritable(file)):
+        return f"this user cannot write {closed}", False
+    assert reader is not None  # noqa: S101  there is a URL
+    with closing(reader):
+        return "it is kept" if reader.has_begun() else "the first start begins it", True
+
+
+def _unwritable(file: Path) -> Path | None:
+    """Return the file, or the folder it lies in, if this user cannot write it."""
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    return None if os.access(file, os.R_OK | os.W_OK) or not file.exists() else file

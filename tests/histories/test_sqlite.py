@@ -20,3 +20,5 @@ def test_a_file_of_another_program_is_refused_each_time(tmp_path: Path) -> None:
         for _ in range(3):
             with pytest.raises(StoreUnavailable, match="its file is something else"), history.writing():
                 pytest.fail("it began")
+        with pytest.raises(StoreUnavailable, match="its file is something else"), history.reading():
+            pytest.fail("a history was found in it")

@@ -1,8 +1,9 @@
 """What `doctor` finds: each fault that is planted is named, with what mends it, and what cannot be asked is said."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -60,7 +61,8 @@ def test_nothing_is_wrong_where_everything_is_in_order(environ: dict[str, str]) 
     said = found(environ)
     assert [each for each in said if each.state == State.FAULT] == []
     assert {"Twilio credentials", "Twilio account", "Clock", "TWILIO_PHONE_NUMBER", "TWILIO_WHATSAPP_NUMBER",
-            "TWILIO_CONTENT_SID", "Disk", "Store", "PORT"} <= {each.about for each in said if each.state == State.OK}
+            "TWILIO_CONTENT_SID", "Disk", "Store", "History", "PORT",
+            } <= {each.about for each in said if each.state == State.OK}
 
 
 def test_what_no_document_describes_is_not_taken_for_good(environ: dict[str, str]) -> None:
@@ -116,6 +118,12 @@ PLANTED = {
     "no way to Twilio": ({}, {"TWILIO_API_BASE_URL": "http://127.0.0.1:1"}, "Twilio credentials", "port 443"),
     "a proxy that is not trusted": (
         {}, {"OTP_PUBLIC_URL": "https://127.0.0.1:1"}, "OTP_TRUSTED_PROXIES", "OTP_TRUSTED_PROXIES=127.0.0.1",
+    ),
+    "a history that is away": (
+        {}, {"OTP_HISTORY_URL": "postgresql://otp:secret@127.0.0.1:1/otp"}, "History", "OTP_HISTORY_URL",
+    ),
+    "a broker that is away": (
+        {}, {"OTP_APIS": "connect", "OTP_AMQP_URL": "amqp://otp:secret@127.0.0.1:1/%2F"}, "OTP_AMQP_URL", "no code",
     ),
     "an address that nobody reaches": ({}, {"OTP_PUBLIC_URL": "http://127.0.0.1:1"}, "OTP_PUBLIC_URL", "nothing"),
 }
@@ -219,6 +227,24 @@ def test_settings_that_others_can_read_are_named(environ: dict[str, str], tmp_pa
 
 
 @pytest.mark.slow
+def test_a_history_in_the_file_of_another_program_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    """The server goes on without one, is ready, and says so in its log alone."""
+    with closing(sqlite3.connect(tmp_path / "recipes.db")) as other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    (tmp_path / "recipes.db").chmod(0o600)
+    (line,) = faults(environ | {"OTP_HISTORY_URL": "sqlite:///recipes.db"})
+    assert line.startswith("History: it is not kept: ")
+    assert "its file is something else" in line
+
+
+def test_a_history_that_cannot_be_written_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    """Nothing of it is made to find that out."""
+    with small_file_system(tmp_path / "disk") as disk:
+        read_only(disk)
+        (line,) = faults(environ | {"OTP_HISTORY_URL": f"sqlite:///{disk}/histories/otp.db"})
+    assert line.startswith("History: this user cannot write ")
+
+
 def test_a_store_that_cannot_be_written_is_named(environ: dict[str, str], tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk") as disk:
         environ["OTP_STORE_URL"] = f"sqlite:///{disk}/otp.db"

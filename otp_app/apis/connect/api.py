@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from importlib.util import find_spec
 from typing import ClassVar
@@ -13,6 +14,7 @@ from otp_app.core.errors import OtpError
 from otp_app.plugins.extras import install_command
 from otp_app.plugins.loading import construct, load_object
 from otp_app.settings import Settings
+from otp_app.settings.diagnosis import Diagnosis, State
 from otp_app.web.api import Api
 from otp_app.web.rejections import Rejection
 from otp_app.wiring import Services
@@ -66,6 +68,17 @@ class ConnectApi(Api):
             except OtpError as error:
                 return [f"DATABASE_URL: {error}"]
         return []
+
+    @classmethod
+    def examine(cls, settings: Settings) -> Iterator[Diagnosis]:
+        """The broker, through which sign-ups ask for their codes."""
+        if not settings.otp_amqp_url:
+            return
+        if fault := load_object("otp_app.bus.connecting:fault_of", "broker")(settings.otp_amqp_url):
+            why = f"the broker cannot be reached ({fault}), so sign-ups get no code"
+            yield Diagnosis("OTP_AMQP_URL", State.FAULT, why, "start it, or correct the address: docs/rabbitmq.md")
+        else:
+            yield Diagnosis("OTP_AMQP_URL", State.OK, "the broker can be reached")
 
     @classmethod
     def prepare(cls, settings: Settings) -> None:
