@@ -8,7 +8,7 @@ from typing import ClassVar
 from flask import Response, request
 
 from otp_app.apis.operator import action_views, login_views, views
-from otp_app.apis.operator.access import COOKIE, LIVE, forget, is_link_from_another_site
+from otp_app.apis.operator.access import LIVE, forget, is_link_from_another_site, shown_cookie
 from otp_app.apis.operator.pages import PATH, Pages
 from otp_app.apis.operator.sessions import SCOPE, Sessions
 from otp_app.apis.operator.state import Operator, Past
@@ -60,9 +60,9 @@ class OperatorApi(Api):
 
     def _without_session(self) -> Response:
         """Lead to the log-in, or to the same page again where a link on another site has kept the cookie back."""
-        if COOKIE not in request.cookies and is_link_from_another_site():
+        if shown_cookie(request) is None and is_link_from_another_site():
             return self._pages.render("arrival", path=request.full_path.rstrip("?"))
         answer = Response(status=303, headers={"Location": f"{PATH}/login"})
-        if COOKIE in request.cookies:
+        if shown_cookie(request) is not None:
             forget(answer)
         return answer

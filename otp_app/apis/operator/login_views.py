@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from otp_app.apis.operator.access import COOKIE, keep, reject_other_sites
+from otp_app.apis.operator.access import keep, reject_other_sites, shown_cookie
 from otp_app.apis.operator.pages import PATH
 from otp_app.apis.operator.sessions import SCOPE
 from otp_app.apis.operator.state import Operator
@@ -28,7 +28,7 @@ NO_SCOPE = f"This key does not have the scope admin. Make one: {COMMAND} keys ne
 @requires(None, page=True)
 def login() -> Response:
     """Ask for an API key."""
-    if state(Operator).sessions.find(request.cookies.get(COOKIE, "")):
+    if state(Operator).sessions.find(shown_cookie(request) or ""):
         return Response(status=303, headers={"Location": PATH})
     return _page()
 

@@ -6,8 +6,10 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from flask import Request
 from msgspec.structs import replace
 
 from otp_app.apis.operator.api import NO_KEYS, OperatorApi
@@ -47,6 +49,21 @@ def test_a_link_on_another_site_comes_again_with_the_cookie(visitor: Visitor, si
     assert '<meta http-equiv="refresh" content="0; url=/operator?of=notifications">' in stranger.shown
     answer = stranger.open("/operator", headers={"Sec-Fetch-Site": "same-origin"})
     assert (answer.status_code, "Set-Cookie" in answer.headers) == (303, False)
+
+
+@pytest.mark.parametrize("before", ["", "a=b; ", "otp_operator_not=x; ", "; " * 4000])
+def test_of_a_header_of_cookies_the_session_alone_is_read(
+    site: Site, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers may send thousands of others, which cost ten milliseconds."""
+    visitor = Visitor(site)
+    visitor.log_in()
+    monkeypatch.setattr(Request, "cookies", property(lambda _: pytest.fail("all are read")))
+    for cookie, status in [(visitor.cookie(), 200), ("made up", 303), ("", 303)]:
+        client = site.app.test_client(use_cookies=False)
+        how: Any = {"base_url": BASE_URL, "headers": {"Cookie": f"{before}otp_operator={cookie}; c=d"}}
+        assert client.get("/operator", **how).status_code == status
+        assert client.get("/operator/login", **how).status_code == {200: 303, 303: 200}[status]
 
 
 def test_a_cookie_that_is_no_session_is_deleted(site: Site) -> None:
