@@ -107,6 +107,7 @@ def test_modules_of_the_folder_are_found(programs: Path, tmp_path: Path) -> None
     """Those of the operator's own that settings name, by commands as by the server."""
     (tmp_path / ".env").write_text("OTP_ON_APPROVED=shop:approved\n", encoding="ascii")
     (tmp_path / "shop.py").write_text("def approved(approval):\n    pass\n", encoding="ascii")
+    (tmp_path / ".env").chmod(0o600)
     checked = run(programs / "otp-app", "check", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
 
