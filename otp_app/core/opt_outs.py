@@ -5,16 +5,19 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from otp_app.core.codes import LedgerIds
+from otp_app.core.errors import CountryNotAllowed, InvalidPhone
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger
+from otp_app.core.phone import parse
 from otp_app.core.swapping import Ledgers
 
 
 class OptOuts:
     """Remembers in the ledger of a number (E.164) whether it wants notifications. Each change is one swap."""
 
-    def __init__(self, ledgers: Ledgers, ids: LedgerIds) -> None:
-        self._ledgers, self._ids = ledgers, ids
+    def __init__(self, ledgers: Ledgers, ids: LedgerIds, countries: frozenset[str] = frozenset()) -> None:
+        """`countries`: those that messages are sent to; empty: all."""
+        self._ledgers, self._ids, self._countries = ledgers, ids, countries
 
     def stop(self, phone: str) -> bool:
         """Have no more notifications sent; return whether that is news. Raises Busy, StoreUnavailable."""
@@ -36,6 +39,20 @@ class OptOuts:
         return self._ledgers.change(self._ids.ledger(phone), transition)
 
     def is_stopped(self, phone: str) -> bool:
-        """Return whether a number gets no notifications: it wants none, or is blocked. Raises StoreUnavailable."""
+        """Return whether a number gets no notifications: it wants none, is blocked, or its country is not served any
+        more. Raises StoreUnavailable.
+        """  # fmt: skip
+        if self._countries and not _is_served(phone, self._countries):
+            return True
         ledger = self._ledgers.find(self._ids.ledger(phone))
         return bool(ledger and ledger.phone == phone and (ledger.stopped or ledger.blocked))
+
+
+def _is_served(phone: str, countries: frozenset[str]) -> bool:
+    try:
+        parse(phone, countries)
+    except CountryNotAllowed:
+        return False
+    except InvalidPhone:
+        pass  # by newer rules than those it was accepted by
+    return True

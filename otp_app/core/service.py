@@ -75,7 +75,7 @@ class VerificationService:
         self._clock, self._countries, self._test_numbers = clock, countries, dict(test_numbers or {})
         self._notify, self._on_approved = partial(tell, tuple(listeners)), partial(tell, tuple(on_approved))
         self._ledgers = ledgers = Ledgers(store, clock, policy, journal, recorder)
-        self.notebook, self.opt_outs = Notebook(ledgers, ids), OptOuts(ledgers, ids)
+        self.notebook, self.opt_outs = Notebook(ledgers, ids), OptOuts(ledgers, ids, countries)
         self.inbound = InboundProofs(store, ledgers, ids, policy, clock, countries, self._notify, self._on_approved)
         self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
         self._providers = Providers(channels, self._ledgers, places)

@@ -252,6 +252,14 @@ def test_a_stopped_number_gets_none_until_it_starts_again(notifying: Notifying) 
     assert notifying.view(sent).status == "sent"
 
 
+def test_a_country_that_is_not_served_any_more_gets_none_that_wait(notifying: Notifying) -> None:
+    """Whoever narrows OTP_COUNTRIES wants no message to leave for the others, however long it has waited."""
+    sent = notifying.send()
+    notifying.world.countries = frozenset({"IN"})
+    notifying.wait()
+    assert (notifying.view(sent).status, notifying.messages()) == ("stopped", [])
+
+
 def test_a_stop_that_comes_before_the_message_leaves_is_honoured(notifying: Notifying) -> None:
     sent = notifying.send()
     notifying.world.service().opt_outs.stop(PHONE)
