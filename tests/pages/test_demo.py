@@ -228,7 +228,7 @@ def test_a_demo_that_is_shut_says_what_to_do(server, open_page, dark: bool) -> N
     """To a person whose server has API keys, and nobody without one."""
     running = server(OTP_APIS="native,demo", OTP_API_KEYS=api_key("shop", "send+verify", "right"))
     page = open_page(f"{running.url}/demo", size="phone", dark=dark)
-    expect(page.get_by_role("heading", name="The demo is shut")).to_be_visible()
+    expect(page.get_by_role("heading", name="The demo is off")).to_be_visible()
     look(page, "demo-shut", whole=True)
-    assert "/demo is shut" in running.log()
+    assert "/demo is off" in running.log()
     assert f"{running.url}/demo" not in running.log()

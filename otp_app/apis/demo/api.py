@@ -17,7 +17,7 @@ from otp_app.web.rejections import Rejection
 from otp_app.wiring import Services
 
 SHUT = (
-    "OTP_APIS: /demo is shut, because OTP_API_KEYS is set and a browser has no key: to try it, start a server without "
+    "OTP_APIS: /demo is off, because OTP_API_KEYS is set and a browser has no key: to try it, start a server without "
     "OTP_API_KEYS on your own machine, or let everybody send codes from here with OTP_PUBLIC=1; else remove demo"
 )
 

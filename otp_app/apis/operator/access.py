@@ -28,7 +28,7 @@ def operator_of_session(asked: Request, settings: Settings) -> Caller:
     """Return who has logged in. Raises Unauthorized, StoreUnavailable."""
     found = state(Operator).sessions.find(shown_cookie(asked) or "")
     if found is None:
-        raise Unauthorized("Log in with an API key of the scope admin")
+        raise Unauthorized("Log in with an API key with the scope admin")
     g.operator = found
     address = client.address(asked.environ, settings.otp_trusted_proxies)
     return Caller(found.key.name, address, found.key.scopes)

@@ -69,7 +69,7 @@ def test_with_keys_alone_it_is_shut_and_says_what_to_do(open_site):
     assert site.channel.messages == []
     api = site.app.extensions["otp_apis"]["demo"]
     (line,) = api.advice(site.services.settings)
-    assert line.startswith("OTP_APIS: /demo is shut")
+    assert line.startswith("OTP_APIS: /demo is off")
     assert site.call("GET", "/").json["pages"] == api.open_pages(site.services.settings) == {}
     assert 'href="/demo"' not in site.call("GET", "/", headers={"Accept": "text/html"}).get_data(as_text=True)
     public = make_settings(**PUBLIC, otp_apis="native,demo")
@@ -85,7 +85,7 @@ def test_in_public_it_shows_nothing_that_needs_a_key(open_site):
     assert "SMS: sent" not in sent.get_data(as_text=True)
     looked = post(site, "status", verification_id=id_in(sent))
     assert (looked.status_code, looked.mimetype) == (401, "text/html")
-    assert "who have an API key" in looked.get_data(as_text=True)
+    assert "Only callers with an API key" in looked.get_data(as_text=True)
     assert said(post(site, "check", verification_id=id_in(sent), otp=site.code())) == words.APPROVED
 
 

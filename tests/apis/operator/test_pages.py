@@ -101,7 +101,7 @@ def test_a_failing_template_of_notifications_is_named(kept: Visitor) -> None:
 def test_what_failed_two_days_ago_is_no_problem_of_today(kept: Visitor) -> None:
     past.keep(kept.site, past.rescued(CHANCE, kept.site.clock.seconds - DAY - 1, past.DISABLED, "template"))
     kept.open("/operator")
-    assert "No message has failed" in kept.text
+    assert "No message of an ended verification has failed" in kept.text
     assert "Template failing 1 100.0%" in kept.text
 
 
