@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
@@ -263,19 +264,26 @@ def test_a_faulty_row_of_the_directory_is_named(environ: dict[str, str], tmp_pat
 
 
 @contextmanager
-def served(environ: dict[str, str], host: str = "") -> Iterator[None]:
-    """Run the server of these settings, and set OTP_PUBLIC_URL to where it is; `host`: what a proxy calls it."""
-    environ["OTP_PUBLIC_URL"] = f"http://127.0.0.1:{environ['PORT']}"
-    services = build(startup.load(environ))
-    app = create_app(services.settings, services)
-    proxied = lambda asked, start: app(asked | {"HTTP_HOST": host or asked["HTTP_HOST"]}, start)  # noqa: E731
-    server = make_server("127.0.0.1", int(environ["PORT"]), proxied, threaded=True)
+def listening(port: int, app: Any) -> Iterator[None]:
+    """A WSGI application behind a port of this machine."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@contextmanager
+def served(environ: dict[str, str], host: str = "") -> Iterator[None]:
+    """Run the server of these settings, and set OTP_PUBLIC_URL to where it is; `host`: what a proxy calls it."""
+    environ["OTP_PUBLIC_URL"] = f"http://127.0.0.1:{environ['PORT']}"
+    services = build(startup.load(environ))
+    app = create_app(services.settings, services)
+    proxied = lambda asked, start: app(asked | {"HTTP_HOST": host or asked["HTTP_HOST"]}, start)  # noqa: E731
+    with listening(int(environ["PORT"]), proxied):
+        yield
     services.close()
 
 
@@ -295,13 +303,8 @@ def answering(port: int, text: str) -> Iterator[None]:
         start("200 OK", [("Content-Type", "application/json")])
         return [text.encode()]
 
-    server = make_server("127.0.0.1", port, app)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(port, app):
+        yield
 
 
 def port_of(environ: dict[str, str]) -> Diagnosis:
