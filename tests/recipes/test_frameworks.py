@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import absent, require
-from tests.recipes.recipe import BLOCK, Recipe
-from tests.running import ROOT, RunningServer
+from tests.recipes.login import STORY, ran, shop_server, written
+from tests.recipes.recipe import BLOCK
+from tests.running import ROOT
 
-KEY, CODE, NUMBER = "otp_0123abcd_recipes", "735912", "+14155552671"
 PAGES = sorted(path.stem for path in (ROOT / "docs/recipes").glob("*.md") if path.stem != "README")
 UNTESTED = {"wordpress", "android", "ios", "flutter"}
 NODE = Path(__file__).with_name("node")
 OUT_OF_REACH = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED")
 pytestmark = pytest.mark.slow
 
-#: What each user does, for a `call(method, path, body) -> (status, answer)` that keeps cookies.
-STORY = """
-assert call("GET", "/me")[0] == 401
-assert call("POST", "/login/check", {"code": "735912"})[0] == 400, "without a start"
-status, answer = call("POST", "/login/start", {"phone": "123"})
-assert status == 400 and "E.164" in answer["error"], answer
-status, answer = call("POST", "/login/start", {"phone": "+1 (415) 555-2671"})
-assert status == 200 and isinstance(answer["resend_in"], int), answer
-assert call("POST", "/login/check", {"code": "000000"})[0] == 400, "a wrong code"
-assert call("GET", "/me")[0] == 401
-assert call("POST", "/login/check", {"code": "735912"}) == (200, {"phone": "+14155552671"}), "one user in any spelling"
-assert call("GET", "/me") == (200, {"phone": "+14155552671"})
-assert call("POST", "/login/check", {"code": "735912"})[0] == 400, "a code works once"
-print("ok")
-"""
 FLASK = """
 from app import app
 client = app.test_client()
@@ -124,44 +106,11 @@ const call = async (method, path, body) => {
   return [answer.status, text ? JSON.parse(text) : null];
 };
 """
-PHP = """<?php
-require 'Otp.php';
-function ok(bool $is): void { if (!$is) { throw new LogicException('no'); } }
-try { Otp::send('123'); ok(false); }
-catch (Refused $refused) { ok($refused->getCode() === 400 && str_contains($refused->getMessage(), 'E.164')); }
-$sent = Otp::send(Otp::number('+1 (415) 555-2671'));
-ok(!Otp::check($sent['verification_id'], '000000'));
-ok(Otp::check($sent['verification_id'], '735912'));
-ok(!Otp::check($sent['verification_id'], '735912'));
-echo "ok\\n";
-"""
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """One that a back end reaches with its key. Its code is that of a test number."""
-    settings = {
-        "OTP_API_KEYS": f"shop:send+verify:{hashlib.sha256(KEY.encode()).hexdigest()}", "OTP_CHECK_BY": "id",
-        "OTP_TEST_NUMBERS": f"{NUMBER}={CODE}@{datetime.now(UTC).date() + timedelta(days=7)}",
-        "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0", "OTP_SENDS_PER_DAY": "0",
-    }  # fmt: skip
-    with RunningServer(tmp_path_factory.mktemp("server"), "", **settings) as server:
+    with shop_server(tmp_path_factory.mktemp("server")) as server:
         yield server
-
-
-def written(folder: Path, *pages: str) -> None:
-    """Create every file that these pages show."""
-    for page in ("README", *pages):
-        Recipe(f"recipes/{page}.md").follow(folder, pytest.fail)  # no page has lines for a shell
-
-
-def ran(server, folder: Path, *command: str) -> str:
-    environment = {"PATH": os.environ["PATH"], "OTP_URL": server.url, "OTP_API_KEY": KEY, "SECRET_KEY": "s" * 32}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.mark.parametrize(("page", "driver"), [("flask", FLASK), ("fastapi", FASTAPI), ("django", DJANGO)])
@@ -193,19 +142,12 @@ def test_the_page_of_express(server, tmp_path):
     assert ran(server, tmp_path, require("node"), "drive.mjs") == "ok\n"
 
 
-def test_the_client_for_php(server, tmp_path):
-    """Which the page of Laravel uses."""
-    written(tmp_path)
-    (tmp_path / "drive.php").write_text(PHP, encoding="utf-8")
-    assert ran(server, tmp_path, require("php"), "drive.php") == "ok\n"
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_says_what_is_not_tested(page):
     """In bold, wherever a block of it is run by no test."""
     text = (ROOT / f"docs/recipes/{page}.md").read_text(encoding="utf-8")
-    created = re.findall(r"^Create `[^`]+`:\n\n```", text, re.MULTILINE)
-    assert ("**not tested**" in text) == (len(created) < len(BLOCK.findall(text)))
+    shown = re.findall(r"(?:^Create `[^`]+`|[Ii]n `[^`]+`, add above `[^`]+`):\n\n```", text, re.MULTILINE)
+    assert ("**not tested**" in text) == (len(shown) < len(BLOCK.findall(text)))
     assert (page in UNTESTED) == ("This page is **not tested**." in text)
 
 
