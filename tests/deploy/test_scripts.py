@@ -16,7 +16,7 @@ from tests.running import ROOT, free_port, is_healthy, wait_until
 
 ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
 PROGRAMS = ("chromium curl fish fonts-inter nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd zsh "
-            "php-laravel-framework php-sqlite3 npm")  # fmt: skip
+            "php-laravel-framework php-sqlite3 wordpress mariadb-server-core php-mysql npm")  # fmt: skip
 INSTALL = f"apt-get -qq install -y --no-install-recommends {PROGRAMS}"
 POLICY = Path("/usr/sbin/policy-rc.d")
 

@@ -13,7 +13,10 @@ import pytest
 from tests.recipes.recipe import Recipe
 from tests.running import RunningServer
 
-KEY, CODE, NUMBER = "otp_0123abcd_recipes", "735912", "+14155552671"
+KEY = "otp_0123abcd_recipes"
+#: A customer's number and code, and those of somebody else.
+NUMBER, CODE = "+14155552671", "735912"
+STRANGER, THEIR_CODE = "+14155552672", "846023"
 
 #: What each user does, for a `call(method, path, body) -> (status, answer)` that keeps cookies.
 STORY = """
@@ -33,10 +36,11 @@ print("ok")
 
 
 def shop_server(folder: Path) -> RunningServer:
-    """One that a back end reaches with its key. Its code is that of a test number."""
+    """One that a back end reaches with its key. The codes are those of test numbers."""
+    until = datetime.now(UTC).date() + timedelta(days=7)
     settings = {
         "OTP_API_KEYS": f"shop:send+verify:{hashlib.sha256(KEY.encode()).hexdigest()}", "OTP_CHECK_BY": "id",
-        "OTP_TEST_NUMBERS": f"{NUMBER}={CODE}@{datetime.now(UTC).date() + timedelta(days=7)}",
+        "OTP_TEST_NUMBERS": f"{NUMBER}={CODE}@{until},{STRANGER}={THEIR_CODE}@{until}",
         "OTP_RESEND_GAPS": "", "OTP_SENDS_PER_HOUR": "0", "OTP_SENDS_PER_DAY": "0",
     }  # fmt: skip
     return RunningServer(folder, "", **settings)

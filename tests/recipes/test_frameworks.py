@@ -16,7 +16,7 @@ from tests.recipes.recipe import BLOCK
 from tests.running import ROOT
 
 PAGES = sorted(path.stem for path in (ROOT / "docs/recipes").glob("*.md") if path.stem != "README")
-UNTESTED = {"wordpress", "android", "ios", "flutter"}
+UNTESTED = {"android", "ios", "flutter"}
 NODE = Path(__file__).with_name("node")
 OUT_OF_REACH = re.compile("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED")
 pytestmark = pytest.mark.slow
