@@ -25,7 +25,7 @@ DEBIANS = Path("/usr/share/php")
 WORDPRESS = Path("/usr/share/wordpress")
 pytestmark = pytest.mark.slow
 
-#: A page in a browser, whose script sends Laravel's token back. It gets the site's address, and that of the two requests.
+#: A page in a browser, whose script sends Laravel's token back. It gets the site's address, and that of both requests.
 BROWSER = """
 import sys
 from urllib.parse import unquote
