@@ -219,7 +219,7 @@ UNEXPLAINED = Explanation(ErrorClass.UNKNOWN, "the channel does not explain this
 
 def _is_explanation(answer: Any) -> bool:
     known = isinstance(answer, Explanation) and answer.error_class in set(ErrorClass)
-    return known and type(answer.sentence) is str and type(answer.elsewhere) is bool
+    return known and type(answer.sentence) is type(answer.fact) is str and type(answer.elsewhere) is bool
 
 
 def _down(fault: str) -> NoReturn:

@@ -114,7 +114,7 @@ def history_of(settings: Settings, store: Movable, number: str) -> tuple[list[Ro
 
 def _ended(row: Row, channels: Iterable[Channel]) -> dict[str, Any]:
     """Return a row in the form of a timeline."""
-    channels = tuple(channels)
+    channels, messages = tuple(channels), messages_in(row.messages)
     return {
         "verification_id": row.id, "kind": row.kind, "status": row.outcome, "to": row.shown, "purpose": row.subject,
         "created_at": at(row.begun), "ended_at": at(row.ended), "attempts": row.attempts,
@@ -124,9 +124,9 @@ def _ended(row: Row, channels: Iterable[Channel]) -> dict[str, Any]:
                 "reason": None, "provider_id": message.provider_id or None, "receipts": [],
                 "error_code": message.error_code or None,
                 "error_class": meaning.error_class if meaning else None,
-                "explanation": meaning.sentence if meaning else None,
+                "explanation": meaning.told(message.channel, (m.channel for m in messages[n:])) if meaning else None,
             }
-            for message in messages_in(row.messages)
+            for n, message in enumerate(messages, start=1)
             for meaning in [explain(channels, message.channel, message.error_code)]
         ],
     }  # fmt: skip

@@ -107,6 +107,14 @@ class Explanation(NamedTuple):
     error_class: ErrorClass
     sentence: str  # what happened, and what helps
     elsewhere: bool  # whether another channel can reach the recipient all the same
+    fact: str = ""  # what happened, where nothing helps but another channel
+
+    def told(self, channel: str, later: Iterable[str]) -> str:
+        """Return the sentence for a message by this channel; `later`: the channels of those after it.
+
+        It advises no other channel once one has been taken.
+        """
+        return self.fact if self.fact and any(name != channel for name in later) else self.sentence
 
 
 @runtime_checkable

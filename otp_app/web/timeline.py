@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from otp_app.core.delivery import Channel, explain
-from otp_app.core.ledger import Report, Send, Status
+from otp_app.core.ledger import Send, Status
 from otp_app.core.notifications import View
 from otp_app.core.results import VerificationView
 
@@ -30,7 +30,7 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
         "attempts": verification.attempts,
         "attempts_left": view.attempts_left,
         "tags": dict(verification.tags),
-        "sends": [_send(send, channels) for send in verification.sends],
+        "sends": _sends(verification.sends, channels),
     }
     if inbound := verification.inbound:
         shown["inbound"] = {"channel": inbound.channel or None, "provider_id": inbound.message_id or None}
@@ -48,7 +48,7 @@ def notification(view: View, channels: Iterable[Channel]) -> dict[str, Any]:
         "template": record.template,
         "created_at": at(record.at),
         "reason": record.reason or None,
-        "sends": [_send(send, channels) for send in record.sends],
+        "sends": _sends(record.sends, channels),
     }
 
 
@@ -60,31 +60,36 @@ def _ended_at(view: VerificationView) -> str | None:
     return at(verification.begun.wall + verification.life if ended_at is None else ended_at)
 
 
-def _send(send: Send, channels: Iterable[Channel]) -> dict[str, object]:
-    """Return what is known of a message: the last that its provider reported, else what it said at once."""
+def _sends(sends: Sequence[Send], channels: Iterable[Channel]) -> list[dict[str, object]]:
+    return [_send(send, [after.channel for after in sends[n:]], channels) for n, send in enumerate(sends, start=1)]
+
+
+def _send(send: Send, later: list[str], channels: Iterable[Channel]) -> dict[str, object]:
+    """Return what is known of a message: the last that its provider reported, else what it said at once.
+
+    `later`: the channels of those after it.
+    """
+
+    def error(number: int) -> dict[str, object]:
+        """The provider's number of an error, 0 for none, and what it means."""
+        meaning = explain(channels, send.channel, number)
+        return {
+            "error_code": number or None,
+            "error_class": meaning.error_class if meaning else None,
+            "explanation": meaning.told(send.channel, later) if meaning else None,
+        }
+
     return {
         "id": send.id,
         "channel": send.channel,
         "at": at(send.at),
         "delivery": send.receipts[-1].status if send.receipts else send.state,
         "reason": send.reason or None,
-        **_error(send, send.receipts[-1].code if send.receipts else send.error, channels),
+        **error(send.receipts[-1].code if send.receipts else send.error),
         "provider_id": send.provider_id or None,
-        "receipts": [_receipt(send, report, channels) for report in send.receipts],
-    }
-
-
-def _receipt(send: Send, report: Report, channels: Iterable[Channel]) -> dict[str, object]:
-    return {"status": report.status, "at": at(report.at), **_error(send, report.code, channels)}
-
-
-def _error(send: Send, number: int, channels: Iterable[Channel]) -> dict[str, object]:
-    """Return the provider's number of an error, 0 for none, and what it means."""
-    meaning = explain(channels, send.channel, number)
-    return {
-        "error_code": number or None,
-        "error_class": meaning.error_class if meaning else None,
-        "explanation": meaning.sentence if meaning else None,
+        "receipts": [
+            {"status": report.status, "at": at(report.at), **error(report.code)} for report in send.receipts
+        ],
     }
 
 

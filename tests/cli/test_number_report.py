@@ -105,6 +105,21 @@ def test_a_message_that_whatsapp_dropped(case: Case, error: int) -> None:
     assert "From the history:" in case.lines()
 
 
+def test_no_sms_is_advised_once_one_was_sent(case: Case) -> None:
+    """By the report of a number and by the status, from the store and later from the history."""
+    case.twilio.script(f"whatsapp:{case.number}", "sent", "undelivered:63024")
+    case.send("whatsapp")
+    case.site.clock.seconds += 60
+    case.send("sms")
+    fact = errors.meaning(63024).fact
+    assert f"  whatsapp, error 63024: {fact}." in case.lines()
+    (shown,) = case.shown()["verifications"]
+    assert [send["explanation"] for send in shown["sends"]] == [fact, None]
+    assert shown["sends"][0]["receipts"][-1]["explanation"] == fact
+    (ended,) = case.forget()["history"]
+    assert [send["explanation"] for send in ended["sends"]] == [fact, None]
+
+
 def test_a_number_that_twilio_refuses_after_stop(case: Case) -> None:
     """No verification remains of it, and it is known all the same; so is how long the refusal is believed."""
     case.twilio.fail(21610, to=case.number)

@@ -62,6 +62,7 @@ def test_a_message_that_is_dropped_becomes_an_sms(
     steps = page.get_by_role("listitem")
     expect(steps.nth(0)).to_contain_text("WhatsApp: not delivered")
     expect(steps.nth(1)).to_contain_text("SMS: delivered")
+    expect(page.get_by_text("send the code by SMS")).to_have_count(0)  # it was
     expect(page.get_by_role("status")).to_have_text("WhatsApp did not deliver the code, so we sent it by SMS.")
     expect(page.get_by_label(CODE, exact=True)).to_be_focused()
     look(page, "demo-code", whole=True)
@@ -117,6 +118,7 @@ def test_without_scripts_its_forms_do_the_same(
     page.get_by_role("button", name="Look again").click()
     expect(page.get_by_role("status")).to_have_text("WhatsApp did not deliver the code, so we sent it by SMS.")
     expect(page.get_by_role("listitem").nth(1)).to_contain_text("SMS: delivered")
+    expect(page.get_by_text("send the code by SMS")).to_have_count(0)
     page.get_by_role("button", name="Send again").click()
     expect(page.get_by_role("status")).to_contain_text("We sent a code a moment ago. Try again in ")
     page.get_by_label(CODE, exact=True).fill("12")

@@ -105,6 +105,7 @@ def test_what_a_channel_may_answer_comes_through(operators):
 @pytest.mark.parametrize("answer", [
     *FAULTS.values(), returning(None), returning(Explanation("?", "", True)),  # type: ignore[arg-type]
     returning(Explanation(ErrorClass.RATE, None, True)),  # type: ignore[arg-type]
+    returning(Explanation(ErrorClass.RATE, "", True, None)),  # type: ignore[arg-type]
     returning(Explanation(ErrorClass.RATE, "", None)),  # type: ignore[arg-type]
 ])  # fmt: skip
 def test_a_channel_that_explains_nothing_leaves_the_error_unknown(operators, answer):

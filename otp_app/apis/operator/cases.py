@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from otp_app.apis.operator import words
 from otp_app.core.codes import SID_DIGITS
 from otp_app.core.delivery import Channel, error_page, explain
+from otp_app.core.endings import Message
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status
 from otp_app.core.limits import seconds_to_next_send, sends_left
@@ -207,9 +208,9 @@ def _detail(said: dict[str, Any]) -> str:
 
 def _row_steps(row: Row, channels: Sequence[Channel]) -> Iterator[Step]:
     yield Step(at(row.begun), f"{'Code' if row.digits else 'Notification'} requested for {row.subject}")
-    for message in messages_in(row.messages):
-        explained = explain(channels, message.channel, message.error_code)
-        detail = f"Error {message.error_code}: {explained.sentence}." if explained else ""
+    messages = messages_in(row.messages)
+    for message, sentence in zip(messages, _sentences(messages, channels), strict=True):
+        detail = f"Error {message.error_code}: {sentence}." if sentence else ""
         if not detail and message.delivery in words.BAD:
             number = f"Error {message.error_code}: " if message.error_code else ""
             detail = f"{number}{words.meaning(row.error).name}. {words.meaning(row.error).remedy}"
@@ -245,13 +246,20 @@ def _row_entry(row: Row, channels: Sequence[Channel]) -> Entry:
 def _readable_entry(row: Row, channels: Sequence[Channel]) -> Entry:
     at(row.begun)
     messages = messages_in(row.messages)
-    explained = [explain(channels, m.channel, m.error_code) for m in messages if m.error_code == row.error_code]
-    sentence = next((found.sentence for found in reversed(explained) if found), "")
+    told = zip(messages, _sentences(messages, channels), strict=True)
+    sentence = next((said for m, said in reversed(list(told)) if said and m.error_code == row.error_code), "")
     meaning = words.meaning(row.error) if row.error else None
     return Entry(
         row.id, row.begun, row.subject, row.outcome, _joined([words.channel(m.channel) for m in messages]),
         row.delivery, meaning.name if meaning else "", (sentence or meaning.remedy) if meaning else "",
     )
+
+
+def _sentences(messages: Sequence[Message], channels: Sequence[Channel]) -> Iterator[str]:
+    """Yield what the error of each message means, "" where it has none."""
+    for number, message in enumerate(messages, start=1):
+        meaning = explain(channels, message.channel, message.error_code)
+        yield meaning.told(message.channel, (after.channel for after in messages[number:])) if meaning else ""
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ _ON_WHATSAPP = "set TWILIO_WHATSAPP_NUMBER to a sender that Twilio's console sho
 _APPROVED = "approved one of the category authentication with the code as variable 1"
 _TEMPLATE = f"TWILIO_CONTENT_SID must name an {_APPROVED}"
 _ANOTHER = f"set TWILIO_CONTENT_SID to another {_APPROVED}"
+_BY_SMS = ": send the code by SMS"
 _TICKET = "if it hits many recipients of one carrier, open a ticket with Twilio with three message ids"
 
 _SENTENCES: dict[ErrorClass, dict[int, str]] = {
@@ -35,10 +36,10 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
         30006: "This is a landline, or no carrier reaches it: the user has to give a mobile number",
         60200: "This is no phone number: the user has to correct it",
         60205: "This is a landline, which receives no SMS: the user has to give a mobile number",
-        63003: "There is no WhatsApp account at this number: send the code by SMS",
-        63024: "This number cannot get WhatsApp messages, mostly as it has no account there: send the code by SMS",
+        63003: f"There is no WhatsApp account at this number{_BY_SMS}",
+        63024: f"This number cannot get WhatsApp messages, mostly as it has no account there{_BY_SMS}",
         63031: "This is the number of the sender itself: the user has to give their own number",
-        63032: "WhatsApp does not deliver to this user at the moment, as an experiment of Meta: send the code by SMS",
+        63032: f"WhatsApp does not deliver to this user at the moment, as an experiment of Meta{_BY_SMS}",
     },
     ErrorClass.OPTED_OUT: {
         21610: "The recipient answered STOP to this sender: they have to send START to it first",
@@ -153,7 +154,8 @@ def meaning(code: int) -> Explanation:
     """Return what an error number means."""
     error_class = _CLASSES.get(code, ErrorClass.UNKNOWN)
     sentence = _SENTENCES[error_class].get(code, f"see {PAGE}{code}")
-    return Explanation(error_class, sentence, error_class not in _NOWHERE and code not in _NO_NUMBER)
+    fact = sentence.removesuffix(_BY_SMS) if sentence.endswith(_BY_SMS) else ""
+    return Explanation(error_class, sentence, error_class not in _NOWHERE and code not in _NO_NUMBER, fact)
 
 
 def reason(code: int | None) -> Reason | None:

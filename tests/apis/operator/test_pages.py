@@ -268,6 +268,15 @@ def test_a_number_says_why_it_got_nothing(kept: Visitor) -> None:
     assert "There is no WhatsApp account at this number: send the code by SMS." in kept.text
 
 
+def test_no_sms_is_advised_once_one_was_sent(kept: Visitor) -> None:
+    """By a verification of the history."""
+    row = past.rescued(CHANCE, kept.site.clock.seconds - 500, past.NO_WHATSAPP, "recipient")
+    past.keep(kept.site, row)
+    kept.open(f"/operator/verifications/{row.id}")
+    assert "Error 63003: There is no WhatsApp account at this number." in kept.text
+    assert "send the code by SMS" not in kept.text
+
+
 def test_a_number_nobody_has_asked_for_says_so(kept: Visitor) -> None:
     kept.send("/operator/search", wanted="+14155552671")
     assert "Nothing is known of this number" in kept.text
