@@ -104,7 +104,7 @@ def _port(settings: Settings) -> Iterator[Diagnosis]:
     """Say who listens at HOST and PORT: nobody, this server, or another program."""
     line = listening.why_not(settings.host, settings.port)
     if line is None:
-        yield Diagnosis("PORT", State.OK, f"{settings.port} is free: the server does not run")
+        yield Diagnosis("PORT", State.OK, f"{settings.port} is free: no server runs there", _ITS_PORT)
         return
     if not line.startswith("PORT:"):  # nobody can: a port below 1024, or an address of another machine
         yield of_line(line, State.FAULT)
@@ -137,6 +137,7 @@ def _version(answer: Answer) -> str | None:
 
 
 _OTHER_PORT = "stop that program, or set another PORT"
+_ITS_PORT = "if yours runs elsewhere, run this with its HOST and PORT too"
 
 
 def _proxy(settings: Settings) -> Iterator[Diagnosis]:

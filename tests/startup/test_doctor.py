@@ -328,6 +328,14 @@ def test_a_server_that_was_not_restarted_after_an_upgrade_is_named(environ: dict
     assert "version 0.0.1" in said.why
 
 
+def test_a_server_at_another_port_is_not_denied(environ: dict[str, str]) -> None:
+    """Which doctor cannot see: it says which port is free, and how to ask about the other."""
+    with served(environ):
+        said = port_of(environ | {"PORT": (free := str(free_port()))})
+    assert (said.state, said.why) == (State.OK, f"{free} is free: no server runs there")
+    assert "HOST and PORT" in said.remedy
+
+
 def test_a_server_that_takes_its_own_names_alone_is_found(environ: dict[str, str]) -> None:
     environ["OTP_TRUSTED_HOSTS"] = "otp.example.com"
     with served(environ):
