@@ -19,8 +19,8 @@ from tests.recipes.recipe import BLOCK, checkout
 from tests.running import ROOT, free_port, wait_until
 
 #: A line that serves until it is stopped, and what it says once it does.
-SERVES = re.compile(r"(script/server|-m otp_app (grpc|worker \w+))$")
-READY = re.compile(r"Listening at|gRPC with|receiving")
+SERVES = re.compile(r"(script/server|-m otp_app (grpc|worker \w+)|-m tests\.twilio\.fake_twilio .*)$")
+READY = re.compile(r"Listening at|gRPC with|receiving|fake Twilio at")
 SHOWN = re.compile("Your OTP is: ([0-9]{6})")
 TOKEN = re.compile(r"ses_[A-Za-z0-9_-]{43}")
 GRPCURL = f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("grpcurl.py")}" "$@"\n'

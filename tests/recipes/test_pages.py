@@ -1,7 +1,8 @@
-"""docs/accounts.md, docs/grpc.md and docs/rabbitmq.md: a reader in a fresh checkout types every line of them."""
+"""docs/accounts.md, demo.md, grpc.md and rabbitmq.md: a reader in a fresh checkout types every line of them."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 from tests.accounts.test_importer import TABLES
 from tests.conftest import require
 from tests.recipes.page import Reader, printed
-from tests.running import ROOT, wait_until
+from tests.running import ROOT, call, free_port, wait_until
 from tests.web.site import api_key
 
 pytestmark = pytest.mark.slow
@@ -63,6 +64,27 @@ def test_the_page_of_rabbitmq(rabbit, tmp_path):
         wait_until(reader.codes, "a code in the worker's terminal")
         (screen, *_), _ = zip(*reader.terminals, strict=True)
         assert "console: to +14155552671" in Path(screen).read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_demo_without_an_account(tmp_path):
+    """WhatsApp does not deliver, an SMS follows, and the stand-in has the code."""
+    require("curl")
+    port = str(free_port())
+    lines = [line._replace(text=line.text.replace("4010", port)) for line in printed("demo.md")]
+    first, last = (n for n, line in enumerate(lines) if re.search("fake_twilio|_fake", line.text))
+    *before, ask = lines[first : last + 1]
+    with Reader(tmp_path) as reader:
+        reader.follow(before)
+        server = int(reader.environment["PORT"])
+        sent = call(server, "POST", "/send-otp", {"phone_number": "+919876543210"}).json
+
+        def sends() -> list[tuple[str, str, int | None]]:
+            shown = call(server, "GET", f"/verifications/{sent['verification_id']}").json["sends"]
+            return [(send["channel"], send["delivery"], send["error_code"]) for send in shown]
+
+        wait_until(lambda: sends() == [("whatsapp", "undelivered", 63024), ("sms", "delivered", None)], "an SMS", 20)
+        code = json.loads(reader.type(ask))["code"]
+        assert call(server, "POST", "/verify-otp", {"phone_number": "+919876543210", "otp": code}).status == 200
 
 
 @pytest.mark.parametrize("name", ["grpc.md", "rabbitmq.md"])

@@ -288,8 +288,11 @@ def main() -> None:
     parser.add_argument("--account-sid", default="AC" + "0" * 32)
     parser.add_argument("--auth-token", default="faketoken1234567")
     parser.add_argument("--lenient", action="store_true", help="accept what the documents do not allow")
+    parser.add_argument("--script", action="append", default=[], metavar="TO=STATUS,…", help="what messages go through")
     args = parser.parse_args()
-    fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient).start(port=args.port)
+    fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient)
+    fake.scripts = {to: statuses.split(",") for to, _, statuses in (each.partition("=") for each in args.script)}
+    fake.start(port=args.port)
     print(f"fake Twilio at {fake.url}  account {fake.account_sid}  token {fake.auth_token}", flush=True)
     threading.Event().wait()
 
