@@ -77,19 +77,15 @@ class Bench:
         self._numbers = map(turns.number, range(10**7))
         self._disturbed: list[float] = []
 
-    def memory(self, starts: int) -> None:
+    def memory(self) -> None:
         """Measure each server alone and idle: together they would share pages."""
         for each in self.measured:
-            found = []
-            for _ in range(starts):
-                each.server.start()
-                time.sleep(1.0)
-                if each.is_scraped:
-                    each.scrape()
-                found.append(each.server.memory())
-                each.server.stop()
-            each.memory = median(found)
-            print(f"  {each.name}: {each.memory:.1f} MiB idle", file=sys.stderr)
+            each.server.start()
+            time.sleep(1.0)
+            if each.is_scraped:
+                each.scrape()
+            each.memory = each.server.memory()
+            each.server.stop()
 
     def warm_up(self) -> None:
         """One turn that does not count."""
@@ -151,43 +147,62 @@ class Bench:
         self.faults += Counter({f"{each.name}: {problem}": times for problem, times in load.drive().items()})
 
 
-def table(measured: list[Measured]) -> str:
-    """Return the figures as Markdown; in brackets what a variant takes more than neither."""
-    base, kinds = measured[0], list(measured[0].cpu)
+def table(starts: list[list[Measured]]) -> str:
+    """Return medians of all starts as Markdown; in brackets what a variant takes more than neither of the same start.
+
+    A process keeps for life what its addresses and hashes happen to be, which alone makes one 5 % slower than another.
+    """
+    kinds = list(starts[0][0].cpu)
     lines = ["| | " + " | ".join([*(f"{kind}, CPU us" for kind in kinds), "idle, MiB"]) + " |",
              "|---" + "|---:" * (len(kinds) + 1) + "|"]  # fmt: skip
-    for each in measured:
-        cells = [f"{each.cpu[kind]:.0f} ({each.cpu[kind] / base.cpu[kind] - 1:+.1%})" for kind in kinds]
-        cells.append(f"{each.memory:.1f} ({each.memory - base.memory:+.1f})")
-        lines.append(f"| {each.name} | {' | '.join(cells)} |")
+    for place, name in enumerate(VARIANTS):
+        pairs = [(servers[0], servers[place]) for servers in starts]
+        cells = []
+        for kind in kinds:
+            more = sorted(each.cpu[kind] / base.cpu[kind] - 1 for base, each in pairs)
+            cpu = median(each.cpu[kind] for _, each in pairs)
+            cells.append(f"{cpu:.0f} ({median(more):+.1%}; {more[0]:+.1%} to {more[-1]:+.1%})")
+        memory = median(each.memory for _, each in pairs)
+        cells.append(f"{memory:.1f} ({median(each.memory - base.memory for base, each in pairs):+.1f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Print the table; 1 where an answer was wrong, because then no figure counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="turns of each server in each kind of request")
-    parser.add_argument("--count", type=int, default=250, help="requests in a turn")
-    parser.add_argument("--starts", type=int, default=3, help="of each server, for its idle memory")
-    given = parser.parse_args()
-    pin(LOAD_CPU)
-    gc.disable()
-    with tempfile.TemporaryDirectory(prefix="otp-bench-") as name, ExitStack() as running:
-        bench = Bench(Path(name), given.rounds, given.count)
+def measure(folder: Path, rounds: int, count: int) -> Bench:
+    """Return what all servers took, each started anew."""
+    with ExitStack() as running:
+        bench = Bench(folder, rounds, count)
         for each in bench.measured:
             running.callback(each.server.stop)
-        bench.memory(given.starts)
+        bench.memory()
         for each in bench.measured:
             each.server.start()
         bench.warm_up()
         for phase in (bench.sends, bench.checks, bench.flows):
             phase()
-        print(table(bench.measured))
-        print(f"\nReading /metrics once: {bench.scrapes():.1f} ms of CPU.")
-        print(f"Other programs took up to {bench.others:.1f} CPUs.")
-    for fault, times in bench.faults.most_common(20):
+        print(f"  reading /metrics once: {bench.scrapes():.1f} ms; others: {bench.others:.1f} CPUs", file=sys.stderr)
+    return bench
+
+
+def main() -> int:
+    """Print the table; 1 where an answer was wrong, because then no figure counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=5, help="of each server")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each server in each kind of request")
+    parser.add_argument("--count", type=int, default=250, help="requests in a turn")
+    given = parser.parse_args()
+    pin(LOAD_CPU)
+    gc.disable()
+    benches = []
+    for _ in range(given.starts):
+        with tempfile.TemporaryDirectory(prefix="otp-bench-") as name:
+            benches.append(measure(Path(name), given.rounds, given.count))
+    print(table([bench.measured for bench in benches]))
+    print(f"\nOther programs took up to {max(bench.others for bench in benches):.1f} CPUs.")
+    faults = sum((bench.faults for bench in benches), Counter[str]())
+    for fault, times in faults.most_common(20):
         print(f"WRONG ANSWER, {times} times: {fault}", file=sys.stderr)
-    return 1 if bench.faults else 0
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
