@@ -130,13 +130,24 @@ def test_a_stale_list_of_packages_is_fetched_anew(debian: Machine) -> None:
 
 
 @needs_container
+def test_a_program_that_a_release_lacks_keeps_no_other_away(debian: Machine) -> None:
+    """It alone is left out, and a line names it."""
+    debian.stand_in("apt-get", 'case "$*" in *wordpress*) echo E: no such package; exit 100 ;; esac\n')
+    status, lines = debian.run("script/test")
+    assert status == 0
+    assert "some tests are skipped: without wordpress (" in lines[-1]
+    assert debian.journal("apt-get")[3:] == [INSTALL.replace(PROGRAMS, name) for name in PROGRAMS.split()]
+    assert debian.journal()[-3:] == ALL_OF_IT
+
+
+@needs_container
 def test_without_the_programs_the_tests_run_all_the_same(debian: Machine) -> None:
     """Where they cannot be had, a line says so."""
     (debian.root / "stale").touch()
     (debian.root / "offline").touch()
     status, lines = debian.run("script/test")
     assert status == 0
-    assert lines[-1].endswith("some tests are skipped: E: no such package (more in var/setup.log)")
+    assert lines[-1].endswith(f"some tests are skipped: without {PROGRAMS} (more in var/setup.log)")
     assert debian.journal()[-3:] == ALL_OF_IT
 
 
