@@ -76,6 +76,9 @@ def laravel(server, tmp_path_factory):
     """The folder and address of a new application with the page's log-in. Only its .env says which server it asks."""
     if not (DEBIANS / "Illuminate/Foundation").exists():
         absent("php-laravel-framework")
+    modules = subprocess.run([require("php"), "-m"], capture_output=True, text=True, check=True).stdout.split()
+    if "pdo_sqlite" not in modules:
+        absent("php-sqlite3")
     folder = tmp_path_factory.mktemp("laravel") / "shop"
     shutil.copytree(PHP / "laravel", folder)
     for name in ("bootstrap/cache", "database", *(f"storage/{name}" for name in FOLDERS_OF_LARAVEL)):
