@@ -30,8 +30,9 @@ def numbers() -> None:
 def block(number: str, as_json: bool) -> None:
     """Block a number: nothing is sent to it any more.
 
-    All APIs then refuse sends to it with the error for a country that is not in OTP_COUNTRIES, and its pending codes no
-    longer work. The block lasts for ten years, or until `numbers unblock`. The servers need no restart.
+    All APIs then refuse sends to it with the error for a country that is not in OTP_COUNTRIES, its codes no longer
+    work, and a message that it writes confirms nothing. The block lasts for ten years, or until `numbers unblock`. The
+    servers need no restart.
     """
     with _numbers() as found:
         is_news = found.block(number)

@@ -59,7 +59,7 @@ def check(
     provider = target.provider if target.made else ""
     if provider:
         policy = policy.within(target.attempts_allowed)
-    again = target.status == Status.APPROVED and not policy.once_only and not provider
+    again = target.status == Status.APPROVED and not policy.once_only and not provider and not ledger.blocked
     if again and not target.code_left(now):
         return _ended_before(ledger, now, policy, target, Status.EXPIRED)
     if not again and not target.is_pending(now):

@@ -87,6 +87,8 @@ class InboundProofs:
             sender = parse(message.number, self._countries).e164
         except (InvalidPhone, CountryNotAllowed):
             return Finding.NOT_SERVED
+        if self._is_blocked(sender):  # perhaps since the verification began
+            return Finding.NOT_SERVED
         for word in words_in(message.body):
             key = self._ids.ledger_of_word(word)
             proof = self._ledgers.change(key, partial(self._prove, message, sender))
@@ -94,6 +96,10 @@ class InboundProofs:
                 self._tell(proof)
                 return proof.finding
         return Finding.UNKNOWN
+
+    def _is_blocked(self, phone: str) -> bool:
+        ledger = self._ledgers.find(self._ids.ledger(phone))
+        return bool(ledger and ledger.phone == phone and ledger.blocked)
 
     def _tell(self, proof: Proof) -> None:
         if (now := proof.recorded) is None:

@@ -25,7 +25,7 @@ class Finding(StrEnum):
     UNKNOWN = "unknown"  # no word in it is one that is waited for
     OTHER_NUMBER = "other_number"  # the word is waited for, from another number
     NO_NUMBER = "no_number"  # the provider does not know the sender's number
-    NOT_SERVED = "not_served"  # a number of this kind or country
+    NOT_SERVED = "not_served"  # a number of this kind or country, or one that is blocked
 
 
 @dataclass(frozen=True, slots=True)

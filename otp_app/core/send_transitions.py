@@ -18,7 +18,7 @@ from otp_app.core.delivery import Delivery, Maker, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Origin, Send, Status, Verification
-from otp_app.core.limits import code_length, refuse_send
+from otp_app.core.limits import code_length, refuse_blocked, refuse_send
 from otp_app.core.policy import Policy
 from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels, with_one_attempt
 from otp_app.core.refusals import ABOUT_THE_NUMBER, release_slot, without
@@ -35,7 +35,7 @@ class SendPlan(Struct, frozen=True):
     verification_id: str  # of the verification, should a new one begin
     send_id: str
     key: str  # id of the code key of a new verification
-    test_code: str | None = None  # of a test number: this code, no message, no limits of sends
+    test_code: str | None = None  # of a test number: this code, no message, no limits of sends but a block
     code: str = ""  # chosen by the caller for a verification that begins
     replace_code: bool = False  # that code replaces the one of a pending verification too
     makers: Mapping[str, Maker] = field(default_factory=dict)  # by channel: who makes its codes, if not this server
@@ -64,7 +64,9 @@ def begin(
     time ago, and what `code_of` raises. A pending verification is never harmed by that.
     """
     ledger = pruned(ledger, now, policy)
-    if not plan.test_code:
+    if plan.test_code:
+        refuse_blocked(ledger)
+    else:
         refuse_send(ledger, now, policy, authenticated=plan.authenticated)
     channels = _in_order(ledger, now, plan) if len(plan.channels) > 1 else plan.channels
     channel = _untried_channel(ledger, channels)

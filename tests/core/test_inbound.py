@@ -159,6 +159,17 @@ def test_numbers_that_get_no_code_prove_nothing(world: World, sender: str) -> No
     assert world.service().status(begun.view.verification.id).verification.attempts == 0
 
 
+@pytest.mark.parametrize("named", ["", PHONE], ids=["any number", "the named number"])
+def test_a_number_that_the_operator_has_blocked_proves_nothing(world: World, named: str) -> None:
+    """It gets no code either, and the block may be younger than the verification."""
+    begun = begin(world, named)
+    world.service().numbers.block(PHONE)
+    assert write(world, begun.word) == Finding.NOT_SERVED
+    assert status(world, begun) == Status.PENDING
+    world.service().numbers.unblock(PHONE)
+    assert write(world, begun.word) == Finding.CONFIRMED
+
+
 # ---- limits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from otp_app.core.codes import FixedCode
 from otp_app.core.errors import CountryNotAllowed, TooSoon
 from otp_app.core.ledger import Ledger, Status
 from otp_app.core.ledger_json import decode, encode
@@ -55,6 +56,25 @@ def test_what_is_pending_ends_with_a_block(world: World) -> None:
     code = world.messages()[-1].code
     _numbers(world).block(PHONE)
     assert not world.service().check(code, phone_number=PHONE).approved
+
+
+def test_a_used_code_that_may_be_used_again_ends_with_a_block(world: World) -> None:
+    """As what is pending does."""
+    world.send()
+    code, again = world.messages()[-1].code, world.service().with_profile(Policy(once_only=False), world.texts)
+    assert [again.check(code, phone_number=PHONE).approved for _ in range(2)] == [True, True]
+    _numbers(world).block(PHONE)
+    assert not again.check(code, phone_number=PHONE).approved
+
+
+def test_a_block_holds_for_a_test_number(world: World) -> None:
+    """It has no other limits of sends."""
+    world.test_numbers = {PHONE: FixedCode("123456", world.clock.wall + DAY)}
+    world.send()
+    _numbers(world).block(PHONE)
+    assert not world.service().check("123456", phone_number=PHONE).approved
+    with pytest.raises(CountryNotAllowed):
+        world.send()
 
 
 def test_a_block_outlives_everything_else(world: World) -> None:
