@@ -128,8 +128,8 @@ class Database:
 
 def engine_of(url: str, *, is_ours: bool = True) -> Engine:
     """Return the engine of a URL. Raises ValueError with one line."""
-    if (file := keyring.database(url)) and file.name:
-        return sqlite.engine(file, CONNECTIONS, POOL_TIMEOUT, is_ours=is_ours)
+    if url.startswith("sqlite://"):
+        return sqlite.engine(sqlite.file_of(url), CONNECTIONS, POOL_TIMEOUT, is_ours=is_ours)
     if url.startswith(("postgresql://", "postgres://")):
         from otp_app.accounts.postgres import engine  # psycopg, for this alone
 

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import time
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, exc
 
@@ -90,6 +90,15 @@ def _identity(path: Path) -> Identity:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def file_of(url: str) -> Path:
+    """Return the file of a URL, of which nothing is left out. Raises ValueError with one line."""
+    parts = urlsplit(url, allow_fragments=False)
+    name = unquote(parts.path).removeprefix("/")
+    if parts.netloc or parts.query or name.endswith("/") or Path(name).name in ("", ".."):
+        raise ValueError("write sqlite:///relative/path.db or, with four slashes, sqlite:////absolute/path.db")
+    return Path(name)
 
 
 def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engine:

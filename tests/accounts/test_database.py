@@ -93,7 +93,13 @@ def test_nobody_else_may_read_the_file(tmp_path):
     assert modes == {0}
 
 
-@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "mysql://host/db", "postgresql://u:pa/ss@host/db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "sqlite://", "sqlite:///", "mysql://host/db", "postgresql://u:pa/ss@host/db",
+        "sqlite://var/accounts.db", "sqlite:///var/accounts.db?mode=ro", "sqlite:///var/", "sqlite:///var/..",
+    ],
+)  # fmt: skip
 def test_a_url_that_is_none_is_a_fault(url):
     """In one line, without the password."""
     with pytest.raises(ValueError, match="write") as raised:
