@@ -63,6 +63,11 @@ class Calls:
         if self._meter:
             self._meter.called(NO_METHOD, grpc.StatusCode.UNIMPLEMENTED.name, 0.0)
 
+    def too_large(self, method: str) -> None:
+        """Count a call whose metadata is not read."""
+        if self._meter:
+            self._meter.called(_name(method), grpc.StatusCode.RESOURCE_EXHAUSTED.name, 0.0)
+
 
 def _name(method: str) -> str:
     return method.rpartition("/")[2]

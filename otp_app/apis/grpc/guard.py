@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from otp_app.apis.grpc import health
 from otp_app.apis.grpc.calls import Calls, key_name
-from otp_app.apis.grpc.metadata import abort, received
+from otp_app.apis.grpc.metadata import MOST_BYTES, abort, is_too_large, received
 from otp_app.apis.grpc.phoneotp_pb2 import DESCRIPTOR
 from otp_app.core.errors import InvalidInput, OtpError
 from otp_app.system.logs import warn_once
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
 Method = Callable[[Any, grpc.ServicerContext], Any]
 NOT_LOCAL = "A call from another machine, or through a proxy, was rejected: set OTP_API_KEYS to allow it"
+
+
+def _refuse(_: Iterator[bytes], context: grpc.ServicerContext) -> None:
+    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"The metadata is larger than {MOST_BYTES} bytes")
+
+
+TOO_LARGE: Handler = grpc.stream_unary_rpc_method_handler(_refuse)
 
 
 class _TooLateError(Exception):
@@ -61,6 +68,9 @@ class Guard(grpc.ServerInterceptor):
         if handler is None or (method != health.CHECK and method not in SCOPES):
             self._calls.missed()
             return None
+        if is_too_large(details.invocation_metadata):
+            self._calls.too_large(method)
+            return TOO_LARGE
         if method == health.CHECK and handler.stream_unary:
             health_of = self._calls.counted(method, handler.stream_unary)
             read, write = handler.request_deserializer, handler.response_serializer

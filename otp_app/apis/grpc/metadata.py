@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import grpc
 
@@ -11,6 +12,8 @@ from otp_app.web.rejections import Rejection
 
 VERIFICATION_ID = "verification_id"
 REQUEST_ID = "x-request-id"
+MOST_BYTES = 8192  # of a call's metadata
+OVERHEAD = 32  # bytes that HTTP/2 counts for each entry, beside its name and its value
 #: gRPC status by HTTP status, as google.rpc.Code has them
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -20,6 +23,16 @@ CODES = {
     500: grpc.StatusCode.INTERNAL,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+
+
+def is_too_large(metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
+    """Return whether a call's metadata is larger than MOST_BYTES; no more of it is looked at.
+
+    grpc itself counts each frame for itself. So 22 KB of frames that continue the head of one call, each with two bytes
+    that name a long entry of HTTP/2's table, are 16 MB, which all other calls would wait for.
+    """
+    sizes = accumulate(len(key) + len(value) + OVERHEAD for key, value in metadata or ())
+    return any(size > MOST_BYTES for size in sizes)
 
 
 def received(context: grpc.ServicerContext) -> dict[str, str]:

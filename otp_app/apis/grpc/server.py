@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from otp_app.apis.command import CannotServeError
 from otp_app.apis.grpc import health
 from otp_app.apis.grpc.guard import Guard
+from otp_app.apis.grpc.metadata import MOST_BYTES
 from otp_app.apis.grpc.phoneotp_pb2 import DESCRIPTOR
 from otp_app.apis.grpc.phoneotp_pb2_grpc import add_PhoneOTPServiceServicer_to_server
 from otp_app.apis.grpc.servicer import PhoneOtp
@@ -30,8 +31,8 @@ GRACE = 30.0  # seconds that calls have to finish
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second server at the same port must fail, not take half of the calls
     ("grpc.max_receive_message_length", 4096),
-    ("grpc.max_metadata_size", 8192),
-    ("grpc.absolute_max_metadata_size", 8192),
+    ("grpc.max_metadata_size", MOST_BYTES),  # of each frame, so that guard counts all of them
+    ("grpc.absolute_max_metadata_size", MOST_BYTES),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.server_handshake_timeout_ms", 10_000),  # a client says what it is within these, or is closed; TLS included
     ("grpc.max_connection_idle_ms", 600_000),

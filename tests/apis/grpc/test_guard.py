@@ -169,6 +169,47 @@ def test_a_large_message_is_rejected(call_site):
     assert client().send(site.number()).success
 
 
+@pytest.mark.parametrize("frames", [10, 500])
+@pytest.mark.parametrize("method", [SEND, CHECK])
+def test_metadata_that_comes_in_many_frames_is_not_read(call_site, method, frames):
+    """grpc counts each frame for itself. With 500 frames of two bytes each, all other calls waited for seconds."""
+    with answering(call_site(otp_api_keys=KEYS)[0].services) as target:
+        answer = raw_call(target, method, frames)
+    assert b"grpc-status\x018" in answer
+    assert b"larger than 8192 bytes" in answer
+
+
+def raw_call(target: str, method: str, frames: int) -> bytes:
+    """Call without a request, with metadata that HTTP/2's table has: each further frame names 3,900 bytes twice."""
+    fields = {
+        ":method": "POST", ":scheme": "http", ":path": method, ":authority": "localhost", "te": "trailers",
+        "content-type": "application/grpc",
+    }  # fmt: skip
+    head = b"".join(b"\0" + prefixed(name) + prefixed(value) for name, value in fields.items())
+    said = [frame(4, 0, 0, b""), frame(1, 1, 1, head + b"\x40" + prefixed("x-a") + prefixed("y" * 3900))]
+    said += [frame(9, 0, 1, b"\xbe\xbe")] * frames + [frame(9, 4, 1, b"")]
+    with socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2])), timeout=20) as client:
+        client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"".join(said))
+        answer = b""
+        while b"grpc-status" not in answer and (more := client.recv(65536)):
+            answer += more
+        return answer
+
+
+def prefixed(text: str) -> bytes:
+    """A string of HPACK without its Huffman code; its length has seven bits first."""
+    rest, coded = len(text) - 127, bytearray()
+    while rest >= 128:
+        coded.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([min(len(text), 127), *coded, *([rest] if len(text) >= 127 else [])]) + text.encode()
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of HTTP/2."""
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
 def test_whoever_sends_no_request_takes_no_thread(call_site):
     """Callers who are not known are turned away by their metadata; health answers without its request."""
     site, client = call_site(otp_api_keys=KEYS, otp_threads="1")
