@@ -5,6 +5,7 @@ A constraint that a statement breaks is one as well, unless the caller looks for
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -18,7 +19,7 @@ from otp_app.core.errors import StoreUnavailable
 from otp_app.settings import keyring
 from otp_app.stores.breaker import Breaker
 
-POOL_TIMEOUT = 0.5  # seconds that a request waits for a connection
+POOL_TIMEOUT = 0.5  # seconds that a request waits for a connection to a server
 OPENING_TIMEOUT = 2.0  # seconds that it waits for the one that opens the database
 CONNECTIONS = 10
 CURRENT = text(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - a constant
@@ -37,6 +38,7 @@ class Database:
         is_server = self._engine.dialect.name != "sqlite"  # where an OperationalError is mostly one of the connection
         self._breaker = Breaker((exc.TimeoutError, exc.OperationalError) if is_server else (exc.TimeoutError,))
         self._opening, self._ready = Lock(), False
+        self._answered = 0.0  # when the database last lent itself, by time.monotonic()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -82,10 +84,28 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
-        with self._faults(), self._breaker.calling():
+        with self._faults(), self._breaker.calling(), self._answers():
             self._bring_up_to_date()
             with engine.begin() as db:
+                self._answered = time.monotonic()
                 yield db
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Keep the breaker closed where the database works: others have it at the moment, or it reports a fault itself,
+        such as a row that somebody else has locked. Open, it would turn all callers away.
+        """
+        begun = time.monotonic()
+        try:
+            yield
+        except exc.TimeoutError as error:
+            if self._answered <= begun:
+                raise
+            raise AccountsUnavailable.because("too many wait for it") from error
+        except exc.OperationalError as error:
+            if not getattr(error.orig, "sqlstate", None):  # PostgreSQL's word, which a connection that broke has not
+                raise
+            raise AccountsUnavailable.because(_reason(error)) from error
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -129,7 +149,7 @@ class Database:
 def engine_of(url: str, *, is_ours: bool = True) -> Engine:
     """Return the engine of a URL. Raises ValueError with one line."""
     if url.startswith("sqlite://"):
-        return sqlite.engine(sqlite.file_of(url), CONNECTIONS, POOL_TIMEOUT, is_ours=is_ours)
+        return sqlite.engine(sqlite.file_of(url), CONNECTIONS, is_ours=is_ours)
     if url.startswith(("postgresql://", "postgres://")):
         from otp_app.accounts.postgres import engine  # psycopg, for this alone
 

@@ -101,8 +101,9 @@ def file_of(url: str) -> Path:
     return Path(name)
 
 
-def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engine:
-    """Return the engine of a file that is there. A caller waits for one of its connections for so many seconds.
+def engine(file: Path, connections: int, *, is_ours: bool) -> Engine:
+    """Return the engine of a file that is there. A caller waits for one of its connections as long as for the lock: who
+    has them all waits for that, in turn.
 
     One that is not ours is only read.
     """
@@ -120,7 +121,7 @@ def engine(file: Path, connections: int, wait: float, *, is_ours: bool) -> Engin
 
     found = create_engine(
         f"sqlite:///{file}", creator=connect, poolclass=QueuePool,
-        pool_size=connections, max_overflow=0, pool_timeout=wait,
+        pool_size=connections, max_overflow=0, pool_timeout=LOCK_TIMEOUT,
     )  # fmt: skip
     event.listen(found, "begin", _begin)
     return found

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -16,10 +17,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from otp_app.accounts import service
-from otp_app.accounts.database import Database
+from otp_app.accounts.database import CONNECTIONS, Database
 from otp_app.accounts.errors import AccountsUnavailable
 from otp_app.accounts.migrating import FOLDER
 from otp_app.accounts.sqlite import File
+from otp_app.accounts.statements import VERIFY
 from otp_app.accounts.tables import NEWEST, VERSIONS, metadata
 from tests.accounts.conftest import REQUEST
 from tests.faults.load import at_once
@@ -239,6 +241,46 @@ def test_callers_do_not_wait_in_turn_for_a_database_that_hangs_as_it_is_opened(t
         for said in ("TimeoutError", "just now"):
             with pytest.raises(AccountsUnavailable, match=said):
                 opened.ping()
+
+
+def held_by_a_crowd(bureau) -> list[str]:
+    """What each of so many callers is told that some have to wait for more than half a second."""
+
+    def hold(_: int) -> str:
+        try:
+            with bureau.database.reading():
+                threading.Event().wait(0.1)
+        except AccountsUnavailable as error:
+            return str(error)
+        return ""
+
+    bureau.database.ping()
+    return at_once(8 * CONNECTIONS, hold)
+
+
+def test_a_crowd_turns_nobody_else_away(bureau, monkeypatch):
+    """Who waits too long for a connection is told so: the database works, and whoever comes next is served."""
+    monkeypatch.setattr(bureau.database._engine.pool, "_timeout", 0.5)
+    said = held_by_a_crowd(bureau)
+    assert said.count("") > CONNECTIONS
+    assert {text for text in said if text} == {"The database of accounts is not available (too many wait for it)"}
+    assert not bureau.accounts.is_registered(bureau.number())
+
+
+def test_a_crowd_at_a_file_is_served_in_turn(open_bureau, tmp_path):
+    """Changes of a file are made one after the other, so each one has time for those before it."""
+    assert set(held_by_a_crowd(open_bureau(f"sqlite:///{tmp_path}/accounts.db"))) == {""}
+
+
+def test_postgres_where_somebody_has_locked_a_row_serves_all_others(postgres_server, open_bureau):
+    """A session of the operator's own that looks at one user, or a server that hangs."""
+    bureau = open_bureau(postgres_server.new_url())
+    (locked, _), (other, _) = bureau.signed_up(), bureau.signed_up()
+    with psycopg.connect(bureau.url) as operator:
+        operator.execute("SELECT 1 FROM accounts_users WHERE phone_number = %s FOR UPDATE", (locked,))
+        with pytest.raises(AccountsUnavailable, match="QueryCanceled"), bureau.database.writing() as db:
+            db.execute(VERIFY, {"phone": locked})
+        assert bureau.accounts.is_registered(other)
 
 
 def test_postgres_that_restarted_is_noticed_before_a_connection_is_used(postgres_server, open_bureau):
