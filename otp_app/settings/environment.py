@@ -6,8 +6,9 @@ The environment wins over `.env`. Every fault is found at once, by variable, and
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -77,7 +78,7 @@ class Reader:
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Return the text of each setting that is given or implied, by attribute, and the faults by variable."""
         environ = os.environ if environ is None else environ
-        lines, faults = self._lines(folder or Path())
+        lines, faults = self._lines(folder or Path(), environ)
         texts: dict[str, str] = {}
         for field in self.fields.values():
             text, wrong = _collect(field, environ, lines)
@@ -119,14 +120,16 @@ class Reader:
         names = {field.variable for field in self.fields.values()}.union(*(model.foreign for model in self.models))
         return frozenset(names | {f"{name}_FILE" for name in names})
 
-    def _lines(self, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the values of `.env` by variable, and its faults."""
+    def _lines(self, folder: Path, environ: Mapping[str, str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the values of `.env` by variable, and its faults; `environ` may have what a line is not meant for."""
         try:
             found = read_lines(folder / ".env")
         except FileFault as error:
             return {}, {".env": str(error)}
-        wrong = [f"line {n} sets {name}: {line}" for name, n in found.numbers.items() if (line := self._explain(name))]
-        faults = found.faults + wrong
+        given = {*found.values, *(environ or ())}
+        told = ((f"line {n} sets {name}", self._explain(name) or self._piece(name, found.values.get(name, ""), given))
+                for name, n in found.numbers.items())
+        faults = found.faults + [f"{where}: {line}" for where, line in told if line]
         return found.values, {".env": "\n".join(faults)} if faults else {}
 
     def _explain(self, name: str) -> str | None:
@@ -140,6 +143,20 @@ class Reader:
         close = get_close_matches(name.upper(), self._known, 1, likeness)
         if close or ours:
             return "there is no such setting" + (f": did you mean {close[0]}?" if close else "")
+        return None
+
+
+    def _piece(self, name: str, value: str, given: Set[str]) -> str | None:
+        """Return what is wrong with a line whose name is a piece of a setting's, or has one glued on."""
+        guard = f"OTP_{name.upper()}"
+        field = self.fields.get(guard.removesuffix("_FILE").lower())
+        if field and field.setting.guard and not given & {field.variable, f"{field.variable}_FILE"}:
+            return f"there is no such setting: did you mean {guard}?"
+        if (bare := re.sub("^export_?", "", name)) != name and bare in self._known:
+            return f"there is no such setting: write export {bare}=…"
+        whole = {f"{name}{glue}{value}".partition("=")[0] for glue in ("", "_")} if "=" in value else set()
+        if meant := sorted(whole & self._known):
+            return f"there is no such setting: write {meant[0]}=…"
         return None
 
 

@@ -362,3 +362,24 @@ def test_names_of_others_are_no_slips(name, tmp_path):
     (tmp_path / ".env").write_text(f"{name}=\n")
     assert read({}, tmp_path)[1] == {}
     assert READER.unknown_names({name: "x"}) == []
+
+
+@pytest.mark.parametrize("line", [
+    "TRUSTED_HOSTS=a.example.com", "api_keys=x", "VERIFY_ACCOUNTS_FILE=x", "exportOTP_MAX_ATTEMPTS=3",
+    "export_OTP_API_KEYS_FILE=keys", "OTP=_COUNTRIES=US", "OT=P_COUNTRIES=US", "OTP=COUNTRIES=US",
+])  # fmt: skip
+def test_a_name_of_which_a_piece_is_missing_or_glued_on_is_a_fault_in_the_file(line, tmp_path):
+    """It is meant for a setting, which would be dropped."""
+    (tmp_path / ".env").write_text(f"\n{line}\n", encoding="utf-8")
+    (fault,) = read({}, tmp_path)[1].values()
+    assert re.fullmatch(r"line 2 sets \w+: there is no such setting: (did you mean|write) (export )?\w+[?=].*", fault)
+
+
+@pytest.mark.parametrize(("line", "environ"), [
+    ("TRUSTED_HOSTS=a.example.com\nOTP_TRUSTED_HOSTS=a.example.com", {}),
+    ("API_KEYS=x", {"OTP_API_KEYS": f"shop:send:{'5' * 64}"}), ("LOG_LEVEL=debug", {}), ("exported=1", {}),
+    ("JAVA_OPTS=A=b", {}),
+])  # fmt: skip
+def test_a_name_of_another_program_may_be_in_the_file(line, environ, tmp_path):
+    (tmp_path / ".env").write_text(line, encoding="utf-8")
+    assert read(environ, tmp_path)[1] == {}
