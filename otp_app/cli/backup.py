@@ -65,7 +65,8 @@ def _files(store: Path, settings: Settings, target: Path) -> dict[Path, Path]:
     history, accounts = opening.url_of(settings), _accounts(store, settings.database_url)
     if file := _announced("history", "OTP_HISTORY_URL", history):
         found[file] = opening.beside(target)
-    if file := _announced("accounts", "DATABASE_URL", accounts):
+    file = _announced("accounts", "DATABASE_URL", accounts)
+    if file and file.resolve() not in {path.resolve() for path in found}:  # the copy of the store's file has them too
         found[file] = target.with_name(f"{target.stem}-accounts{target.suffix}")
     return found
 

@@ -75,6 +75,17 @@ def test_accounts_beside_the_store_are_copied_whatever_the_settings_name(
     assert printed["sources"]["accounts"] == {"url": f"sqlite:///{store}/accounts.db", "exists": True}
 
 
+@pytest.mark.parametrize("url", [URL, "sqlite:///var/../var/otp.db"])
+def test_accounts_in_the_file_of_the_store_do_not_take_its_copy(
+    capsys: Any, store: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """One copy has both, under the name that was asked for."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    status, printed, _ = run(capsys, "backup", "copy.db", "--json")
+    assert (status, json.loads(printed)["files"]) == (0, ["copy.db", "copy.keys", "copy-history.db"])
+    assert content("sqlite:///copy.db") == 100
+
+
 def test_keys_of_the_settings_are_not_forgotten(capsys: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key file beside the store is not that of the servers then."""
     assert json.loads(run(capsys, "backup", "one.db", "--json").output)["left_to_do"] == []

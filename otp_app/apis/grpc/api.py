@@ -18,6 +18,10 @@ NO_TLS = (
     "OTP_GRPC_TLS_CERTIFICATE: without it, API keys and codes cross the network in the clear: set it, or let a proxy "
     "do TLS"
 )
+NO_PROXY = (
+    "OTP_API_KEYS: not set, so this server answers every call from this machine, with OTP_PUBLIC=1 too: set API keys "
+    "before a proxy passes calls on to it, because some proxies send nothing that reveals them (nginx with grpc_pass)"
+)
 
 
 class GrpcApi(CommandApi):
@@ -47,6 +51,7 @@ class GrpcApi(CommandApi):
 
     @classmethod
     def advice(cls, settings: Settings) -> list[str]:
-        """Keys and codes need TLS on a network."""
+        """Keys and codes need TLS on a network, and a proxy needs keys: here OTP_PUBLIC=1 opens nothing."""
         own = settings.of(GrpcSettings)
-        return [] if is_loopback(own.otp_grpc_host) or own.otp_grpc_tls_certificate else [NO_TLS]
+        lines = [] if is_loopback(own.otp_grpc_host) or own.otp_grpc_tls_certificate else [NO_TLS]
+        return lines + [NO_PROXY] * (settings.otp_public and not settings.otp_api_keys)

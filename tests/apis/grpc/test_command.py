@@ -51,6 +51,14 @@ def test_beyond_loopback_it_needs_keys(more):
     assert [line.partition(":")[0] for line in load_command("grpc").advice(settings)] == ["OTP_GRPC_TLS_CERTIFICATE"]
 
 
+def test_a_public_server_without_keys_says_whom_it_answers():
+    """OTP_PUBLIC=1 is for browsers, which do not speak gRPC; the HTTP server has others to answer."""
+    given = {"OTP_CHANNELS": CHANNEL, "OTP_PUBLIC": "1", "OTP_COUNTRIES": "US"}
+    (line,) = load_command("grpc").advice(startup.load(given, command="grpc"))
+    assert line.startswith("OTP_API_KEYS: not set, so this server answers every call from this machine")
+    assert load_command("grpc").advice(startup.load(given | {"OTP_API_KEYS": KEY}, command="grpc")) == []
+
+
 @pytest.mark.parametrize(
     ("given", "begin"),
     [

@@ -142,10 +142,12 @@ def test_a_stop_under_load_loses_nothing(provider, tmp_path):
 
 
 def test_a_signal_to_any_thread_ends_it(provider, tmp_path):
-    """Linux may give one that is for the process to a thread of grpc's. SIGHUP ends nothing."""
+    """Linux may give one that is for the process to a thread of grpc's. SIGHUP and SIGUSR1 end nothing."""
     with RunningGrpc(tmp_path, **environment(provider)) as server, server.client() as client:
         os.kill(server.pid, signal.SIGHUP)
         wait_until(lambda: "HUP does nothing here" in server.log(), "a line on the signal")
+        os.kill(server.pid, signal.SIGUSR1)
+        wait_until(lambda: "USR1 does nothing here" in server.log(), "a line on the signal")
         client.verify("+14155552671", "123456")
         thread = max(int(task.name) for task in Path(f"/proc/{server.pid}/task").iterdir())
         assert thread != server.pid
