@@ -7,7 +7,7 @@ import ipaddress
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ START = "start one, or name it with --url"
 TIMEOUT = 30.0  # seconds: a send through two channels takes less
 MOST = 1 << 20  # bytes of an answer
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a server listens, and how it is reached
+OTHER = "another program, or a proxy, answers there"
 NO_API = "The server does not serve this: set OTP_APIS=native for codes, OTP_TEMPLATES_FILE for notifications"
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,17 +34,20 @@ class Server(NamedTuple):
     url: str
     key: str
 
-    def post(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, fields: dict[str, Any], needs: Collection[str]) -> dict[str, Any]:
         """Return what the server answers to the fields that say something. Raises what `ask` does."""
-        return self.ask("POST", path, json.dumps({name: value for name, value in fields.items() if value}))
+        return self.ask("POST", path, needs, json.dumps({name: value for name, value in fields.items() if value}))
 
-    def ask(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
-        """Return what the server answers. Raises CannotDo where it refuses, or does not answer.
+    def ask(self, method: str, path: str, needs: Collection[str], body: str | None = None) -> dict[str, Any]:
+        """Return what the server answers, with at least the fields `needs`. Raises CannotDo where it refuses, or does
+        not answer.
 
         A request that may have arrived is never repeated.
-        """
+        """  # fmt: skip
         status, answer = self._answer(method, path, body)
         if 200 <= status < 300:
+            if not answer.keys() >= set(needs):
+                raise CannotDo(f"HTTP {status} without what this command needs came back: {OTHER}")
             return answer
         if answer.get("error") == http.HTTPStatus.NOT_FOUND.phrase:  # of the path: what is not stored has other words
             raise CannotDo(NO_API)
@@ -76,7 +80,7 @@ def _document(content: bytes, status: int) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise CannotDo(f"HTTP {status} without a JSON object came back: another program, or a proxy, answers there")
+        raise CannotDo(f"HTTP {status} without a JSON object came back: {OTHER}")
     return found
 
 

@@ -31,7 +31,9 @@ def send(number: str, tags: Pairs, url: str, key_file: Path | None, as_json: boo
     its terminal. The limits of any client apply. The API key comes from OTP_CLI_KEY or --key-file. While a code is
     pending, the same code is sent again.
     """
-    answer = server_of(url, key_file).post("/send-otp", {"phone_number": number, "tags": dict(tags), **how})
+    fields = {"phone_number": number, "tags": dict(tags), **how}
+    needs = ("to", "channel", "expires_in", "message", "verification_id")
+    answer = server_of(url, key_file).post("/send-otp", fields, needs)
     to, channel, seconds = answer["to"], answer["channel"], answer["expires_in"]
     sent = f"{answer['message']} To {to} by {channel}, for {seconds} seconds."
     say(as_json, answer, sent, f"Verification: {answer['verification_id']}")
@@ -50,7 +52,8 @@ def verify(target: str, code: str, purpose: str, url: str, key_file: Path | None
     right. A wrong code uses one of the attempts, as for any client, and the exit status is 1.
     """
     field = "verification_id" if target.startswith("VE") else "phone_number"
-    answer = server_of(url, key_file).post("/verify-otp", {field: target, "otp": code, "purpose": purpose})
+    fields = {field: target, "otp": code, "purpose": purpose}
+    answer = server_of(url, key_file).post("/verify-otp", fields, ("message", "status", "verification_id"))
     say(as_json, answer, answer["message"])
 
 
@@ -68,5 +71,5 @@ def notify(number: str, variables: Pairs, url: str, key_file: Path | None, as_js
     TEMPLATE is a name in its OTP_TEMPLATES_FILE. The API key needs the scope notify.
     """
     fields = {"phone_number": number, "variables": dict(variables), **how}
-    answer = server_of(url, key_file).post("/notifications", fields)
+    answer = server_of(url, key_file).post("/notifications", fields, ("to", "id"))
     say(as_json, answer, f"Queued for {answer['to']}: {answer['id']}")

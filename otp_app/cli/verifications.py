@@ -74,7 +74,7 @@ def cancel(verification_id: str | None, number: str | None, url: str, key_file: 
         raise CannotDo("Nothing is pending for this number")
     server = server_of(url, key_file)
     for id_ in ids:
-        answer = server.ask("DELETE", f"/verifications/{id_}")
+        answer = server.ask("DELETE", f"/verifications/{id_}", ("verification_id", "status"))
         say(as_json, answer, f"{answer['verification_id']}: {answer['status']}")
 
 

@@ -152,6 +152,24 @@ def test_another_program_is_not_taken_for_the_server(
     assert (status, printed, error.splitlines()[1][:32]) == (1, "", "HTTP 200 without a JSON object c")
 
 
+@pytest.mark.parametrize("command", [
+    ("send", PHONE), ("verify", PHONE, "123456"), ("notify", PHONE, "shipped"),
+    ("verifications", "cancel", f"VE{'0' * 32}"),
+], ids=lambda command: command[0])  # fmt: skip
+def test_nothing_is_reported_as_done_where_another_program_answers(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """With JSON of its own, as what listens at a mistyped port may do: `verify` would take it for a right code."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"message": "Welcome", "success": true, "status": "up"}']
+
+    with listening(app, monkeypatch):
+        status, printed, error = run(capsys, *command)
+    assert (status, printed, error.splitlines()[1][:42]) == (1, "", "HTTP 200 without what this command needs c")
+
+
 @pytest.mark.parametrize(("url", "line"), [
     ("ftp://x", "write http://host:port"), ("x", "write http://host:port"), ("http://u:p@x", "without a user"),
     ("http://x:99999", "write http://host:port"), ("http://10.0.0.1", "use https"), ("http://otp.example", "use https"),
