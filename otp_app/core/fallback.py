@@ -12,7 +12,7 @@ from otp_app.core.delivery import Channel, explain
 from otp_app.core.follow_transitions import did_not_arrive, follow, is_awaited
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.phone import Phone, country_of
+from otp_app.core.phone import Phone, country_of, is_served
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
@@ -45,11 +45,12 @@ class Fallback:
         profiles: Mapping[str, Profile],
         code_of: Callable[[Ledger, Verification], str],
         after: float,
+        countries: frozenset[str],
     ) -> None:
-        """`after`: seconds of silence."""
+        """`after`: seconds of silence. `countries`: those that messages are sent to; empty: all."""
         self._channels, self._ledgers, self._ids = channels, ledgers, ids
         self._able = {channel.name for channel in channels} - providers.makers.keys()
-        self._receiver, self._courier = receiver, courier
+        self._receiver, self._courier, self._countries = receiver, courier, countries
         self._profiles, self._code_of, self._after = profiles, code_of, after
         self.handlers = {reminders.DEAD: self.after_death, reminders.SILENT: self.after_silence}
 
@@ -78,6 +79,8 @@ class Fallback:
             if is_awaited(now, found[1]):
                 return None, SOON
             if not did_not_arrive(found[1], silent=silent) or not (silent or self._helps(found[1])):
+                return None, None
+            if not is_served(ledger.phone, self._countries):  # any more
                 return None, None
             if silent and (left := self._silence_left(now, found[1])) > 0:
                 return None, left

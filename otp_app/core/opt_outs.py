@@ -5,10 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from otp_app.core.codes import LedgerIds
-from otp_app.core.errors import CountryNotAllowed, InvalidPhone
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger
-from otp_app.core.phone import parse
+from otp_app.core.phone import is_served
 from otp_app.core.swapping import Ledgers
 
 
@@ -42,17 +41,7 @@ class OptOuts:
         """Return whether a number gets no notifications: it wants none, is blocked, or its country is not served any
         more. Raises StoreUnavailable.
         """  # fmt: skip
-        if self._countries and not _is_served(phone, self._countries):
+        if not is_served(phone, self._countries):
             return True
         ledger = self._ledgers.find(self._ids.ledger(phone))
         return bool(ledger and ledger.phone == phone and (ledger.stopped or ledger.blocked))
-
-
-def _is_served(phone: str, countries: frozenset[str]) -> bool:
-    try:
-        parse(phone, countries)
-    except CountryNotAllowed:
-        return False
-    except InvalidPhone:
-        pass  # by newer rules than those it was accepted by
-    return True

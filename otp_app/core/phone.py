@@ -105,6 +105,18 @@ def spelling(text: str) -> str:
 
 
 @lru_cache(4096)
+def is_served(e164: str, countries: frozenset[str]) -> bool:
+    """Return whether messages are sent to the country of a number that was accepted before; no countries: all are."""
+    try:
+        if countries:
+            parse(e164, countries)
+    except CountryNotAllowed:
+        return False
+    except InvalidPhone:
+        pass  # by newer rules than those it was accepted by
+    return True
+
+
 def country_of(e164: str) -> str:
     """Return the country (ISO 3166 alpha-2) of a number in its one spelling, as `parse` finds it."""
     number = _parsed(e164)

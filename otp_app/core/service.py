@@ -88,7 +88,7 @@ class VerificationService:
         self.receive, self.begin_receipt = receiver.receive, receiver.begin
         self.handlers = Fallback(
             channels, self._ledgers, self._providers, receiver=receiver, courier=self._courier, ids=ids,
-            profiles=self._profiles, code_of=self._code, after=reminders.after,
+            profiles=self._profiles, code_of=self._code, after=reminders.after, countries=countries,
         ).handlers if reminders else {}
 
     @property
