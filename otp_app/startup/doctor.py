@@ -15,6 +15,7 @@ from otp_app.settings import Settings, keyring
 from otp_app.settings.diagnosis import Diagnosis, State, of_line
 from otp_app.settings.exposure import is_open
 from otp_app.startup import BadSettings, history, listening
+from otp_app.startup.reader import READER
 from otp_app.version import __version__
 from otp_app.web.guard import is_trusted
 from otp_app.web.request_ids import HEADER
@@ -41,7 +42,7 @@ def examine(
         why = "nothing else can be told before the settings are in order"
         yield Diagnosis("Everything else", State.NOT_CHECKED, why, "fix them and run this again")
         return
-    yield Diagnosis("Settings", State.OK, "they can be used")
+    yield _settings(environ)
     yield from (of_line(line, State.FAULT) for line in unfinished(settings))
     yield from (of_line(line, State.ADVICE) for line in startup.advice(settings))
     yield from _store(settings)
@@ -54,6 +55,15 @@ def examine(
     for api in served:
         yield from api.examine(settings)
     yield from channels.examine(settings, [used for api in served for used in api.templates(settings)])
+
+
+def _settings(environ: Mapping[str, str] | None) -> Diagnosis:
+    """Say that they can be used. Where there are none, this may be another folder than the server's."""
+    about = "Settings"
+    if READER.texts(environ)[0] or READER.sets_something():
+        return Diagnosis(about, State.OK, "they can be used")
+    why = "none is set, in the environment or in .env of this folder, so everything has its default"
+    return Diagnosis(about, State.ADVICE, why, "if your server has settings, run this with them: docs/run.md")
 
 
 def unfinished(settings: Settings) -> list[str]:
