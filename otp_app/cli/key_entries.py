@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 
@@ -67,7 +68,14 @@ def rotate(name: str, as_json: bool) -> None:
     key = new_api_key()
     place = _replace(name, digest(key))
     lines = (f"New API key for {name} (it cannot be shown again):\n\n    {key}\n", f"Its hash is in {place}.", RELOAD)
-    say(as_json, {"rotated": name, "key": key, "file": str(place)}, *lines)
+    try:
+        say(as_json, {"rotated": name, "key": key, "file": str(place)}, *lines)
+        sys.stdout.flush()
+    except OSError as error:  # a full disk, or a reader that has gone: nobody has the key
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end
+        changed, _ = _api_keys()
+        changed.put(place.text)
+        raise CannotDo(f"The new key cannot be shown, so the old one stays: {error.strerror}") from None
 
 
 @click.command("rotate-codes", cls=Command, example="keys rotate-codes")

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from otp_app.core.ledger_json import encode
 from otp_app.settings import Settings, keyring
 from otp_app.stores import open_store
 from tests.command import run
+from tests.running import ROOT
 
 SHOP, TILL = (f"{name}:{scopes}:{hashlib.sha256(name.encode()).hexdigest()}"
               for name, scopes in (("shop", "send+verify"), ("till", "verify")))  # fmt: skip
@@ -113,6 +116,21 @@ def test_what_cannot_be_changed_stays(capsys: Any, place: Path, command: str, mo
         assert run(capsys, "keys", command, "shop").error.endswith("has just changed: run the command again\n")
     assert place.read_text() == f"{text}\n"
     assert [path.name for path in place.parent.iterdir() if path.name.startswith(f".{place.name}.")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_new_key_that_nobody_sees_takes_no_place(place: Path, more: list[str]) -> None:
+    """As into a file on a full disk: the client would be out at the next reload."""
+    text = place.read_text()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "otp_app", "keys", "rotate", "shop", *more], stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    line = "The new key cannot be shown, so the old one stays: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, line)
+    assert place.read_text() == text
 
 
 def _shown(place: Path) -> str:
