@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -38,6 +39,16 @@ def test_files_and_their_folder_are_the_owners_alone(store: SqliteStore, path: P
     assert modes.keys() >= {"otp.db", "otp.db-wal", "otp.db-shm", "otp-counters.db", "otp-counters.db-wal"}
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_makes_is_of_the_owner_of_the_folder(tmp_path: Path) -> None:
+    """As by a command beside a server with a user of its own, which could not open it."""
+    os.chown(tmp_path, 65534, 65534)
+    with closing(SqliteStore(f"sqlite:///{tmp_path}/otp.db")) as store:
+        store.ping()
+        store.add("x", 1, 9)
+        assert {file.stat().st_uid for file in tmp_path.iterdir()} == {65534}
 
 
 STARTER = """

@@ -72,6 +72,10 @@ class File:
             raise StoreUnavailable(f"The database file is gone, its {name} is not: put it back, or delete both")
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")  # mode 0600
+        if os.geteuid() == 0:  # as SQLite does with its log: the server may have a user of its own
+            owner = self._path.parent.stat()
+            with suppress(OSError):  # root of a container may not
+                os.fchown(handle, owner.st_uid, owner.st_gid)
         os.close(handle)
         try:
             with closing(sqlite3.connect(draft)) as db:
