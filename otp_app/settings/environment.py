@@ -23,6 +23,12 @@ TO_SEPARATE = (
 JOINED = f"it holds another setting too: {TO_SEPARATE}"
 MISREAD = "its letters are misread, since the locale is not UTF-8: start with PYTHONUTF8=1, or set this in .env"
 
+BY_KUBERNETES = (
+    "Kubernetes has set it to the address of a Service of this name: write enableServiceLinks: false into the pod, or "
+    "give the Service another name"
+)
+_OF_SERVICE = re.compile(r"(tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}")  # *_PORT, in each pod beside a Service
+
 OVERRIDDEN = "the environment has it too, in another way than .env, and wins: change it there, or remove one of the two"
 
 Texts = dict[str, str]
@@ -180,6 +186,8 @@ def _collect(field: Field, environ: Mapping[str, str], lines: Mapping[str, str])
         return None, {variable: JOINED}
     if source is environ and _is_misread(text):
         return None, {variable: MISREAD}
+    if source is environ and isinstance(field.default, int) and _OF_SERVICE.fullmatch(text):
+        return None, {variable: BY_KUBERNETES}
     if path := source.get(file):
         return _from_file(field, path) if not text else (None, {variable: f"set {variable} or {file}, not both"})
     if text or (field.setting.empty_is_none and variable in source):

@@ -383,3 +383,12 @@ def test_a_name_of_which_a_piece_is_missing_or_glued_on_is_a_fault_in_the_file(l
 def test_a_name_of_another_program_may_be_in_the_file(line, environ, tmp_path):
     (tmp_path / ".env").write_text(line, encoding="utf-8")
     assert read(environ, tmp_path)[1] == {}
+
+
+@pytest.mark.parametrize("name", ["OTP_GRPC_PORT", "OTP_METRICS_PORT", "PORT"])
+def test_a_port_that_kubernetes_has_set_is_told_as_such(name, tmp_path):
+    """Each pod gets the address of a Service `otp-grpc` in OTP_GRPC_PORT, which nobody has written."""
+    (line,) = read({name: "tcp://10.96.0.7:50051"}, tmp_path)[1].values()
+    assert "enableServiceLinks: false" in line
+    (line,) = read({name: "tcp://elsewhere"}, tmp_path)[1].values()
+    assert line.startswith("write a whole number")
