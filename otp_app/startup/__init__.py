@@ -32,6 +32,7 @@ NO_PROXY = (
     "here, because some proxies send no header that reveals them (nginx 1.29.7 and later with its defaults)"
 )
 
+UNTOLD = "OTP_EVENTS_SECRETS: they do nothing without OTP_EVENTS_URL: nobody is told of events: set it, or remove these"
 MOST_CHANCE = 1e-3
 GUESSING = (
     "OTP_CODE_LENGTH_RAISED: with these values, an attacker who tries codes of one number for a year succeeds with a "
@@ -188,13 +189,18 @@ def advice(settings: Settings) -> list[str]:
 
 def common_advice(settings: Settings) -> list[str]:
     """Return those lines that concern workers too."""
-    return READER.unknown_names() + READER.overridden() + _guessing(settings) + channels.advice(settings)
+    own = _guessing(settings) + _untold(settings)
+    return READER.unknown_names() + READER.overridden() + own + channels.advice(settings)
 
 
 def _guessing(settings: Settings) -> list[str]:
     """Each figure alone is allowed, but together they may leave guessing without a bound."""
     chance = yearly_chance(policy.numbers(settings))
     return [] if chance < MOST_CHANCE else [GUESSING.format(chance=chance)]
+
+
+def _untold(settings: Settings) -> list[str]:
+    return [UNTOLD] if settings.otp_events_secrets and not settings.otp_events_url else []
 
 
 def _proxies(settings: Settings) -> list[str]:

@@ -609,3 +609,11 @@ def test_sms_that_nobody_takes_is_reported():
 def test_a_setting_of_an_api_that_is_off_asks_for_no_other_setting(tmp_path):
     """The server starts without the API, so it needs nothing of what the API would need."""
     assert startup.load({"OTP_USERS_EXPOSE_PHONE": "1"}, tmp_path).otp_apis == ("native",)
+
+
+@pytest.mark.parametrize("more", [{}, {"OTP_EVENTS_URL": ""}])
+def test_secrets_of_events_that_nobody_is_told_are_advice(more, tmp_path):
+    """OTP_EVENTS_URL may be lost, as in a variable that was empty where it was filled in."""
+    secret = "whsec_" + base64.b64encode(hashlib.sha256(b"events").digest()).decode()
+    (_, line) = startup.advice(startup.load({"OTP_EVENTS_SECRETS": secret} | more, tmp_path))
+    assert line.startswith("OTP_EVENTS_SECRETS: they do nothing without OTP_EVENTS_URL")
