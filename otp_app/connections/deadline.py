@@ -38,16 +38,23 @@ class DeadlineReader(io.RawIOBase):
     """The stream of one answer, for http.client. Each read has only the time that is left until the deadline.
 
     Together the reads have MAX_READ bytes: http.client would keep all that follows a negative length of a chunk.
-    The answer begins with the bytes that were read already, `begun`.
+    The answer begins with the bytes that were read already, `begun`. `has_more`, once the answer is closed: more came
+    than it, such as a second answer, so the connection is of no use any more.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline, begun: bytes = b"") -> None:
         self._sock, self._deadline, self._begun, self._room = sock, deadline, begun, MAX_READ
+        self._has_ended = self.has_more = False
         self._stream = sock.makefile("rb", buffering=0)  # it keeps the socket open until the answer is closed
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  always "rb"
         """Return a buffered stream, as http.client asks of a socket."""
-        return io.BufferedReader(self)
+        return _Buffered(self)
+
+    def end(self, buffered: io.BufferedReader) -> None:
+        """Read nothing more, and see what is left of what was read."""
+        self._has_ended = True
+        self.has_more = bool(self._begun or buffered.peek(1))
 
     def readable(self) -> bool:
         """Return True."""
@@ -55,6 +62,8 @@ class DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         """Read once. Raises TimeoutError, AnswerTooLong, OSError."""
+        if self._has_ended:
+            return 0
         count = self._take_begun(buffer) if self._begun else self._receive(buffer)
         self._room -= count or 0
         if self._room < 0:
@@ -74,4 +83,16 @@ class DeadlineReader(io.RawIOBase):
     def close(self) -> None:
         """Close the stream, not the socket."""
         self._stream.close()
+        super().close()
+
+
+class _Buffered(io.BufferedReader):
+    """What http.client reads from, and closes with the last byte of an answer."""
+
+    raw: DeadlineReader
+
+    def close(self) -> None:
+        """Close it, and tell the stream below what is left."""
+        if not self.closed:
+            self.raw.end(self)
         super().close()

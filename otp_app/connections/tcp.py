@@ -1,9 +1,27 @@
-"""Connections to hosts that may have several addresses, of which some may not answer."""
+"""Connections to hosts that may have several addresses, of which some may not answer, and their state while idle."""
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import time
+
+
+class Idle:
+    """Sees whether the other end says anything unasked, or leaves, while nothing is asked on a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self._poll = sock, select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def is_quiet(self) -> bool:
+        """Return whether it has done neither. What it says unasked would be the answer to the next request."""
+        return not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()) and not self._poll.poll(0)
+
+    def wait(self, seconds: float) -> None:
+        """Return once something has come, or the time is over."""
+        self._poll.poll(seconds * 1000)
 
 
 def dial(host: str, port: int, timeout: float) -> socket.socket:

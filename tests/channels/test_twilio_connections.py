@@ -24,7 +24,7 @@ def test_a_whole_answer_keeps_its_connection(broken, open_client, mode):
     assert broken.connections == 1
 
 
-@pytest.mark.parametrize("mode", ["last", "oversize", "flood", "cut", "garbage", "reset", "close", "early"])
+@pytest.mark.parametrize("mode", ["last", "oversize", "flood", "cut", "garbage", "reset", "close", "early", "more"])
 def test_a_connection_that_is_spent_is_not_used_again(broken, open_client, mode):
     """What follows gets a connection of its own, and is sent once."""
     client = open_client(broken.url)

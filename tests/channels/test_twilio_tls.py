@@ -8,6 +8,7 @@ import subprocess
 import certifi
 import pytest
 
+from otp_app.channels.twilio.answers import AT_ONCE
 from otp_app.channels.twilio.client import credential_faults
 from otp_app.channels.twilio.settings import TwilioSettings
 from tests.channels.messages import UNKNOWN, UNREACHABLE, Clock, Stepping, send, sent
@@ -42,6 +43,15 @@ def test_tls_with_a_certificate_of_ssl_cert_file(tls, certificate, open_client, 
     client = open_client(tls.url)
     assert all(sent(send(client)) for _ in range(5))
     assert tls.connections == 1
+
+
+def test_a_second_answer_that_came_with_the_first_is_none_to_the_next(tls, certificate, open_client, monkeypatch):
+    """TLS has it already, in the same piece, so the system knows of nothing that waits."""
+    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
+    client = open_client(tls.url)
+    tls.set(f"twice:{AT_ONCE}", "ok")
+    assert all(sent(send(client)) for _ in range(2))
+    assert (len(tls.posts), tls.connections) == (2, 2)
 
 
 @pytest.fixture

@@ -191,6 +191,23 @@ def chunked(_: BrokenTwilio, sock: socket.socket, __: str) -> bool:
     return True
 
 
+def more(server: BrokenTwilio, sock: socket.socket, _: str) -> bool:
+    """Answer in one chunk with the beginning of a second answer behind it, of which the rest comes later."""
+    body, second = message(), answer(400, "{}")
+    first = f"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode()
+    sock.sendall(first + second[:-2])
+    server._readable(sock)
+    sock.sendall(second[-2:])
+    return True
+
+
+def twice(_: BrokenTwilio, sock: socket.socket, length: str) -> bool:
+    """Answer two times at once, of which the first time has so many bytes."""
+    first = answer(201, message(body="x" * 3000))
+    sock.sendall(answer(201, message(body="x" * (3000 + int(length) - len(first)))) + answer(400, "{}"))
+    return True
+
+
 def cut(_: BrokenTwilio, sock: socket.socket, __: str) -> bool:
     """End before the answer's last bytes."""
     sock.sendall(answer(201, message() + " " * 10)[:-5])
@@ -247,6 +264,8 @@ MODES: dict[str, Mode] = {
     "negative": endless(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b" " * 60_000),
     "trailers": endless(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 1000),
     "chunked": chunked,
+    "more": more,
+    "twice": twice,  # bytes
     "last": last,
     "leave": lambda _, sock, __: not send(sock, 201, message()),  # close without a word after a good answer
     "500": say(500, HTML),

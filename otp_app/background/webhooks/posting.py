@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import re
-import select
 import socket
 import ssl
 import time
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from otp_app.connections.deadline import MAX_ANSWER, Deadline, DeadlineReader
-from otp_app.connections.tcp import dial
+from otp_app.connections.tcp import Idle, dial
 from otp_app.connections.tls import client_context
 
 TIMEOUT = 10.0  # seconds for an event as a whole
@@ -119,12 +118,7 @@ class _Connection:
 
     def __init__(self, sock: socket.socket | ssl.SSLSocket) -> None:
         self._sock, self.idle_since = sock, 0.0
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-
-    def is_quiet(self) -> bool:
-        """Whether the receiver has neither closed it nor said anything unasked, which would be the next answer."""
-        return not self._poll.poll(0)
+        self.is_quiet = Idle(sock).is_quiet
 
     def exchange(self, request: bytes, deadline: Deadline) -> tuple[Reply, bool]:
         """Send a request; return its answer, and whether another request may follow."""
@@ -151,7 +145,8 @@ def _is_taken(data: bytes) -> bool:
 
 def _any_answer(sock: socket.socket, deadline: Deadline, begun: bytes) -> tuple[Reply, bool]:
     """Read an answer. Of its body nothing is needed, and little is read: the status counts, whatever comes after it."""
-    answer = http.client.HTTPResponse(DeadlineReader(sock, deadline, begun))  # type: ignore[arg-type]
+    reader = DeadlineReader(sock, deadline, begun)
+    answer = http.client.HTTPResponse(reader)  # type: ignore[arg-type]
     try:
         answer.begin()
         reply = _reply(answer.status, answer.headers.get("Retry-After", ""))
@@ -160,7 +155,7 @@ def _any_answer(sock: socket.socket, deadline: Deadline, begun: bytes) -> tuple[
         except (OSError, http.client.HTTPException, ValueError):
             return reply, False
         # After an answer of 1xx the real one may follow, and the next request would get it.
-        return reply, answer.isclosed() and not answer.will_close and answer.status >= 200
+        return reply, answer.isclosed() and not answer.will_close and answer.status >= 200 and not reader.has_more
     finally:
         answer.close()
 

@@ -54,7 +54,8 @@ def plain_answer(data: bytes) -> Answer | None:
 
 
 def _any_answer(sock: socket.socket, deadline: Deadline, begun: bytes) -> Answer:
-    response = HTTPResponse(DeadlineReader(sock, deadline, begun))  # type: ignore[arg-type]  # it calls makefile()
+    reader = DeadlineReader(sock, deadline, begun)
+    response = HTTPResponse(reader)  # type: ignore[arg-type]  # it calls makefile()
     try:
         response.begin()
         body = response.read(MAX_ANSWER + 1)
@@ -65,7 +66,7 @@ def _any_answer(sock: socket.socket, deadline: Deadline, begun: bytes) -> Answer
     finally:
         response.close()
     # After an answer of 1xx the real one may follow, and the next request would get it.
-    reusable = response.status >= 200 and not response.will_close
+    reusable = response.status >= 200 and not response.will_close and not reader.has_more
     return Answer(response.status, _text(body), response.headers.get("Retry-After"), reusable)
 
 

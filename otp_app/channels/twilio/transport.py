@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import select
 import socket
 import time
 from base64 import b64encode
@@ -16,7 +15,7 @@ from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 from otp_app.channels.twilio.answers import Answer, TransportError, Unanswered, read_answer
 from otp_app.connections import tls
 from otp_app.connections.deadline import Deadline
-from otp_app.connections.tcp import dial
+from otp_app.connections.tcp import Idle, dial
 
 CONNECT_TIMEOUT = 3.0  # seconds, TLS included
 MAX_IDLE = 20.0  # seconds; Twilio, and proxies before it, close idle connections later than that
@@ -42,21 +41,16 @@ class Connection:
     """One connection to Twilio, used for one request after the other."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
+        self._sock, self._idle = sock, Idle(sock)
+        self.is_quiet = self._idle.is_quiet
         self.idle_since = 0.0
-
-    def is_quiet(self) -> bool:
-        """Whether the server has neither closed the connection nor sent anything unasked."""
-        return not self._poll.poll(0)
 
     def exchange(self, request: bytes, deadline: Deadline) -> Answer:
         """Send a request and read its answer. After an exception the server may have processed it or not."""
         self._sock.settimeout(deadline.left())
         self._sock.sendall(request)
         # TLS would try to read before it waits, in vain.
-        self._poll.poll(deadline.left() * 1000)
+        self._idle.wait(deadline.left())
         return read_answer(self._sock, deadline)
 
     def close(self) -> None:

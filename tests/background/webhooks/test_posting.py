@@ -125,6 +125,17 @@ def test_what_a_receiver_says_unasked_is_no_answer_to_the_next_event(
     assert poster.post(b"{}", {}).why == "answered 503"
 
 
+def test_a_connection_on_which_more_than_an_answer_came_is_not_used_again(
+    post_to: Callable[..., Poster], peer: Callable[..., Peer]
+) -> None:
+    """The rest of it would be the answer to the next event."""
+    busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    one = peer(busy + OK[:12], OK)
+    poster = post_to(one.url)
+    assert [poster.post(b"{}", {}).taken for _ in range(2)] == [False, True]
+    assert one.connections == 2
+
+
 def test_a_connection_is_kept_and_one_that_was_closed_is_made_again(
     post_to: Callable[..., Poster], peer: Callable[..., Peer]
 ) -> None:
