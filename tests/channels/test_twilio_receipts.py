@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
+from otp_app.channels.twilio import receipts
 from otp_app.channels.twilio.receipts import StatusCallbacks, Unsigned, _pairs
 
 TOKEN, FORM = "token", "application/x-www-form-urlencoded"
@@ -85,6 +86,14 @@ def test_json_without_a_hash_is_not_signed() -> None:
 def test_a_port_may_be_signed_or_not(given_to_twilio: str, signed: str) -> None:
     """Twilio does both, and its libraries take both."""
     assert takes(given_to_twilio, headers_for(signed, {}, shared=False), b"")
+
+
+@pytest.mark.parametrize("shown", [{}, {"X-Twilio-Signature": "x"}, {"X-Twilio-Signature": "A" * 43 + "="},
+                                   {"X-Twilio-Signature": "A" * 27 + "="} | SHARED])  # fmt: skip
+def test_a_form_without_a_signature_is_not_read(monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]) -> None:
+    """Reading a long one takes longer than all the rest of the request."""
+    monkeypatch.setattr(receipts, "_pairs", lambda _: pytest.fail("it was read"))
+    assert not takes(URL, shown | {"Content-Type": FORM}, b"a=%41" * 10)
 
 
 @pytest.mark.parametrize("body", [b"\xff=1", b"&".join([b"a=1"] * 101)])

@@ -26,7 +26,7 @@ def status(verification_id: str, send_id: str) -> Response:
     """Note a receipt. One that is repeated, late or of an unknown status changes nothing, and is answered alike."""
     if fault := request.environ.get(callbacks.FAULT):
         raise fault
-    fields = fields_of(f"{STATUS_PATH}/{verification_id}/{send_id}", "A receipt")
+    fields = fields_of(f"{STATUS_PATH}/{verification_id}/{send_id}", "A receipt", callbacks.MOST_RECEIPT)
     found = receipt(fields, verification_id, send_id)
     begin = services().receivers.get(verification_id[:2])
     if found:

@@ -13,6 +13,7 @@ from otp_app.channels.twilio.settings import INBOUND_PATH
 from otp_app.core.errors import InvalidPhone
 from otp_app.core.inbound_transitions import Finding
 from otp_app.core.phone import spelling
+from otp_app.web import callbacks
 from otp_app.web.access import requires
 from otp_app.web.current import services, state
 
@@ -36,7 +37,7 @@ bp = Blueprint("inbound_messages", __name__)
 @requires(None, callback=True)
 def inbound() -> Response:
     """Take a message: STOP and START, or the word of a verification. The reply to one that comes again is empty."""
-    fields = fields_of(INBOUND_PATH, "A message that somebody wrote")
+    fields = fields_of(INBOUND_PATH, "A message that somebody wrote", callbacks.MOST_BODY)
     message, reply = incoming(fields), ""
     if message and (wanted := wish(fields)):
         _note(wanted, message.number)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, unquote_plus, urlsplit
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 100  # Twilio sends about 15
 MOST_DIGITS = 9  # of an error number
+NOT_SIGNED = "the signature is missing or wrong"
+#: what a signature looks like, by its algorithm: 20 bytes or 32 in base64
+_SHAPES = {"sha1": re.compile("[A-Za-z0-9+/]{27}="), "sha256": re.compile("[A-Za-z0-9+/]{43}=")}
 _STATUSES = frozenset(Status)
 
 
@@ -46,9 +50,15 @@ class StatusCallbacks:
 
     def read(self, url: str, headers: Fields, body: bytes) -> dict[str, str]:
         """Return the fields of a request that was posted to this URL, as Twilio was given it. Raises Unsigned."""
+        secret, algorithm = self._secret(headers.get("X-Twilio-Webhooks-Signature-Settings", ""))
+        shown = headers.get("X-Twilio-Signature", "")
+        if not secret or not _SHAPES[algorithm].fullmatch(shown):  # so nobody has a form read for nothing
+            raise Unsigned(NOT_SIGNED)
         is_json = headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"
         pairs = [] if is_json else _pairs(body)
-        self._check(url, pairs, headers)
+        form = "".join(name + value for name, value in sorted(set(pairs)))
+        if not any(_equal(_signature(secret, spelling + form, algorithm), shown) for spelling in _spellings(url)):
+            raise Unsigned(NOT_SIGNED)
         if not is_json:
             return dict(pairs)
         digest = parse_qs(urlsplit(url).query).get("bodySHA256", [""])[0]
@@ -60,14 +70,6 @@ class StatusCallbacks:
         """Return the header by which Twilio would sign a form that it posts to this URL."""
         form = "".join(name + value for name, value in sorted(fields.items()))
         return {"X-Twilio-Signature": _signature(self._token, url + form, "sha1")}
-
-    def _check(self, url: str, pairs: list[tuple[str, str]], headers: Fields) -> None:
-        secret, algorithm = self._secret(headers.get("X-Twilio-Webhooks-Signature-Settings", ""))
-        form = "".join(name + value for name, value in sorted(set(pairs)))
-        shown = headers.get("X-Twilio-Signature", "")
-        signed = (_equal(_signature(secret, spelling + form, algorithm), shown) for spelling in _spellings(url))
-        if not secret or not any(signed):
-            raise Unsigned("the signature is missing or wrong")
 
     def _secret(self, signed_with: str) -> tuple[str, str]:
         """Return the secret, "" where it is not known, and the algorithm that a header says it was signed with."""

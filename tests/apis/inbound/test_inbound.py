@@ -122,6 +122,12 @@ def test_the_right_word_approves_the_verification_of_its_sender(phones_with_sms:
     assert shown["inbound"] == {"channel": by, "provider_id": form["MessageSid"]}
 
 
+def test_a_message_may_be_as_long_as_whatsapp_allows(phones: Phones) -> None:
+    """4,096 characters, each of 12 bytes in a form."""
+    begun = phones.begin()
+    assert phones.write(f"{begun['word']} ".ljust(4096, "\N{GRINNING FACE}")) == CONFIRMED
+
+
 def test_a_wrong_word_approves_nothing(phones: Phones) -> None:
     begun = phones.begin()
     last = begun["word"][-1]
