@@ -10,6 +10,7 @@ import socket
 import socketserver
 import time
 from collections.abc import Callable, Mapping
+from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler
 from threading import BoundedSemaphore, Thread, Timer
 from typing import Any
@@ -26,6 +27,7 @@ from otp_app.web.limits import WrongKeys
 
 MOST = 8  # requests at a time: there are one or two readers
 PAUSE = 0.1  # seconds
+MOST_HEAD = 16 * 1024  # bytes of a request
 SECONDS = 10.0  # for a request with its answer, however slowly it comes
 TEXT = "text/plain; charset=utf-8"
 
@@ -134,6 +136,11 @@ class _Request(BaseHTTPRequestHandler):
     server: _Server
     server_version, sys_version = "otp_app", ""
 
+    def setup(self) -> None:
+        """Read no more than a head: http.server reads a hundred lines of 64 KiB, before it is known whose they are."""
+        super().setup()
+        self.rfile = _Head(self.rfile)  # type: ignore[assignment]
+
     def do_GET(self) -> None:
         """Answer it, and end the connection."""
         environ = {"REMOTE_ADDR": str(self.client_address[0]), "SERVER_PROTOCOL": self.request_version}
@@ -159,3 +166,18 @@ class _Request(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Log no request."""
+
+
+class _Head:
+    """The stream of a request, as far as MOST_HEAD."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._room, self.close = stream, MOST_HEAD, stream.close
+
+    def readline(self, size: int) -> bytes:
+        """Return the next line. Raises LineTooLong, which is answered, where the head goes on."""
+        if self._room <= 0:
+            raise LineTooLong("head")
+        line: bytes = self._stream.readline(min(size, self._room))
+        self._room -= len(line)
+        return line

@@ -114,6 +114,15 @@ def test_what_cannot_be_read_gets_no_page_and_no_word_of_it_back(open_scraping, 
     assert get(port) == (200, PAGE)
 
 
+@pytest.mark.parametrize("line", [b"X: " + b"a" * 60_000 + b"\r\n", b"X: a\r\n" * 40])
+def test_a_long_head_is_not_read_to_its_end(open_scraping, line: bytes) -> None:
+    """Six megabytes took 140 ms, before the key was looked at. What proxies wrote at its end counts."""
+    head = b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + b"Y: " + b"a" * 16_300 + b"\r\n" + line
+    with socket.create_connection(("127.0.0.1", open_scraping()), timeout=20) as client:
+        client.sendall(head)
+        assert client.recv(12) == b"HTTP/1.0 431"
+
+
 def test_silent_readers_hold_up_nobody_for_long(open_scraping, monkeypatch) -> None:
     """They are cut off, so that there is a place again."""
     monkeypatch.setattr(scraping, "SECONDS", 0.2)
