@@ -162,8 +162,9 @@ class Attempts:
     def _all(self, session: Session, wanted: Filter, behind: Place | None) -> Iterator[Attempt]:
         least = wanted.after - LONGEST_LIFE if wanted.after is not None else None
         if behind:
-            query = f"SELECT {_COLUMNS} FROM otp_history WHERE id = ?"
-            for row in session.rows(query, (behind.verification_id,)):
+            condition, values = self._condition(wanted, "id = ?", behind.verification_id, is_narrow=True)
+            query = f"SELECT {_COLUMNS} FROM otp_history WHERE {condition}"
+            for row in session.rows(query, values):  # none of another purpose: clients write what is in a place
                 yield from filter(wanted.fits, _behind(_attempts(Row._make(row)), behind.message_id))
         for row in self._rows(session, wanted, least, wanted.before, behind):
             yield from filter(wanted.fits, _attempts(row))

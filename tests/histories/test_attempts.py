@@ -60,6 +60,16 @@ def _last(found: list[Attempt]) -> Place | None:
     return Place(found[-1].row.begun, found[-1].row.id, found[-1].message.id) if found else None
 
 
+def test_a_page_behind_a_verification_of_another_purpose_has_nothing_of_it(database: Database) -> None:
+    """A page token is not signed: a client may write the id of another account's verification into it."""
+    chance, endings = random.Random(4), [some(random.Random(seed)) for seed in range(40)]
+    write(database, endings, NUMBERS)
+    reader, everything = Attempts(database, NUMBERS), all_of(row_of(ending, NUMBERS) for ending in endings)
+    for attempt in chance.sample([a for a in everything if a.row.subject == "pay"], 5):
+        behind = Place(attempt.row.begun, attempt.row.id, "VL" + "0" * 32)
+        assert {a.row.subject for a in reader.page(Filter(["login"]), 100, behind)} <= {"login"}
+
+
 def test_one_attempt(database: Database) -> None:
     """Of the own purposes only."""
     chance = random.Random(2)
