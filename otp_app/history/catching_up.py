@@ -83,13 +83,11 @@ class Marks:
         with self._database.writing() as session:
             session.change(MARK, (self._name, wall))
             session.change(MARK, (self._key, wall))
-            self._marked = wall
-            if self._take_over(session, wall):
-                self._wanted = wall
-            is_wanted = self._wanted is not None and not self._is_read_since(session, self._wanted, wall)
+            wanted = wall if self._take_over(session, wall) else self._wanted
+            is_wanted = wanted is not None and not self._is_read_since(session, wanted, wall)
             if is_wanted:
                 session.change(MARK, (READER, wall))
-            self._wanted = None
+        self._marked, self._wanted = wall, None  # once that is stored: on a full disk a commit fails
         return is_wanted
 
     def want(self, wall: float) -> None:
