@@ -149,6 +149,24 @@ def test_without_a_free_descriptor_it_waits_and_then_answers(open_scraping, monk
     assert pauses == [scraping.PAUSE] * 3
 
 
+@pytest.mark.parametrize("kind", ["Thread", "Timer"])
+def test_where_no_thread_can_start_its_place_is_free_again(open_scraping, monkeypatch, kind: str) -> None:
+    """A limit of tasks is short-lived; the places would be gone for good."""
+    port, failing = open_scraping(), iter([RuntimeError("can't start new thread")] * (scraping.MOST + 1))
+    start = getattr(scraping, kind).start
+
+    def starts(thread: object) -> None:
+        if type(thread).__name__ == kind and (error := next(failing, None)):
+            raise error
+        start(thread)
+
+    monkeypatch.setattr(getattr(scraping, kind), "start", starts)
+    for _ in range(scraping.MOST + 1):
+        with socket.create_connection(("127.0.0.1", port), 20) as sock:
+            assert sock.recv(1) == b""
+    assert get(port) == (200, PAGE)
+
+
 def test_a_defect_is_a_500_without_its_text(open_scraping, caplog) -> None:
     def broken() -> str:
         raise ValueError("+14155552671")
