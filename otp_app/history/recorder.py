@@ -103,19 +103,22 @@ class Recorder:
         return Counts(self._written, waiting, self._gathered.lost, is_available=not self._failures)
 
     def turn(self) -> float:
-        """Do what there is to do now, and return the seconds until the next turn. Raises nothing that is expected."""
+        """Do what there is to do now, and return the seconds until the next turn. Raises faults of ours only."""
         now = self._clock()
         for _ in range(len(self._changes)):
             self._gathered.take(self._changes.popleft(), now)
         try:
+            self._write()  # before the store is asked, which may be away while the history is not
             self._look(now)
             self._write()
             self._forget(now)
             pause = self._read(now)
         except StoreUnavailable as error:
-            if self._reading:  # it is begun anew
-                self._reading, self._read_again_at = None, now.wall
+            self._begin_anew(now.wall)
             return self._failed(error)
+        except Exception:
+            self._begin_anew(now.wall + AGAIN_AFTER)
+            raise
         if self._failures > 0:
             log.info("history: it is available again")
             self._failures = 0
@@ -135,6 +138,11 @@ class Recorder:
         except Exception:  # noqa: BLE001 - whatever it is, rows have to be written afterwards
             log.exception("history: a turn failed")
             return PAUSES[-1]
+
+    def _begin_anew(self, wall: float) -> None:
+        """Give up a reading that a fault has ended, and have one begin at a moment."""
+        if self._reading:
+            self._reading, self._read_again_at = None, wall
 
     def _failed(self, error: StoreUnavailable) -> float:
         if not self._failures:

@@ -11,6 +11,7 @@ from otp_app.core.ledger import Origin
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import SendRequest
 from otp_app.history import gathering, recorder
+from otp_app.history.catching_up import GONE
 from otp_app.history.database import Database
 from otp_app.history.recorder import Recorder
 from otp_app.history.writing import erase, forget_old
@@ -116,6 +117,44 @@ def test_what_ends_while_the_database_is_away_is_written_later(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert len(recording.rows()) == 2
     recording.check()
+
+
+def test_what_has_ended_is_written_while_the_store_is_away(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also at the end of a process, which has one turn for it."""
+    recording.world.send()  # watched: the store is asked once its life is over
+    recording.turns()
+    recording.clock.forward(302.0)
+    recording.world.send(OTHER)
+    recording.world.service().check(recording.world.code(), phone_number=OTHER)
+
+    def away(key: str) -> bytes:
+        raise StoreUnavailable("The store is not available")
+
+    monkeypatch.setattr(recording.world.store, "get", away)
+    recording.recorder.turn()
+    assert [row.outcome for row in recording.rows().values()] == ["approved"]
+
+
+def test_a_reading_that_a_fault_ends_is_done_again(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is: what came after it in the store is not lost."""
+    recording.world.recorder = None  # a server that was killed before it had written
+    recording.world.send()
+    recording.world.service().check(recording.world.code(), phone_number=PHONE)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    recording.clock.forward(GONE + 1)
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr("otp_app.history.catching_up.ledger_in", broken)
+        recording.start()
+    recording.turns()
+    assert recording.rows() == {}
+    recording.clock.forward(recorder.AGAIN_AFTER + 1)
+    recording.turns()
+    assert [row.outcome for row in recording.rows().values()] == ["approved"]
 
 
 def test_what_does_not_fit_into_the_memory_is_found_in_the_store(

@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 from urllib.parse import urlencode
 
@@ -154,7 +155,7 @@ def _place(token: str) -> Place:
         place = Place(float(begun), verification, message)
     except (ValueError, binascii.Error):
         raise Rejected(60200, "PageToken") from None
-    if not (_VERIFICATION.fullmatch(verification) and _MESSAGE.fullmatch(message)):
+    if not (isfinite(place.begun) and _VERIFICATION.fullmatch(verification) and _MESSAGE.fullmatch(message)):
         raise Rejected(60200, "PageToken")
     return place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -134,6 +135,7 @@ def test_the_summary(verify: Verify, given: dict[str, str], counts: tuple[object
     [
         {"Channel": "pigeon"}, {"Status": "MAYBE"}, {"VerificationSid": "VE1"}, {"ChannelData.To": "x"},
         {"DateCreatedAfter": "yesterday"}, {"PageSize": "0"}, {"PageToken": "x"}, {"PageToken": "aW5mIGEgYg"},
+        {"PageToken": base64.b64encode(f"nan VE{32 * 'a'} VL{32 * 'b'}".encode()).decode()},
         {"DestinationPrefix": "+14155"}, {"DestinationPrefix": "+1415_"}, {"Page": "201"},
     ],
 )
