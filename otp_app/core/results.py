@@ -82,6 +82,12 @@ class VerificationView(Struct, frozen=True):
         return self.verification.left(self.at)
 
 
+class StatusView(VerificationView, frozen=True):
+    """The same with what its number may still get."""
+
+    resend_in: float  # seconds until no limit of the number holds the next message back
+
+
 class SendResult(Struct, frozen=True):
     """The result of a send, as an idempotency key remembers it."""
 

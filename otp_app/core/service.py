@@ -35,7 +35,7 @@ from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
 from otp_app.core.recipients import Recipients
 from otp_app.core.reminders import Reminders
-from otp_app.core.results import FreshSendResult, SendRequest, SendResult, VerificationView
+from otp_app.core.results import FreshSendResult, SendRequest, SendResult, StatusView, VerificationView
 from otp_app.core.routes import Keeps
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
@@ -201,11 +201,13 @@ class VerificationService:
         return view
 
     def status(
-        self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
-    ) -> VerificationView:
+        self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None,
+        authenticated: bool = False,
+    ) -> StatusView:  # fmt: skip
         """Return a verification, by id, or by number and purpose (None: login); all that is given must fit.
 
-        It is remembered for an hour after it ended. Raises VerificationNotFound, InvalidPhone.
+        `authenticated`: whether its caller sends with an API key. It is remembered for an hour after it ended. Raises
+        VerificationNotFound, InvalidPhone.
         """
         selector = self._select(verification_id, phone_number, purpose)
         key, now = selector.key(self._ids), self._clock()
@@ -213,7 +215,8 @@ class VerificationService:
         verification = selector.find(ledger, now, self._policy)
         if ledger is None or verification is None:
             raise VerificationNotFound("No such verification")
-        return VerificationView(verification, ledger.phone, now, self._policy)
+        wait = seconds_to_next_send(ledger, now, self._policy_of(verification), authenticated=authenticated)
+        return StatusView(verification, ledger.phone, now, self._policy, wait)
 
     # ---- transitions, as swapping.Ledgers applies them
 
@@ -277,10 +280,12 @@ class VerificationService:
         )
         return shift_code(derived, verification.code_offset)
 
+    def _policy_of(self, verification: Verification) -> Policy:
+        return self._policy.slow if verification.provider and verification.attempts_allowed else self._policy
+
     def _result(self, counted: Counted, send: Send, outcome: Outcome, request: SendRequest) -> FreshSendResult:
         ledger, verification, *_ = counted
-        slow = verification.provider and verification.attempts_allowed
-        now, policy = self._clock(), self._policy.slow if slow else self._policy
+        now, policy = self._clock(), self._policy_of(verification)
         sends = (*verification.sends[:-1], structs.replace(send, state=outcome))
         view = VerificationView(structs.replace(verification, sends=sends), ledger.phone, now, self._policy)
         return FreshSendResult(

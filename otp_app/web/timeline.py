@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from otp_app.core.delivery import Channel, explain
 from otp_app.core.ledger import Send, Status
 from otp_app.core.notifications import View
-from otp_app.core.results import VerificationView
+from otp_app.core.results import StatusView, VerificationView
 
 
 def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def timeline(view: VerificationView, channels: Iterable[Channel]) -> dict[str, A
     if inbound := verification.inbound:
         shown["inbound"] = {"channel": inbound.channel or None, "provider_id": inbound.message_id or None}
     version = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+    if isinstance(view, StatusView):
+        shown["resend_in"] = ceil(view.resend_in)
     return shown | {"expires_in": round(view.expires_in), "version": version}
 
 

@@ -147,9 +147,10 @@ def test_a_reading_that_a_fault_ends_is_done_again(recording: Recording, monkeyp
         raise RuntimeError("a fault of ours")
 
     recording.clock.forward(GONE + 1)
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+    with monkeypatch.context() as patched:
         patched.setattr("otp_app.history.catching_up.ledger_in", broken)
-        recording.start()
+        with pytest.raises(RuntimeError):
+            recording.start()
     recording.turns()
     assert recording.rows() == {}
     recording.clock.forward(recorder.AGAIN_AFTER + 1)

@@ -64,6 +64,8 @@ def test_a_message_that_is_dropped_becomes_an_sms(
     expect(steps.nth(1)).to_contain_text("SMS: delivered")
     expect(page.get_by_text("send the code by SMS")).to_have_count(0)  # it was
     expect(page.get_by_role("status")).to_have_text("WhatsApp did not deliver the code, so we sent it by SMS.")
+    again = page.get_by_role("button", name=re.compile("Send again"))
+    expect(again).to_have_text(re.compile("Send again in (6|5|4)[0-9] s"))  # the wait after a second message
     expect(page.get_by_label(CODE, exact=True)).to_be_focused()
     look(page, "demo-code", whole=True)
     page.get_by_label(CODE, exact=True).fill(wrong(fake_twilio.code(number)))

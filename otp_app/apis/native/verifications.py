@@ -10,7 +10,7 @@ from otp_app.apis.native import waiting
 from otp_app.core.ledger import Status
 from otp_app.core.results import VerificationView
 from otp_app.web.access import requires
-from otp_app.web.current import services
+from otp_app.web.current import caller, services
 from otp_app.web.timeline import timeline
 
 bp = Blueprint("verifications", __name__)
@@ -20,7 +20,8 @@ bp = Blueprint("verifications", __name__)
 @requires("verify")
 def show(verification_id: str) -> Response:
     """Return the status and the timeline of messages, with what became of each; never the code."""
-    return jsonify(waiting.seen(lambda: _shown(services().verifications.status(verification_id))))
+    status, authenticated = services().verifications.status, caller().authenticated
+    return jsonify(waiting.seen(lambda: _shown(status(verification_id, authenticated=authenticated))))
 
 
 @bp.delete("/verifications/<verification_id>")
@@ -31,7 +32,5 @@ def cancel(verification_id: str) -> Response:
 
 
 def _shown(view: VerificationView) -> dict[str, Any]:
-    shown = timeline(view, services().channels)
-    if view.verification.inbound and view.status == Status.APPROVED:
-        shown["phone_number"] = view.phone
-    return shown
+    is_proved = view.verification.inbound and view.status == Status.APPROVED
+    return timeline(view, services().channels) | ({"phone_number": view.phone} if is_proved else {})

@@ -67,7 +67,8 @@ def check(service_sid: str) -> Response:
 def fetch(service_sid: str, name: str) -> Response:
     """Return a verification by its SID or number until it has ended."""
     service = _service(service_sid)
-    view = state(Verify).verifications(service).status(**_named(name), purpose=service.purpose)
+    verifications = state(Verify).verifications(service)
+    view = verifications.status(**_named(name), purpose=service.purpose)  # type: ignore[arg-type]  # no flag is named
     if view.status not in (Status.PENDING, Status.MAX_ATTEMPTS_REACHED):
         raise Rejected(20404)
     return jsonify(resources.verification(service, view))

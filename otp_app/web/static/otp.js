@@ -22,7 +22,6 @@ const span = (s) => ({ time: s < 100 ? `${s} s` : `${Math.ceil(s / 60)} min` });
 const make = (name) => document.createElement(name);
 const on = (element, event, act) => element.addEventListener(event, (it) => (it.preventDefault(), act()));
 
-// The code in a pasted text.
 const codeIn = (text, length) => {
 	const runs = [/\d+/g, /\d+(?:[ -]\d+)+/g].flatMap((form) => text.match(form) || []);
 	const found = runs.map((run) => run.replace(/\D/g, "")).filter((run) => /^\d{4,10}$/.test(run));
@@ -54,7 +53,7 @@ const start = (root) => {
 			const said = await answer.json();
 			if (answer.ok || said.success === false) return said;
 			const wait = said.retry_after;
-			if (wait) count(Date.now() + 1000 * wait);
+			if (wait) count(wait);
 			say((words[said.error_type] || said.error) + (wait ? fill(words.later, span(wait)) : ""), "bad");
 		} catch {
 			say(words.offline, "bad");
@@ -63,12 +62,12 @@ const start = (root) => {
 		}
 	};
 
-	const count = (end) => {
-		const left = Math.ceil((end - Date.now()) / 1000);
+	const count = (left, end = Date.now() + 1000 * left) => {
+		left = Math.ceil((end - Date.now()) / 1000);
 		resend.disabled = left > 0;
 		resend.textContent = left > 0 ? fill(words.wait, span(left)) : words.resend;
 		clearTimeout(timer);
-		if (left > 0) timer = setTimeout(count, 500, end);
+		if (left > 0) timer = setTimeout(count, 500, 0, end);
 	};
 
 	const show = (now) => {
@@ -84,13 +83,15 @@ const start = (root) => {
 		if (next && next.id !== last && KINDS[before.delivery] === "bad")
 			say(fill(words.followed, { before: named(before), channel: named(next) }));
 		last = next?.id;
+		if (now.resend_in) count(now.resend_in);
 		tell("status", now);
+		const over = now.status !== "pending";
 		if (now.status === "approved") approve(now);
-		else if (now.status !== "pending") say(words.ended, "bad");
-		return now.status !== "pending";
+		else if (over) say(words.ended, "bad");
+		return over;
 	};
 
-	// Until the code has ended, or another is sent.
+	// Until the code ends or another is sent.
 	const watch = async (signal) => {
 		for (let version = "", wait; to.status && !signal.aborted; await new Promise((go) => setTimeout(go, wait))) {
 			wait = 5000;
@@ -124,7 +125,7 @@ const start = (root) => {
 		const { signal } = (watched = new AbortController());
 		step(code);
 		say(fill(words[`by_${said.channel}`] || words.sent, { to: said.to, channel: named(said) }));
-		count(Date.now() + 1000 * said.resend_in);
+		count(said.resend_in);
 		input.focus();
 		tell("sent", said);
 		watch(signal);

@@ -40,10 +40,27 @@ def test_everything_but_code_and_number_is_reported(site):
         "attempts": 1,
         "attempts_left": 4,
         "tags": {},
+        "resend_in": 0,
     }
     shown = answer.get_data(as_text=True)
     assert site.code() not in shown
     assert number.removeprefix("+") not in shown
+
+
+def test_the_status_says_when_the_number_can_get_another_message(site):
+    """As the answer to a send does; another message since makes it longer."""
+    sent = site.send(number := site.number()).json
+    assert status(site, sent["verification_id"]).json["resend_in"] == sent["resend_in"] == 30
+    site.clock.advance(30)
+    again = site.send(number).json
+    site.clock.advance(12)
+    assert again["verification_id"] == sent["verification_id"]
+    before = status(site, sent["verification_id"]).json
+    assert before["resend_in"] == again["resend_in"] - 12 == 48
+    site.clock.advance(48)
+    after = status(site, sent["verification_id"]).json
+    assert after["resend_in"] == 0
+    assert after["version"] == before["version"], "time alone is no news"
 
 
 def test_the_status_follows_what_happens(site):
