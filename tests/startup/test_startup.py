@@ -46,6 +46,7 @@ def digest(secret):
 
 
 def day(days):
+    """That many days from now, or one less in a run over midnight."""
     return (datetime.now(UTC).date() + timedelta(days)).isoformat()
 
 
@@ -175,7 +176,7 @@ REFUSALS = {
         BOTH | PUBLIC | KEYS | {"OTP_STORE_URL": "tests.shared_store:NetworkStore"}, "OTP_STORE_URL", "keeps no jobs",
     ),
     "a test number for long": (
-        {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(31)}"}, "OTP_TEST_NUMBERS", "within 30 days",
+        {"OTP_TEST_NUMBERS": f"+15005550006=123456@{day(32)}"}, "OTP_TEST_NUMBERS", "within 30 days",
     ),
     "an unknown channel": ({"OTP_CHANNELS": "pigeon"}, "OTP_CHANNELS", "use backend, console, sms, twilio_verify"),
     "no account": (SMS | {"TWILIO_ACCOUNT_SID": ""}, "TWILIO_ACCOUNT_SID", "without it"),
