@@ -101,15 +101,38 @@ def hosts(text: str) -> tuple[str, ...]:
     return found
 
 
+PUBLIC_URL = "write https://HOST or https://HOST/PREFIX; http:// is for this machine alone"
+MAX_PORT, MOST_OF_ORIGIN = 65_535, 100
 _PUBLIC_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/?")
+_ORIGIN = re.compile(r"(https?)://([\w.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 def public_url(text: str) -> str:
     """Read the address of this server as others reach it, without a slash at its end."""
     match = _PUBLIC_URL.fullmatch(text)
     if match is None or (match[1] == "http" and match[2] not in ("localhost", "127.0.0.1", "[::1]")):
-        raise ValueError("write https://HOST or https://HOST/PREFIX; http:// is for this machine alone")
+        raise ValueError(PUBLIC_URL)
+    if not _can_be_called(match[2], match[3]) or {".", ".."} & set(text.split("/")):
+        raise ValueError(PUBLIC_URL)
     return text.rstrip("/")
+
+
+def origin(text: str) -> str:
+    """Read the address of a server, without a path, or nothing."""
+    match = _ORIGIN.fullmatch(text)
+    if text and (match is None or len(text) > MOST_OF_ORIGIN or not _can_be_called(match[2], match[3])):
+        raise ValueError("write https://HOST or https://HOST:PORT, and nothing after it")
+    return text
+
+
+def _can_be_called(host: str, port: str | None) -> bool:
+    """Return whether there can be such a port (":443"; None: that of the scheme) and such an address in brackets."""
+    if port and not 0 < int(port[1:]) <= MAX_PORT:
+        return False
+    try:
+        return host[0] != "[" or bool(ipaddress.IPv6Address(host[1:-1]))
+    except ValueError:
+        return False
 
 
 def template(text: str) -> str:

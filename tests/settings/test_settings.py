@@ -281,6 +281,7 @@ BAD = [
     ("OTP_TRUSTED_PROXIES", "10.0.0.0/33"), ("OTP_LOG_LEVEL", "info"), ("TWILIO_ACCOUNT_SID", "AC123"),
     ("TWILIO_ACCOUNT_SID", AC + "\n"), ("TWILIO_API_KEY_SID", AC), ("TWILIO_MESSAGING_SERVICE_SID", AC),
     ("TWILIO_CONTENT_SID", AC), ("TWILIO_API_BASE_URL", "api.twilio.com"), ("TWILIO_API_BASE_URL", "http://x/v1"),
+    ("TWILIO_API_BASE_URL", "https://x:99999"), ("OTP_PUBLIC_URL", "https://x:99999"),
     ("TWILIO_API_BASE_URL", "http://[::1"), ("TWILIO_TIMEOUT", "0"), ("TWILIO_TIMEOUT", "13"),
 ]  # fmt: skip
 

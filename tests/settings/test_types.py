@@ -200,3 +200,37 @@ def test_not_all_addresses_are_proxies(text):
     """In one piece or in several: each client could write its own address."""
     with pytest.raises(ValueError, match="a network of all addresses"):
         types.proxies(text)
+
+
+@pytest.mark.parametrize("text", [
+    "https://otp.example.com", "https://otp.example.com:65535/a", "https://[2001:db8::1]:8443", "http://[::1]:5000",
+])  # fmt: skip
+def test_an_address_of_the_server_for_others(text):
+    """As it is written, without a slash at its end."""
+    assert types.public_url(f"{text}/") == text
+
+
+@pytest.mark.parametrize("text", [
+    "https://otp.example.com:65536", "https://otp.example.com:99999/a", "https://[::::]", "https://[.]:443",
+    "https://[1.2.3.4]", "https://otp.example.com/..", "https://otp.example.com/./a", "https://otp.example.com/a/../b/",
+])  # fmt: skip
+def test_an_address_that_nobody_could_call_is_refused(text):
+    """With such a port or address in it, the check of a forged receipt would fail on the address itself."""
+    with pytest.raises(ValueError, match="write https"):
+        types.public_url(text)
+
+
+@pytest.mark.parametrize("text", ["", "https://twilio.example", "http://127.0.0.1:8001", "https://[::1]:65535"])
+def test_an_address_without_a_path(text):
+    """As it is written."""
+    assert types.origin(text) == text
+
+
+@pytest.mark.parametrize("text", [
+    "https://twilio.example/", "https://twilio.example:99999", "https://twilio.example:0", "https://[::::]",
+    "https://[1.2.3.4]:1", "ftp://twilio.example", "twilio.example", f"https://{'a' * 100}",
+])  # fmt: skip
+def test_what_is_no_address_without_a_path_is_refused(text):
+    """A message to such a port would leave for nowhere, and count as one whose outcome is unknown."""
+    with pytest.raises(ValueError, match="write https"):
+        types.origin(text)
