@@ -117,6 +117,7 @@ def is_served(e164: str, countries: frozenset[str]) -> bool:
     return True
 
 
+@lru_cache(4096)
 def country_of(e164: str) -> str:
     """Return the country (ISO 3166 alpha-2) of a number in its one spelling, as `parse` finds it."""
     number = _parsed(e164)

@@ -279,6 +279,13 @@ def test_the_country_of_a_number_is_the_one_that_it_was_read_with() -> None:
         assert country_of(phone.e164) == phone.country
 
 
+def test_the_country_of_a_number_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each end of a verification asks for it, and the operator's pages do."""
+    regions = iter(["US"])
+    monkeypatch.setattr(phonenumbers, "region_code_for_number", lambda _: next(regions))
+    assert [country_of("+14155550147"), country_of("+14155550147")] == ["US", "US"]
+
+
 def test_a_plain_number_is_read_as_phonenumbers_reads_it() -> None:
     """Numbers of each country and kind, with each digit in the place of each of their first ones, and before it."""
     read = 0
