@@ -13,8 +13,9 @@ from otp_app.cli import number_report
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
 from otp_app.cli.open_store import NAMING, require_records, settings_of, store_in_use
 from otp_app.cli.parameters import Number
+from otp_app.core import limits
 from otp_app.core.ledger import Ledger, Verification
-from otp_app.core.results import VerificationView
+from otp_app.core.results import StatusView
 from otp_app.maintenance import records
 from otp_app.settings import Settings, policy
 from otp_app.system.clock import system_clock
@@ -98,8 +99,10 @@ def _report_lines(known: dict[str, Any]) -> Iterator[str]:
 
 
 def _timeline(settings: Settings, ledger: Ledger, verification: Verification) -> dict[str, Any]:
-    view = VerificationView(verification, ledger.phone, system_clock()(), policy.numbers(settings))
-    return timeline(view, channels.explaining())
+    now, rules = system_clock()(), policy.numbers(settings)
+    how, has_keys = limits.policy_for(verification, rules), bool(settings.otp_api_keys)
+    wait = limits.seconds_to_next_send(ledger, now, how, authenticated=has_keys)
+    return timeline(StatusView(verification, ledger.phone, now, rules, wait), channels.explaining())
 
 
 def _lines(shown: dict[str, Any]) -> Iterator[str]:

@@ -35,6 +35,11 @@ def refuse_blocked(ledger: Ledger) -> None:
         raise CountryNotAllowed("This number is not served")
 
 
+def policy_for(verification: Verification, policy: Policy) -> Policy:
+    """Return the policy for further messages of a verification, whose code may be one that cannot be longer."""
+    return policy.slow if verification.provider and verification.attempts_allowed else policy
+
+
 def seconds_to_next_send(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> float:
     """Seconds until no limit of the number refuses another message."""
     return max((limit.retry_after or 0.0 for limit in _reached(ledger, now, policy, authenticated)), default=0.0)

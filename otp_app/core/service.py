@@ -25,7 +25,7 @@ from otp_app.core.inbound import InboundProofs
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.journal import Journal, Recorder
 from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.limits import Bulkhead, seconds_to_next_send, sends_left
+from otp_app.core.limits import Bulkhead, policy_for, seconds_to_next_send, sends_left
 from otp_app.core.notebook import Notebook
 from otp_app.core.numbers import Numbers
 from otp_app.core.opt_outs import OptOuts
@@ -215,7 +215,7 @@ class VerificationService:
         verification = selector.find(ledger, now, self._policy)
         if ledger is None or verification is None:
             raise VerificationNotFound("No such verification")
-        wait = seconds_to_next_send(ledger, now, self._policy_of(verification), authenticated=authenticated)
+        wait = seconds_to_next_send(ledger, now, policy_for(verification, self._policy), authenticated=authenticated)
         return StatusView(verification, ledger.phone, now, self._policy, wait)
 
     # ---- transitions, as swapping.Ledgers applies them
@@ -280,12 +280,9 @@ class VerificationService:
         )
         return shift_code(derived, verification.code_offset)
 
-    def _policy_of(self, verification: Verification) -> Policy:
-        return self._policy.slow if verification.provider and verification.attempts_allowed else self._policy
-
     def _result(self, counted: Counted, send: Send, outcome: Outcome, request: SendRequest) -> FreshSendResult:
         ledger, verification, *_ = counted
-        now, policy = self._clock(), self._policy_of(verification)
+        now, policy = self._clock(), policy_for(verification, self._policy)
         sends = (*verification.sends[:-1], structs.replace(send, state=outcome))
         view = VerificationView(structs.replace(verification, sends=sends), ledger.phone, now, self._policy)
         return FreshSendResult(

@@ -202,9 +202,9 @@ def more(server: BrokenTwilio, sock: socket.socket, _: str) -> bool:
 
 
 def twice(_: BrokenTwilio, sock: socket.socket, length: str) -> bool:
-    """Answer two times at once, of which the first time has so many bytes."""
+    """Answer two times at once, of which the first time has so many bytes, or 4096."""
     first = answer(201, message(body="x" * 3000))
-    sock.sendall(answer(201, message(body="x" * (3000 + int(length) - len(first)))) + answer(400, "{}"))
+    sock.sendall(answer(201, message(body="x" * (3000 + int(length or 4096) - len(first)))) + answer(400, "{}"))
     return True
 
 
