@@ -60,7 +60,7 @@ class Served(Seed):
 
 
 @contextmanager
-def serving_verify(folder: Path, **settings: str) -> Iterator[Served]:
+def serving_verify(folder: Path, **settings: Any) -> Iterator[Served]:
     """A server with the Verify API, in a folder of its own. `settings`: see RunningServer; no accounts where ""."""
     given = SETTINGS | settings
     if not given["OTP_VERIFY_ACCOUNTS"]:
@@ -72,7 +72,7 @@ def serving_verify(folder: Path, **settings: str) -> Iterator[Served]:
 def _served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[str], str]
 ) -> Iterator[Served]:
-    with serving_verify(tmp_path_factory.mktemp("verify"), store=new_store(request.param)) as served:
+    with serving_verify(tmp_path_factory.mktemp("verify"), store=new_store(request.param), patient=True) as served:
         yield served
 
 
