@@ -24,7 +24,7 @@ from otp_app.core.store import BeginsSwaps, Store, Swap, SwapsLater, SwapsWithJo
 from otp_app.core.upkeep import corrected, lifetime
 
 MOST_LOSSES = 16
-STRIPES = 1024
+STRIPES = 1024  # locks at most
 LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 MOST_RECENT = 10_240  # ledgers of a KiB mostly: more than one busy server has live at a time, in 10 MiB
 RECORDED = DAY  # seconds for which a history finds a change, should the server that made it be killed
@@ -135,7 +135,7 @@ class Ledgers:
         self._puts_jobs = isinstance(store, SwapsWithJobs)
         self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
         # Requests of one process for one number queue here instead of losing swaps to each other.
-        self._locks = tuple(Lock() for _ in range(STRIPES))
+        self._locks: dict[int, Lock] = {}  # by stripe, each made when it is first used
 
     def find(self, key: str) -> Ledger | None:
         """Return the ledger under a key. Raises StoreUnavailable."""
@@ -229,7 +229,7 @@ class Ledgers:
 
     def _take_turn(self, key: str) -> Lock:
         """Return the lock of this key, for the caller to release. Raises Busy."""
-        lock = self._locks[hash(key) % STRIPES]
+        lock = self._locks.setdefault(hash(key) % STRIPES, Lock())
         if not lock.acquire(timeout=LOCK_TIMEOUT):
             raise Busy(BUSY, retry_after=1.0)
         return lock
