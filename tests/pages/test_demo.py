@@ -157,10 +157,15 @@ def test_the_next_message_waits_as_long_as_the_server_says(server, open_page) ->
     expect(again).to_have_text(re.compile("Send again in (40|39|38) s"))
     page.clock.fast_forward(41_000)
     expect(again).to_have_text("Send again")
+    field = page.get_by_label(CODE, exact=True)
+    field.fill("12")
+    page.get_by_role("button", name=CHECK).click()
+    expect(field).to_have_attribute("aria-invalid", "true")
     again.click()
     told = re.compile("We sent a code a moment ago. Try again in [34][0-9] s.")
     expect(page.get_by_role("status")).to_have_text(told)
     expect(again).to_be_disabled()
+    expect(field).to_have_attribute("aria-invalid", "false")  # the code in it may be right
 
 
 @pytest.mark.parametrize(

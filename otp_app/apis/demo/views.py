@@ -124,4 +124,4 @@ def _followed(messages: list[dict[str, Any]]) -> str:
 
 def _page(step: str, status: int = 200, **values: Any) -> Response:
     values = {"told": "", "kind": "", "said": {}, "messages": (), "wait": 0} | values
-    return page("demo.html", status, step=step, demo=state(Demo), words=words, **values)
+    return page("demo.html", status, step=step, faulty=status == 400, demo=state(Demo), words=words, **values)

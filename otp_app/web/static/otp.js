@@ -39,10 +39,10 @@ const start = (root) => {
 
 	const tell = (what, detail) => root.dispatchEvent(new CustomEvent(`otp:${what}`, { detail, bubbles: true }));
 	const named = (send) => words[send.channel] || send.channel;
-	const say = (text, kind = "") => {
+	const say = (text, kind = "", wrong) => {
 		message.textContent = text;
 		message.dataset.kind = kind;
-		(code.hidden ? number.elements.phone_number : input).setAttribute("aria-invalid", kind === "bad");
+		(code.hidden ? number.elements.phone_number : input).setAttribute("aria-invalid", !!wrong);
 	};
 	const step = (next) => [number, code, done].forEach((each) => (each.hidden = each !== next));
 	const post = async (url, body) => {
@@ -54,7 +54,7 @@ const start = (root) => {
 			if (answer.ok || said.success === false) return said;
 			const wait = said.retry_after;
 			if (wait) count(wait);
-			say((words[said.error_type] || said.error) + (wait ? fill(words.later, span(wait)) : ""), "bad");
+			say((words[said.error_type] || said.error) + (wait ? fill(words.later, span(wait)) : ""), "bad", answer.status === 400);
 		} catch {
 			say(words.offline, "bad");
 		} finally {
@@ -85,10 +85,10 @@ const start = (root) => {
 		last = next?.id;
 		if (now.resend_in) count(now.resend_in);
 		tell("status", now);
-		const over = now.status !== "pending";
+		if (now.status === "pending") return;
 		if (now.status === "approved") approve(now);
-		else if (over) say(words.ended, "bad");
-		return over;
+		else say(words.ended, "bad");
+		return true;
 	};
 
 	// Until the code ends or another is sent.
@@ -141,14 +141,12 @@ const start = (root) => {
 	on(code, "submit", async () => {
 		const said = await post(to.check, { verification_id: id, otp: input.value.trim() });
 		if (said?.success) return approve(said);
-		if (said) say(words.wrong, "bad");
+		if (said) say(words.wrong, "bad", true);
 		input.select();
 	});
 	input.addEventListener("paste", (event) => {
 		const found = codeIn(event.clipboardData.getData("text"), +input.dataset.length || 6);
-		if (!found) return;
-		event.preventDefault();
-		enter(found);
+		if (found) event.preventDefault(), enter(found);
 	});
 };
 document.querySelectorAll("[data-otp=root]").forEach(start);
