@@ -39,6 +39,7 @@ class FakeTwilio:
         self.senders: set[str] = set()              # own senders; empty: every sender is ours
         self.contents: dict[str, str] = {}          # HX… -> text with {{1}}; empty: every ContentSid
         self.latency = 0.0                          # seconds
+        self.delay = 0.0                            # seconds before each status of a plan
         self.auto_deliver = True                    # run each message's plan of statuses by itself
         self.shared_key: tuple[str, str] | None = None  # (id, secret): sign webhooks with HMAC-SHA256
         self.verify = FakeVerify(account_sid, clock)
@@ -102,6 +103,7 @@ class FakeTwilio:
     def _run_plan(self, sent: Sent) -> None:
         try:
             for status in sent.plan:
+                time.sleep(self.delay)
                 self.deliver(sent, status)
         finally:
             with self._lock:
@@ -289,9 +291,11 @@ def main() -> None:
     parser.add_argument("--auth-token", default="faketoken1234567")
     parser.add_argument("--lenient", action="store_true", help="accept what the documents do not allow")
     parser.add_argument("--script", action="append", default=[], metavar="TO=STATUS,…", help="what messages go through")
+    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="before each of these statuses")
     args = parser.parse_args()
     fake = FakeTwilio(args.account_sid, args.auth_token, strict=not args.lenient)
     fake.scripts = {to: statuses.split(",") for to, _, statuses in (each.partition("=") for each in args.script)}
+    fake.delay = args.delay
     fake.start(port=args.port)
     print(f"fake Twilio at {fake.url}  account {fake.account_sid}  token {fake.auth_token}", flush=True)
     threading.Event().wait()
