@@ -91,6 +91,14 @@ def decode(data: bytes) -> Ledger:
     return _CODEC.decode(data)
 
 
+def readable(data: bytes) -> Ledger | None:
+    """Return what `decode` reads, None where that is damaged or of a version with other fields."""
+    try:
+        return decode(data)
+    except ValueError:
+        return None
+
+
 def _lighter(ledger: Ledger) -> Ledger:
     """Forget what matters least: the oldest receipts but the last of a send, or else the oldest send that is settled,
     or else the oldest verification that is over, first one that owes no event, or else tags, or else notes, or else the

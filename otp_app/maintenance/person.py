@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from otp_app.core.codes import LEDGER
 from otp_app.core.errors import StoreUnavailable
-from otp_app.core.ledger import Ledger
-from otp_app.core.ledger_json import decode
+from otp_app.core.ledger_json import readable
 from otp_app.core.moving import Movable
 from otp_app.core.notification import NOTIFICATION
 from otp_app.core.outbox import OUTBOX
@@ -59,7 +58,7 @@ def is_refused(found: list[Entry]) -> bool:
 
 def unreadable(found: list[Entry]) -> int:
     """Return how many records of the number cannot be read: the events of their verifications are not found."""
-    return sum(entry.kind == "number" and _ledger(entry.value) is None for entry in found)
+    return sum(entry.kind == "number" and readable(entry.value) is None for entry in found)
 
 
 def erase(store: WholeStore, phone: str) -> int:
@@ -77,19 +76,11 @@ def erase(store: WholeStore, phone: str) -> int:
 
 
 def _verifications(value: bytes) -> Iterator[str]:
-    if ledger := _ledger(value):
+    if ledger := readable(value):
         yield from (verification.id for verification in (*ledger.verifications, *ledger.gone))
 
 
 def _is_refused(value: bytes) -> bool:
-    if ledger := _ledger(value):
+    if ledger := readable(value):
         return bool(ledger.stopped or ledger.blocked)
     return any(f'"{name}"'.encode() in value for name in ("stopped", "blocked"))  # a field that is not set is left out
-
-
-def _ledger(value: bytes) -> Ledger | None:
-    """Return a record, or None where it is damaged or of a newer version: the number in it is found all the same."""
-    try:
-        return decode(value)
-    except ValueError:
-        return None

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from otp_app.core.codes import LEDGER, LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
-from otp_app.core.ledger_json import decode
+from otp_app.core.ledger_json import readable
 from otp_app.core.moving import Item, Movable, Searchable
 from otp_app.core.phone import mask
 from otp_app.core.policy import DAY
@@ -151,14 +151,7 @@ def _entries(store: Movable) -> Iterator[Item]:
 def _records(items: Iterable[Item]) -> Iterator[Record]:
     for key, value, _ in items:
         if key.startswith(LEDGER) and isinstance(value, bytes):
-            yield Record(key, value, _ledger(value))
-
-
-def _ledger(value: bytes) -> Ledger | None:
-    try:
-        return decode(value)
-    except ValueError:
-        return None
+            yield Record(key, value, readable(value))
 
 
 def _listed(ledger: Ledger, verification: Verification, now: Instant) -> Listed:
