@@ -14,7 +14,7 @@ from otp_app.core.delivery import Channel
 from otp_app.core.endings import Ending, of_notification
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Verification
-from otp_app.core.ledger_json import decode
+from otp_app.core.ledger_json import readable
 from otp_app.core.moving import Item, Movable, Searchable
 from otp_app.core.notification import NOTIFICATION
 from otp_app.core.store import Store
@@ -32,13 +32,83 @@ Found = tuple[str, str, Verification] | Ending  # a verification with its key an
 
 def ledger_in(stored: bytes | None, now: Instant) -> Ledger | None:
     """Return the ledger in the bytes of a store, None where there is none that can be read."""
-    try:
-        return corrected(decode(stored), now) if stored is not None else None
-    except ValueError:
-        return None
+    ledger = readable(stored) if stored is not None else None
+    return corrected(ledger, now) if ledger else None
 
 
-def stored(store: Store, clock: Clock, channels: Sequence[Channel]) -> Iterator[Found | None]:
+class Reading:
+    """What one process does so that the store is read: its marks, whether a reading is wanted, and the one under way.
+
+    Its methods raise StoreUnavailable.
+    """
+
+    def __init__(
+        self, store: Store, database: Database, *, name: str, key: str, channels: Sequence[Channel], clock: Clock
+    ) -> None:
+        """`name`: of this process; `key`: the mark of its key, which shows a reader whether it can find numbers."""
+        self._store, self._database, self._channels, self._clock = store, database, channels, clock
+        self._name, self._key = f"{WRITER}{name}", key
+        self._marked = 0.0
+        self._wanted: float | None = clock().wall  # from when on; one that began later will do. None: none is wanted
+        self._under_way: Iterator[Found | None] | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether `read_on` has something to read."""
+        return self._under_way is not None
+
+    def want(self, wall: float) -> None:
+        """Have the store read from a moment on, or from an earlier one that was wanted before."""
+        if self._wanted is None:
+            self._wanted = wall
+
+    def begin(self, wall: float) -> None:
+        """Leave a mark where that is due, and begin to read where no other process does what is wanted."""
+        since = self._wanted if self._wanted is not None and self._wanted <= wall and not self.is_under_way else None
+        is_due = since is not None
+        if not is_due and abs(wall - self._marked) < MARK_EVERY:
+            return
+        with self._database.writing() as session:
+            session.change(MARK, (self._name, wall))
+            session.change(MARK, (self._key, wall))
+            if self._take_over(session, wall):
+                since = wall
+            is_ours = since is not None and not _is_read_since(session, since, wall)
+            if is_ours:
+                session.change(MARK, (READER, wall))
+        self._marked = wall  # this and the rest once it is stored: on a full disk a commit fails
+        if is_due:
+            self._wanted = None
+        if is_ours:
+            self._under_way = _stored(self._store, self._clock, self._channels)
+
+    def read_on(self, most: int) -> Iterator[Found]:
+        """Yield what comes next in the store: of so many records and verifications at most."""
+        for number, found in enumerate(self._under_way or (), start=1):
+            if found:
+                yield found
+            if number == most:
+                return
+        self._under_way = None
+
+    def give_up(self, wall: float) -> None:
+        """Forget a reading that a fault has ended, and want another one from a moment on."""
+        if self._under_way:
+            self._under_way, self._wanted = None, wall
+
+    def _take_over(self, session: Session, wall: float) -> bool:
+        """Return whether another process is gone, whose work is ours now."""
+        gone = "DELETE FROM otp_history_marks WHERE name LIKE ? AND name <> ? AND (at < ? OR at > ?)"
+        return session.change(gone, (f"{WRITER}%", self._name, wall - GONE, wall + GONE)) > 0
+
+
+def _is_read_since(session: Session, then: float, now: float) -> bool:
+    """Whether somebody has begun to read since then. A mark from the future is of a clock that was ahead."""
+    rows = session.rows("SELECT at FROM otp_history_marks WHERE name = ?", (READER,))
+    return any(then < at <= now + LATE for (at,) in rows)
+
+
+def _stored(store: Store, clock: Clock, channels: Sequence[Channel]) -> Iterator[Found | None]:
     """Yield all that a store has, and None after each record. Raises StoreUnavailable."""
     for key, value, _ in _entries(store):
         now = clock()
@@ -65,41 +135,3 @@ def _notification(value: bytes, now: Instant, channels: Sequence[Channel]) -> En
         return of_notification(notification.corrected(notification.decode(value), now), now, channels)
     except ValueError:
         return None
-
-
-class Marks:
-    """The marks of one process in the database. Its methods raise StoreUnavailable."""
-
-    def __init__(self, database: Database, name: str, key: str, wall: float) -> None:
-        """`key`: that of its key, which shows a reader whether it can find numbers; `wall`: when this process began."""
-        self._database, self._name, self._key = database, f"{WRITER}{name}", key
-        self._marked = 0.0
-        self._wanted: float | None = wall  # a reading that began later will do; None: none is wanted
-
-    def has_to_read(self, wall: float) -> bool:
-        """Leave a mark where that is due; return whether this process has to read the store, from now on."""
-        if abs(wall - self._marked) < MARK_EVERY and self._wanted is None:
-            return False
-        with self._database.writing() as session:
-            session.change(MARK, (self._name, wall))
-            session.change(MARK, (self._key, wall))
-            wanted = wall if self._take_over(session, wall) else self._wanted
-            is_wanted = wanted is not None and not self._is_read_since(session, wanted, wall)
-            if is_wanted:
-                session.change(MARK, (READER, wall))
-        self._marked, self._wanted = wall, None  # once that is stored: on a full disk a commit fails
-        return is_wanted
-
-    def want(self, wall: float) -> None:
-        """Have the store read again, by whoever comes to it first after a moment."""
-        self._wanted = wall
-
-    def _take_over(self, session: Session, wall: float) -> bool:
-        """Return whether another process is gone, whose work is ours now."""
-        gone = "DELETE FROM otp_history_marks WHERE name LIKE ? AND name <> ? AND (at < ? OR at > ?)"
-        return session.change(gone, (f"{WRITER}%", self._name, wall - GONE, wall + GONE)) > 0
-
-    def _is_read_since(self, session: Session, then: float, now: float) -> bool:
-        """Whether somebody has begun to read since then. A mark from the future is of a clock that was ahead."""
-        rows = session.rows("SELECT at FROM otp_history_marks WHERE name = ?", (READER,))
-        return any(then < at <= now + LATE for (at,) in rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from otp_app.core.ledger import Ledger
 from otp_app.core.notification import Notification
 from otp_app.core.policy import HOUR
 from otp_app.core.store import Store
-from otp_app.history.catching_up import Found, Marks, ledger_in, stored
+from otp_app.history.catching_up import Reading, ledger_in
 from otp_app.history.database import Database
 from otp_app.history.gathering import Change, Gathered
 from otp_app.history.rows import Numbers
@@ -64,12 +64,13 @@ class Recorder:
     ) -> None:
         """`retention`: seconds for which rows are kept."""
         self._store, self.database, self.numbers = store, database, numbers
-        self._channels, self._clock, self._retention = channels, clock, retention
+        self._clock, self._retention = clock, retention
         self._changes: deque[Change] = deque()
         self._gathered = Gathered(channels)
-        self._marks = Marks(database, secrets.token_hex(8), numbers.mark, clock().wall)
-        self._reading: Iterator[Found | None] | None = None
-        self._read_again_at = self._looked = self._forgot = 0.0  # wall clock
+        self._reading = Reading(
+            store, database, name=secrets.token_hex(8), key=numbers.mark, channels=channels, clock=clock
+        )
+        self._looked = self._forgot = 0.0  # wall clock
         self._written = self._failures = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
@@ -114,10 +115,10 @@ class Recorder:
             self._forget(now)
             pause = self._read(now)
         except StoreUnavailable as error:
-            self._begin_anew(now.wall)
+            self._reading.give_up(now.wall)
             return self._failed(error)
         except Exception:
-            self._begin_anew(now.wall + AGAIN_AFTER)
+            self._reading.give_up(now.wall + AGAIN_AFTER)
             raise
         if self._failures > 0:
             log.info("history: it is available again")
@@ -138,11 +139,6 @@ class Recorder:
         except Exception:  # noqa: BLE001 - whatever it is, rows have to be written afterwards
             log.exception("history: a turn failed")
             return PAUSES[-1]
-
-    def _begin_anew(self, wall: float) -> None:
-        """Give up a reading that a fault has ended, and have one begin at a moment."""
-        if self._reading:
-            self._reading, self._read_again_at = None, wall
 
     def _failed(self, error: StoreUnavailable) -> float:
         if not self._failures:
@@ -174,24 +170,17 @@ class Recorder:
 
     def _read(self, now: Instant) -> float:
         """Read on in the store, if that is wanted; return the seconds until the next turn."""
+        self._reading.begin(now.wall)
         if self._gathered.left_out:
             self._gathered.left_out = False
-            self._read_again_at = self._read_again_at or now.wall + AGAIN_AFTER
-        if 0.0 < self._read_again_at <= now.wall and self._reading is None:
-            self._marks.want(now.wall)
-            self._read_again_at = 0.0
-        if self._marks.has_to_read(now.wall):
-            self._reading = stored(self._store, self._clock, self._channels)
-        if self._reading is None or self._stop.is_set():
+            self._reading.want(now.wall + AGAIN_AFTER)
+        if not self._reading.is_under_way or self._stop.is_set():
             return TURN
-        for number, found in enumerate(self._reading, start=1):
+        for found in self._reading.read_on(MOST_READ):
             if isinstance(found, Ending):
                 self._gathered.put(found)
-            elif found:
+            else:
                 self._gathered.see(*found, self._clock())
-            if number == MOST_READ:
-                return READING
-        self._reading = None
         return READING
 
     def _forget(self, now: Instant) -> None:

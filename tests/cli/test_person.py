@@ -25,9 +25,10 @@ from otp_app.core.ledger import Ledger, Verification
 from otp_app.core.ledger_json import encode
 from otp_app.core.moving import Freeze, Item
 from otp_app.core.outbox import Box, Waiting
-from otp_app.history.catching_up import Marks
+from otp_app.history.database import Database as HistoryDatabase
 from otp_app.history.database import open_database
 from otp_app.history.rows import Numbers
+from otp_app.history.schema import MARK
 from otp_app.settings import Settings, keyring
 from otp_app.stores import open_store
 from tests.command import run
@@ -168,16 +169,22 @@ def test_with_other_keys_than_those_of_the_records_nothing_is_erased(
     assert refused(capsys, url)[1:] == [f"{OTHER_KEY}. {AS_SERVERS}"]
 
 
+def leave_mark(database: HistoryDatabase, key: bytes) -> None:
+    """As a server with this key does."""
+    with database.writing() as session:
+        session.change(MARK, (Numbers(key).mark, 1.0))
+
+
 def test_with_another_key_than_that_of_the_history_nothing_is_erased(
     capsys: Any, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store forgets within days which key it was used with; the history knows it as long as it has rows."""
     monkeypatch.setenv("OTP_HISTORY_URL", "sqlite:///rows.db")
     with closing(open_database("sqlite:///rows.db")) as database:
-        assert Marks(database, "one", Numbers(b"other" * 7).mark, 1.0).has_to_read(1.0)
+        leave_mark(database, b"other" * 7)
         assert refused(capsys, url)[2:] == [f"{OTHER_HISTORY}. {AS_SERVERS}"]
         own = keyring.keys(Settings(otp_store_url=url, **({} if url == SQLITE else SHARED)))[1]
-        assert Marks(database, "two", Numbers(own).mark, 2.0).has_to_read(2.0)
+        leave_mark(database, own)
     assert exported(capsys)["history"] == []
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.history.catching_up import Marks
+from otp_app.history.catching_up import Reading
 from otp_app.history.database import Database, Session, unavailable
+from otp_app.stores.memory import MemoryStore
+from tests.core.fakes import FakeClock
 from tests.histories.recording import in_file
 
 
@@ -31,9 +33,15 @@ class FullDisk:
 
 def test_a_reading_that_could_not_be_noted_is_still_wanted(tmp_path: Path) -> None:
     """A server that starts on a full disk reads the store once there is room."""
+    clock = FakeClock(1.0)
     with closing(in_file(tmp_path)) as database:
-        marks = Marks(FullDisk(database), "one", "key:1", 1.0)  # type: ignore[arg-type]
+        full: Database = FullDisk(database)  # type: ignore[assignment]
+        reading = Reading(MemoryStore(), full, name="one", key="key:1", channels=(), clock=clock)
         with pytest.raises(StoreUnavailable):
-            marks.has_to_read(1.0)
-        assert marks.has_to_read(2.0)
-        assert not marks.has_to_read(3.0)
+            reading.begin(1.0)
+        assert not reading.is_under_way
+        reading.begin(2.0)
+        assert reading.is_under_way
+        assert list(reading.read_on(10)) == []
+        reading.begin(3.0)
+        assert not reading.is_under_way
