@@ -11,11 +11,22 @@ from typing import Any, NamedTuple
 from otp_app.core.endings import Kind, Message
 from otp_app.core.ledger import Status
 from otp_app.core.policy import DAY
+from otp_app.history.conditions import (
+    Condition,
+    all_of,
+    any_of,
+    at_least,
+    begins_with,
+    below,
+    equals,
+    is_any_of,
+    within,
+)
 from otp_app.history.database import Database, NotBegunError, Session
 from otp_app.history.later_messages import piece
 from otp_app.history.migrating import require_version
 from otp_app.history.rows import Numbers, Row, messages_in
-from otp_app.history.schema import COLUMNS, marks
+from otp_app.history.schema import COLUMNS
 
 FIRST, AT_ONCE = 32, 500  # rows of the first look, and of the largest one
 LONGEST_LIFE = 600.0  # seconds in which a verification has all its messages
@@ -99,8 +110,9 @@ class Attempts:
     def _rows_of_message(self, session: Session, purposes: Collection[str], wanted: str) -> Iterator[Row]:
         """Yield the rows of which a message may be the one with this piece of its id."""
         later = session.rows("SELECT id FROM otp_history_later WHERE piece = ?", (wanted,))
-        for place, value in [("substr(message, 3, 8) = ?", wanted), *(("id = ?", id_) for (id_,) in later)]:
-            condition, values = self._condition(Filter(purposes), place, value, is_narrow=True)
+        places = [equals("substr(message, 3, 8)", wanted), *(equals("id", id_) for (id_,) in later)]
+        for place in places:
+            condition, values = self._condition(Filter(purposes), place, is_narrow=True)
             yield from map(Row._make, session.rows(f"SELECT {_COLUMNS} FROM otp_history WHERE {condition}", values))
 
     @contextmanager
@@ -110,49 +122,49 @@ class Attempts:
             yield session
 
     def _summary(self, session: Session, wanted: Filter) -> Summary:
-        """Count groups of rows that are alike; those of which a message may be outside of the time one by one."""
+        """Count in groups the verifications whose messages are all within the time, and one by one those of others.
+
+        Those began shortly before the time or shortly before its end, so some of their messages may be outside of it.
+        """
         after, before = wanted.after, wanted.before
-        last = before - LONGEST_LIFE if before is not None else None
-        summary = _sum(self._groups(session, wanted._replace(before=last)), wanted.channels)
-        at_borders: list[Attempt] = []
+        last = before - LONGEST_LIFE if before is not None else None  # what began later may have messages after the end
+        whole = _sum(self._groups(session, wanted._replace(before=last)), wanted.channels)
+        rows: list[Row] = []
         if after is not None:
-            rows = self._rows(session, wanted, after - LONGEST_LIFE, after)
-            at_borders += [attempt for row in rows if row.begun < after for attempt in _attempts(row)]
-        if before is not None and last is not None:
-            rows = self._rows(session, wanted, last if after is None else max(last, after), before)
-            is_counted = after is None or last >= after  # what began in that very moment
-            at_borders += [a for row in rows if row.begun != last or not is_counted for a in _attempts(row)]
-        fitting = [attempt for attempt in at_borders if wanted.fits(attempt)]
-        converted = sum(attempt.is_converted for attempt in fitting)
-        return Summary(summary.total + len(fitting), summary.converted + converted)
+            rows += (row for row in self._rows(session, wanted, after - LONGEST_LIFE, after) if row.begun < after)
+        if last is not None:
+            first = last if after is None else max(last, after)
+            rows += (row for row in self._rows(session, wanted, first, before) if row.begun > last)
+        partly = [attempt for row in rows for attempt in _attempts(row) if wanted.fits(attempt)]
+        converted = sum(attempt.is_converted for attempt in partly)
+        return Summary(whole.total + len(partly), whole.converted + converted)
 
     def _groups(self, session: Session, wanted: Filter) -> list[_Group]:
         """Return the groups of verifications that began within the time: of whole days as they are counted."""
         after, before = wanted.after, wanted.before
-        first = -int(-after // DAY) if after is not None else None
-        end = int(before // DAY) if before is not None else None  # the day that is not whole
+        first = -int(-after // DAY) if after is not None else None  # whole day, as is each one before `end`
+        end = int(before // DAY) if before is not None else None
         if _is_narrow(wanted) or (first is not None and end is not None and first >= end):
-            return self._groups_of_rows(session, wanted, *_within(after, before))
+            return self._groups_of_rows(session, wanted, *within("begun", after, before))
         groups = self._groups_of_days(session, wanted, first, end)
         if after is not None and first is not None:
-            groups += self._groups_of_rows(session, wanted, "begun >= ?", after, "begun < ?", first * DAY)
+            groups += self._groups_of_rows(session, wanted, at_least("begun", after), below("begun", first * DAY))
         if before is not None and end is not None:
-            groups += self._groups_of_rows(session, wanted, *_within(end * DAY, before))
+            groups += self._groups_of_rows(session, wanted, *within("begun", end * DAY, before))
         return groups
 
-    def _groups_of_rows(self, session: Session, wanted: Filter, *further: Any) -> list[_Group]:
+    def _groups_of_rows(self, session: Session, wanted: Filter, *further: Condition) -> list[_Group]:
         condition, values = self._condition(wanted, *further)
         query = f"SELECT channels, outcome, COUNT(*) FROM otp_history WHERE {condition} GROUP BY channels, outcome"
         return session.rows(query, values)
 
     def _groups_of_days(self, session: Session, wanted: Filter, first: int | None, end: int | None) -> list[_Group]:
-        purposes = list(wanted.purposes)
-        condition, values = _put_together([
-            *([f"subject IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]),
-            *(["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else ["prefix = ''"]),
-            *(["day >= ?", first] if first is not None else []), *(["day < ?", end] if end is not None else []),
-            *(["country = ?", wanted.country] if wanted.country else []),
-        ])  # fmt: skip
+        conditions = [is_any_of("subject", wanted.purposes)]
+        conditions += [begins_with("prefix", wanted.prefix) if wanted.prefix else equals("prefix", "")]
+        conditions += [at_least("day", first)] if first is not None else []
+        conditions += [below("day", end)] if end is not None else []
+        conditions += [equals("country", wanted.country)] if wanted.country else []
+        condition, values = all_of(conditions)
         query = (
             f"SELECT channels, outcome, SUM(verifications) FROM otp_history_attempts WHERE {condition} "
             "GROUP BY channels, outcome"
@@ -162,7 +174,7 @@ class Attempts:
     def _all(self, session: Session, wanted: Filter, behind: Place | None) -> Iterator[Attempt]:
         least = wanted.after - LONGEST_LIFE if wanted.after is not None else None
         if behind:
-            condition, values = self._condition(wanted, "id = ?", behind.verification_id, is_narrow=True)
+            condition, values = self._condition(wanted, equals("id", behind.verification_id), is_narrow=True)
             query = f"SELECT {_COLUMNS} FROM otp_history WHERE {condition}"
             for row in session.rows(query, values):  # none of another purpose: clients write what is in a place
                 yield from filter(wanted.fits, _behind(_attempts(Row._make(row)), behind.message_id))
@@ -184,8 +196,8 @@ class Attempts:
         last, size = (behind.begun, behind.verification_id) if behind else None, FIRST
         while True:
             size = min(size, AT_ONCE)
-            further = ("(begun < ? OR id < ?)", *last) if last else ()
-            begun = _within(least, last[0] if last else most)
+            further = [Condition("(begun < ? OR id < ?)", last)] if last else []
+            begun = within("begun", least, last[0] if last else most)
             condition, values = self._condition(wanted, *begun, *further)
             query = f"SELECT {_COLUMNS} FROM otp_history WHERE {condition} ORDER BY begun DESC, id DESC LIMIT ?"
             rows = [Row._make(row) for row in session.rows(query, (*values, size))]
@@ -194,19 +206,16 @@ class Attempts:
                 return
             last, size = (rows[-1].begun, rows[-1].id), size * 2
 
-    def _condition(self, wanted: Filter, *further: Any, is_narrow: bool = False) -> tuple[str, list[Any]]:
-        """Return the condition of rows. `further`: texts, each followed by as many values as it has marks."""
-        purposes = list(wanted.purposes)
-        conditions: list[Any] = ["kind = ?", str(Kind.VERIFICATION)]
+    def _condition(self, wanted: Filter, *further: Condition, is_narrow: bool = False) -> Condition:
+        """Return the condition of the rows of a filter that fulfil these further ones too."""
         # SQLite would take the index of purposes, which has all rows, before the one of a number, which has a few.
         column = "subject || ''" if is_narrow or _is_narrow(wanted) else "subject"
-        conditions += [f"{column} IN ({marks(len(purposes))})", *purposes] if purposes else ["1 = 0"]
-        conditions += ["number = ?", self._numbers.name(wanted.phone)] if wanted.phone else []
-        conditions += ["country = ?", wanted.country] if wanted.country else []
-        conditions += ["prefix LIKE ?", f"{wanted.prefix}%"] if wanted.prefix else []
-        conditions += ["id = ?", wanted.verification_id] if wanted.verification_id else []
-        conditions += _of_messages(wanted)
-        return _put_together([*conditions, *further])
+        conditions = [equals("kind", str(Kind.VERIFICATION)), is_any_of(column, wanted.purposes)]
+        conditions += [equals("number", self._numbers.name(wanted.phone))] if wanted.phone else []
+        conditions += [equals("country", wanted.country)] if wanted.country else []
+        conditions += [begins_with("prefix", wanted.prefix)] if wanted.prefix else []
+        conditions += [equals("id", wanted.verification_id)] if wanted.verification_id else []
+        return all_of([*conditions, *_of_messages(wanted), *further])
 
 
 def _is_narrow(wanted: Filter) -> bool:
@@ -214,7 +223,7 @@ def _is_narrow(wanted: Filter) -> bool:
     return bool(wanted.phone or wanted.verification_id)
 
 
-def _of_messages(wanted: Filter) -> list[Any]:
+def _of_messages(wanted: Filter) -> list[Condition]:
     """Return the condition of rows with a message that fits, as their channels and outcome tell.
 
     An index has both: of rows that do not fit, the messages are not read.
@@ -227,14 +236,15 @@ def _of_messages(wanted: Filter) -> list[Any]:
         last += [name, f"%,{name}"]
         others += [f"{name},%", f"%,{name},%"]
     if wanted.converted is None:
-        return [_is_like(any_one), *any_one]
+        return [_are_like(any_one)]
     if wanted.converted:
-        return [f"outcome = ? AND {_is_like(last)}", str(Status.APPROVED), *last]
-    return [f"({_is_like(others)} OR (outcome <> ? AND {_is_like(any_one)}))", *others, str(Status.APPROVED), *any_one]
+        return [equals("outcome", str(Status.APPROVED)), _are_like(last)]
+    is_unconverted = all_of([Condition("outcome <> ?", [str(Status.APPROVED)]), _are_like(any_one)])
+    return [any_of([_are_like(others), is_unconverted])]
 
 
-def _is_like(patterns: Collection[str]) -> str:
-    return f"({' OR '.join(['channels LIKE ?'] * len(patterns))})"
+def _are_like(patterns: Collection[str]) -> Condition:
+    return any_of([Condition("channels LIKE ?", [pattern]) for pattern in patterns])
 
 
 def _sum(groups: Iterable[_Group], wanted_channels: Collection[str]) -> Summary:
@@ -244,22 +254,6 @@ def _sum(groups: Iterable[_Group], wanted_channels: Collection[str]) -> Summary:
         total += int(count) * sum(fitting)
         converted += int(count) * (outcome == Status.APPROVED and fitting[-1:] == [True])
     return Summary(total, converted)
-
-
-def _within(least: float | None, most: float | None) -> list[Any]:
-    return [*(["begun >= ?", least] if least is not None else []), *(["begun <= ?", most] if most is not None else [])]
-
-
-def _put_together(conditions: list[Any]) -> tuple[str, list[Any]]:
-    texts, values, left = [], [], 0
-    for part in conditions:
-        if left:
-            values.append(part)
-            left -= 1
-        else:
-            texts.append(part)
-            left = part.count("?")
-    return " AND ".join(texts), values
 
 
 def _attempts(row: Row) -> list[Attempt]:
