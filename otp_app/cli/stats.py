@@ -13,11 +13,10 @@ import click
 
 from otp_app.cli.command import CannotDo, Command, json_option, show_lines
 from otp_app.cli.open_store import NAMING, settings_of
-from otp_app.cli.parameters import SECONDS, Since
+from otp_app.cli.parameters import Since
 from otp_app.cli.sources import Source
 from otp_app.core.endings import Kind
 from otp_app.core.policy import DAY
-from otp_app.history.database import NotBegunError
 from otp_app.history.opening import open_reader, url_of
 from otp_app.history.reading import BY, BY_DAY, Reader, Sums
 from otp_app.settings import Settings
@@ -27,7 +26,7 @@ NONE = (
     "restart the servers"
 )
 HEAD = ("TOTAL", "SENT", "DELIVERED", "APPROVED", "CONVERSION", "FAILED", "TO DELIVERY", "TO APPROVAL")
-A_WEEK = 7 * SECONDS["d"]
+A_WEEK = 7 * DAY
 
 
 @click.command(cls=Command, example="stats --since 7d --by country")
@@ -45,10 +44,9 @@ def stats(since: float | None, by: str, notifications: bool, as_json: bool) -> N
     """
     kind, begun = Kind.NOTIFICATION if notifications else Kind.VERIFICATION, since or time.time() - A_WEEK
     with history_of(settings_of(NAMING | {"OTP_HISTORY_URL"})) as history:
-        try:
-            found = [(_named(by, value), sums) for value, sums in history.sums(kind, by, begun)]
-        except NotBegunError:
-            raise CannotDo("There is no history yet: the first server that keeps one begins it") from None
+        if not history.has_begun():
+            raise CannotDo("There is no history yet: the first server that keeps one begins it")
+        found = [(_named(by, value), sums) for value, sums in history.sums(kind, by, begun)]
     if as_json:
         show_lines([json.dumps({by: value or None} | _plain(sums)) for value, sums in found])
     else:

@@ -36,14 +36,18 @@ class Database(Protocol):
         """Begin a transaction that no other writer is in; the first one makes the tables."""
 
     def reading(self) -> AbstractContextManager[Session]:
-        """Begin a transaction that changes nothing and makes nothing."""
+        """Begin a transaction that changes nothing and makes nothing. Raises NotBegunError too."""
 
     def close(self) -> None:
         """Close what is open."""
 
 
 class NotBegunError(Exception):
-    """There is no history yet: no server has begun to keep one, so a reader finds nothing."""
+    """No server has begun to keep a history. `Database.reading` raises it, or its session does.
+
+    Whoever reads suppresses it and finds nothing. A caller that has to tell this from an empty history asks
+    reading.Reader.has_begun.
+    """
 
 
 def open_database(url: str) -> Database:

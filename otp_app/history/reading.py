@@ -54,7 +54,7 @@ class Sums(NamedTuple):
 
 
 class Reader:
-    """Reads a history. Its methods raise StoreUnavailable."""
+    """Reads a history; in one that has not begun it finds nothing. Its methods raise StoreUnavailable."""
 
     def __init__(self, database: Database, numbers: Numbers) -> None:
         self._database, self._numbers = database, numbers
@@ -68,7 +68,8 @@ class Reader:
             f"SELECT {column}, {_SUMS} FROM otp_history_totals WHERE day >= ? AND kind = ? AND dimension = ? "
             f"GROUP BY {column}"
         )
-        with self._database.reading() as session:
+        rows: list[tuple[Any, ...]] = []
+        with suppress(NotBegunError), self._database.reading() as session:
             rows = session.rows(query, (int(since // DAY), str(kind), dimension))
         found = [(str(value), _sums(values)) for value, *values in rows]
         found = [(value, sums) for value, sums in found if sums.total]
@@ -95,8 +96,9 @@ class Reader:
 
     def by_id(self, id_: str) -> Row | None:
         """Return the row of a verification or notification."""
-        with self._database.reading() as session:
+        with suppress(NotBegunError), self._database.reading() as session:
             return next(iter(_rows(session, "id = ?", id_)), None)
+        return None
 
     def id_by_provider(self, provider_id: str) -> str:
         """Return the id of the verification or notification with a message of this name at its provider, "" without.

@@ -87,7 +87,7 @@ class Overview:
 
 
 def overview(reader: Reader, database: Database, channels: Sequence[Channel], kind: Kind, now: float) -> Overview:
-    """Return the first screen. Raises StoreUnavailable, NotBegunError."""
+    """Return the first screen. Raises StoreUnavailable."""
     begun = (now // DAY - DAYS + 1) * DAY
     by_day = dict(reader.sums(kind, BY_DAY, begun))
     numbers = range(int(begun // DAY), int(now // DAY) + 1)

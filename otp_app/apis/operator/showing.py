@@ -16,7 +16,6 @@ from otp_app.core.errors import VerificationNotFound
 from otp_app.core.notifications import view_of
 from otp_app.core.phone import country_of, mask
 from otp_app.core.policy import DAY
-from otp_app.history.database import NotBegunError
 from otp_app.history.reading import MOST_SEARCHED, Sums
 from otp_app.web.current import services, state
 
@@ -47,21 +46,14 @@ def number_page(phone: str, done: str = "") -> Response:
 
 def overview_of(kind: Kind) -> Overview | None:
     """Return the first screen; None without a history. Raises StoreUnavailable."""
-    past = state(Operator).past
-    try:
-        now = services().clock().wall
-        return overview(past.reader, past.database, services().channels, kind, now) if past else None
-    except NotBegunError:
-        return None
+    past, now = state(Operator).past, services().clock().wall
+    return overview(past.reader, past.database, services().channels, kind, now) if past else None
 
 
 def sent_by_key(days: int) -> dict[Kind, dict[str, Sums]]:
     """Return what was sent with each API key in the last days; nothing without a history. Raises StoreUnavailable."""
     past, since = state(Operator).past, services().clock().wall - (days - 1) * DAY
-    try:
-        return {kind: dict(past.reader.sums(kind, "key", since)) for kind in Kind} if past else {}
-    except NotBegunError:
-        return {}
+    return {kind: dict(past.reader.sums(kind, "key", since)) for kind in Kind} if past else {}
 
 
 def case_of(id_: str) -> Case | None:
@@ -76,10 +68,7 @@ def case_of(id_: str) -> Case | None:
         return None
     elif view := view_of(services().store, id_, services().clock()):
         return cases.of_notification(view, channels)
-    try:
-        row = past.reader.by_id(id_) if past else None
-    except NotBegunError:
-        return None
+    row = past.reader.by_id(id_) if past else None
     return cases.of_row(row, channels) if row else None
 
 

@@ -6,10 +6,9 @@ from flask import Blueprint, Response, request
 
 from otp_app.apis.operator.access import SESSION, renew
 from otp_app.apis.operator.showing import FORGOTTEN, case_of, overview_of, page, sent_by_key
-from otp_app.apis.operator.state import Operator
 from otp_app.core.endings import Kind
 from otp_app.web.access import requires
-from otp_app.web.current import services, state
+from otp_app.web.current import services
 
 bp = Blueprint("operator", __name__)
 bp.after_request(renew)
@@ -22,9 +21,7 @@ KEY_DAYS = 30
 def first() -> Response:
     """Today and the last 30 days, and what goes wrong."""
     kind = Kind.NOTIFICATION if request.args.get("of") == "notifications" else Kind.VERIFICATION
-    keeps_history = state(Operator).past is not None
-    return page("overview", overview=overview_of(kind), kind=kind, keeps_history=keeps_history,
-                now=services().clock().wall)
+    return page("overview", overview=overview_of(kind), kind=kind, now=services().clock().wall)
 
 
 @bp.get("/operator/verifications/<verification_id>")

@@ -21,6 +21,7 @@ from otp_app.core.receipts import Receipt
 from otp_app.core.receipts import Status as Reported
 from otp_app.history.database import NotBegunError
 from otp_app.history.reading import Reader
+from otp_app.history.sqlite import SqliteDatabase
 from tests.apis.operator.site import KEYS, Visitor, logged_in
 from tests.histories import past
 from tests.web.site import Site, api_key
@@ -51,8 +52,7 @@ def test_a_history_that_no_server_has_begun_is_an_empty_one(kept: Visitor, monke
     def not_begun(*_: object) -> None:
         raise NotBegunError
 
-    monkeypatch.setattr(Reader, "sums", not_begun)
-    monkeypatch.setattr(Reader, "by_id", not_begun)
+    monkeypatch.setattr(SqliteDatabase, "reading", not_begun)
     assert kept.open("/operator").status_code == 200
     assert "Nothing has ended yet" in kept.text
     assert kept.open("/operator/keys").status_code == 200
