@@ -105,8 +105,9 @@ class SqliteDatabase(Database):
 
 
 def _require_ours(db: sqlite3.Connection) -> None:
-    ((mark,),) = db.execute("PRAGMA application_id").fetchall()
-    if mark not in (0, MARK) or (mark == 0 and db.execute("SELECT 1 FROM sqlite_master").fetchall()):
+    has_tables = bool(db.execute("SELECT 1 FROM sqlite_master").fetchall())
+    ((mark,),) = db.execute("PRAGMA application_id").fetchall()  # after them: both may be committed just now, as one
+    if mark not in (0, MARK) or (mark == 0 and has_tables):
         raise unavailable("its file is something else: name another one")
 
 

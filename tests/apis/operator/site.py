@@ -34,7 +34,7 @@ class Visitor:
     def send(self, path: str, **fields: str) -> TestResponse:
         """Send a form of the page that was shown last, with its token."""
         found = re.search(r'name="form_token" value="([0-9a-f]{64})"', self.shown)
-        assert found, "the page has no form"
+        assert found, f"the page has no form: {self.text}"
         return self.post(path, form_token=found[1], **fields)
 
     def log_in(self, key: str = KEY) -> TestResponse:
