@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import json
 import os
 import sys
@@ -17,12 +16,13 @@ import click
 
 from otp_app.cli.command import MISUSED, CannotDo
 from otp_app.cli.open_store import settings_of
+from otp_app.settings.exposure import is_loopback
+from otp_app.startup import listening
 
 KEY = "OTP_CLI_KEY"
 START = "start one, or name it with --url"
 TIMEOUT = 30.0  # seconds: a send through two channels takes less
 MOST = 1 << 20  # bytes of an answer
-EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where a server listens, and how it is reached
 OTHER = "another program, or a proxy, answers there"
 NO_API = "The server does not serve this: set OTP_APIS=native for codes, OTP_TEMPLATES_FILE for notifications"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,8 +101,7 @@ def server_of(url: str, key_file: Path | None) -> Server:
 
 def _own() -> str:
     settings = settings_of({"HOST", "PORT"})
-    host = EVERY_ADDRESS.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return listening.url_of(settings.host, settings.port)
 
 
 def _checked(url: str, *, has_key: bool) -> str:
@@ -113,16 +112,9 @@ def _checked(url: str, *, has_key: bool) -> str:
         is_good = False
     if not is_good or parts.username or parts.query or parts.fragment:
         raise CannotDo("--url: write http://host:port or https://host, without a user and a query", MISUSED)
-    if has_key and parts.scheme == "http" and not _is_loopback(str(parts.hostname)):
+    if has_key and parts.scheme == "http" and not is_loopback(str(parts.hostname)):
         raise CannotDo("--url: a key would cross the network in plain text: use https", MISUSED)
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _key(file: Path | None) -> str:

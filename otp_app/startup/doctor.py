@@ -33,7 +33,7 @@ def examine(
 ) -> Iterator[Diagnosis]:
     """Yield what is found, a thing at a time: some of them wait for other servers, for up to ten seconds each.
 
-    Nothing is made or changed, and no message is sent. `environ`: in place of this process's environment.
+    Nothing is made, no record is changed and no message is sent. `environ`: in place of this process's environment.
     """
     try:
         settings = startup.load(environ)
@@ -119,9 +119,8 @@ def _port(settings: Settings) -> Iterator[Diagnosis]:
     if not line.startswith("PORT:"):  # nobody can: a port below 1024, or an address of another machine
         yield of_line(line, State.FAULT)
         return
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  to connect to
     try:
-        answer = ask("GET", f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/")
+        answer = ask("GET", f"{listening.url_of(settings.host, settings.port)}/")
     except Unreachable as error:
         yield Diagnosis("PORT", State.FAULT, f"what listens at {settings.port} does not answer ({error})", _OTHER_PORT)
         return
