@@ -9,13 +9,14 @@ import sys
 
 import click
 
-from otp_app.cli.api_key import digest, new_api_key
+from otp_app.cli.api_key import new_api_key
 from otp_app.cli.command import CannotDo, Command, json_option, say, show_lines
 from otp_app.cli.open_store import KEYS, NAMING, index_key, settings_of, whole
 from otp_app.cli.setting_place import Place, place_of
 from otp_app.core.codes import parse_keys
 from otp_app.settings import keyring
 from otp_app.settings.types import ApiKey, api_keys
+from otp_app.web.client import digest_of
 
 NAME, CODES = "OTP_API_KEYS", "OTP_SECRET_KEYS"
 NONE = "{} is not set here: run this where the server reads its settings"
@@ -66,7 +67,7 @@ def rotate(name: str, as_json: bool) -> None:
     the new one first.
     """
     key = new_api_key()
-    place = _replace(name, digest(key))
+    place = _replace(name, digest_of(key))
     lines = (f"New API key for {name} (it cannot be shown again):\n\n    {key}\n", f"Its hash is in {place}.", RELOAD)
     try:
         say(as_json, {"rotated": name, "key": key, "file": str(place)}, *lines)

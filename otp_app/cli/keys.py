@@ -11,12 +11,13 @@ import sys
 import click
 
 from otp_app.cli import key_entries
-from otp_app.cli.api_key import digest, new_api_key
+from otp_app.cli.api_key import new_api_key
 from otp_app.cli.command import MISUSED, CannotDo, Family, json_option, say
 from otp_app.core.codes import SID_DIGITS
 from otp_app.proof import new_key
 from otp_app.settings import keyring
 from otp_app.settings.types import KEY_NAME, SCOPES
+from otp_app.web.client import digest_of
 
 ACCOUNT = re.compile(f"AC{SID_DIGITS}")
 TOKEN = re.compile("[A-Za-z0-9_-]+")
@@ -49,7 +50,7 @@ def new(name: str, scopes: str, as_json: bool) -> None:
     if not KEY_NAME.fullmatch(name):
         raise CannotDo("A name must be 1 to 40 letters, digits, '_', '.' and '-', such as shop", MISUSED)
     key = new_api_key()
-    entry = f"{name}:{'+'.join(asked)}:{digest(key)}"
+    entry = f"{name}:{'+'.join(asked)}:{digest_of(key)}"
     lines = (f"API key for the client (it cannot be shown again):\n\n    {key}\n", LINE, f"    OTP_API_KEYS={entry}")
     say(as_json, {"key": key, "OTP_API_KEYS": entry}, *lines)
 
@@ -78,7 +79,7 @@ def account(sid: str | None, api_key: bool, as_json: bool) -> None:
         raise CannotDo("An account SID must be AC and 32 hex digits in lower case, as in Twilio's console", MISUSED)
     token = _typed_token() if has_token else secrets.token_hex(SECRET_LENGTH // 2)
     user += f"/SK{secrets.token_hex(16)}" if api_key else ""
-    entry = f"{user}:{digest(token)}"
+    entry = f"{user}:{digest_of(token)}"
     lines = ([] if has_token else _account_lines(user, token)) + [LINE, f"    OTP_VERIFY_ACCOUNTS={entry}"]
     made = {} if has_token else {"user": user.rpartition("/")[2], "secret": token}
     say(as_json, {**made, "OTP_VERIFY_ACCOUNTS": entry}, *lines)
