@@ -38,8 +38,8 @@ def dead(as_json: bool) -> None:
     rows = sorted((row for id_, box in boxes.items() for row in _rows(id_, box)), key=lambda row: row["timestamp"])
     show_lines([json.dumps(row) if as_json else _line(row) for row in rows])
     waiting = sum(len(box.waiting) for box in boxes.values())
-    dead = sum(box.dead_count for box in boxes.values())
-    print(f"Dead: {dead}. Waiting: {waiting}.", file=sys.stderr)
+    given_up = sum(box.dead_count for box in boxes.values())
+    print(f"Dead: {given_up}. Waiting: {waiting}.", file=sys.stderr)
 
 
 def _rows(verification_id: str, box: Box) -> Iterator[dict[str, str]]:

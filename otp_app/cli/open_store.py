@@ -75,6 +75,12 @@ def require_records(store: WholeStore) -> None:
         raise StoreUnavailable(frozen.message)
 
 
+def require_changes(store: WholeStore) -> None:
+    """Raise StoreUnavailable if the records are moving or have moved, so that nothing may be changed here."""
+    if frozen := store.frozen():
+        raise StoreUnavailable(frozen.message)
+
+
 def settings_of(names: Collection[str]) -> Settings:
     """Return the settings, of which those with these names are certain. Raises CannotDo.
 

@@ -10,9 +10,8 @@ import click
 
 from otp_app.cli.all_of_number import Opened, all_of_number, in_accounts
 from otp_app.cli.command import CannotDo, Command, json_option, looked_at, say
-from otp_app.cli.open_store import KEYS, NAMING, require_records, settings_of
+from otp_app.cli.open_store import KEYS, NAMING, require_changes, require_records, settings_of
 from otp_app.cli.parameters import Number
-from otp_app.core.errors import StoreUnavailable
 from otp_app.history.opening import url_of
 from otp_app.history.reading import shown
 from otp_app.maintenance import person
@@ -66,8 +65,7 @@ def erase(number: str, yes: bool, forget_stop: bool, as_json: bool) -> None:
     """
     settings = settings_of(WHERE)
     with all_of_number(settings) as found:
-        if frozen := found.store.frozen():
-            raise StoreUnavailable(frozen.message)
+        require_changes(found.store)
         entries = person.entries(found.store, number)
         if person.is_refused(entries) and not forget_stop:
             raise CannotDo(STOPPED)

@@ -7,9 +7,8 @@ import time
 import click
 
 from otp_app.cli.command import Command, json_option, say
-from otp_app.cli.open_store import store_in_use
+from otp_app.cli.open_store import require_changes, store_in_use
 from otp_app.cli.parameters import Days
-from otp_app.core.errors import StoreUnavailable
 from otp_app.core.policy import DAY
 from otp_app.maintenance import records
 
@@ -27,8 +26,7 @@ def purge(days: int, dry_run: bool, as_json: bool) -> None:
     while it runs, idempotency keys and counters are kept. Servers may run.
     """
     with store_in_use() as store:
-        if frozen := store.frozen():
-            raise StoreUnavailable(frozen.message)
+        require_changes(store)
         quiet, forgotten = records.purge(store, time.time() - days * DAY, dry_run=dry_run)
     would = f"Numbers that would be deleted: {quiet}"
     did = f"Numbers deleted: {forgotten}. Kept because they were used meanwhile: {quiet - forgotten}."

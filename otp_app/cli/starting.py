@@ -39,7 +39,7 @@ def run(load: Callable[[], Settings], work: Callable[[Settings], None], advice: 
 
 
 def prepared(settings: Settings, advice: Advice = startup.advice) -> Settings:
-    """Return the settings to run with, after the checks that gunicorn's configuration makes for the HTTP server.
+    """Return the settings to run with, after the checks that serving/checks.py makes for the HTTP server.
 
     Raises BadSettings, BadKeyFile, StoreUnavailable.
     """

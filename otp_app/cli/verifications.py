@@ -6,7 +6,6 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -21,6 +20,7 @@ from otp_app.core.ledger import Status
 from otp_app.maintenance import records
 from otp_app.maintenance.records import Listed
 from otp_app.system.clock import system_clock
+from otp_app.web.timeline import at
 
 HEAD = ("VERIFICATION", "TO", "PURPOSE", "STATUS", "STARTED", "SENDS", "WRONG")
 
@@ -103,7 +103,7 @@ def _plain(listed: Listed) -> dict[str, object]:
         "status": listed.status,
         "to": listed.to,
         "purpose": listed.purpose,
-        "created_at": _time(listed.begun),
+        "created_at": at(listed.begun),
         "sends": len(listed.channels),
         "channels": listed.channels,
         "attempts": listed.attempts,
@@ -112,14 +112,10 @@ def _plain(listed: Listed) -> dict[str, object]:
 
 def _cells(listed: Listed) -> tuple[str, ...]:
     sends = f"{len(listed.channels)} {','.join(dict.fromkeys(listed.channels))}"
-    begun, attempts = _time(listed.begun), str(listed.attempts)
+    begun, attempts = at(listed.begun), str(listed.attempts)
     return listed.verification_id, listed.to or "-", listed.purpose, listed.status, begun, sends, attempts
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-
-
-def _time(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
