@@ -73,10 +73,9 @@ def load(environ: Mapping[str, str] | None = None, folder: Path | None = None, c
     if command:
         settings = replace(settings, otp_apis=(command,))
     own = [line for api in apis.known(_concerned(settings)) for line in api.faults(settings)]
+    own += channels.faults(settings) if "OTP_CHANNELS" not in faulty else []
     lines += [line for line in own if not any(variable in line for variable in faulty)]
     lines += filter(None, [switch.fault(os.environ if environ is None else environ)])
-    if "OTP_CHANNELS" not in faulty:
-        lines += [line for line in channels.faults(settings) if not any(variable in line for variable in faulty)]
     if lines := lines or channels.unopened(settings):
         raise BadSettings(lines)
     return settings

@@ -55,9 +55,10 @@ def examine(settings: Settings) -> Iterator[Diagnosis]:
 
 def _state(settings: Settings) -> tuple[str, bool]:
     """Return how a history is, and whether it can be kept. Raises StoreUnavailable, OSError."""
-    file, reader = keyring.database(url_of(settings)), open_reader(settings)
+    file = keyring.database(url_of(settings))
     if file and (closed := _unwritable(file)):
         return f"this user cannot write {closed}", False
+    reader = open_reader(settings)
     assert reader is not None  # noqa: S101  there is a URL
     with closing(reader):
         return "it is kept" if reader.has_begun() else "the first start begins it", True
