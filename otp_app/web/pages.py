@@ -81,8 +81,13 @@ def static(name: str) -> Response:
 def page(template: str, status: int = 200, **values: Any) -> Response:
     """Return a page. Its template has `shared(name)`, the address of a file in static, and the pages of the server."""
     text = render_template(template, shared=SHARED.url, pages=pages(), version=__version__, **values)
+    return answer(text, status)
+
+
+def answer(html: str, status: int) -> Response:
+    """Return the HTML of a page with the headers that all of them have."""
     headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": REFERRER}
-    return Response(text, status, headers, mimetype="text/html")
+    return Response(html, status, headers, mimetype="text/html")
 
 
 def pages() -> dict[str, str]:

@@ -244,7 +244,7 @@ def _row_entry(row: Row, channels: Sequence[Channel]) -> Entry:
 
 
 def _readable_entry(row: Row, channels: Sequence[Channel]) -> Entry:
-    at(row.begun)
+    at(row.begun)  # or the page could not show it: it raises where that is no moment
     messages = messages_in(row.messages)
     told = zip(messages, _sentences(messages, channels), strict=True)
     sentence = next((said for m, said in reversed(list(told)) if said and m.error_code == row.error_code), "")

@@ -56,7 +56,7 @@ class Problem(NamedTuple):
     example: str  # id
 
 
-class Kept(NamedTuple):
+class ErrorCount(NamedTuple):
     """A class of errors and how often it was seen in 30 days."""
 
     name: str
@@ -75,7 +75,7 @@ class Overview:
     places: Sequence[Place]
     places_left_out: int
     problems: Sequence[Problem]
-    errors: Sequence[Kept]
+    errors: Sequence[ErrorCount]
     volume: Plot
     conversion: Plot
     speed: Plot
@@ -98,8 +98,8 @@ def overview(reader: Reader, database: Database, channels: Sequence[Channel], ki
     return Overview(
         kind, now, days[-1].sums, days, _total(days), places[:MOST_PAIRS], len(places[MOST_PAIRS:]),
         problems=sorted(problems, key=lambda problem: (not problem.is_ours, -problem.times)),
-        errors=[Kept(words.meaning(error).name, sums.total) for error, sums in reader.sums(kind, "error", begun)
-                if error],
+        errors=[ErrorCount(words.meaning(error).name, sums.total)
+                for error, sums in reader.sums(kind, "error", begun) if error],
         volume=_volume(days, kind), conversion=_conversion(days), speed=_speed(days),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from otp_app.apis.operator import words
 from otp_app.history.reading import Sums
 from otp_app.system.program import COMMAND
 from otp_app.version import __version__
-from otp_app.web.pages import POLICY, REFERRER, SHARED, Files
+from otp_app.web.pages import SHARED, Files, answer
 
 PATH = "/operator"
 HERE = Path(__file__).parent
@@ -38,9 +38,7 @@ class Pages:
 
     def render(self, name: str, http_status: int = 200, **values: Any) -> Response:
         """Return a page of the template with this name."""
-        page = self._jinja.get_template(f"{name}.html").render(values)
-        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": REFERRER}
-        return Response(page, http_status, headers, mimetype="text/html")
+        return answer(self._jinja.get_template(f"{name}.html").render(values), http_status)
 
 
 def count(value: float) -> str:

@@ -58,18 +58,25 @@ def sent_by_key(days: int) -> dict[Kind, dict[str, Sums]]:
 
 def case_of(id_: str) -> Case | None:
     """Return what is known of a verification or a notification. Raises StoreUnavailable."""
-    channels, past = services().channels, state(Operator).past
-    if cases.VERIFICATION.fullmatch(id_):
-        try:
-            return cases.of_view(services().verifications.status(id_), channels)
-        except VerificationNotFound:
-            pass  # it ended more than an hour ago, so the history has it
-    elif not cases.NOTIFICATION.fullmatch(id_):
+    if not (cases.VERIFICATION.fullmatch(id_) or cases.NOTIFICATION.fullmatch(id_)):
         return None
-    elif view := view_of(services().store, id_, services().clock()):
-        return cases.of_notification(view, channels)
+    if found := _case_in_store(id_):
+        return found
+    past = state(Operator).past
     row = past.reader.by_id(id_) if past else None
-    return cases.of_row(row, channels) if row else None
+    return cases.of_row(row, services().channels) if row else None
+
+
+def _case_in_store(id_: str) -> Case | None:
+    """Return what the store has: a verification until an hour after its end, a notification for two days."""
+    channels = services().channels
+    if cases.NOTIFICATION.fullmatch(id_):
+        view = view_of(services().store, id_, services().clock())
+        return cases.of_notification(view, channels) if view else None
+    try:
+        return cases.of_view(services().verifications.status(id_), channels)
+    except VerificationNotFound:
+        return None
 
 
 def id_of_message(provider_id: str) -> str:

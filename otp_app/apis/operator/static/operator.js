@@ -3,7 +3,7 @@
   const main = document.querySelector("main[data-live]");
   if (!main) return;
 
-  // Somebody who works in the page is not interrupted: a form, an open selection, a plot that is pointed at.
+  // Somebody who works in the page is not interrupted: in a form, or with text selected.
   const isBusy = () =>
     document.hidden ||
     main.contains(document.activeElement?.closest("form")) ||
