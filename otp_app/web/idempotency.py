@@ -22,8 +22,6 @@ _NEWER = ("app_hash", "tags")
 
 def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
-    if "Idempotency-Key" not in request.headers:
-        return send(None)
     said = {name: value for name, value in asdict(fields).items() if value or name not in _NEWER}
     key = given(said)
     return services().idempotent.once(key, send) if key else send(None)

@@ -124,7 +124,8 @@ class WrongKeys:
     def count(self, address: str) -> None:
         """Count one. Raises TooManyWrongKeys after 10 in a minute of one client."""
         if not self._limiter.hit(WRONG_KEYS, "wrong-key", address):
-            raise TooManyWrongKeys("Too many wrong API keys", 60.0, WRONG_KEYS.amount, WRONG_KEYS.get_expiry())
+            window = WRONG_KEYS.get_expiry()
+            raise TooManyWrongKeys("Too many wrong API keys", float(window), WRONG_KEYS.amount, window)
 
 
 class ClientLimits:

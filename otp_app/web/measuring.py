@@ -44,10 +44,7 @@ class Measured:
 
     def rejected(self, error_type: str, error: Exception | None) -> None:
         """Count the current request as one that was not done."""
-        self._meter.rejected(self._operation()[0], error_type, error)
-
-    def _operation(self) -> tuple[str, str]:
-        return self._names.get(request.endpoint, NOWHERE)
+        self._meter.rejected(self._names.get(request.endpoint, NOWHERE)[0], error_type, error)
 
 
 def _names(app: Flask) -> dict[str | None, tuple[str, str]]:

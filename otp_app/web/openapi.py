@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, render_template, request
+from werkzeug.routing import Rule
 
 from otp_app.plugins.extras import install_command
 from otp_app.settings import Settings
@@ -58,6 +59,7 @@ class Page(NamedTuple):
 
     html: str
     policy: str
+
 
 _making = Lock()
 
@@ -193,7 +195,7 @@ def _document(settings: Settings) -> Node:
     apis: dict[str, Api] = current_app.extensions["otp_apis"]
     found = put_together([*(path for name, api in apis.items() for path in api.documents(APIS / name)), COMMON])
     for rule in current_app.url_map.iter_rules():
-        item = found["paths"].get(VARIABLE.sub(r"{\1}", rule.rule), {})
+        item = found["paths"].get(_path(rule), {})
         for method in {method.lower() for method in rule.methods or ()} & item.keys():
             item[method]["security"] = _security(views[rule.endpoint].access, settings)
     return found
@@ -206,9 +208,13 @@ def _refusing_pages() -> list[str]:
     for rule in current_app.url_map.iter_rules():
         access: Access = views[rule.endpoint].access
         if access.callback or (access.credentials and not access.credentials.pages):
-            path = VARIABLE.sub(r"{\1}", rule.rule)
-            found += [f"{method.lower()} {path}" for method in sorted(rule.methods or ())]
+            found += [f"{method.lower()} {_path(rule)}" for method in sorted(rule.methods or ())]
     return found
+
+
+def _path(rule: Rule) -> str:
+    """Return the path of a route as the document has it."""
+    return VARIABLE.sub(r"{\1}", rule.rule)
 
 
 def put_together(fragments: Iterable[Path]) -> Node:

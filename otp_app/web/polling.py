@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore, Event
 from typing import TYPE_CHECKING, TypeVar
@@ -12,8 +12,6 @@ from otp_app.core.errors import OtpError
 from otp_app.core.instant import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from _typeshed.wsgi import WSGIEnvironment
 
 MOST = 16  # of a process; gunicorn's worker has as many threads more

@@ -154,7 +154,7 @@ class HttpWorker(AnsweringWorker):
         others = self.slow.setdefault(conn.peer, {})
         if len(others) >= self.share:
             self._close(next(iter(others)))
-        self.slow.setdefault(conn.peer, others)[conn] = None
+        self.slow.setdefault(conn.peer, others)[conn] = None  # again: with its last connection a peer is out
 
     def _on_event(self, conn: Connection, then: Callable[[Connection], None], client: Any) -> None:
         if client.fileno() >= 0:  # otherwise it was closed to make room, after this event
