@@ -55,8 +55,10 @@ class OperatorApi(Api):
             return errors.render(rejection)
         if rejection.status == 401:
             return self._without_session()
-        return self._pages.render("error", rejection.status, text=rejection.text, status=rejection.status,
-                                  retry_after=rejection.retry_after)
+        return self._pages.render(
+            "error", rejection.status, text=rejection.text, status=rejection.status,
+            retry_after=rejection.retry_after, is_form=request.method == "POST",
+        )  # fmt: skip
 
     def _without_session(self) -> Response:
         """Lead to the log-in, or to the same page again where a link on another site has kept the cookie back."""

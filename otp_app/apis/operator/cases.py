@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, NamedTuple
 
 from otp_app.apis.operator import words
@@ -271,10 +272,9 @@ def _facts(ledger: Ledger | None, now: Instant, policy: Policy) -> list[tuple[st
         return [("Limits", "none holds: nothing is remembered about it")]
     left = sends_left(ledger, now, policy, authenticated=True)
     wait = seconds_to_next_send(ledger, now, policy, authenticated=True)
-    last_hour = sum(now.wall - stamp < HOUR for stamp in ledger.sent)
-    facts = [("Messages in the last hour", str(last_hour))]
+    facts = [("Messages in the last hour", str(sum(now.wall - stamp < HOUR for stamp in ledger.sent)))]
     facts += [] if left is None else [("Messages left, with an API key", str(left))]
-    facts += [("Next message", f"in {wait:.0f} s" if wait else "at once")]
+    facts += [("Next message", f"in {ceil(wait)} s" if wait else "at once")]
     facts += [("Longer codes", "yes: many wrong codes in 30 days")] if ledger.raised else []
     return facts
 
@@ -287,7 +287,7 @@ def _findings(ledger: Ledger | None, entries: Sequence[Entry], now: Instant, pol
         yield Step(at(ledger.stopped), "The recipient wrote STOP",
                    "Notifications are not sent until they write START. Codes are sent all the same.", "bad")
     if ledger and (wait := seconds_to_next_send(ledger, now, policy, authenticated=True)):
-        help_ = f"The next message can leave in {wait:.0f} seconds, or at once after a reset."
+        help_ = f"The next message can leave in {ceil(wait)} s, or at once after a reset."
         yield Step("", "A limit of this number holds", help_, "warn")
     newest = entries[0] if entries else None
     if newest and newest.error and newest.status not in words.GOOD:

@@ -130,6 +130,24 @@ def test_a_reset_lets_the_next_message_go(visitor: Visitor) -> None:
     assert site.send(number, key="shop").status_code == 200
 
 
+def test_a_part_of_a_second_is_waited_for_too(visitor: Visitor) -> None:
+    """No page says that a message can leave in 0 seconds."""
+    site, number = visitor.site, visitor.site.number()
+    site.send(number, key="shop")
+    site.clock.advance(29.8)
+    visitor.send("/operator/search", wanted=number)
+    assert "The next message can leave in 1 s," in visitor.text
+    assert "Next message in 1 s" in visitor.text
+
+
+def test_what_was_only_asked_for_is_no_change(visitor: Visitor) -> None:
+    """A page that cannot be shown says so; of a form that was rejected it says that nothing has changed."""
+    assert visitor.open("/operator/cancel").status_code == 405
+    assert "This page cannot be shown" in visitor.text
+    assert visitor.post("/operator/cancel", verification_id="VE").status_code == 403
+    assert "The change was not made" in visitor.text
+
+
 def test_wrong_codes_count_after_a_reset_too(visitor: Visitor) -> None:
     site, number = visitor.site, visitor.site.number()
     site.send(number, key="shop")
