@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -20,8 +22,14 @@ def kill(server: RunningServer) -> tuple[float, float]:
     """SIGKILL to all its processes; return when that began, and when nobody listened there any more."""
     began = time.monotonic()
     server.kill_all()
-    wait_until(lambda: not server.healthy(), "the end of all its processes")
+    wait_until(lambda: is_refused(server.port), "the end of all its processes")
     return began, time.monotonic()
+
+
+def is_refused(port: int) -> bool:
+    """Whether nobody listens there: a process that still ends may take a connection, and never answer."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
 def outside(failed: Iterable[Event], began: float, ended: float) -> list[Event]:
