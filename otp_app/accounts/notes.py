@@ -16,7 +16,7 @@ def note_sent(database: Database, phone_number: str, at: int) -> None:
     Raises InvalidPhone, AccountsUnavailable.
     """
     with database.writing() as db:
-        user_id = db.execute(sql.ANY_USER, {"phone": spelling(phone_number)}).scalar()
+        user_id = db.execute(sql.HELD_USER, {"phone": spelling(phone_number)}).scalar()
         if user_id is None or db.execute(sql.NOTED, {"of_user": user_id, "of_event": SENT, "of_at": at}).first():
             return
         db.execute(sql.NOTE, {"user_id": user_id, "event": SENT, "at": at})

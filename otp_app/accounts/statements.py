@@ -75,6 +75,8 @@ NOTES = (
 )
 #: :phone -> the id of the user, who may not have verified the number yet
 ANY_USER = select(users.c.id).where(users.c.phone_number == _PHONE)
+#: the same; on PostgreSQL the next change that asks so for this user waits for the end of this one, as all do on SQLite
+HELD_USER = ANY_USER.with_for_update(key_share=True)
 #: :of_user, :of_event, :of_at
 NOTED = select(activity.c.id).where(
     activity.c.user_id == _USER_ID, activity.c.event == bindparam("of_event"), activity.c.at == bindparam("of_at")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Thread
 
+import psycopg
 import pytest
+from sqlalchemy import event
 
 from otp_app.accounts.errors import AccountsUnavailable
 from otp_app.bus.letters import Letter
 from tests.accounts.conftest import REQUEST, Bureau
 from tests.bus.desk import Desk, notes_desk
+from tests.running import wait_until
 
 NUMBER = "+14155552671"
 OF_NUMBER = {"phone_number": NUMBER}
@@ -32,6 +36,32 @@ def test_a_code_is_noted_once(bureau, desk):
     for letter in (first, first, Letter("m2", later, first.body)):
         assert desk.take(letter)
     assert notes(bureau) == [("code_sent", first.at), ("code_sent", later)]
+
+
+def test_postgres_notes_a_code_once_though_two_workers_have_its_message(postgres_server, open_bureau):
+    """Where a connection breaks, the broker hands a message on while the first worker is still at it."""
+    bureau = open_bureau(postgres_server.new_url())
+    desk, number = notes_desk(bureau.site, bureau.database), bureau.number()
+    bureau.accounts.sign_up(number, REQUEST)
+    letter = desk.letter(phone_number=number)
+    copy = Thread(target=desk.take, args=(letter,))
+
+    def hand_on(_connection, _cursor, statement, *_):
+        if "FROM accounts_activity" in statement and not copy.ident:  # the first worker has just looked
+            copy.start()
+            wait_until(lambda: not copy.is_alive() or is_held_up(bureau.url), "the copy to be done, or to wait")
+
+    event.listen(bureau.database._engine, "after_cursor_execute", hand_on)
+    assert desk.take(letter)
+    copy.join()
+    assert notes(bureau) == [("code_sent", letter.at)]
+
+
+def is_held_up(url):
+    """Whether somebody waits for a lock in this database."""
+    with psycopg.connect(url) as db:
+        asked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool(db.execute(asked).rowcount)
 
 
 def test_a_number_of_nobody_is_no_fault(bureau, desk):
