@@ -16,43 +16,43 @@ class Condition(NamedTuple):
 
 
 def equals(column: str, value: Any) -> Condition:
-    """Return the rows' condition to have a value in a column."""
+    """Return the condition that a column has this value."""
     return Condition(f"{column} = ?", [value])
 
 
 def is_any_of(column: str, values: Collection[str]) -> Condition:
-    """Return that to have one of some values; no row has one of none."""
+    """Return the condition that a column has one of these values. Without values, no row fulfils it."""
     return Condition(f"{column} IN ({marks(len(values))})", list(values)) if values else Condition("1 = 0")
 
 
 def begins_with(column: str, text: str) -> Condition:
-    """Return that to begin with a text, which has no placeholders of LIKE."""
+    """Return the condition that a column begins with this text, which has no wildcard of LIKE."""
     return Condition(f"{column} LIKE ?", [f"{text}%"])
 
 
 def at_least(column: str, least: float) -> Condition:
-    """Return that to have a value from this one on."""
+    """Return the condition that a column has this value or a higher one."""
     return Condition(f"{column} >= ?", [least])
 
 
 def below(column: str, end: float) -> Condition:
-    """Return that to have a value before this one."""
+    """Return the condition that a column has a lower value."""
     return Condition(f"{column} < ?", [end])
 
 
 def within(column: str, least: float | None, most: float | None) -> list[Condition]:
-    """Return those to have a value in a range, both ends included; None: it has no such end."""
+    """Return the conditions that a column is in a range, ends included. None: the range is open there."""
     conditions = [at_least(column, least)] if least is not None else []
     return conditions + ([Condition(f"{column} <= ?", [most])] if most is not None else [])
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
-    """Return that to fulfil each of these."""
+    """Return the condition that all of these are fulfilled."""
     return _joined(" AND ", conditions)
 
 
 def any_of(conditions: Sequence[Condition]) -> Condition:
-    """Return that to fulfil one of these."""
+    """Return the condition that one of these is fulfilled."""
     text, values = _joined(" OR ", conditions)
     return Condition(f"({text})", values)
 
