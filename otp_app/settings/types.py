@@ -262,8 +262,8 @@ def fallback_after(text: str) -> float:
 def rate_limits(text: str) -> str:
     """Read limits in flask-limiter's notation, such as 20/hour;60/day; empty: none."""
     try:
-        if text:
-            parse_many(text)
+        if text and (re.search(r"(?i)(/|per)\s*0+\s*[a-z]", text) or not parse_many(text)):  # to it a time of 0 is 1
+            raise ValueError
     except ValueError:
         raise ValueError("write limits such as 20/hour;60/day, or nothing") from None
     return text
@@ -271,16 +271,18 @@ def rate_limits(text: str) -> str:
 
 UNIX = "unix"  # stands for the peers of a Unix socket, which have no address
 TrustedProxy = ipaddress.IPv4Network | ipaddress.IPv6Network | str
+_LARGEST = {4: 8, 6: 7}  # 10.0.0.0/8, fc00::/7: a network that is larger is mistyped, or has strangers in it
 
 
 def proxies(text: str) -> tuple[TrustedProxy, ...]:
-    """Read addresses, networks and `unix`, several with commas; all addresses of a kind, in pieces too, are a fault."""
+    """Read addresses, networks and `unix`, several with commas; too many addresses, in pieces too, are a fault."""
     found = tuple(proxy(item) for item in names(text))
     networks = [item for item in found if not isinstance(item, str)]
     v4 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv4Network))
     v6 = ipaddress.collapse_addresses(item for item in networks if isinstance(item, ipaddress.IPv6Network))
-    if any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
-        raise ValueError("a network of all addresses lets every client write its own address: name your proxies")
+    is_large = any(item.prefixlen < _LARGEST[item.version] for item in networks)
+    if is_large or any(item.prefixlen == 0 for item in v4) or any(item.prefixlen == 0 for item in v6):
+        raise ValueError("a network of all addresses, or of so many, lets clients write their own: name your proxies")
     return found
 
 

@@ -141,7 +141,7 @@ def test_limits_have_flask_limiters_notation(text):
     assert types.rate_limits(text) == text
 
 
-@pytest.mark.parametrize("text", ["20", "20/", "20/fortnight", "-1/day", "x/day", "1/day;", "0.5/day"])
+@pytest.mark.parametrize("text", ["20", "20/", "20/fortnight", "-1/day", "x/day", "1/day;", "0.5/day", "9/0 minutes"])
 def test_what_is_no_limit_is_refused(text):
     with pytest.raises(ValueError, match="20/hour;60/day"):
         types.rate_limits(text)
@@ -180,7 +180,7 @@ def test_what_is_no_text_by_language_is_refused(text):
 @pytest.mark.parametrize(("text", "network"), [
     ("127.0.0.1", IPv4Network("127.0.0.1/32")), ("10.1.2.3/8", IPv4Network("10.0.0.0/8")),
     ("2001:db8::1", IPv6Network("2001:db8::1/128")), ("::ffff:10.0.0.0/104", IPv4Network("10.0.0.0/8")),
-    ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")), ("unix", "unix"),
+    ("::ffff:10.1.2.3", IPv4Network("10.1.2.3/32")), ("unix", "unix"), ("fc00::/7", IPv6Network("fc00::/7")),
 ])  # fmt: skip
 def test_a_proxy_is_an_address_or_a_network(text, network):
     """Bits of the host part do not matter, IPv4 in IPv6 is IPv4, and unix is the peer of a Unix socket."""
@@ -195,9 +195,13 @@ def test_what_is_no_network_is_refused(text):
 
 @pytest.mark.parametrize("text", [
     "0.0.0.0/0", "::/0", "10.0.0.1/0", "unix,::ffff:0:0/96", "0.0.0.0/1,10.0.0.0/8,128.0.0.0/1", "::/1,8000::/1",
+    "172.16.0.0/1", "10.0.0.0/7", "::ffff:10.0.0.0/103", "2000::/3", "fc00::/6",
+    ",".join(f"{first}.0.0.0/8" for first in range(256)),
 ])  # fmt: skip
 def test_not_all_addresses_are_proxies(text):
-    """In one piece or in several: each client could write its own address."""
+    """Nor a large part of them, as where a digit is missing, whether in one piece or in several: clients could write
+    their own address.
+    """  # fmt: skip
     with pytest.raises(ValueError, match="a network of all addresses"):
         types.proxies(text)
 
