@@ -178,15 +178,13 @@ class RunningServer:
                                 stdout=log, stderr=log, start_new_session=True, **popen)
 
     def stop(self) -> int:
-        """End it, by force where it does not end by itself, with all its workers. Returns the exit status."""
+        """End it with all its workers, and return the exit status. Raises TimeoutExpired where it had to be killed."""
         if self._process is None:
             return 0
         if self._process.poll() is None:
             self._process.terminate()
         try:
             return self.wait(60)
-        except subprocess.TimeoutExpired:
-            return -signal.SIGKILL
         finally:
             self.kill_all()
 

@@ -256,7 +256,7 @@ def test_a_reload_after_the_checkout_was_replaced_goes_on_and_revokes(
 def test_a_reload_revokes_under_a_configuration_of_ones_own(
     server: Start, hook: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A module that it imports is read once, as with `-c python:…`, and its hooks may replace ours."""
+    """A module that it imports is read once, as with `-c python:…`, and its hooks may replace ours. TERM ends it."""
     running = server(OTP_API_KEYS_FILE="keys", start=False)
     (running.folder / "keys").write_text(f"shop:send:{hashlib.sha256(b'otp_shop').hexdigest()},cron:send:{'1' * 63}2")
     (tmp_path / "own/deploy").mkdir(parents=True)
@@ -270,6 +270,7 @@ def test_a_reload_revokes_under_a_configuration_of_ones_own(
     assert running.post("/send-otp", number, key).status == 401
     if "starting" not in hook:
         wait_until(lambda: "gunicorn has not read its configuration again" in running.log(), "the warning")
+    assert running.stop() == 0
 
 
 def test_a_reload_after_the_folder_was_replaced_goes_on_and_revokes(server: Start, tmp_path: Path) -> None:

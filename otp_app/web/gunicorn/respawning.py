@@ -11,22 +11,32 @@ from otp_app.system.logs import log, warn_seldom
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
+_is_beginning = False  # whether `begin` is under way, which lets signals come again in the master
+
 
 def begin(spawn_worker: Callable[[], int]) -> int:
     """Start one worker, for gunicorn's master. A signal that ends it waits until it can handle it, in `init_signals`.
 
     Until then it has the master's handlers, and forgets what it gets: the master would wait for 30 s, and kill it.
     """
+    global _is_beginning
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    _is_beginning = True
     try:
         return spawn_worker()
     finally:
+        _is_beginning = False
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def hold_signals() -> None:
-    """Let signals wait, for the hook that comes last before the fork."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """Let signals wait, for the hook that comes last before the fork.
+
+    Where an `on_starting` of the operator's own replaces ours, gunicorn starts workers without `begin`, so they do not
+    wait: the master would never end.
+    """
+    if _is_beginning:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 
 def let_signals_come() -> None:
