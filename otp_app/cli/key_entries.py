@@ -38,7 +38,7 @@ def list_(as_json: bool) -> None:
     place, keys = _api_keys()
     rows = [{"name": key.name, "scopes": "+".join(sorted(key.scopes)), "sha256": key.digest[:8]} for key in keys]
     print(f"API keys in {place}: {len(rows)}.", file=sys.stderr)
-    width = max(len(row["name"]) for row in rows)
+    width = max((len(row["name"]) for row in rows), default=0)
     show_lines([
         json.dumps(row) if as_json else f"{row['name']:<{width}}  {row['sha256']}  {row['scopes']}" for row in rows
     ])

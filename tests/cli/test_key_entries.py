@@ -64,6 +64,13 @@ def test_keys_are_listed(capsys: Any, place: Path) -> None:
     assert rows[1] == {"name": "till", "scopes": "verify", "sha256": TILL[-64:-56]}
 
 
+def test_no_keys_are_listed(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without entries lets nobody in, and is a fault for the server; the command says how many there are."""
+    (folder / "api_keys").write_text("")
+    monkeypatch.setenv("OTP_API_KEYS_FILE", str(folder / "api_keys"))
+    assert run(capsys, "keys", "list") == (0, "", f"API keys in {folder / 'api_keys'}: 0.\n")
+
+
 def test_a_revoked_key_is_gone_from_its_file(capsys: Any, place: Path) -> None:
     """Comments, other lines, mode and owner stay, and what makes it known to the servers is said."""
     before, text = place.stat(), place.read_text()
