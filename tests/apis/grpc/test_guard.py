@@ -175,7 +175,8 @@ def test_metadata_that_comes_in_many_frames_is_not_read(call_site, method, frame
     """grpc counts each frame for itself. With 500 frames of two bytes each, all other calls waited for seconds."""
     with answering(call_site(otp_api_keys=KEYS)[0].services) as target:
         answer = raw_call(target, method, frames)
-    assert b"grpc-status\x018" in answer  # its message is not in it if grpc has ended the call before
+    assert b"grpc-status\x018" in answer
+    assert b"larger than 8192 bytes" in answer or frames == 500  # grpc ends some of these itself, without a message
 
 
 def raw_call(target: str, method: str, frames: int) -> bytes:
