@@ -154,7 +154,7 @@ def test_the_next_message_waits_as_long_as_the_server_says(server, open_page) ->
     send(page, next(NUMBERS))
     again = page.get_by_role("button", name=re.compile("Send again"))
     expect(again).to_be_disabled()
-    expect(again).to_have_text(re.compile("Send again in (40|39|38) s"))
+    expect(again).to_have_text(re.compile("Send again in (39|38|37) s"))  # its script counts
     page.clock.fast_forward(41_000)
     expect(again).to_have_text("Send again")
     field = page.get_by_label(CODE, exact=True)
