@@ -272,10 +272,11 @@ class Ledgers:
         if ledger is None:
             return Keep(answer)
         jobs = transition.jobs if isinstance(transition, Watch) else ()
-        write = Write(*self._written(ledger.seen_at(now), now), answer, jobs)
+        value, ttl = self._written(ledger.seen_at(now), now)
         if not self.recorder:
-            return write
-        return write._replace(won=partial(self.recorder.changed, key, found, ledger), doubted=self.recorder.doubted)
+            return Write(value, ttl, answer, jobs)
+        won = partial(self.recorder.changed, key, found, ledger)
+        return Write(value, ttl, answer, jobs, won, self.recorder.doubted)
 
     def _written(self, ledger: Ledger, now: Instant) -> tuple[bytes, float]:
         needed = lifetime(ledger, now, self._policy)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from otp_app.core.delivery import Channel
 from otp_app.core.endings import Ending, of_notification, of_verification
 from otp_app.core.instant import Instant
-from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.notification import Notification
 
 LATE = 1.0  # seconds after the end of a life, as clocks differ
@@ -19,6 +19,18 @@ MOST_WATCHED = 10_000  # 4 MiB
 MOST_WAITING = 5_000  # endings
 
 Change = tuple[str, Ledger | Notification | None, Ledger | Notification]  # the store's key, before and after
+
+
+def is_news(before: Ledger | Notification | None, after: Ledger | Notification) -> bool:
+    """Return whether a change begins or ends something. What stays pending is looked at when its life is over."""
+    if isinstance(after, Notification):
+        return after.ended_at is not None
+    if not isinstance(before, Ledger) or before.gone or after.gone:
+        return True
+    pairs = zip(before.verifications, after.verifications, strict=False)
+    return len(before.verifications) != len(after.verifications) or any(
+        now is not then and (now.status != Status.PENDING or now.id != then.id) for then, now in pairs
+    )
 
 
 class Watched(NamedTuple):
@@ -47,8 +59,12 @@ class Gathered:
             return
         known = {v.id: v for v in (*before.verifications, *before.gone)} if isinstance(before, Ledger) else {}
         for verification in (*after.verifications, *after.gone):
-            if known.pop(verification.id, None) is not verification:
+            if known.pop(verification.id, None) is verification:
+                continue
+            if not verification.left(now):
                 self.see(key, after.phone, verification, now)
+            if verification.status == Status.PENDING:  # changes that are no news may have followed: the store has them
+                self._watch(key, verification, now)
         for forgotten in known.values():  # this change was the last one that had it
             if ending := of_verification(after.phone, forgotten, now, self._channels):
                 self.put(ending, is_stored=False)
@@ -58,8 +74,13 @@ class Gathered:
         if ending := of_verification(phone, verification, now, self._channels):
             self._watched.pop(verification.id, None)
             self.put(ending)
-        elif len(self._watched) < MOST_WATCHED or verification.id in self._watched:
-            self._watched[verification.id] = Watched(key, now.wall + verification.left(now) + LATE)
+        else:
+            self._watch(key, verification, now)
+
+    def _watch(self, key: str, verification: Verification, now: Instant) -> None:
+        if len(self._watched) < MOST_WATCHED or verification.id in self._watched:
+            left = verification.left(now)
+            self._watched[verification.id] = Watched(key, now.wall + (left + LATE if left else 0.0))
         else:
             self.left_out = True
 

@@ -23,7 +23,7 @@ from otp_app.core.policy import HOUR
 from otp_app.core.store import Store
 from otp_app.history.catching_up import Reading, ledger_in
 from otp_app.history.database import Database
-from otp_app.history.gathering import Change, Gathered
+from otp_app.history.gathering import Change, Gathered, is_news
 from otp_app.history.rows import Numbers
 from otp_app.history.writing import MOST_AT_ONCE, forget_old, write
 from otp_app.system.logs import log
@@ -50,7 +50,7 @@ class Counts(NamedTuple):
 
 
 class Recorder:
-    """Keeps a history. It is a core.journal.Recorder: `changed` takes less than a microsecond."""
+    """Keeps a history. It is a core.journal.Recorder: `changed` takes a microsecond."""
 
     def __init__(
         self,
@@ -77,6 +77,8 @@ class Recorder:
 
     def changed(self, key: str, before: Ledger | Notification | None, after: Ledger | Notification) -> None:
         """Take a change that is stored."""
+        if not is_news(before, after):
+            return
         if len(self._changes) < MOST_CHANGES:
             self._changes.append((key, before, after))
         else:

@@ -337,3 +337,25 @@ def test_an_unknown_outcome_counts_as_sent(recording: Recording) -> None:
     (row,) = recording.rows().values()
     assert (row.outcome, row.delivery) == ("expired", "unknown")
     recording.check()
+
+
+def test_what_stays_pending_leaves_nothing_for_the_thread_to_do(recording: Recording) -> None:
+    """A wrong code and an outcome are in the record when its life is over, and most requests are such changes."""
+    world = recording.world
+    world.send()
+    recording.turns()
+    world.service().check(wrong(world.code()), phone_number=PHONE)
+    assert recording.recorder.counts().waiting == 0
+    world.service().check(world.code(), phone_number=PHONE)
+    assert recording.recorder.counts().waiting == 1
+    recording.turns()
+    assert [row.attempts for row in recording.rows().values()] == [1]
+
+
+def test_a_turn_that_comes_late_writes_what_the_store_has_by_then(recording: Recording) -> None:
+    """As on a machine that slept: what began and what was no news are taken at once, when the life is over."""
+    recording.world.send()
+    recording.world.service().check(wrong(recording.world.code()), phone_number=PHONE)
+    recording.clock.forward(HOUR)
+    recording.turns()
+    assert [(row.outcome, row.attempts, row.delivery) for row in recording.rows().values()] == [("expired", 1, "sent")]
