@@ -12,9 +12,9 @@ from otp_app.cli.command import Family, json_option, say
 from otp_app.cli.open_store import KEYS, NAMING, index_key, settings_of, store_in_use
 from otp_app.cli.parameters import Number
 from otp_app.core.codes import LedgerIds
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.numbers import Numbers
 from otp_app.core.phone import mask
-from otp_app.core.swapping import Ledgers
 from otp_app.settings import policy
 from otp_app.system.clock import system_clock
 

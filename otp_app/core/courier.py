@@ -17,13 +17,13 @@ from otp_app.core.errors import Busy, CodeNotTaken, Landline, StoreUnavailable, 
 from otp_app.core.events import Event, OutcomeLost, Refused, Sent
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import Phone
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.reminders import Reminders
 from otp_app.core.results import SendRequest
 from otp_app.core.routes import continued
-from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
 NOT_READ_BY_APPS = ("whatsapp",)  # channels whose messages are no SMS, the only ones that Android gives to an app

@@ -12,11 +12,11 @@ from otp_app.core.delivery import Channel, explain
 from otp_app.core.follow_transitions import did_not_arrive, follow, is_awaited
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import Phone, country_of, is_served
 from otp_app.core.policy import Policy
 from otp_app.core.providers import Providers
 from otp_app.core.receiver import Receiver
-from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import Texts
 
 SOON = 0.5  # seconds until a message is looked at again whose provider has not answered yet

@@ -13,11 +13,11 @@ from otp_app.core.events import Approval, Checked, Event, Started
 from otp_app.core.inbound_transitions import Finding, Incoming, Proof
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import mask, parse
 from otp_app.core.policy import DAY, HOUR, Policy
 from otp_app.core.results import SendRequest, VerificationView
 from otp_app.core.store import Store
-from otp_app.core.swapping import Ledgers
 from otp_app.core.words import words_in
 
 MOST_REPLIES = 3  # to one sender in an hour
@@ -108,7 +108,7 @@ class InboundProofs:
         if approval := proof.approval(now.ended_at or 0.0):
             self._on_approved(approval)
 
-    # ---- transitions, as swapping.Ledgers applies them
+    # ---- transitions, as ledgers.Ledgers applies them
 
     def _await(self, phone: str, ledger: Ledger | None, now: Instant) -> tuple[Ledger, None]:
         mine = ledger if ledger and ledger.phone == phone else Ledger(phone)

@@ -10,7 +10,7 @@ from otp_app.core import notes
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
-from otp_app.core.swapping import Ledgers
+from otp_app.core.ledgers import Ledgers
 
 
 class Owed(NamedTuple):

@@ -8,8 +8,8 @@ from otp_app.core.check_transitions import cancel
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.policy import Policy
-from otp_app.core.swapping import Ledgers
 
 
 class Numbers:

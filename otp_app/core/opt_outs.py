@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from otp_app.core.codes import LedgerIds
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import is_served
-from otp_app.core.swapping import Ledgers
 
 
 class OptOuts:

@@ -12,10 +12,10 @@ from otp_app.core.delivery import Channel, CodeChecker, Delivery, Finding, Messa
 from otp_app.core.errors import Overloaded, Unchecked
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Status, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.limits import Bulkhead
 from otp_app.core.policy import Policy
 from otp_app.core.results import VerificationView
-from otp_app.core.swapping import Ledgers
 
 UNDECIDED = {
     Finding.NOT_ASKED: "The code could not be checked at its provider: try it again in a moment",

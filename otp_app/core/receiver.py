@@ -12,10 +12,10 @@ from otp_app.core.delivery import Channel, ErrorClass, explain
 from otp_app.core.events import Delivered, Event, Undelivered
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Send, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import mask
 from otp_app.core.receipts import Receipt
 from otp_app.core.reminders import Reminders
-from otp_app.core.swapping import Ledgers
 
 
 class _Noted(NamedTuple):
@@ -61,7 +61,7 @@ class Receiver:
     def note(self, receipt: Receipt) -> Callable[[], bool]:
         """Begin to note a receipt without having the next channel used; else as `begin`."""
         key = self._ids.ledger_of(receipt.verification_id)
-        rest = self._ledgers.begin(key, partial(_note, receipt)) if key else lambda: None
+        rest = self._ledgers.begin(key, partial(_note, receipt)).end if key else lambda: None
         return partial(self._told, receipt, rest)
 
     def _told(self, receipt: Receipt, rest: Callable[[], _Noted | None]) -> bool:

@@ -11,13 +11,13 @@ from otp_app.core.codes import LedgerIds, matches
 from otp_app.core.errors import HoldsCode, OtpError, RecipientStopped, TooManyNotifications
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.limits import live_verifications, refuse_blocked
 from otp_app.core.notification_templates import digit_groups
 from otp_app.core.phone import Phone
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.refusals import without
 from otp_app.core.results import SendRequest
-from otp_app.core.swapping import Ledgers
 
 MOST_GROUPS = 5  # of digits that are compared with codes; more of a code's length are refused, unless none is live
 

@@ -18,10 +18,18 @@ from otp_app.core.delivery import Delivery, Maker, Outcome, Reason
 from otp_app.core.errors import DeliveryRefused, InvalidInput, TooManyPending, VerificationSpent
 from otp_app.core.instant import Instant
 from otp_app.core.ledger import LONGEST_PROVIDER_ID, Ledger, Origin, Send, Status, Verification
-from otp_app.core.limits import code_length, refuse_blocked, refuse_send
+from otp_app.core.limits import (
+    code_length,
+    policy_for,
+    refuse_blocked,
+    refuse_send,
+    seconds_to_next_send,
+    sends_left,
+)
 from otp_app.core.policy import Policy
 from otp_app.core.provider_codes import made_by, refuse_code, unfit_channels, with_one_attempt
 from otp_app.core.refusals import ABOUT_THE_NUMBER, release_slot, without
+from otp_app.core.results import FreshSendResult, VerificationView
 from otp_app.core.routes import Keeps, living_first, with_route
 from otp_app.core.upkeep import pruned
 
@@ -53,6 +61,23 @@ class Counted(NamedTuple):
     send: Send
     code: str
     channels: Sequence[str]  # the one of the send, and those that may take over if it refuses
+
+
+def result(
+    counted: Counted, send: Send, outcome: Outcome, now: Instant, *, policy: Policy, authenticated: bool
+) -> FreshSendResult:
+    """Return what the caller of a send is told: which message left, and what may follow it."""
+    ledger, verification = counted.ledger, counted.verification
+    sends = (*verification.sends[:-1], replace(send, state=outcome))
+    view = VerificationView(replace(verification, sends=sends), ledger.phone, now, policy)
+    its_own = policy_for(verification, policy)
+    return FreshSendResult(
+        verification.id, view.to, send.channel, outcome,
+        expires_in=view.expires_in,
+        resend_in=seconds_to_next_send(ledger, now, its_own, authenticated=authenticated),
+        sends_left=sends_left(ledger, now, its_own, authenticated=authenticated),
+        view=view,
+    )  # fmt: skip
 
 
 def begin(

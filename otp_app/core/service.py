@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 
-from msgspec import structs
-
 from otp_app.core import check_transitions, send_transitions
 from otp_app.core.check_transitions import End, Verdict
 from otp_app.core.codes import CodeKeys, FixedCode, LedgerIds, as_typed, shift_code
@@ -24,8 +22,9 @@ from otp_app.core.fallback import Fallback, Profile
 from otp_app.core.inbound import InboundProofs
 from otp_app.core.instant import Clock, Instant
 from otp_app.core.journal import Journal, Recorder
-from otp_app.core.ledger import Ledger, Send, Verification
-from otp_app.core.limits import Bulkhead, policy_for, seconds_to_next_send, sends_left
+from otp_app.core.ledger import Ledger, Verification
+from otp_app.core.ledgers import Begun, Ledgers
+from otp_app.core.limits import Bulkhead, policy_for, seconds_to_next_send
 from otp_app.core.notebook import Notebook
 from otp_app.core.numbers import Numbers
 from otp_app.core.opt_outs import OptOuts
@@ -40,7 +39,6 @@ from otp_app.core.routes import Keeps
 from otp_app.core.selector import Selector
 from otp_app.core.send_transitions import Counted, SendPlan
 from otp_app.core.store import Store
-from otp_app.core.swapping import Ledgers
 from otp_app.core.texts import ENOUGH_OF_IT, Texts
 
 log = logging.getLogger(__name__)
@@ -124,8 +122,9 @@ class VerificationService:
         counted = self._ledgers.change(key, partial(self._count, phone.e164, plan))
         if counted.verification.messages == 1:
             self._notify(Started(counted.verification.id, phone.masked, request.purpose, "code"))
+        result = partial(send_transitions.result, counted, policy=self._policy, authenticated=request.authenticated)
         if before_delivery:
-            before_delivery(self._result(counted, counted.send, Outcome.UNKNOWN, request))
+            before_delivery(result(counted.send, Outcome.UNKNOWN, self._clock()))
         send, delivery = counted.send, Delivery(Outcome.SENT)
         if not fixed_code:
             how = self._texts, request.locale, self._policy, self._code
@@ -133,7 +132,7 @@ class VerificationService:
         if delivery.outcome == Outcome.REFUSED:
             reason, verification_id = delivery.reason or Reason.FAILED, counted.verification.id
             raise DeliveryRefused("The message could not be sent", reason, delivery.retry_after, verification_id)
-        return self._result(counted, send, delivery.outcome, request)
+        return result(send, delivery.outcome, self._clock())
 
     def resend(
         self,
@@ -169,13 +168,24 @@ class VerificationService:
         verdict = Verdict()
         if key and code:
             verdict = self._ledgers.change(key, partial(self._attempt, selector, code))
-        if key and verdict.undecided:
-            verdict = self._providers.decide(key, verdict, code, self._policy)
-        if event := check_transitions.event_of(verdict):
-            self._notify(event)
-        if verdict.recorded and verdict.approval:
-            self._on_approved(verdict.approval)
-        return verdict
+        return self._concluded(key, code, verdict)
+
+    @property
+    def begins_checks(self) -> bool:
+        """Whether checks may be begun: they wait for nothing but the store, and that waits once for several."""
+        return self._ledgers.can_begin and not self._on_approved.args[0] and not self._providers.makers
+
+    def begin_check(
+        self, attempt: str, *, phone_number: str | None = None, verification_id: str | None = None,
+        purpose: str | None = None,
+    ) -> Begun[Verdict]:  # fmt: skip
+        """Begin to check one attempt, named as for `check`. Raises what check does."""
+        selector = self._select(verification_id, phone_number, purpose)
+        key, code = selector.key(self._ids), as_typed(attempt)
+        if not (key and code):
+            return Begun(None, partial(self._concluded, key, code, Verdict()))
+        begun = self._ledgers.begin(key, partial(self._attempt, selector, code))
+        return Begun(begun.answer, lambda: self._concluded(key, code, begun.end()))
 
     def cancel(
         self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None
@@ -218,7 +228,16 @@ class VerificationService:
         wait = seconds_to_next_send(ledger, now, policy_for(verification, self._policy), authenticated=authenticated)
         return StatusView(verification, ledger.phone, now, self._policy, wait)
 
-    # ---- transitions, as swapping.Ledgers applies them
+    def _concluded(self, key: str | None, code: str, verdict: Verdict) -> Verdict:
+        if key and verdict.undecided:
+            verdict = self._providers.decide(key, verdict, code, self._policy)
+        if event := check_transitions.event_of(verdict):
+            self._notify(event)
+        if verdict.recorded and verdict.approval:
+            self._on_approved(verdict.approval)
+        return verdict
+
+    # ---- transitions, as ledgers.Ledgers applies them
 
     def _count(self, phone: str, plan: SendPlan, ledger: Ledger | None, now: Instant) -> tuple[Ledger, Counted]:
         # A ledger of another number under this key is a collision of 72-bit names: it is replaced.
@@ -279,19 +298,3 @@ class VerificationService:
             generation=verification.generation, length=verification.digits,
         )
         return shift_code(derived, verification.code_offset)
-
-    def _result(self, counted: Counted, send: Send, outcome: Outcome, request: SendRequest) -> FreshSendResult:
-        ledger, verification, *_ = counted
-        now, policy = self._clock(), policy_for(verification, self._policy)
-        sends = (*verification.sends[:-1], structs.replace(send, state=outcome))
-        view = VerificationView(structs.replace(verification, sends=sends), ledger.phone, now, self._policy)
-        return FreshSendResult(
-            verification.id,
-            view.to,
-            send.channel,
-            outcome,
-            expires_in=view.expires_in,
-            resend_in=seconds_to_next_send(ledger, now, policy, authenticated=request.authenticated),
-            sends_left=sends_left(ledger, now, policy, authenticated=request.authenticated),
-            view=view,
-        )

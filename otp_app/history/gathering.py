@@ -21,18 +21,6 @@ MOST_WAITING = 5_000  # endings
 Change = tuple[str, Ledger | Notification | None, Ledger | Notification]  # the store's key, before and after
 
 
-def is_news(before: Ledger | Notification | None, after: Ledger | Notification) -> bool:
-    """Return whether a change begins or ends something. What stays pending is looked at when its life is over."""
-    if isinstance(after, Notification):
-        return after.ended_at is not None
-    if not isinstance(before, Ledger) or before.gone or after.gone:
-        return True
-    pairs = zip(before.verifications, after.verifications, strict=False)
-    return len(before.verifications) != len(after.verifications) or any(
-        now is not then and (now.status != Status.PENDING or now.id != then.id) for then, now in pairs
-    )
-
-
 class Watched(NamedTuple):
     """A pending verification."""
 

@@ -17,13 +17,13 @@ from otp_app.core.delivery import Channel
 from otp_app.core.endings import Ending
 from otp_app.core.errors import StoreUnavailable
 from otp_app.core.instant import Clock, Instant
-from otp_app.core.ledger import Ledger
+from otp_app.core.ledger import Ledger, Status
 from otp_app.core.notification import Notification
 from otp_app.core.policy import HOUR
 from otp_app.core.store import Store
 from otp_app.history.catching_up import Reading, ledger_in
 from otp_app.history.database import Database
-from otp_app.history.gathering import Change, Gathered, is_news
+from otp_app.history.gathering import Change, Gathered
 from otp_app.history.rows import Numbers
 from otp_app.history.writing import MOST_AT_ONCE, forget_old, write
 from otp_app.system.logs import log
@@ -77,7 +77,7 @@ class Recorder:
 
     def changed(self, key: str, before: Ledger | Notification | None, after: Ledger | Notification) -> None:
         """Take a change that is stored."""
-        if not is_news(before, after):
+        if not _is_news(before, after):
             return
         if len(self._changes) < MOST_CHANGES:
             self._changes.append((key, before, after))
@@ -189,3 +189,15 @@ class Recorder:
         is_time = abs(now.wall - self._forgot) >= FORGET_EVERY
         if is_time and not forget_old(self.database, now.wall - self._retention, now.wall):
             self._forgot = now.wall
+
+
+def _is_news(before: Ledger | Notification | None, after: Ledger | Notification) -> bool:
+    """Return whether a change begins or ends something. What stays pending is looked at when its life is over."""
+    if isinstance(after, Notification):
+        return after.ended_at is not None
+    if not isinstance(before, Ledger) or before.gone or after.gone:
+        return True
+    pairs = zip(before.verifications, after.verifications, strict=False)
+    return len(before.verifications) != len(after.verifications) or any(
+        now is not then and (now.status != Status.PENDING or now.id != then.id) for then, now in pairs
+    )

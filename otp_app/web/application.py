@@ -43,6 +43,8 @@ class Found(MapAdapter):
 class Application(Flask):
     """Flask, whose views are plain functions, and found at once by the beginning of a path that only they have."""
 
+    begins_checks = False  # whether a worker may wait for the store in place of the view of a check; see later.py
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return it as it is: none is async, and Flask would look at each of each request."""
         return func

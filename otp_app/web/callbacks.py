@@ -9,8 +9,3 @@ MOST_BODY = 64 * 1024  # bytes; a message of WhatsApp has 4,096 characters, each
 MOST_RECEIPT = 16 * 1024  # bytes; Twilio's have about one thousand, and may grow
 #: how requests begin that report what became of a message, which nobody waits for: POST PATH/PROVIDER/status/…
 RECEIPT = re.compile(rb"POST /callbacks/[a-z]++/status/")
-
-#: where a server that answers several callbacks together has a list, for what waits until one is stored, or raises
-LATER = "otp_app.later"
-#: ... and where it puts what was raised then, when it asks again for the answer
-FAULT = "otp_app.fault"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
+from otp_app.web import later
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -31,13 +33,16 @@ class Measured:
         self._meter, self._names = meter, _names(app)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request. It is counted as its answer begins, when that is whole."""
+        """Answer one request. It is counted as its answer begins, when that is whole, and true."""
         begin, names, requested = perf_counter(), self._names, self._meter.requested
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             asked = environ["werkzeug.request"]  # Flask's proxy of it costs more than all else here
             api, operation = names.get(asked.endpoint, NOWHERE)
-            requested(api, operation, status[:3], perf_counter() - begin)
+            if waits := environ.get(later.LATER):
+                waits.append(lambda: requested(api, operation, status[:3], perf_counter() - begin))
+            else:
+                requested(api, operation, status[:3], perf_counter() - begin)
             return start_response(status, headers, exc_info)
 
         return self._wsgi_app(environ, start)

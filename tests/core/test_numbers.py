@@ -9,10 +9,10 @@ from otp_app.core.codes import FixedCode
 from otp_app.core.errors import CountryNotAllowed, TooSoon
 from otp_app.core.ledger import Ledger, Status
 from otp_app.core.ledger_json import decode, encode
+from otp_app.core.ledgers import Ledgers
 from otp_app.core.numbers import Numbers
 from otp_app.core.policy import DAY, Policy
 from otp_app.core.results import SendRequest
-from otp_app.core.swapping import Ledgers
 from otp_app.core.upkeep import pruned
 from tests.core.fakes import PHONE, World
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.swapping import LOCK_TIMEOUT
+from otp_app.core.ledgers import LOCK_TIMEOUT
 from tests.conftest import require
 from tests.faults.away import assert_all_refused_for_now, messages_to, pending, right_attempt, when_back, wrong_attempt
 from tests.faults.load import Clients, at_once

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response, jsonify
 
 from otp_app.apis.native.fields import VerifyFields, read
 from otp_app.apis.native.state import Native
 from otp_app.core.check_transitions import Verdict
+from otp_app.web import later
 from otp_app.web.access import requires
 from otp_app.web.body import BadRequest
 from otp_app.web.current import services, state
@@ -24,12 +27,9 @@ def verify_otp() -> Response:
     if by_id_only and not fields.verification_id:
         raise BadRequest("verification_id is required")
     _refuse_proof(fields)
-    verdict = services().verifications.check(
-        fields.otp,
-        phone_number=fields.phone_number or None,
-        verification_id=fields.verification_id or None,
-        purpose=fields.purpose or None,
-    )
+    asked = {name: getattr(fields, name) or None for name in ("phone_number", "verification_id", "purpose")}
+    service, code = services().verifications, fields.otp
+    verdict = later.answer_of(partial(service.check, code, **asked), partial(service.begin_check, code, **asked))
     return answer(verdict, _proof(verdict, fields))
 
 

@@ -14,7 +14,8 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from otp_app.core.errors import OtpError
 from otp_app.system.logs import log
-from otp_app.web import callbacks, polling
+from otp_app.web import callbacks, later, polling
+from otp_app.web.application import Application
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection
 from otp_app.web.gunicorn.plain import PlainRequests
@@ -31,6 +32,8 @@ STATUS = {
 HEALTH = b"GET /healthz "  # how its requests begin
 RECEIPT_THREADS = 2  # more of them make the requests of users wait
 TOGETHER = 8  # receipts that a thread answers at once: each begins its change, and then it waits for the disk
+CHECKS_TOGETHER = 256  # one thread has all that wait: two would each wait for the disk, with half of them (decision 59)
+STUCK = 0.25  # seconds; a thread that has been at its checks for so long is left alone with them
 
 
 class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
@@ -38,34 +41,44 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
 
     /healthz has threads of its own: all others may wait at once, for a store, a directory or an operator's own code.
     So have receipts, and few of them: a provider waits for seconds, and users must not wait behind its thousands. To
-    what people write they wait for an answer, which may take as long as an operator's own code.
+    what people write they wait for an answer, which may take as long as an operator's own code. Checks that arrive
+    together have one thread, where nothing but the store is waited for.
     """
 
     alive: bool
     max_keepalived: int
     plain: PlainRequests | None = None  # None: gunicorn's parser reads every request
+    begins_checks = False
+    _checking_since = 0.0  # by the monotonic clock; 0: the thread of checks has none
 
     def get_thread_pool(self) -> Threads[Connection]:
         """Return the threads for everything but /healthz."""
         self.health: Threads[Connection] = Threads(2, partial(self._serve, stays=False))
         self.receipts: Threads[Connection] = Threads(RECEIPT_THREADS, self._serve_together, TOGETHER)
+        self.checks: Threads[Connection] = Threads(1, self._check_together, CHECKS_TOGETHER)
         return Threads(self.cfg.threads, partial(self._serve, stays=True))
 
     def threads_for(self, conn: Connection) -> Threads[Connection]:
         """Return the threads that answer the request that has arrived."""
         if callbacks.RECEIPT.match(conn.received):
             return self.receipts
+        if self.begins_checks and conn.received.startswith(later.CHECK) and not self._is_stuck():
+            return self.checks
         return self.health if conn.received.startswith(HEALTH) else self.tpool
+
+    def _is_stuck(self) -> bool:
+        return 0.0 < self._checking_since < time.monotonic() - STUCK
 
     def run(self) -> None:
         """Serve until the worker has to end."""
         take_turns()
         if PlainRequests.are_known(self.cfg, self.log):
             self.plain = PlainRequests(self.cfg)
+            self.begins_checks = isinstance(self.wsgi, Application) and self.wsgi.begins_checks
         try:
             super().run()
         finally:  # the process would wait for threads that wait for requests
-            for threads in (self.tpool, self.health, self.receipts):
+            for threads in (self.tpool, self.health, self.receipts, self.checks):
                 threads.shutdown(wait=False)
 
     def _serve(self, conn: Connection, *, stays: bool) -> None:
@@ -74,6 +87,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         Such a request takes no turn of the main loop and wakes no second thread, which is half of its cost.
         """
         keep, threads = False, self.threads_for(conn)
+        threads = self.tpool if threads is self.checks else threads  # a check that follows another request
         try:
             keep = self.handle(conn)
             while keep and stays and self._is_followed(conn, threads):
@@ -86,8 +100,22 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         if len(conns) == 1:
             self._serve(conns[0], stays=True)
             return
-        for conn, end in [(conn, self._begin(conn)) for conn in conns]:
-            self.method_queue.defer(self.finish_request, conn, end())
+        self._answer_together(conns)
+
+    def _check_together(self, *conns: Connection) -> None:
+        self._checking_since = time.monotonic()
+        try:
+            self._answer_together(conns)
+        finally:
+            self._checking_since = 0.0
+
+    def _answer_together(self, conns: Iterable[Connection]) -> None:
+        ends = [(conn, self._begin(conn)) for conn in conns]
+        self.method_queue.defer(self._finish_requests, [(conn, end()) for conn, end in ends])
+
+    def _finish_requests(self, answered: Iterable[tuple[Connection, bool]]) -> None:
+        for conn, keep in answered:
+            self.finish_request(conn, keep)
 
     def _begin(self, conn: Connection) -> Callable[[], bool]:
         """Begin to answer a request. What is returned waits for the store, answers, and returns what `handle` does.
@@ -96,8 +124,8 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         """
         if (environ := conn.take_plain()) is None:
             return partial(bool, super().handle(conn))
-        waits: list[Callable[[], None]] = []
-        answer = Answer({**environ, callbacks.LATER: waits})
+        waits: list[Callable[[], object]] = []
+        answer = Answer({**environ, later.LATER: waits})
         try:
             answer.ask(self.wsgi)
         except Exception:  # noqa: BLE001 - it comes again, when its answer is needed
@@ -114,9 +142,14 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             return False
         try:
             conn.receive(wait=True)
-            return bool(conn.received) and self.threads_for(conn) is threads and conn.is_ready()
+            return bool(conn.received) and self._may_serve(threads, conn) and conn.is_ready()
         except OSError:  # it could not be invited to send its body; the main loop will find its end
             return False
+
+    def _may_serve(self, threads: Threads[Connection], conn: Connection) -> bool:
+        """Whether these threads serve the request that has arrived: those of all others serve checks too."""
+        found = self.threads_for(conn)
+        return found is threads or (found is self.checks and threads is self.tpool)
 
     def handle(self, conn: Connection) -> bool:
         """Answer the request that has arrived. Return whether its connection may be kept."""
@@ -126,15 +159,13 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         return self._send(conn, environ, Answer(environ))
 
     def _send(
-        self, conn: Connection, environ: dict[str, Any], answer: Answer, waits: Iterable[Callable[[], None]] = ()
+        self, conn: Connection, environ: dict[str, Any], answer: Answer, waits: Iterable[Callable[[], object]] = ()
     ) -> bool:
         """Send an answer, once what it says is true. What turns out not to be is asked for again, with the reason."""
         try:
-            for wait in waits:
-                try:
-                    wait()
-                except OtpError as error:
-                    answer = Answer({**environ, callbacks.FAULT: error})
+            if came := _wait(waits):
+                environ["wsgi.input"].seek(0)  # the view has read it
+                answer = Answer({**environ, **came})
             closes = environ.get("HTTP_CONNECTION", "").lower() == "close"
             return self._respond(answer, conn, closes=closes)
         except OSError:
@@ -185,6 +216,17 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
             status, words = 500, "Internal Server Error"
             log.error("request failed", exc_info=exc)
         reject(client, status, words)
+
+
+def _wait(waits: Iterable[Callable[[], object]]) -> dict[str, object]:
+    """Wait until what an answer says is stored. Return what it has to say instead; nothing where it is true."""
+    for wait in waits:
+        try:
+            if (instead := wait()) is not None:
+                return {later.INSTEAD: instead}
+        except OtpError as error:
+            return {later.FAULT: error}
+    return {}
 
 
 def reject(client: ClientSocket, status: int, words: str) -> None:

@@ -49,6 +49,7 @@ class HttpWorker(AnsweringWorker):
         self.share = max(self.worker_connections // 4, 1)
         self.max_keepalived = max(self.worker_connections - self.cfg.threads, self.worker_connections // 2)
         self.slow: dict[str | bytes, dict[Connection, None]] = {}  # by peer, the oldest first
+        self._arrived_checks: list[Connection] = []
 
     @classmethod
     def check_config(cls, cfg: Any, _log: Any) -> None:
@@ -86,7 +87,18 @@ class HttpWorker(AnsweringWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Hand a request that is whole to a thread."""
-        self.threads_for(conn).submit(conn)
+        threads = self.threads_for(conn)
+        if threads is self.checks:
+            self._arrived_checks.append(conn)
+        else:
+            threads.submit(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait as gunicorn does, then hand over all checks that have arrived: their thread takes all that wait."""
+        super().wait_for_and_dispatch_events(timeout)
+        for conn in self._arrived_checks:
+            self.checks.submit(conn)
+        self._arrived_checks.clear()
 
     def finish_request(self, conn: Connection, keep: Any) -> None:
         """Go on with a connection whose request was answered: its answer's rest, its next request, or its end."""

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from otp_app.channels.twilio import errors
 from otp_app.core.errors import StoreUnavailable, VerificationNotFound
 from otp_app.system.logs import log, request_id
-from otp_app.web import callbacks
+from otp_app.web.later import FAULT, LATER
 from otp_app.web.openapi import resolve
 from tests.apis.callbacks.conftest import ACCOUNT, Reached
 from tests.twilio import webhooks
@@ -147,7 +147,7 @@ def test_a_server_may_wait_itself_before_it_sends_the_answer(
     later: list[Any] = []
     said: list[tuple[str, str]] = []
     about = "0123456789abcdef-a"
-    given = {callbacks.LATER: later, "HTTP_X_REQUEST_ID": about}
+    given = {LATER: later, "HTTP_X_REQUEST_ID": about}
     assert ask(reached, path, form, **given).status_code == 204
     assert reached.timeline(verification_id)["receipts"] == []
     caplog.set_level(logging.INFO, "otp_app")
@@ -156,10 +156,10 @@ def test_a_server_may_wait_itself_before_it_sends_the_answer(
     assert said == [("Delivered", about)]
     assert reached.timeline(verification_id)["delivery"] == "delivered"
     unknown = path.replace(verification_id, "VE" + "0" * 32)
-    assert ask(reached, unknown, form, **{callbacks.LATER: later}).status_code == 204
+    assert ask(reached, unknown, form, **{LATER: later}).status_code == 204
     with pytest.raises(VerificationNotFound) as fault:
         later.pop()()
-    assert ask(reached, unknown, form, **{callbacks.FAULT: fault.value}).status_code == 404
+    assert ask(reached, unknown, form, **{FAULT: fault.value}).status_code == 404
 
 
 def padded(form: webhooks.Form, size: int) -> webhooks.Form:

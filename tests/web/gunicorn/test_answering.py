@@ -16,7 +16,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from otp_app.core.errors import OtpError, StoreUnavailable
-from otp_app.web import callbacks, polling
+from otp_app.web import later, polling
 from otp_app.web.gunicorn import worker as http_worker
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
@@ -81,6 +81,13 @@ class Stage:
         self.worker.method_queue._queue.get_nowait()()
         assert self.worker.method_queue._queue.empty()
 
+    def given_back(self) -> list[Connection]:
+        """The connections that the main loop takes in one turn."""
+        taken = list[Connection]()
+        self.worker.finish_request = lambda conn, _: taken.append(conn)
+        self.worker.method_queue._queue.get_nowait()()
+        return taken
+
     @property
     def waiting(self) -> bool:
         """Whether the main loop has handed the connection to a thread."""
@@ -90,16 +97,17 @@ class Stage:
     def said(self) -> bytes:
         return self.client.recv(65_536)
 
+    def end(self) -> None:
+        worker = self.worker
+        for each in (self.conn, self.client, worker.poller, worker.method_queue, worker.tmp):
+            each.close()
+
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     made = Stage()
     yield made
-    made.conn.close()
-    made.client.close()
-    made.worker.poller.close()
-    made.worker.method_queue.close()
-    made.worker.tmp.close()
+    made.end()
 
 
 @pytest.mark.parametrize("following", [GET, PUT])
@@ -175,10 +183,10 @@ class Together:
         return [self.stage.client, self.client]
 
     def answer(self, environ: dict[str, Any], start: Any) -> list[bytes]:
-        if fault := environ.get(callbacks.FAULT):
+        if fault := environ.get(later.FAULT):
             start(f"503 {fault}", [])
         else:
-            environ[callbacks.LATER].append(partial(self.wait, self.faults.pop(0)))
+            environ[later.LATER].append(partial(self.wait, self.faults.pop(0)))
             start("204 No Content", [])
         self.did.append("answer")
         return []
@@ -200,7 +208,7 @@ def test_receipts_that_wait_are_begun_before_any_is_answered(stage: Stage, fault
     statuses = [client.recv(65_536).split(b"\r\n")[0] for client in together.clients]
     assert statuses == [b"HTTP/1.1 503 a" if fault else b"HTTP/1.1 204 No Content" for fault in faults]
     assert together.did[:3] == ["answer", "answer", "wait"]
-    assert stage.worker.method_queue._queue.qsize() == 2
+    assert stage.given_back() == together.conns
     together.conns[1].close()
     together.client.close()
 
@@ -220,7 +228,7 @@ def test_what_waits_for_nothing_is_answered_before_the_next_one_begins(stage: St
     stage.worker.wsgi = rejected
     stage.worker._serve_together(*together.conns)
     assert said == [b"HTTP/1.1 403"]
-    assert stage.worker.method_queue._queue.qsize() == 2
+    assert stage.given_back() == together.conns
     together.conns[1].close()
     together.client.close()
 

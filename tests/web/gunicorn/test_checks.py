@@ -1,0 +1,83 @@
+"""Checks that arrive together have one thread, which waits for the store once for all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from otp_app.web.gunicorn.answering import STUCK
+from otp_app.web.gunicorn.threads import Threads
+from otp_app.web.later import INSTEAD, LATER
+from tests.web.gunicorn.test_answering import GET, Stage
+
+CHECK = b"POST /verify-otp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    made.worker.begins_checks = True
+    made.worker.checks = Threads(0, lambda _: None)  # jobs only wait
+    yield made
+    made.end()
+
+
+def arrive(stage: Stage, request: bytes) -> None:
+    """A whole request of a new connection, as far as the main loop."""
+    stage.client.sendall(request)
+    stage.worker._receive(stage.conn)
+
+
+def test_the_main_loop_hands_them_over_at_the_end_of_its_turn(stage: Stage) -> None:
+    arrive(stage, CHECK)
+    assert not stage.worker.checks.has_waiting()
+    stage.worker.wait_for_and_dispatch_events(0)
+    assert stage.worker.checks._jobs.get_nowait() is stage.conn
+    stage.worker.wait_for_and_dispatch_events(0)
+    assert not stage.worker.checks.has_waiting()
+    assert not stage.waiting
+
+
+@pytest.mark.parametrize("changes", [
+    {"begins_checks": False},  # something else than the store is waited for
+    {"_checking_since": time.monotonic() - 2 * STUCK},  # the store hangs: others wait beside each other
+])  # fmt: skip
+def test_otherwise_all_threads_have_them(stage: Stage, changes: dict[str, Any]) -> None:
+    stage.worker.__dict__.update(changes)
+    arrive(stage, CHECK)
+    assert stage.waiting
+
+
+def test_the_thread_is_not_stuck_between_its_checks(stage: Stage) -> None:
+    times: list[float] = []
+    stage.steps = [lambda: times.append(stage.worker._checking_since)]
+    arrive(stage, CHECK)
+    stage.worker._check_together(stage.conn)
+    assert (times[0] > 0.0, stage.worker._checking_since) == (True, 0.0)
+
+
+def test_a_thread_that_stays_answers_checks_too(stage: Stage) -> None:
+    """A code is often checked through the connection by which it was sent."""
+    assert stage.serve(stage.send(CHECK), stage.send(GET), stage.send(CHECK)) == 4
+
+
+def test_the_answer_of_a_check_that_came_out_otherwise(stage: Stage) -> None:
+    """The application gets the whole request once more."""
+    asked: list[tuple[bytes, object]] = []
+
+    def answer(environ: dict[str, Any], start: Any) -> list[bytes]:
+        asked.append((environ["wsgi.input"].read(2), environ.get(INSTEAD)))
+        if LATER in environ:
+            environ[LATER].append(lambda: "lost")
+        start("200 OK" if LATER in environ else "400 BAD REQUEST", [("Content-Length", "0")])
+        return []
+
+    stage.worker.wsgi = answer
+    arrive(stage, CHECK)
+    stage.worker._check_together(stage.conn)
+    assert asked == [(b"{}", None), (b"{}", "lost")]
+    assert stage.said.startswith(b"HTTP/1.1 400 BAD REQUEST\r\n")
+    assert stage.given_back() == [stage.conn]
