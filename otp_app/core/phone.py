@@ -150,8 +150,12 @@ def mask(e164: str) -> str:
 
 def calling_code(e164: str) -> str:
     """Return the beginning of a number that names its country, with the plus; "+" where there is no such."""
-    digits = e164.removeprefix("+")
-    return "+" + next((digits[:n] for n in (1, 2, 3) if int(digits[:n] or 0) in COUNTRY_CODE_TO_REGION_CODE), "")
+    return "+" + _calling_digits(e164.removeprefix("+")[:3])
+
+
+@lru_cache(1000)  # all that there are
+def _calling_digits(first: str) -> str:
+    return next((first[:n] for n in (1, 2, 3) if int(first[:n] or 0) in COUNTRY_CODE_TO_REGION_CODE), "")
 
 
 def _read(text: str) -> phonenumbers.PhoneNumber:

@@ -20,26 +20,27 @@ class Selector(Struct, frozen=True):
     verification_id: str | None
     phone: str | None  # E.164
     purpose: str | None  # None: that of the id, or else login
+    key: str | None  # the store's key of the ledger; None where neither id nor number was given
 
     @classmethod
     def of(
         cls, verification_id: str | None, phone_number: str | None, purpose: str | None, *,
-        has_ledger: Callable[[str], bool],
-    ) -> Selector:
+        ids: LedgerIds, has_seen: Callable[[str], bool],
+    ) -> Selector:  # fmt: skip
         """Return the selector of what a caller has given. Raises InvalidPhone.
 
-        `has_ledger` says whether a number is known to have one. Only a number in its one spelling has, so such a one is
-        not parsed, which would be a tenth of a check.
+        `has_seen` says whether there is surely a ledger under a key. Only a number in its one spelling has one, so such
+        a number is not parsed, which would be a tenth of a check.
         """
-        if phone_number is not None and not (is_e164(phone_number) and has_ledger(phone_number)):
-            phone_number = spelling(phone_number)
-        return cls(verification_id, phone_number, purpose)
-
-    def key(self, ids: LedgerIds) -> str | None:
-        """Return the store's key of its ledger; None where neither id nor number was given."""
-        if self.verification_id is not None:
-            return ids.ledger_of(self.verification_id)
-        return ids.ledger(self.phone) if self.phone else None
+        phone, key = phone_number, None
+        if phone is not None:
+            key = ids.ledger(phone) if is_e164(phone) else None
+            if not (key and has_seen(key)):
+                phone = spelling(phone)
+                key = ids.ledger(phone) if phone else None
+        if verification_id is not None:
+            key = ids.ledger_of(verification_id)
+        return cls(verification_id, phone, purpose, key)
 
     def find(self, ledger: Ledger | None, now: Instant, policy: Policy) -> Verification | None:
         """Return the verification, unless none fits or it ended so long ago that it is forgotten."""

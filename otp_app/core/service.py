@@ -75,7 +75,7 @@ class VerificationService:
         self._ledgers = ledgers = Ledgers(store, clock, policy, journal, recorder)
         self.notebook, self.opt_outs = Notebook(ledgers, ids), OptOuts(ledgers, ids, countries)
         self.inbound = InboundProofs(store, ledgers, ids, policy, clock, countries, self._notify, self._on_approved)
-        self._select = partial(Selector.of, has_ledger=lambda phone: self._ledgers.has_seen(ids.ledger(phone)))
+        self._select = partial(Selector.of, ids=ids, has_seen=ledgers.has_seen)
         self._providers = Providers(channels, self._ledgers, places)
         receiver = Receiver(channels, self._ledgers, ids=ids, notify=self._notify, reminders=reminders)
         self._courier = Courier(channels, self._ledgers, self._providers, ids=ids, clock=clock, notify=self._notify,
@@ -164,7 +164,7 @@ class VerificationService:
         UnknownKey (no attempt spent), Unchecked, Busy, StoreUnavailable.
         """
         selector = self._select(verification_id, phone_number, purpose)
-        key, code = selector.key(self._ids), as_typed(attempt)
+        key, code = selector.key, as_typed(attempt)
         verdict = Verdict()
         if key and code:
             verdict = self._ledgers.change(key, partial(self._attempt, selector, code))
@@ -181,7 +181,7 @@ class VerificationService:
     ) -> Begun[Verdict]:  # fmt: skip
         """Begin to check one attempt, named as for `check`. Raises what check does."""
         selector = self._select(verification_id, phone_number, purpose)
-        key, code = selector.key(self._ids), as_typed(attempt)
+        key, code = selector.key, as_typed(attempt)
         if not (key and code):
             return Begun(None, partial(self._concluded, key, code, Verdict()))
         begun = self._ledgers.begin(key, partial(self._attempt, selector, code))
@@ -220,7 +220,7 @@ class VerificationService:
         VerificationNotFound, InvalidPhone.
         """
         selector = self._select(verification_id, phone_number, purpose)
-        key, now = selector.key(self._ids), self._clock()
+        key, now = selector.key, self._clock()
         ledger = self._ledgers.find(key) if key else None
         verification = selector.find(ledger, now, self._policy)
         if ledger is None or verification is None:
@@ -261,7 +261,7 @@ class VerificationService:
             new, ended = end(ledger, now, self._policy, verification)
             return new, VerificationView(ended, new.phone, now, self._policy)
 
-        if key := selector.key(self._ids):
+        if key := selector.key:
             return self._ledgers.change(key, transition)
         raise VerificationNotFound("No such verification")
 

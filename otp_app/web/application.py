@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flask import Flask, Request, Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import Map, MapAdapter, Rule
@@ -101,18 +102,27 @@ class WholeResponse(Response):
 
 
 class Compact(DefaultJSONProvider):
-    """Flask's JSON with one encoder for all answers instead of one for each."""
+    """Flask's JSON by msgspec, which takes a tenth of the time; what is not ASCII is written as Flask does."""
 
-    _encoder = json.JSONEncoder(separators=(",", ":"))
+    _encode = msgspec.json.Encoder().encode
+    _ascii = json.JSONEncoder(separators=(",", ":"))
 
     def dumps(self, obj: Any, **_: Any) -> str:
         """Return the text of an answer."""
-        return self._encoder.encode(obj)
+        return str(self._bytes(obj), "ascii")
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """Return an answer with this value."""
-        text = self.dumps(self._prepare_response_obj(args, kwargs))
-        return WholeResponse(f"{text}\n", content_type=self.mimetype)
+        data = self._bytes(self._prepare_response_obj(args, kwargs))
+        return WholeResponse(data + b"\n", content_type=self.mimetype)
+
+    def _bytes(self, obj: Any) -> bytes:
+        try:
+            if (data := self._encode(obj)).isascii():
+                return data
+        except (UnicodeEncodeError, OverflowError):  # half of a character, or a number of more than 64 bits
+            pass
+        return self._ascii.encode(obj).encode()
 
 
 class Envelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response
+from hypothesis import example, given
+from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import create_environ, run_wsgi_app
 
@@ -80,6 +83,22 @@ def test_json_is_sent_as_flask_sends_it(app: Any, method: str, status: int) -> N
             body, line, headers = run_wsgi_app(made, environ)
             answers.append((b"".join(body), line, sorted(headers)))
     assert answers[0] == answers[1]
+
+
+TEXTS = st.text(st.characters(), max_size=8)  # halves of characters too
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(-1e15, 1e15).map(lambda n: round(n, 3)) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+)
+
+
+@given(VALUES)
+@example("\ud800")
+@example(2**64)
+def test_json_has_the_text_that_flask_writes(value: Any) -> None:
+    written = Compact(Flask(__name__)).dumps(value)
+    assert written == json.dumps(value, separators=(",", ":"))
+    assert json.loads(written) == value
 
 
 def test_what_is_to_be_done_after_an_answer_is_done() -> None:
