@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Content:
+
+class Content(Struct, frozen=True):
     """A template that a provider has approved, and the values of its placeholders."""
 
     sid: str
     variables: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message for a phone."""
 
     to: str  # E.164
@@ -54,8 +53,7 @@ class Reason(StrEnum):
     FAILED = "failed"  # taken, then reported as failed
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A channel's answer for one message."""
 
     outcome: Outcome

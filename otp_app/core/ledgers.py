@@ -190,7 +190,8 @@ class Ledgers:
         if ledger is None:
             return Keep(answer)
         jobs = transition.jobs if isinstance(transition, Watch) else ()
-        value, ttl = self._written(ledger.seen_at(now), now)
+        ledger = ledger.seen_at(now)
+        value, ttl = self._written(ledger, now)
         if not self.recorder:
             return Write(value, ttl, answer, jobs)
         won = partial(self.recorder.changed, key, found, ledger)

@@ -12,9 +12,10 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from otp_app.core.errors import OtpError
 from otp_app.settings.types import UNIX, ApiKey, TrustedProxy
@@ -62,8 +63,7 @@ class Forbidden(OtpError):
     code = "forbidden"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks."""
 
     name: str  # of the API key or account; "" without one

@@ -1,7 +1,8 @@
 """The console: one line for each message."""
 
 import io
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from otp_app.channels.console import ConsoleChannel
 from otp_app.core.delivery import Outcome

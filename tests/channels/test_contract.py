@@ -1,8 +1,7 @@
 """What holds for every channel, whatever it sends through."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.delivery import Delivery, Outcome
 from tests.channels.messages import CODE, RECIPIENT, SERVICE, TEMPLATE, message

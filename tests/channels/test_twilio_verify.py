@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.channels import faults, open_channels, unopened
 from otp_app.channels.twilio.client import TwilioClient

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from otp_app.core.check_transitions import Verdict, approve, cancel, check, conclude
 from otp_app.core.delivery import Delivery, Finding, Outcome

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -112,7 +111,8 @@ class TwilioClient:
         delivery = outcomes.of_error(error)
         if delivery.reason is Reason.AUTH:
             self._paused_until = self._clock() + AUTH_PAUSE
-            delivery = replace(delivery, retry_after=AUTH_PAUSE)
+            code = delivery.provider_code
+            delivery = Delivery(delivery.outcome, reason=Reason.AUTH, provider_code=code, retry_after=AUTH_PAUSE)
         if isinstance(error, TransportError):
             _log.warning("%s", error)
         elif delivery.outcome is Outcome.UNKNOWN:
