@@ -19,7 +19,7 @@ from otp_app.web.application import Application
 from otp_app.web.gunicorn.answer import Answer
 from otp_app.web.gunicorn.connection import ClientSocket, Connection
 from otp_app.web.gunicorn.plain import PlainRequests
-from otp_app.web.gunicorn.threads import Threads, take_turns
+from otp_app.web.gunicorn.threads import Threads, collect_seldom, take_turns
 
 #: HTTP status and its words by what is wrong with a request; everything else of gunicorn's own errors is 400
 STATUS = {
@@ -72,6 +72,7 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until the worker has to end."""
         take_turns()
+        collect_seldom()
         if PlainRequests.are_known(self.cfg, self.log):
             self.plain = PlainRequests(self.cfg)
             self.begins_checks = isinstance(self.wsgi, Application) and self.wsgi.begins_checks
@@ -100,17 +101,27 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         if len(conns) == 1:
             self._serve(conns[0], stays=True)
             return
-        self._answer_together(conns)
+        self._end_all(self._begin_all(conns))
 
     def _check_together(self, *conns: Connection) -> None:
         self._checking_since = time.monotonic()
         try:
-            self._answer_together(conns)
+            ends = self._begin_all(conns)
+            while 1 < len(ends) < CHECKS_TOGETHER and (late := self._late_checks()):
+                ends += self._begin_all(late)
+            self._end_all(ends)
         finally:
             self._checking_since = 0.0
 
-    def _answer_together(self, conns: Iterable[Connection]) -> None:
-        ends = [(conn, self._begin(conn)) for conn in conns]
+    def _late_checks(self) -> list[Connection]:
+        """Return the checks that have arrived meanwhile: clients that were answered together come back together."""
+        time.sleep(0)  # for Python's lock, without which the main loop cannot hand anything over
+        return self.checks.take()
+
+    def _begin_all(self, conns: Iterable[Connection]) -> list[tuple[Connection, Callable[[], bool]]]:
+        return [(conn, self._begin(conn)) for conn in conns]
+
+    def _end_all(self, ends: Iterable[tuple[Connection, Callable[[], bool]]]) -> None:
         self.method_queue.defer(self._finish_requests, [(conn, end()) for conn, end in ends])
 
     def _finish_requests(self, answered: Iterable[tuple[Connection, bool]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Generic, TypeVar
 from otp_app.system.logs import log
 
 Job = TypeVar("Job")
+NEW_OBJECTS = 5000  # between two looks for circular garbage; Python's default is 700
 
 
 def take_turns() -> None:
@@ -23,6 +25,16 @@ def take_turns() -> None:
     with suppress(AttributeError, OSError):  # no Linux, or a sandbox; otp-app.service does it before its own begins
         if os.sched_getscheduler(0) == os.SCHED_OTHER:  # the operator has not chosen
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def collect_seldom() -> None:
+    """Let Python look for circular garbage after more new objects than by its default.
+
+    Many threads have requests at the same time, whose objects it would find alive again and again.
+    """
+    first, *rest = gc.get_threshold()
+    if first:  # otherwise the operator has switched it off
+        gc.set_threshold(max(first, NEW_OBJECTS), *rest)
 
 
 class Threads(Generic[Job]):
@@ -49,6 +61,13 @@ class Threads(Generic[Job]):
     def has_waiting(self) -> bool:
         """Whether a job waits for a thread."""
         return not self._jobs.empty()
+
+    def take(self) -> list[Job]:
+        """Return the jobs that wait by now, for the thread that is at work to do them too."""
+        jobs = list(self._others())
+        with self._counting:
+            self._done += len(jobs)
+        return jobs
 
     def shutdown(self, wait: bool = True) -> None:
         """Let each thread end when the jobs that wait are done."""

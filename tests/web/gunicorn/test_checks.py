@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from otp_app.web.gunicorn.answering import STUCK
+from otp_app.web.gunicorn.answering import CHECKS_TOGETHER, STUCK
+from otp_app.web.gunicorn.connection import Connection
+from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
 from otp_app.web.later import INSTEAD, LATER
-from tests.web.gunicorn.test_answering import GET, Stage
+from tests.web.gunicorn.test_answering import CLIENT, GET, SERVER, Stage
 
 CHECK = b"POST /verify-otp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -20,7 +23,7 @@ CHECK = b"POST /verify-otp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
 def stage() -> Iterator[Stage]:
     made = Stage()
     made.worker.begins_checks = True
-    made.worker.checks = Threads(0, lambda _: None)  # jobs only wait
+    made.worker.checks = Threads(0, lambda _: None, CHECKS_TOGETHER)  # jobs only wait
     yield made
     made.end()
 
@@ -57,6 +60,23 @@ def test_the_thread_is_not_stuck_between_its_checks(stage: Stage) -> None:
     arrive(stage, CHECK)
     stage.worker._check_together(stage.conn)
     assert (times[0] > 0.0, stage.worker._checking_since) == (True, 0.0)
+
+
+@pytest.mark.parametrize(("begun", "together"), [(1, 1), (2, 3)])
+def test_checks_that_arrive_while_others_begin_are_answered_with_them(stage: Stage, begun: int, together: int) -> None:
+    """But one that is alone does not look for others."""
+    clients, conns = list[socket.socket](), list[Connection]()
+    for _ in range(3):
+        ours, client = socket.socketpair()
+        conns.append(Connection(stage.worker.cfg, ours, CLIENT, SERVER, PlainRequests(stage.worker.cfg)))
+        clients.append(client)
+        client.sendall(CHECK)
+        conns[-1].receive()
+    stage.steps = [lambda: stage.worker.checks.submit(conns[2])]
+    stage.worker._check_together(*conns[:begun])
+    assert stage.given_back() == conns[:together]
+    for each in (*clients, *conns):
+        each.close()
 
 
 def test_a_thread_that_stays_answers_checks_too(stage: Stage) -> None:

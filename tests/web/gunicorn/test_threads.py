@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 
 import pytest
 
-from otp_app.web.gunicorn.threads import Threads, take_turns
+from otp_app.web.gunicorn.threads import Threads, collect_seldom, take_turns
 from tests.running import wait_until
 
 
@@ -132,3 +133,32 @@ def test_what_the_operator_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(os, "sched_setscheduler", lambda _, policy, __: chosen.append(policy))
     take_turns()
     assert chosen == []
+
+
+def test_a_thread_takes_what_has_come_since_it_began() -> None:
+    """And no more than it may do at once; what it took is done with what it had."""
+    done: list[tuple[int, ...]] = []
+
+    def work(*jobs: int) -> None:
+        for job in (2, 3, 4) if jobs == (1,) else ():
+            threads.submit(job)
+        done.append((*jobs, *(threads.take() if jobs == (1,) else ())))
+
+    threads: Threads[int] = Threads(1, work, 3)
+    threads.submit(1)
+    wait_until(lambda: threads._done == 4, "all jobs")
+    assert done == [(1, 2, 3), (4,)]
+    threads.shutdown()
+
+
+@pytest.mark.parametrize(("before", "after"), [((700, 10, 10), (5000, 10, 10)), ((9000, 5, 5), (9000, 5, 5)),
+                                               ((0, 10, 10), (0, 10, 10))])  # fmt: skip
+def test_garbage_is_looked_for_seldom(
+    monkeypatch: pytest.MonkeyPatch, before: tuple[int, int, int], after: tuple[int, int, int]
+) -> None:
+    """As seldom as the operator wants it, if at all."""
+    chosen = [before]
+    monkeypatch.setattr(gc, "get_threshold", lambda: before)
+    monkeypatch.setattr(gc, "set_threshold", lambda *threshold: chosen.append(threshold))
+    collect_seldom()
+    assert chosen[-1] == after
