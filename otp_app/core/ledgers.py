@@ -24,14 +24,15 @@ STRIPES = 1024  # locks at most
 LOCK_TIMEOUT = 2.5  # seconds: when the store hangs, the requests for one number must not hold all threads
 MOST_RECENT = 10_240  # ledgers of a KiB mostly: more than one busy server has live at a time, in 10 MiB
 RECORDED = DAY  # seconds for which a history finds a change, should the server that made it be killed
+READ_FIRST = 100  # changes that begin with a read once one was in vain: other processes change the same records
 BUSY = "Too many requests for this number at once"
 
 
 class Begun(NamedTuple, Generic[Answer]):
     """A change that has begun."""
 
-    answer: Answer | None  # as it will be, unless somebody else changes the record meanwhile; None: not known yet
-    end: Callable[[], Answer]  # waits until it is stored; returns and raises what `change` does
+    answer: Answer  # unless somebody else changes the record meanwhile
+    is_stored: Callable[[], bool]  # waits; False: somebody did, so nothing is stored. Raises StoreUnavailable
 
 
 class Ledgers:
@@ -48,6 +49,7 @@ class Ledgers:
         self._begins = store if isinstance(store, BeginsSwaps) else None
         self._puts_jobs = isinstance(store, SwapsWithJobs)
         self._recent: OrderedDict[str, bytes | None] = OrderedDict()  # what this process last saw there, or put
+        self._reads_first = 0  # so many changes that begin now
         # Requests of one process for one number queue here instead of losing swaps to each other.
         self._locks: dict[int, Lock] = {}  # by stripe, each made when it is first used
 
@@ -77,26 +79,34 @@ class Ledgers:
         """Whether several changes that are begun together wait for the store's disk once."""
         return self._begins is not None
 
-    def begin(self, key: str, transition: Transition[Answer]) -> Begun[Answer]:
-        """Begin to apply a transition. Raises StoreUnavailable."""
-        all_of_it = Begun(None, partial(self.change, key, transition))
+    def begin(self, key: str, transition: Transition[Answer]) -> Begun[Answer] | None:
+        """Begin to apply a transition. None: it is all for `change`, as where nothing is to be stored.
+
+        Raises StoreUnavailable.
+        """
         if not self._begins:
-            return all_of_it
-        expected = self._recent[key] if key in self._recent else self._store.get(key)
+            return None
+        expected = b"" if self._reads_first else self._recent.get(key, b"")
+        if expected == b"":  # which is no record
+            self._reads_first = max(self._reads_first - 1, 0)
+            expected = self._store.get(key)
         watch = self._journal.watch(transition, with_swap=self._puts_jobs) if self._journal else None
         try:
             made = self._step(key, watch or transition, expected)
         except OtpError:  # perhaps of a record that is out of date
-            made = None
+            return None
         if not isinstance(made, Write) or made.jobs:
-            return all_of_it
+            return None
         wait = self._begins.begin_swap(key, expected, made.value, made.ttl)
-        return Begun(made.answer, partial(self._end, key, transition, made, watch, wait))
+        return Begun(made.answer, partial(self._is_stored, key, made, watch, wait))
 
-    def _end(
-        self, key: str, transition: Transition[Answer], made: Write[Answer], watch: Watch[Answer] | None,
-        wait: Callable[[], Swap],
-    ) -> Answer:
+    def finish(self, key: str, transition: Transition[Answer], begun: Begun[Answer] | None) -> Answer:
+        """Return the answer of a change once it is stored, and do all of it where it has not begun, or in vain."""
+        return begun.answer if begun and begun.is_stored() else self.change(key, transition)
+
+    def _is_stored(
+        self, key: str, made: Write[Answer], watch: Watch[Answer] | None, wait: Callable[[], Swap]
+    ) -> bool:
         try:
             swap = wait()
         except StoreUnavailable:
@@ -105,12 +115,13 @@ class Ledgers:
             raise
         self._remember(key, swap.found)
         if not swap.won:
-            return self.change(key, transition)
+            self._reads_first = READ_FIRST
+            return False
         if made.won:
             made.won()
         if watch:
             watch.told()
-        return made.answer
+        return True
 
     def _change_in_turn(self, key: str, transition: Transition[Answer]) -> Answer:
         step: Step[Answer] = partial(self._step, key, transition)

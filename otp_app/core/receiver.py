@@ -11,6 +11,7 @@ from otp_app.core.codes import LedgerIds
 from otp_app.core.delivery import Channel, ErrorClass, explain
 from otp_app.core.events import Delivered, Event, Undelivered
 from otp_app.core.instant import Instant
+from otp_app.core.journal import Transition
 from otp_app.core.ledger import Ledger, Send, Verification
 from otp_app.core.ledgers import Ledgers
 from otp_app.core.phone import mask
@@ -61,8 +62,10 @@ class Receiver:
     def note(self, receipt: Receipt) -> Callable[[], bool]:
         """Begin to note a receipt without having the next channel used; else as `begin`."""
         key = self._ids.ledger_of(receipt.verification_id)
-        rest = self._ledgers.begin(key, partial(_note, receipt)).end if key else lambda: None
-        return partial(self._told, receipt, rest)
+        if key is None:
+            return lambda: False
+        note: Transition[_Noted | None] = partial(_note, receipt)
+        return partial(self._told, receipt, partial(self._ledgers.finish, key, note, self._ledgers.begin(key, note)))
 
     def _told(self, receipt: Receipt, rest: Callable[[], _Noted | None]) -> bool:
         noted = rest()

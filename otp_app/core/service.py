@@ -172,20 +172,19 @@ class VerificationService:
 
     @property
     def begins_checks(self) -> bool:
-        """Whether checks may be begun: they wait for nothing but the store, and that waits once for several."""
-        return self._ledgers.can_begin and not self._on_approved.args[0] and not self._providers.makers
+        """Whether checks may be begun: but for who is told of approvals, they wait for the store alone."""
+        return self._ledgers.can_begin and not self._providers.makers
 
     def begin_check(
         self, attempt: str, *, phone_number: str | None = None, verification_id: str | None = None,
         purpose: str | None = None,
-    ) -> Begun[Verdict]:  # fmt: skip
-        """Begin to check one attempt, named as for `check`. Raises what check does."""
+    ) -> Begun[Verdict] | None:  # fmt: skip
+        """Begin to check one attempt, named as for `check`; None: it is all for that. Raises what it raises."""
         selector = self._select(verification_id, phone_number, purpose)
         key, code = selector.key, as_typed(attempt)
-        if not (key and code):
-            return Begun(None, partial(self._concluded, key, code, Verdict()))
-        begun = self._ledgers.begin(key, partial(self._attempt, selector, code))
-        return Begun(begun.answer, lambda: self._concluded(key, code, begun.end()))
+        begun = self._ledgers.begin(key, partial(self._attempt, selector, code)) if key and code else None
+        tell = partial(self._concluded, key, code)
+        return begun and Begun(begun.answer, lambda: begun.is_stored() and tell(begun.answer) is begun.answer)
 
     def cancel(
         self, verification_id: str | None = None, *, phone_number: str | None = None, purpose: str | None = None

@@ -33,7 +33,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         services = build(settings)
     app = Application("otp_app", static_folder=None)
     app.extensions["otp"] = services
-    app.begins_checks = services.verifications.begins_checks and services.tracer is None  # a span ends with its view
+    is_waited_for = services.settings.otp_on_approved or services.tracer  # an operator's function; a span's end
+    app.begins_checks = services.verifications.begins_checks and not is_waited_for
     app.url_map.merge_slashes = False  # a second spelling of a path would be a redirect in HTML
     app.json = Compact(app)
     errors.init_app(app)

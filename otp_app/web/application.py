@@ -14,7 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from otp_app.system.logs import request_id
-from otp_app.web.request_ids import HEADER, RequestIds
+from otp_app.web.request_ids import GIVEN, HEADER, RequestIds
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -136,7 +136,8 @@ class Envelope:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request. What it raises is logged with the id of the request, since that stays."""
-        about = self._ids.taken(environ.get("HTTP_X_REQUEST_ID"))
+        about = environ.get(GIVEN) or self._ids.taken(environ.get("HTTP_X_REQUEST_ID"))
+        environ[GIVEN] = about  # for a worker that asks again
         request_id.set(about)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

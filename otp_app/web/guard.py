@@ -120,7 +120,7 @@ class Guard:
 
 
 def _is_exempt() -> bool:
-    return (caller().authenticated and not caller().is_person) or not AGAIN.isdisjoint(request.environ)
+    return (caller().authenticated and not caller().is_person) or AGAIN in request.environ
 
 
 def _leave(_: BaseException | None) -> None:

@@ -2,7 +2,7 @@
 
 A worker that answers several requests together waits for the store once for all of them. So a view begins its change,
 answers as if that were stored already, and leaves the waiting to the worker, which sends the answer afterwards. Where
-it turns out not to be true, the worker asks the view again, with what came instead.
+nothing was stored, because somebody else was first, the worker has the request handled anew, by a thread of its own.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from flask import request
 
 from otp_app.core.ledgers import Begun
 
-#: in the WSGI environment: a list for what waits; each returns None, or else the answer of the core that came instead
+#: in the WSGI environment: a list for what waits, which may return False: the request is to be handled anew
 LATER = "otp_app.later"
-#: ... in that of a request that is asked again: what came instead
-INSTEAD = "otp_app.instead"
-#: ... or what was raised
+#: ... in that of a request that is handled anew: limits have counted it
+AGAIN = "otp_app.again"
+#: ... with what was raised, where that is all that is left to say
 FAULT = "otp_app.fault"
-AGAIN = {INSTEAD, FAULT}  # with one of them a request was counted before by the limits
 CHECK = b"POST /verify-otp "  # how the requests begin that are answered together where `begins_checks` of the service
 
 Answer = TypeVar("Answer")
@@ -34,17 +33,14 @@ def raise_fault() -> None:
         raise fault
 
 
-def answer_of(change: Callable[[], Answer], begin: Callable[[], Begun[Answer]]) -> Answer:
+def answer_of(change: Callable[[], Answer], begin: Callable[[], Begun[Answer] | None]) -> Answer:
     """Return the answer of a change once it is stored, or, where the worker waits for that, of one that has begun."""
-    environ = request.environ
     raise_fault()
-    if INSTEAD in environ:
-        return cast("Answer", environ[INSTEAD])
-    if (waits := environ.get(LATER)) is None:
+    waits = request.environ.get(LATER)
+    begun = begin() if waits is not None else None
+    if waits is None or begun is None:
         return change()
-    if (begun := begin()).answer is None:
-        return begun.end()
-    waits.append(_with_log(partial(_other_answer, begun)))
+    waits.append(_with_log(begun.is_stored))
     return begun.answer
 
 
@@ -55,11 +51,6 @@ def wait(end: Callable[[], None]) -> None:
         end()
     else:
         waits.append(_with_log(end))
-
-
-def _other_answer(begun: Begun[Answer]) -> Answer | None:
-    answer = begun.end()
-    return None if answer is begun.answer else answer
 
 
 def _with_log(end: Callable[[], object]) -> Callable[[], object]:

@@ -6,6 +6,7 @@ import re
 import secrets
 
 HEADER = "X-Request-ID"
+GIVEN = "otp_app.request_id"  # where a WSGI environment has the id of a request
 
 _SAFE = re.compile(r"[0-9A-Za-z._-]{16,64}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from otp_app.core.check_transitions import Verdict
 from otp_app.core.errors import StoreUnavailable
 from otp_app.system.logs import log, request_id
-from otp_app.web.later import FAULT, INSTEAD, LATER
+from otp_app.web.later import AGAIN, FAULT, LATER
 from tests.web.site import Site
 
 
@@ -28,26 +27,25 @@ def begin(site: Site, number: str, otp: str, **environ: Any) -> tuple[int, list[
 
 
 def test_only_one_of_two_right_codes_is_right(site: Site) -> None:
-    """The other one's request is asked again, with its body, and with what came instead."""
+    """The other one's request is handled anew."""
     number = site.number()
     site.send(number)
     (first, waits), (second, others) = (begin(site, number, site.code()) for _ in range(2))
     assert (first, second) == (200, 200)
-    assert [wait() for wait in waits] == [None]
-    (instead,) = (wait() for wait in others)
-    assert site.verify(number, site.code(), **{INSTEAD: instead}).status_code == 400
+    assert [wait() for wait in (*waits, *others)] == [True, False]
+    assert site.verify(number, site.code(), **{AGAIN: True}).status_code == 400
 
 
 def test_a_request_that_is_asked_again_is_counted_once(site: Site) -> None:
-    """Its limit may be reached by now, and what came is to be told all the same."""
+    """Its limit may be reached by now."""
     number = site.number()
     site.send(number)
     for _ in range(4):
         site.verify(number, "000000")
     assert begin(site, number, site.code())[0] == 200
     assert site.verify(number, site.code()).status_code == 429
-    assert site.verify(number, site.code(), **{INSTEAD: Verdict()}).status_code == 400
-    assert site.verify(number, site.code(), **{FAULT: StoreUnavailable("a")}).status_code == 503
+    assert site.verify(number, site.code(), **{AGAIN: True}).status_code == 400  # the first one is stored by now
+    assert site.verify(number, site.code(), **{AGAIN: True, FAULT: StoreUnavailable("a")}).status_code == 503
 
 
 def test_lines_of_the_log_have_the_id_of_its_request(
@@ -68,7 +66,7 @@ def test_what_is_known_at_once_has_nothing_to_wait_for(site: Site) -> None:
 
 
 def test_a_request_is_measured_when_its_answer_is_true(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its wait, and once: of one that comes out otherwise it is the other answer."""
+    """With its wait, and once: of one that is handled anew it is the other answer."""
     site = Site(otp_store_url=f"sqlite:///{tmp_path}/otp.db", otp_apis=("native", "metrics"))
     counted: list[str] = []
     number = site.number()
@@ -76,9 +74,9 @@ def test_a_request_is_measured_when_its_answer_is_true(tmp_path: Any, monkeypatc
     monkeypatch.setattr(site.services.meter, "requested", lambda *what: counted.append(what[2]))
     waits = [wait for _ in range(2) for wait in begin(site, number, site.code())[1]]
     assert (len(waits), counted) == (4, [])
-    assert [wait() for wait in waits[:2]] == [None, None]
+    assert [wait() for wait in waits[:3]] == [True, None, False]
     assert counted == ["200"]
-    instead = waits[2]()
-    site.verify(number, site.code(), **{INSTEAD: instead})
+    site.verify(number, site.code(), **{AGAIN: True})
     assert counted == ["200", "400"]
     site.close()
+

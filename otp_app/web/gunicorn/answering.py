@@ -36,6 +36,10 @@ CHECKS_TOGETHER = 256  # one thread has all that wait: two would each wait for t
 STUCK = 0.25  # seconds; a thread that has been at its checks for so long is left alone with them
 
 
+#: waits, sends an answer, and returns whether the connection may be kept; None: another thread answers
+End = Callable[[], bool | None]
+
+
 class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
     """Answers on threads. A connection belongs to its thread until `finish_request` gives it to the main loop.
 
@@ -100,48 +104,68 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         """Answer receipts, for all of which the store waits for its disk once."""
         if len(conns) == 1:
             self._serve(conns[0], stays=True)
-            return
-        self._end_all(self._begin_all(conns))
+        else:
+            self._end_all([(conn, self._begin_receipt(conn)) for conn in conns])
 
     def _check_together(self, *conns: Connection) -> None:
-        self._checking_since = time.monotonic()
+        """Answer checks, for all of which the store waits for its disk once."""
+        self._checking_since, ends, arrived = time.monotonic(), list[tuple[Connection, End]](), list(conns)
         try:
-            ends = self._begin_all(conns)
-            while 1 < len(ends) < CHECKS_TOGETHER and (late := self._late_checks()):
-                ends += self._begin_all(late)
+            while arrived:
+                ends += [(conn, end) for conn in arrived if (end := self._begin_check(conn))]
+                arrived = self._late_checks() if 1 < len(ends) < CHECKS_TOGETHER else []
             self._end_all(ends)
         finally:
             self._checking_since = 0.0
+
+    def _begin_check(self, conn: Connection) -> End | None:
+        """Begin to answer a check. None: another thread does, as what is not plain is read and answered at once."""
+        environ = None if self._is_stuck() else conn.take_plain()
+        if environ is None:
+            self._pass_on(conn)
+            return None
+        return self._begin(conn, environ)
+
+    def _pass_on(self, conn: Connection) -> None:
+        self.method_queue.defer(self.tpool.submit, conn)
 
     def _late_checks(self) -> list[Connection]:
         """Return the checks that have arrived meanwhile: clients that were answered together come back together."""
         time.sleep(0)  # for Python's lock, without which the main loop cannot hand anything over
         return self.checks.take()
 
-    def _begin_all(self, conns: Iterable[Connection]) -> list[tuple[Connection, Callable[[], bool]]]:
-        return [(conn, self._begin(conn)) for conn in conns]
+    def _begin_receipt(self, conn: Connection) -> End:
+        environ = conn.take_plain()
+        return partial(bool, super().handle(conn)) if environ is None else self._begin(conn, environ)
 
-    def _end_all(self, ends: Iterable[tuple[Connection, Callable[[], bool]]]) -> None:
-        self.method_queue.defer(self._finish_requests, [(conn, end()) for conn, end in ends])
+    def _end_all(self, ends: Iterable[tuple[Connection, End]]) -> None:
+        answered = list[tuple[Connection, bool]]()
+        for conn, end in ends:
+            keep: bool | None = False
+            try:
+                keep = end()
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this request only
+                log.error("request failed", exc_info=error)
+            if keep is not None:
+                answered.append((conn, keep))
+        if answered:
+            self.method_queue.defer(self._finish_requests, answered)
 
     def _finish_requests(self, answered: Iterable[tuple[Connection, bool]]) -> None:
         for conn, keep in answered:
             self.finish_request(conn, keep)
 
-    def _begin(self, conn: Connection) -> Callable[[], bool]:
-        """Begin to answer a request. What is returned waits for the store, answers, and returns what `handle` does.
-
-        A request that leaves nothing to wait for has its answer at once: the next one may take long.
-        """
-        if (environ := conn.take_plain()) is None:
-            return partial(bool, super().handle(conn))
+    def _begin(self, conn: Connection, environ: dict[str, Any]) -> End:
+        """Begin to answer a plain request. A request that leaves nothing to wait for has its answer at once: the next
+        one may take long.
+        """  # fmt: skip
         waits: list[Callable[[], object]] = []
         answer = Answer({**environ, later.LATER: waits})
         try:
             answer.ask(self.wsgi)
-        except Exception:  # noqa: BLE001 - it comes again, when its answer is needed
-            answer = Answer(environ)
-        end = partial(self._send, conn, environ, answer, waits)
+        except BaseException:  # noqa: BLE001 - it comes again, when its answer is needed
+            answer = Answer(_anew(answer.environ))
+        end = partial(self._send, conn, answer, waits)
         return end if waits else partial(bool, end())
 
     def _is_followed(self, conn: Connection, threads: Threads[Connection]) -> bool:
@@ -167,17 +191,24 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         environ = conn.take_plain()
         if environ is None:
             return bool(super().handle(conn))
-        return self._send(conn, environ, Answer(environ))
+        return bool(self._send(conn, Answer(environ)))
 
-    def _send(
-        self, conn: Connection, environ: dict[str, Any], answer: Answer, waits: Iterable[Callable[[], object]] = ()
-    ) -> bool:
-        """Send an answer, once what it says is true. What turns out not to be is asked for again, with the reason."""
+    def _send(self, conn: Connection, answer: Answer, waits: Iterable[Callable[[], object]] = ()) -> bool | None:
+        """Send an answer once what it says is true, and return whether the connection may be kept.
+
+        None: somebody else was first, so that nothing is stored, and another thread answers the request.
+        """
         try:
-            if came := _wait(waits):
-                environ["wsgi.input"].seek(0)  # the view has read it
-                answer = Answer({**environ, **came})
-            closes = environ.get("HTTP_CONNECTION", "").lower() == "close"
+            for wait in waits:
+                try:
+                    if wait() is False:
+                        conn.anew = _anew(answer.environ)
+                        self._pass_on(conn)
+                        return None
+                except OtpError as error:
+                    answer = Answer({**_anew(answer.environ), later.FAULT: error})
+                    break
+            closes = answer.environ.get("HTTP_CONNECTION", "").lower() == "close"
             return self._respond(answer, conn, closes=closes)
         except OSError:
             log.debug("a client closed the connection before its answer")
@@ -229,15 +260,10 @@ class AnsweringWorker(ThreadWorker):  # type: ignore[misc]
         reject(client, status, words)
 
 
-def _wait(waits: Iterable[Callable[[], object]]) -> dict[str, object]:
-    """Wait until what an answer says is stored. Return what it has to say instead; nothing where it is true."""
-    for wait in waits:
-        try:
-            if (instead := wait()) is not None:
-                return {later.INSTEAD: instead}
-        except OtpError as error:
-            return {later.FAULT: error}
-    return {}
+def _anew(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment of a request that is to be answered once more."""
+    environ["wsgi.input"].seek(0)  # the view has read it
+    return {**{name: value for name, value in environ.items() if name != later.LATER}, later.AGAIN: True}
 
 
 def reject(client: ClientSocket, status: int, words: str) -> None:

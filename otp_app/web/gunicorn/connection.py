@@ -80,6 +80,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.peer = peer(client)
         self.received = bytearray()
         self.ended = self.leaving = False
+        self.anew: dict[str, Any] | None = None  # the environment of a request that is to be answered once more
         self.proxy_header = cfg.proxy_protocol != "off"
         self.proxied: Any = None  # what the PROXY protocol said of the client (gunicorn's --proxy-protocol)
         self._begin()
@@ -108,6 +109,9 @@ class Connection(TConn):  # type: ignore[misc]
 
     def take_plain(self) -> dict[str, Any] | None:
         """Return the environment of the request that has arrived if it is plain; else the parser will read it."""
+        if anew := self.anew:
+            self.anew = None
+            return anew
         environ = self.read_plain(bytes(self.received)) if self.read_plain else None
         if environ is not None:
             self.received.clear()

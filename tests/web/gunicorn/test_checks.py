@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from otp_app.core.errors import StoreUnavailable
 from otp_app.web.gunicorn.answering import CHECKS_TOGETHER, STUCK
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
-from otp_app.web.later import INSTEAD, LATER
+from otp_app.web.later import AGAIN, FAULT, LATER
+from otp_app.web.request_ids import GIVEN
 from tests.web.gunicorn.test_answering import CLIENT, GET, SERVER, Stage
 
 CHECK = b"POST /verify-otp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
@@ -84,20 +86,70 @@ def test_a_thread_that_stays_answers_checks_too(stage: Stage) -> None:
     assert stage.serve(stage.send(CHECK), stage.send(GET), stage.send(CHECK)) == 4
 
 
-def test_the_answer_of_a_check_that_came_out_otherwise(stage: Stage) -> None:
-    """The application gets the whole request once more."""
-    asked: list[tuple[bytes, object]] = []
+def answering(stage: Stage, wait: Callable[[], object]) -> list[dict[str, Any]]:
+    """Have an application of which each first answer is the wait's. Return the environments that it is asked with."""
+    asked: list[dict[str, Any]] = []
 
     def answer(environ: dict[str, Any], start: Any) -> list[bytes]:
-        asked.append((environ["wsgi.input"].read(2), environ.get(INSTEAD)))
+        assert environ["wsgi.input"].read(2) == b"{}"
+        asked.append(environ)
+        environ[GIVEN] = environ.get(GIVEN, "an id")
         if LATER in environ:
-            environ[LATER].append(lambda: "lost")
+            environ[LATER].append(wait)
         start("200 OK" if LATER in environ else "400 BAD REQUEST", [("Content-Length", "0")])
         return []
 
     stage.worker.wsgi = answer
+    return asked
+
+
+def test_a_check_that_was_in_vain_is_answered_anew_by_another_thread(stage: Stage) -> None:
+    """With its whole request, its id, and a mark. Until then its connection is nobody's."""
+    asked = answering(stage, lambda: False)
     arrive(stage, CHECK)
     stage.worker._check_together(stage.conn)
-    assert asked == [(b"{}", None), (b"{}", "lost")]
+    stage.back()
+    assert stage.worker.tpool._jobs.get_nowait() is stage.conn
+    stage.worker._serve(stage.conn, stays=False)
     assert stage.said.startswith(b"HTTP/1.1 400 BAD REQUEST\r\n")
+    assert [(AGAIN in each, each[GIVEN]) for each in asked] == [(False, "an id"), (True, "an id")]
+    stage.back()
+    assert list(stage.worker.keepalived_conns) == [stage.conn]
+
+
+def test_a_store_that_fails_is_told_by_the_same_thread(stage: Stage) -> None:
+    def fail() -> None:
+        raise StoreUnavailable("a")
+
+    asked = answering(stage, fail)
+    arrive(stage, CHECK)
+    stage.worker._check_together(stage.conn)
+    assert stage.said.startswith(b"HTTP/1.1 400 BAD REQUEST\r\n")
+    assert [(AGAIN in each, str(each.get(FAULT)), each[GIVEN]) for each in asked] == [
+        (False, "None", "an id"), (True, "a", "an id")
+    ]  # fmt: skip
     assert stage.given_back() == [stage.conn]
+
+
+def test_whatever_goes_wrong_ends_one_connection_only(stage: Stage) -> None:
+    """And that one is given back, to be closed."""
+    def stop() -> None:
+        raise SystemExit
+
+    answering(stage, stop)
+    arrive(stage, CHECK)
+    stage.worker._check_together(stage.conn)
+    assert stage.given_back() == [stage.conn]
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_what_may_wait_for_more_has_a_thread_of_its_own(
+    stage: Stage, stuck: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gunicorn's parser reads is answered at once, with a wait of its own; and where the store hangs, all wait."""
+    monkeypatch.setattr(stage.worker, "_is_stuck", lambda: stuck)
+    arrive(stage, CHECK if stuck else CHECK.replace(b"Host: a", b"Host: a\r\nX: 1\r\nX: 2"))
+    stage.worker._check_together(stage.conn)
+    assert stage.served == 0
+    stage.back()
+    assert stage.worker.tpool._jobs.get_nowait() is stage.conn
