@@ -18,15 +18,19 @@ from otp_app.core.ledger import Ledger, Status, Verification
 from otp_app.core.policy import DAY, HOUR, Policy
 
 RISK_UNIT = 1e-10
+SOON = "A message was sent to this number a moment ago"
+COOLING = "Too many wrong codes for this number"
+CAP = "This number has had all its messages for now"
+_REASONS: dict[str, type[LimitReached]] = {SOON: TooSoon, COOLING: CoolingDown, CAP: TooManySends}
 RETRY_AFTER = 1.0  # seconds; a send that waits for its provider takes a few
 
 
 def refuse_send(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> None:
     """Raise the LimitReached that lasts longest, if any limit of the number holds, or CountryNotAllowed (blocked)."""
     refuse_blocked(ledger)
-    reached = _reached(ledger, now, policy, authenticated)
-    if longest := max(reached, key=lambda limit: limit.retry_after or 0, default=None):
-        raise longest
+    if reached := max(_reached(ledger, now, policy, authenticated), default=None):
+        wait, kind, quota, window = reached
+        raise _REASONS[kind](kind, wait, quota, window)
 
 
 def refuse_blocked(ledger: Ledger) -> None:
@@ -42,7 +46,7 @@ def policy_for(verification: Verification, policy: Policy) -> Policy:
 
 def seconds_to_next_send(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> float:
     """Seconds until no limit of the number refuses another message."""
-    return max((limit.retry_after or 0.0 for limit in _reached(ledger, now, policy, authenticated)), default=0.0)
+    return max((wait for wait, *_ in _reached(ledger, now, policy, authenticated)), default=0.0)
 
 
 def sends_left(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: bool) -> int | None:
@@ -51,18 +55,20 @@ def sends_left(ledger: Ledger, now: Instant, policy: Policy, *, authenticated: b
     return max(min(left), 0) if left else None
 
 
-def _reached(ledger: Ledger, now: Instant, policy: Policy, authenticated: bool) -> Iterator[LimitReached]:
+def _reached(
+    ledger: Ledger, now: Instant, policy: Policy, authenticated: bool
+) -> Iterator[tuple[float, str, int, float]]:
+    """Yield each limit that holds: seconds that are left, one of _REASONS, its quota, the seconds that it counts."""
     gap = gap_after(policy, ledger.streak)
     if (wait := ledger.last_send + gap - now.wall) > 0:
-        yield TooSoon("A message was sent to this number a moment ago", wait, 1, gap)
+        yield wait, SOON, 1, gap
     cool_down = cool_down_after(policy, ledger.exhaustions)
     if not authenticated and (wait := ledger.exhausted_at + cool_down - now.wall) > 0:
-        yield CoolingDown("Too many wrong codes for this number", wait, 1, cool_down)
+        yield wait, COOLING, 1, cool_down
     for quota, window in _caps(policy, authenticated):
         counted = _within(ledger.sent, now, window)
         if len(counted) >= quota:
-            wait = counted[-quota] + window - now.wall
-            yield TooManySends("This number has had all its messages for now", wait, quota, window)
+            yield counted[-quota] + window - now.wall, CAP, quota, window
 
 
 def gap_after(policy: Policy, streak: int) -> float:

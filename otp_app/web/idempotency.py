@@ -22,7 +22,7 @@ _NEWER = ("app_hash", "tags")
 
 def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) -> SendResult:
     """Send, at most once for the request's Idempotency-Key where it has one."""
-    if "Idempotency-Key" not in request.headers:  # most have none, and need no fields for it
+    if "HTTP_IDEMPOTENCY_KEY" not in request.environ:  # most have none, and need no fields for it
         return send(None)
     said = {name: value for name, value in asdict(fields).items() if value or name not in _NEWER}
     key = given(said)
@@ -32,7 +32,7 @@ def once(fields: Fields, send: Callable[[BeforeDelivery | None], SendResult]) ->
 def given(said: object) -> Key | None:
     """Return the key of the current request, whose body says this; None where it has none. Raises BadRequest."""
     said = asdict(said) if isinstance(said, Fields) else said
-    text = request.headers.get("Idempotency-Key")
+    text: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if text is None:
         return None
     if not _KEY.fullmatch(text):
