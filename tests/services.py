@@ -24,6 +24,7 @@ from redis.retry import Retry
 from tests.running import free_port, wait_until
 
 START_TIMEOUT = 60.0  # seconds: PostgreSQL makes all its files durable before it answers after a crash
+OWNER = "postgres"  # Debian's user for PostgreSQL
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 
 
@@ -53,17 +54,12 @@ class Service:
         assert self._process is not None, "it was not started"
         return self._process.pid
 
-    @property
-    def owner(self) -> str | None:
-        """The user that it runs as; None: the same as the tests."""
-        return None
-
     def start(self, wait: bool = True) -> None:
         """Start it, and return when it can be used."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(), cwd=self.folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, user=self.owner, group=self.owner, extra_groups=[] if self.owner else None,
+                start_new_session=True,
             )  # fmt: skip
         if wait:
             wait_until(self.answers, f"the start of {self.command()[0]}: {self.log()}", START_TIMEOUT)
@@ -145,20 +141,14 @@ class Postgres(Service):
         super().__init__(folder)
         self._programs, self.options = programs, options
         folder.chmod(0o755)
-        if self.owner:
-            shutil.chown(folder, self.owner)
-        _run("cp", "-a", _new_cluster(programs, self.owner), folder / "data", user=self.owner)
-
-    @property
-    def owner(self) -> str | None:
-        """Debian's user for it, where the tests run as root."""
-        return "postgres" if os.geteuid() == 0 else None
+        give_to_postgres(folder)
+        _run("cp", "-a", _new_cluster(programs), folder / "data")
 
     def command(self) -> list[str]:
         """Loopback only, its socket in its own folder, durable as by default."""
         own = {"port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.folder)}
         options = (f"-c{name}={value}" for name, value in (self.options | own).items())
-        return [str(self._programs / "postgres"), "-D", str(self.folder / "data"), *options]
+        return _as_postgres(self._programs / "postgres", "-D", self.folder / "data", *options)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """By default PostgreSQL's fast end: connections are closed, what runs is rolled back."""
@@ -187,21 +177,35 @@ class Postgres(Service):
 
 
 @functools.cache
-def _new_cluster(programs: Path, owner: str | None) -> Path:
+def _new_cluster(programs: Path) -> Path:
     """A cluster to copy, made once by this process: to make one takes five times as long."""
     folder, ours = Path(tempfile.mkdtemp(prefix="otp-postgres-new-")), os.getpid()
     atexit.register(lambda: shutil.rmtree(folder) if os.getpid() == ours else None)
-    if owner:
-        shutil.chown(folder, owner)
+    give_to_postgres(folder)
     how = ["-A", "trust", "-U", "otp", "--no-sync", "--encoding=UTF8"]
-    _run(programs / "initdb", "-D", folder / "data", *how, user=owner)
+    _run(programs / "initdb", "-D", folder / "data", *how)
     return folder / "data"
 
 
-def _run(*command: str | Path, user: str | None) -> None:
+def give_to_postgres(folder: Path) -> None:
+    """Let PostgreSQL write to a folder."""
+    if os.geteuid() == 0:
+        shutil.chown(folder, OWNER)
+
+
+def _as_postgres(*command: str | Path) -> list[str]:
+    """A command that runs as Debian's user for PostgreSQL where the tests run as root.
+
+    With `Popen(user=…)` Python forks, and gRPC, where a test of this process has used it, may hold the child for ever.
+    """
+    start = ["setpriv", f"--reuid={OWNER}", f"--regid={OWNER}", "--clear-groups"] if os.geteuid() == 0 else []
+    return [*start, *map(str, command)]
+
+
+def _run(*command: str | Path) -> None:
     subprocess.run(
-        command, cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
-        user=user, group=user, extra_groups=[] if user else None,
+        _as_postgres(*command), cwd="/", env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        check=True,
     )  # fmt: skip
 
 
@@ -211,7 +215,7 @@ def postgres_programs() -> Path | None:
     on_path = shutil.which("postgres")
     if not found and not on_path:
         return None
-    if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
+    if os.geteuid() == 0 and OWNER not in {user.pw_name for user in pwd.getpwall()}:
         return None
     return (found[-1] if found else Path(str(on_path))).parent
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,7 +16,7 @@ from tests.faults.load import Clients, at_once, other_code
 from tests.faults.proxy import Proxy
 from tests.history import Event
 from tests.running import wait_until
-from tests.services import Postgres
+from tests.services import Postgres, give_to_postgres
 
 Start = Callable[..., Clients]
 UPDATED = b"\0otp_update\0"  # the prepared statement gets its values (Bind, of the portal without a name)
@@ -265,7 +264,7 @@ def small_disk(postgres: Postgres) -> Iterator[Path]:
     """A file system of its own with one megabyte, and the tablespace `small` on it."""
     with small_file_system(postgres.folder / "small") as folder:
         (folder / "table").mkdir()
-        shutil.chown(folder / "table", postgres.owner)
+        give_to_postgres(folder / "table")
         with postgres.client() as db:
             db.execute(f"CREATE TABLESPACE small LOCATION '{folder}/table'".encode())
         yield folder
