@@ -17,8 +17,8 @@ from otp_app.settings.exposure import is_open
 from otp_app.startup import BadSettings, history, listening
 from otp_app.startup.reader import READER
 from otp_app.version import __version__
+from otp_app.web.application import REQUEST_ID
 from otp_app.web.guard import is_trusted
-from otp_app.web.request_ids import HEADER
 
 FULL = 100 * 2**20  # bytes free; below them a database and its log soon find no room
 SCARCE = 2**30
@@ -142,7 +142,7 @@ def _version(answer: Answer) -> str | None:
         return None
     if isinstance(said, dict) and said.get("name") == "otp_app":
         return str(said.get("version", ""))
-    return "" if answer.error_type and HEADER in answer.headers else None
+    return "" if answer.error_type and REQUEST_ID in answer.headers else None
 
 
 _OTHER_PORT = "stop that program, or set another PORT"

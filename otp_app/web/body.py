@@ -63,11 +63,6 @@ def document(most: int = MAX_BYTES) -> Any:
     return parse(text_of(content(_JSON_TYPE, "application/json", most=most)))
 
 
-def decoded(media: re.Pattern[str], name: str) -> str:
-    """Return the text of the current request's body, which must have this media type. Raises what `document` raises."""
-    return text_of(content(media, name))
-
-
 def text_of(data: bytes) -> str:
     """Return the text of a body. Raises BadRequest."""
     try:
@@ -206,8 +201,6 @@ class Read:
 
 
 Body = TypeVar("Body", bound=Fields)
-
-
 NO_OBJECT = Fault("", "model_attributes_type", "Input should be a valid dictionary or object to extract fields from")
 
 
@@ -223,6 +216,15 @@ def read(model: type[Body], said: object) -> Body:
     except ValueError:  # msgspec's own is of the first fault alone
         raise Unfit([fault for field in _fields(model) if (fault := _fault(field, said))]) from None
     return replace(found, **made) if made else found
+
+
+def read_object(model: type[Body], said: object) -> Body:
+    """Return the fields of a body. Raises BadRequest, which names the first fault."""
+    try:
+        return read(model, said)
+    except Unfit as error:
+        first = error.faults[0]
+    raise BadRequest("The body must be a JSON object" if first is NO_OBJECT else f"{first.field}: {first.message}")
 
 
 _learned: set[type[Fields]] = set()

@@ -11,7 +11,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import MultiPartParser
 
-from otp_app.web.body import BLANKS, CHARSET, MAX_BYTES, BadRequest, decoded
+from otp_app.web.body import BLANKS, CHARSET, MAX_BYTES, BadRequest, content, text_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,7 +49,7 @@ def last_fields() -> dict[str, str]:
 
 
 def _pairs(*, strict: bool) -> list[tuple[str, str]]:
-    said = decoded(_FORM_TYPE, TYPE)
+    said = text_of(content(_FORM_TYPE, TYPE))
     if _NO_ESCAPE.search(said):
         raise BadRequest("The form has a % without two hex digits")
     if said.count("&") >= MAX_FIELDS:
@@ -69,7 +69,7 @@ def multipart_fields() -> dict[str, object]:
     announced = _MULTIPART_TYPE.fullmatch(request.environ.get("CONTENT_TYPE", ""))
     if announced is None:
         raise BadRequest("Content-Type must have a boundary, and no charset other than UTF-8")
-    data = decoded(_MULTIPART_TYPE, MULTIPART).encode()
+    data = text_of(content(_MULTIPART_TYPE, MULTIPART)).encode()
     parser = MultiPartParser(max_form_memory_size=2 * MAX_BYTES, max_form_parts=MAX_FIELDS)
     try:
         texts, files = parser.parse(BytesIO(data), announced[2].encode(), len(data))

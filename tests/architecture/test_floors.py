@@ -19,7 +19,7 @@ OUTSIDE = {
     "msgspec": {
         "core", "apis.users.settings", "apis.verify_v2.settings", "apis.grpc.settings",
         "channels.twilio.messages", "channels.twilio.settings", "settings", "startup", "system.logs",
-        "web.application", "web.body", "web.client", "web.idempotency",
+        "web.application", "web.body", "web.client", "web.current",
         "apis.inbound.fields", "apis.native.fields", "apis.users.fields", "apis.phone.fields", "apis.phone.settings",
         "apis.notifications.fields", "apis.notifications.settings",
     },

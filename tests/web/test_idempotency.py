@@ -6,7 +6,7 @@ import pytest
 
 from otp_app.core.delivery import Delivery, Outcome, Reason
 from otp_app.core.idempotency import Key
-from otp_app.web import idempotency
+from otp_app.web import current
 from tests.web.site import api_key
 
 KEY = {"Idempotency-Key": "order-4711"}
@@ -28,7 +28,7 @@ def test_a_request_is_the_same_one_to_older_versions(site, monkeypatch, path):
     body does not have, only the fields of the first version belong to it.
     """  # fmt: skip
     asked = []
-    monkeypatch.setattr(idempotency, "Key", lambda *parts: asked.append(parts[-1]) or Key(*parts))
+    monkeypatch.setattr(current, "Key", lambda *parts: asked.append(parts[-1]) or Key(*parts))
     number = site.number()
     assert site.post(path, {"phone_number": number}, headers=KEY).status_code == 200
     absent = dict.fromkeys(("verification_id", "purpose", "channel", "locale"), "")

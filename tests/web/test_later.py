@@ -10,8 +10,8 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.system.logs import log, request_id
+from otp_app.web.application import GIVEN_ID
 from otp_app.web.later import AGAIN, FAULT, LATER
-from otp_app.web.request_ids import GIVEN
 from tests.web.site import Site
 
 
@@ -84,5 +84,5 @@ def test_a_request_is_measured_when_its_answer_is_true(tmp_path: Any, monkeypatc
 
 def test_a_request_that_is_asked_again_keeps_its_id(site: Site) -> None:
     """The lines of the log have it already."""
-    answer = site.verify(site.number(), "123456", **{AGAIN: True, GIVEN: "abcdefgh"})
+    answer = site.verify(site.number(), "123456", **{AGAIN: True, GIVEN_ID: "abcdefgh"})
     assert answer.headers["X-Request-ID"] == "abcdefgh"

@@ -8,8 +8,7 @@ from msgspec import Meta, field
 
 from otp_app.core.results import PURPOSE
 from otp_app.core.tags import fault_of
-from otp_app.web import body
-from otp_app.web.body import BadRequest, Fields, Unfit, document
+from otp_app.web.body import BadRequest, Fields, document, read_object
 
 
 class InboundFields(Fields, frozen=True, kw_only=True):
@@ -24,13 +23,7 @@ class InboundFields(Fields, frozen=True, kw_only=True):
 
 def read() -> InboundFields:
     """Return the fields of the current request. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    said = document()
-    if not isinstance(said, dict):
-        raise BadRequest("The body must be a JSON object")
-    try:
-        fields = body.read(InboundFields, said)
-    except Unfit as error:
-        raise BadRequest(f"{error.faults[0].field}: {error.faults[0].message}") from None
+    fields = read_object(InboundFields, document())
     if fields.tags and (fault := fault_of(fields.tags)):
         raise BadRequest(fault)
     return fields

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from msgspec import Meta, field
 
 from otp_app.core.results import PURPOSE
 from otp_app.core.texts import APP_HASH, LOCALE
-from otp_app.web import body
-from otp_app.web.body import BadRequest, Fields, Unfit, document
+from otp_app.web.body import Fields
 
 VISIBLE = Meta(pattern=r"\A[!-~]{1,255}\Z", description="1 to 255 visible ASCII characters, without blanks")
 
@@ -41,17 +40,3 @@ class VerifyFields(NativeFields, frozen=True, kw_only=True):
     otp: Annotated[str, Meta(max_length=64)] | None = None
     proof_audience: Annotated[str, VISIBLE] = ""
     proof_nonce: Annotated[str, VISIBLE] = ""
-
-
-Body = TypeVar("Body", bound=NativeFields)
-
-
-def read(model: type[Body]) -> Body:
-    """Return the fields of the current request. Raises BadRequest, TooLarge, UnsupportedMedia."""
-    said = document()
-    if not isinstance(said, dict):
-        raise BadRequest("The body must be a JSON object")
-    try:
-        return body.read(model, said)
-    except Unfit as error:
-        raise BadRequest(f"{error.faults[0].field}: {error.faults[0].message}") from None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from otp_app.apis.native.fields import SendFields, read
+from otp_app.apis.native.fields import SendFields
 from otp_app.apis.native.send import answer, send_request
 from otp_app.web.access import requires
-from otp_app.web.body import BadRequest
-from otp_app.web.current import services
-from otp_app.web.idempotency import once
+from otp_app.web.body import BadRequest, document, read_object
+from otp_app.web.current import once, services
 
 bp = Blueprint("resend", __name__)
 
@@ -18,7 +17,7 @@ bp = Blueprint("resend", __name__)
 @requires("send", public=True)
 def resend_otp() -> Response:
     """Send again by verification_id, or by phone_number; where nothing is pending a new code is sent."""
-    fields, verifications = read(SendFields), services().verifications
+    fields, verifications = read_object(SendFields, document()), services().verifications
     request, number, verification_id = send_request(fields), fields.phone_number or None, fields.verification_id
     if verification_id:
         return answer(once(fields, lambda before: verifications.resend(verification_id, request, before, number)))

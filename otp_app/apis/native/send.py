@@ -6,14 +6,13 @@ import math
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.apis.native.fields import SendFields, read
+from otp_app.apis.native.fields import SendFields
 from otp_app.core.delivery import Outcome
 from otp_app.core.results import DEFAULT_PURPOSE, SendRequest, SendResult
 from otp_app.core.tags import fault_of
 from otp_app.web.access import requires
-from otp_app.web.body import BadRequest
-from otp_app.web.current import caller, origin, services
-from otp_app.web.idempotency import once
+from otp_app.web.body import BadRequest, document, read_object
+from otp_app.web.current import caller, once, origin, services
 
 bp = Blueprint("send", __name__)
 
@@ -22,7 +21,7 @@ bp = Blueprint("send", __name__)
 @requires("send", public=True)
 def send_otp() -> Response:
     """Send a code to phone_number, or the same code again while one is pending."""
-    fields = read(SendFields)
+    fields = read_object(SendFields, document())
     if not fields.phone_number:
         raise BadRequest("Phone number is required")
     number, request = fields.phone_number, send_request(fields)

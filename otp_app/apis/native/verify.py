@@ -6,12 +6,12 @@ from functools import partial
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.apis.native.fields import VerifyFields, read
+from otp_app.apis.native.fields import VerifyFields
 from otp_app.apis.native.state import Native
 from otp_app.core.check_transitions import Verdict
 from otp_app.web import later
 from otp_app.web.access import requires
-from otp_app.web.body import BadRequest
+from otp_app.web.body import BadRequest, document, read_object
 from otp_app.web.current import services, state
 
 bp = Blueprint("verify", __name__)
@@ -21,7 +21,7 @@ bp = Blueprint("verify", __name__)
 @requires("verify", public=True)
 def verify_otp() -> Response:
     """Check otp for phone_number and purpose, or for verification_id. Other fields, `generated_otp` too, do nothing."""
-    fields, by_id_only = read(VerifyFields), services().settings.otp_check_by == "id"
+    fields, by_id_only = read_object(VerifyFields, document()), services().settings.otp_check_by == "id"
     if not fields.otp or not (fields.phone_number or fields.verification_id):
         raise BadRequest("Both OTP and phone number are required")
     if by_id_only and not fields.verification_id:

@@ -6,14 +6,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from otp_app.apis.notifications import fields
+from otp_app.apis.notifications.fields import NotificationFields
 from otp_app.apis.notifications.state import State
 from otp_app.core.notification import Status
 from otp_app.core.notifications import View
 from otp_app.core.queueing import Request
-from otp_app.web import idempotency
 from otp_app.web.access import requires
-from otp_app.web.current import caller, origin, services, state
+from otp_app.web.body import document, read_object
+from otp_app.web.current import caller, idempotency_key, origin, services, state
 from otp_app.web.timeline import at, notification
 
 bp = Blueprint("notifications", __name__)
@@ -23,10 +23,10 @@ bp = Blueprint("notifications", __name__)
 @requires("notify")
 def notify() -> Response:
     """Queue a notification. A repeated Idempotency-Key gets the first one, and queues nothing."""
-    said = fields.single()
+    said = read_object(NotificationFields, document())
     channel, by = said.channel or None, origin("notifications")
     request = Request(said.phone_number, said.template, said.variables, channel, said.locale, by)
-    view = state(State).queue.send(request, caller().scope, idempotency.given(said))
+    view = state(State).queue.send(request, caller().scope, idempotency_key(said))
     response = jsonify(queued(view) | {"to": view.to, "template": said.template, "created_at": at(view.record.at)})
     response.status_code = 202
     return response

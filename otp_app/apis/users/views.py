@@ -19,8 +19,7 @@ from otp_app.core.ledger import Status
 from otp_app.core.phone import mask, spelling
 from otp_app.core.results import SendRequest
 from otp_app.web.access import requires
-from otp_app.web.current import caller, origin, state
-from otp_app.web.idempotency import once
+from otp_app.web.current import caller, once, origin, state
 from otp_app.web.rejections import RETRY_AFTER
 
 sends = Blueprint("users_send", __name__)

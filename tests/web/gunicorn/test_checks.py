@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
+from otp_app.web.application import GIVEN_ID
 from otp_app.web.gunicorn.answering import CHECKS_TOGETHER, STUCK
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
 from otp_app.web.gunicorn.threads import Threads
 from otp_app.web.later import AGAIN, FAULT, LATER
-from otp_app.web.request_ids import GIVEN
 from tests.web.gunicorn.test_answering import CLIENT, GET, SERVER, Stage
 
 CHECK = b"POST /verify-otp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
@@ -93,7 +93,7 @@ def answering(stage: Stage, wait: Callable[[], object]) -> list[dict[str, Any]]:
     def answer(environ: dict[str, Any], start: Any) -> list[bytes]:
         assert environ["wsgi.input"].read(2) == b"{}"
         asked.append(environ)
-        environ[GIVEN] = environ.get(GIVEN, "an id")
+        environ[GIVEN_ID] = environ.get(GIVEN_ID, "an id")
         if LATER in environ:
             environ[LATER].append(wait)
         start("200 OK" if LATER in environ else "400 BAD REQUEST", [("Content-Length", "0")])
@@ -112,7 +112,7 @@ def test_a_check_that_was_in_vain_is_answered_anew_by_another_thread(stage: Stag
     assert stage.worker.tpool._jobs.get_nowait() is stage.conn
     stage.worker._serve(stage.conn, stays=False)
     assert stage.said.startswith(b"HTTP/1.1 400 BAD REQUEST\r\n")
-    assert [(AGAIN in each, each[GIVEN]) for each in asked] == [(False, "an id"), (True, "an id")]
+    assert [(AGAIN in each, each[GIVEN_ID]) for each in asked] == [(False, "an id"), (True, "an id")]
     stage.back()
     assert list(stage.worker.keepalived_conns) == [stage.conn]
 
@@ -125,7 +125,7 @@ def test_a_store_that_fails_is_told_by_the_same_thread(stage: Stage) -> None:
     arrive(stage, CHECK)
     stage.worker._check_together(stage.conn)
     assert stage.said.startswith(b"HTTP/1.1 400 BAD REQUEST\r\n")
-    assert [(AGAIN in each, str(each.get(FAULT)), each[GIVEN]) for each in asked] == [
+    assert [(AGAIN in each, str(each.get(FAULT)), each[GIVEN_ID]) for each in asked] == [
         (False, "None", "an id"), (True, "a", "an id")
     ]  # fmt: skip
     assert stage.given_back() == [stage.conn]
