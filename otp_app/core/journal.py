@@ -25,7 +25,10 @@ Transition = Callable[[Ledger | None, Instant], tuple[Ledger | None, Answer]]
 
 
 class Recorder(Protocol[Record]):
-    """Keeps a history of records, which is told of each change. Its methods return at once and raise nothing."""
+    """Keeps a history of records. Its methods return at once and raise nothing."""
+
+    def takes(self, before: Record | None, after: Record) -> bool:
+        """Return whether it wants to know of such a change."""
 
     def changed(self, key: str, before: Record | None, after: Record) -> None:
         """Take a change that is stored."""

@@ -203,7 +203,7 @@ class Ledgers:
         jobs = transition.jobs if isinstance(transition, Watch) else ()
         ledger = ledger.seen_at(now)
         value, ttl = self._written(ledger, now)
-        if not self.recorder:
+        if not self.recorder or not self.recorder.takes(found, ledger):
             return Write(value, ttl, answer, jobs)
         won = partial(self.recorder.changed, key, found, ledger)
         return Write(value, ttl, answer, jobs, won, self.recorder.doubted)

@@ -231,7 +231,7 @@ class Notifications:
             if found.record is None:
                 return Keep(found)
             write = Write(_written(found.record, now), found.record.lifetime(now), found)
-            if not self.recorder:
+            if not self.recorder or not self.recorder.takes(before, found.record):
                 return write
             won = partial(self.recorder.changed, key, before, found.record)
             return write._replace(won=won, doubted=self.recorder.doubted)

@@ -75,10 +75,21 @@ class Recorder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
+    def takes(self, before: Ledger | Notification | None, after: Ledger | Notification) -> bool:
+        """Return whether a change begins or ends something: what stays pending is looked at when its life is over."""
+        if isinstance(after, Notification):
+            return after.ended_at is not None
+        if not isinstance(before, Ledger) or before.gone or after.gone:
+            return True
+        if len(before.verifications) != len(after.verifications):
+            return True
+        for then, now in zip(before.verifications, after.verifications, strict=True):
+            if now is not then and (now.status != Status.PENDING or now.id != then.id):
+                return True
+        return False
+
     def changed(self, key: str, before: Ledger | Notification | None, after: Ledger | Notification) -> None:
         """Take a change that is stored."""
-        if not _is_news(before, after):
-            return
         if len(self._changes) < MOST_CHANGES:
             self._changes.append((key, before, after))
         else:
@@ -189,15 +200,3 @@ class Recorder:
         is_time = abs(now.wall - self._forgot) >= FORGET_EVERY
         if is_time and not forget_old(self.database, now.wall - self._retention, now.wall):
             self._forgot = now.wall
-
-
-def _is_news(before: Ledger | Notification | None, after: Ledger | Notification) -> bool:
-    """Return whether a change begins or ends something. What stays pending is looked at when its life is over."""
-    if isinstance(after, Notification):
-        return after.ended_at is not None
-    if not isinstance(before, Ledger) or before.gone or after.gone:
-        return True
-    pairs = zip(before.verifications, after.verifications, strict=False)
-    return len(before.verifications) != len(after.verifications) or any(
-        now is not then and (now.status != Status.PENDING or now.id != then.id) for then, now in pairs
-    )

@@ -17,7 +17,7 @@ from otp_app.settings.exposure import is_open
 from otp_app.startup import BadSettings, history, listening
 from otp_app.startup.reader import READER
 from otp_app.version import __version__
-from otp_app.web.application import REQUEST_ID
+from otp_app.web.client import REQUEST_ID
 from otp_app.web.guard import is_trusted
 
 FULL = 100 * 2**20  # bytes free; below them a database and its log soon find no room

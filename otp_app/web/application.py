@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from otp_app.system.logs import request_id
+from otp_app.web.client import GIVEN_ID, REQUEST_ID, RequestIds
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,15 +27,6 @@ HEADERS = [
 _PARAMETERS = re.compile(r"([^<>]+)((?:/<[a-z_]+>){1,2})")
 _NAME = re.compile(r"<([a-z_]+)>")
 POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-
-REQUEST_ID = "X-Request-ID"  # the header of requests and answers
-GIVEN_ID = "otp_app.request_id"  # where a WSGI environment has the id of a request
-_SAFE = re.compile(r"[0-9A-Za-z._-]{16,64}")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-#: what may be a phone number or a code, which no log has: digits that stand alone
-_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{4,}+(?![0-9A-Za-z])")
-_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")  # so that none has digits, as numbers and codes have
-_AT_ONCE = 256  # ids of which the randomness is drawn together: a system call for each would cost more than all else
 
 
 class Found(MapAdapter):
@@ -132,30 +123,6 @@ class Compact(DefaultJSONProvider):
         except (UnicodeEncodeError, OverflowError):  # half of a character, or a number of more than 64 bits
             pass
         return self._ascii.encode(obj).encode()
-
-
-class RequestIds:
-    """Gives ids that are unique, and tell nobody how many requests there were."""
-
-    def __init__(self) -> None:
-        self._drawn: list[str] = []
-
-    def taken(self, said: str | None) -> str:
-        """Return the caller's own id where it is one, and cannot be a number or a code; else a new one."""
-        return said if said and is_id(said) else self._new()
-
-    def _new(self) -> str:
-        try:
-            return self._drawn.pop()
-        except IndexError:  # the first ones are drawn with the first request, so after any fork
-            text = secrets.token_hex(12 * _AT_ONCE).translate(_LETTERS)
-            first, *self._drawn = [text[at : at + 24] for at in range(0, len(text), 24)]
-            return first
-
-
-def is_id(text: str) -> bool:
-    """Return whether a text is taken for the id of a request."""
-    return bool(_SAFE.fullmatch(text)) and bool(_UUID.fullmatch(text) or not _NUMBER.search(text))
 
 
 class Envelope:

@@ -1,6 +1,7 @@
-"""The client: where a request comes from, and the API key that it shows. Without Flask, for APIs that are not HTTP too.
+"""The client: where a request comes from, the API key that it shows, and the id that it gives the request.
 
-It is the peer, or, behind a trusted proxy, the client that the proxy names.
+It is the peer, or, behind a trusted proxy, the client that the proxy names. Without Flask, for APIs that are not HTTP
+too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +51,15 @@ _HOP = re.compile(
     r"|(?P<v6>[0-9A-Fa-f:.]{2,45})(?:%[\w.-]{1,32})?)\1",
     re.ASCII,
 )
+
+REQUEST_ID = "X-Request-ID"  # the header of requests and answers
+GIVEN_ID = "otp_app.request_id"  # where a WSGI environment has the id of a request
+_SAFE = re.compile(r"[0-9A-Za-z._-]{16,64}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+#: what may be a phone number or a code, which no log has: digits that stand alone
+_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{4,}+(?![0-9A-Za-z])")
+_LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")  # so that none has digits, as numbers and codes have
+_AT_ONCE = 256  # ids of which the randomness is drawn together: a system call for each would cost more than all else
 
 
 class Unauthorized(OtpError):
@@ -197,3 +208,27 @@ def _of_proxy(environ: Mapping[str, Any]) -> bool:
     if old and environ.get("HTTP_CONNECTION", "").lower() == "close":
         return True
     return bool(_OF_PROXIES.search("\n" + "\n".join(environ)))  # at once, in a third of the time
+
+
+class RequestIds:
+    """Gives ids that are unique, and tell nobody how many requests there were."""
+
+    def __init__(self) -> None:
+        self._drawn: list[str] = []
+
+    def taken(self, said: str | None) -> str:
+        """Return the caller's own id where it is one, and cannot be a number or a code; else a new one."""
+        return said if said and is_id(said) else self._new()
+
+    def _new(self) -> str:
+        try:
+            return self._drawn.pop()
+        except IndexError:  # the first ones are drawn with the first request, so after any fork
+            text = secrets.token_hex(12 * _AT_ONCE).translate(_LETTERS)
+            first, *self._drawn = [text[at : at + 24] for at in range(0, len(text), 24)]
+            return first
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is taken for the id of a request."""
+    return bool(_SAFE.fullmatch(text)) and bool(_UUID.fullmatch(text) or not _NUMBER.search(text))

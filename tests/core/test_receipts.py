@@ -225,6 +225,9 @@ class Recording:
     def __init__(self, phones: list[str]) -> None:
         self._phones = phones
 
+    def takes(self, _before: Ledger | None, _after: Ledger) -> bool:
+        return True
+
     def changed(self, _key: str, _before: Ledger | None, after: Ledger) -> None:
         self._phones.append(after.phone)
 

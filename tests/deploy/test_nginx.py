@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from otp_app.web.application import is_id
+from otp_app.web.client import is_id
 from tests.conftest import require
 from tests.provider import Provider
 from tests.running import ROOT, RunningServer, free_port, wait_until

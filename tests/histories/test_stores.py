@@ -45,6 +45,9 @@ class Everyone:
     def __init__(self, *recorders: Recorder) -> None:
         self._recorders = recorders
 
+    def takes(self, *change: Any) -> bool:
+        return any(recorder.takes(*change) for recorder in self._recorders)
+
     def changed(self, *change: Any) -> None:
         for recorder in self._recorders:
             recorder.changed(*change)

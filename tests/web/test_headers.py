@@ -6,7 +6,8 @@ import re
 import pytest
 
 from otp_app.system.logs import JsonLines, log, request_id
-from otp_app.web.application import Envelope, RequestIds, is_id
+from otp_app.web.application import Envelope
+from otp_app.web.client import RequestIds, is_id
 from tests.web.site import api_key
 
 HEADERS = {

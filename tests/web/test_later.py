@@ -10,7 +10,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.system.logs import log, request_id
-from otp_app.web.application import GIVEN_ID
+from otp_app.web.client import GIVEN_ID
 from otp_app.web.later import AGAIN, FAULT, LATER
 from tests.web.site import Site
 

@@ -12,7 +12,7 @@ import grpc
 
 from otp_app.apis.grpc.metadata import REQUEST_ID, received, report
 from otp_app.system.logs import request_id
-from otp_app.web.application import RequestIds
+from otp_app.web.client import RequestIds
 
 if TYPE_CHECKING:
     from otp_app.monitoring.metrics.meter import Meter

@@ -7,7 +7,7 @@ import pytest
 
 from otp_app.core.errors import StoreUnavailable
 from otp_app.system.logs import TextLines
-from otp_app.web.application import is_id
+from otp_app.web.client import is_id
 from tests.apis.grpc.calling import OK
 from tests.web.site import api_key
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otp_app.core.errors import StoreUnavailable
-from otp_app.web.application import GIVEN_ID
+from otp_app.web.client import GIVEN_ID
 from otp_app.web.gunicorn.answering import CHECKS_TOGETHER, STUCK
 from otp_app.web.gunicorn.connection import Connection
 from otp_app.web.gunicorn.plain import PlainRequests
