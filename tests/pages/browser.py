@@ -21,11 +21,16 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, Response
 
+from tests.rounds import THOROUGH
 from tests.running import ROOT
 
 PICTURES = ROOT / "docs/pictures"
 #: width, height and how many pixels of the screen one of the page has
 SIZES = {"narrow": (320, 640, 2), "phone": (390, 844, 2), "desktop": (1280, 800, 1)}
+#: Sizes, in the light (False) or the dark: each once; with CI=true, and for pictures, phone and desktop in both.
+LOOKS = [("narrow", False), ("phone", True), ("desktop", False)]
+if THOROUGH or os.environ.get("WRITE_PICTURES"):
+    LOOKS += [("phone", False), ("desktop", True)]
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--font-render-hinting=none",

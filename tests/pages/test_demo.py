@@ -8,14 +8,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.browser import look
+from tests.pages.browser import LOOKS, look
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import RunningServer
 from tests.web.site import api_key, wrong
 
 pytestmark = pytest.mark.slow
-LOOKS = [("narrow", False), ("phone", False), ("phone", True), ("desktop", False), ("desktop", True)]
 NUMBERS = fresh_numbers()
 CHANNELS = {"OTP_CHANNELS": "whatsapp,sms", "TWILIO_WHATSAPP_NUMBER": "+14155238886"}
 CODE, SEND, CHECK = "Code", "Send code", "Check code"

@@ -14,11 +14,10 @@ from werkzeug.serving import make_server
 
 from tests.apis.operator.site import KEY, KEYS
 from tests.histories import past
-from tests.pages.browser import look
+from tests.pages.browser import LOOKS, look
 from tests.web.site import Site
 
 NUMBER = "+14155552671"
-LOOKS = [("desktop", False), ("desktop", True), ("phone", False), ("phone", True), ("narrow", False)]
 
 
 class Served(NamedTuple):
