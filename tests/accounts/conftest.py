@@ -58,11 +58,14 @@ class Bureau:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/accounts/users.db"
-    return str(request.getfixturevalue("postgres_server").new_url())
+        yield f"sqlite:///{tmp_path}/accounts/users.db"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        yield (url := server.new_url())
+        server.give_back(url)
 
 
 @pytest.fixture

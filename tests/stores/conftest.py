@@ -252,7 +252,7 @@ def waits_long() -> Iterator[None]:
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Place]:
     """Each kind of store in turn."""
-    yield from opened(request.param, new_store)
+    yield from opened(request, new_store)
 
 
 @pytest.fixture
@@ -263,10 +263,13 @@ def store(place: Place) -> Store:
 @pytest.fixture(params=SHARED)
 def shared_place(request: pytest.FixtureRequest, new_store: Callable[[str], str], waits_long: None) -> Iterator[Place]:
     """Each kind of store that several processes can open."""
-    yield from opened(request.param, new_store)
+    yield from opened(request, new_store)
 
 
-def opened(kind: str, new_store: Callable[[str], str]) -> Iterator[Place]:
-    place = PLACES[kind](new_store(kind))
+def opened(request: pytest.FixtureRequest, new_store: Callable[[str], str]) -> Iterator[Place]:
+    place = PLACES[request.param](new_store(request.param))
+    server = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
     yield place
     place.close()
+    if server:
+        server.give_back(place.url)

@@ -54,7 +54,7 @@ def run(server, folder, *options):
 def test_every_answer_is_in_the_document(tmp_path):
     """Of all APIs, to requests that are right and to requests that are wrong."""
     with serve(tmp_path) as server:
-        status, words = run(server, tmp_path, "--max-examples", str(rounds(8, 30)))
+        status, words = run(server, tmp_path, "--max-examples", str(rounds(4, 30)))
     assert status == 0, words
 
 
