@@ -117,6 +117,7 @@ class Meter:
     def time_store(self, store: Store) -> None:
         """Measure what this store takes, from now on."""
         watch(store, CALLS_OF_STORES, partial(self._timed, families.STORE_SECONDS, ()))
+        watch(store, ("begin_swap",), self._timed_to_its_end)
 
     def _timed(self, family: Family, labels: tuple[str, ...], name: str, call: Call) -> Call:
         series, observe = (family.name, *labels, name), self.counts.observe
@@ -132,6 +133,25 @@ class Meter:
                 observe(series, width, bisect_left(buckets, seconds), seconds)
 
         return timed
+
+    def _timed_to_its_end(self, _: str, begin: Call) -> Call:
+        """Measure a swap from its begin to the end of the wait for it."""
+        series, observe = (families.STORE_SECONDS.name, "swap"), self.counts.observe
+        width, buckets = families.STORE_SECONDS.width, families.STORE_SECONDS.buckets
+
+        def begun(*args: Any) -> Call:
+            started, wait = perf_counter(), begin(*args)
+
+            def waited_for() -> Any:
+                try:
+                    return wait()
+                finally:
+                    seconds = perf_counter() - started
+                    observe(series, width, bisect_left(buckets, seconds), seconds)
+
+            return waited_for
+
+        return begun
 
     # ---- events
 

@@ -99,7 +99,8 @@ class SqliteStore(Store, BeginsSwaps, SwapsLater, SwapsWithJobs, Movable, Search
 
     def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Swap:
         """Replace `old` by `new`; see core.store.Store."""
-        return self.begin_swap(key, old, new, ttl)()
+        now = self._clock()
+        return self._writer.do(partial(_swap, key, old, new, now, now + ttl))
 
     def begin_swap(self, key: str, old: bytes | None, new: bytes | None, ttl: float) -> Callable[[], Swap]:
         """Begin to replace `old` by `new`; see core.store.BeginsSwaps."""
