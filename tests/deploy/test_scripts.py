@@ -14,7 +14,7 @@ from tests.conftest import absent, require
 from tests.deploy.machine import Machine
 from tests.running import ROOT, free_port, is_healthy, wait_until
 
-ALL_OF_IT = ["ruff check", "mypy", "pytest -n 4"]
+ALL_OF_IT = ["ruff check", "mypy", "pytest -n 5"]
 PROGRAMS = ("chromium curl fish fonts-inter nginx php-cli postgresql rabbitmq-server redis-server sqlite3 systemd zsh "
             "php-laravel-framework php-sqlite3 wordpress mariadb-server-core php-mysql npm")  # fmt: skip
 INSTALL = f"apt-get -qq install -y --no-install-recommends {PROGRAMS}"
