@@ -13,9 +13,12 @@ import pytest
 from tests.corpus.invariants import Service
 from tests.phones import fresh_numbers
 from tests.provider import Provider
+from tests.rounds import THOROUGH
 from tests.running import RunningServer
 
-WORKERS = {"memory": 1, "sqlite": 1, "sqlite, 4 workers": 4, "redis": 2, "postgres": 2}
+WORKERS = {"sqlite, 4 workers": 4, "redis": 2, "postgres": 2}
+if THOROUGH:
+    WORKERS |= {"memory": 1, "sqlite": 1}
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import pytest
 
 from tests.corpus.cases import Case, cases
 from tests.corpus.invariants import Run, Service, problems
+from tests.rounds import THOROUGH
 
-STORES = ("sqlite", "memory", "redis", "postgres")
+STORES = ("sqlite", "postgres", *(("memory", "redis") if THOROUGH else ()))
 #: Reading a request does not depend on the store, so most cases are for one alone.
 RUNS = [(store, case) for store in STORES for case in cases() if store == STORES[0] or case.needs_records]
 

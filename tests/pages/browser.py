@@ -31,6 +31,7 @@ SIZES = {"narrow": (320, 640, 2), "phone": (390, 844, 2), "desktop": (1280, 800,
 LOOKS = [("narrow", False), ("phone", True), ("desktop", False)]
 if THOROUGH or os.environ.get("WRITE_PICTURES"):
     LOOKS += [("phone", False), ("desktop", True)]
+COLOURS = sorted({dark for size, dark in LOOKS if size == "phone"})
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--font-render-hinting=none",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.browser import LOOKS, look
+from tests.pages.browser import COLOURS, LOOKS, look
 from tests.phones import fresh_numbers
 from tests.provider import Provider
 from tests.running import RunningServer
@@ -104,7 +104,7 @@ def test_what_is_pasted_may_be_more_than_the_code(server, fake_twilio: Provider,
     expect(page.get_by_role("status")).to_have_text("Your number is confirmed.")
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", COLOURS)
 def test_without_scripts_its_forms_do_the_same(
     whatsapp: RunningServer, fake_twilio: Provider, open_page, dark: bool
 ) -> None:
@@ -130,7 +130,7 @@ def test_without_scripts_its_forms_do_the_same(
     expect(page.get_by_role("status")).to_have_text("Your number is confirmed.")
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", COLOURS)
 def test_its_steps_without_scripts_are_for_everybody_too(
     whatsapp: RunningServer, fake_twilio: Provider, open_page, dark: bool
 ) -> None:
@@ -223,7 +223,7 @@ def test_a_server_that_is_gone_is_told(server, open_page) -> None:
 
 
 @pytest.mark.parametrize("size", ["phone", "desktop"])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", COLOURS)
 def test_the_root_leads_to_it(server, open_page, size: str, dark: bool) -> None:
     page = open_page(server().url, size=size, dark=dark)
     look(page, "root")
@@ -231,7 +231,7 @@ def test_the_root_leads_to_it(server, open_page, size: str, dark: bool) -> None:
     expect(page.get_by_role("heading", name="Try a code")).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", COLOURS)
 def test_a_demo_that_is_shut_says_what_to_do(server, open_page, dark: bool) -> None:
     """To a person whose server has API keys, and nobody without one."""
     running = server(OTP_APIS="native,demo", OTP_API_KEYS=api_key("shop", "send+verify", "right"))
