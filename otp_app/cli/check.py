@@ -15,7 +15,7 @@ from otp_app.startup.doctor import unfinished
 def check(as_json: bool) -> int:
     """Check whether the server would start with these settings.
 
-    All faults are listed at once, placeholders that were not replaced among them. Nothing is changed, and no value is
+    All faults are listed at once, placeholders that were not replaced among them. No record is changed, and no value is
     repeated.
     """
     faults, lines = _found()

@@ -136,7 +136,7 @@ class Settings(Model, frozen=True, kw_only=True):
     )] = "any"
     otp_test_numbers: Annotated[tuple[FixedUntil, ...], Setting(
         "Numbers with a fixed code of 6 to 10 digits, until the end of a day (UTC). They get no message and have no "
-        "limits of sends, nor a cool-down after wrong codes: on a public server their codes can be guessed. After "
+        "send limits and no cool-down after wrong codes: on a public server their codes can be guessed. After "
         "that day they are ordinary numbers.", form="`+15005550006=123456@DATE`, at most 30 days ahead",
         read=types.test_numbers,
     )] = ()
@@ -173,7 +173,7 @@ class Settings(Model, frozen=True, kw_only=True):
         default="not set: the server sends the codes itself", secret=True,
     )] = ""
     otp_amqp_quorum: Annotated[bool, Setting(
-        "1: quorum queues, for a cluster of brokers. Queues of the other kind must be deleted before.",
+        "1: quorum queues, for a cluster of brokers. Delete queues of the other kind first.",
     )] = False
     otp_amqp_consumers: Annotated[int, Meta(ge=1, le=64), Setting(
         "Messages that a worker handles at a time, each on a connection of its own.",
@@ -187,7 +187,7 @@ class Settings(Model, frozen=True, kw_only=True):
         "Callers with an API key. `python -m otp_app keys new NAME` prints a line. The scopes are `send`, `verify`, "
         "`notify`, `metrics` for `/readyz` and `/metrics`, and `admin` for [`/operator`](operator.md). Without keys "
         "only requests straight from this machine are answered. Set keys before you put a proxy in front: nginx from "
-        "1.29.7 on and HAProxy, as they come, send nothing that shows them.",
+        "1.29.7 on and HAProxy send, by default, no header that reveals them.",
         group="Access", form="`name:scope+scope:sha256hex`", read=types.api_keys, secret=True, guard=True,
     )] = ()
     otp_public: Annotated[bool, Setting(
@@ -208,8 +208,8 @@ class Settings(Model, frozen=True, kw_only=True):
         read=types.rate_limits, empty_is_none=True,
     )] = "60/10minutes"
     otp_trusted_proxies: Annotated[tuple[TrustedProxy, ...], Setting(
-        "Proxies whose `X-Forwarded-For` is believed; `Forwarded` (RFC 7239) is not read. A client whose entry cannot "
-        "be read is `unknown`, one client with all others like it. Under granian or uvicorn, which do not tell "
+        "Proxies whose `X-Forwarded-For` is believed; `Forwarded` (RFC 7239) is not read. All clients whose "
+        "entry cannot be read count as one client, `unknown`. Under granian or uvicorn, which do not tell "
         "`X_Forwarded_For` apart, the proxy has to drop headers with `_`, as nginx does.",
         form="addresses or networks, such as `127.0.0.1,10.0.0.0/8`, and `unix` for the peer of a Unix socket",
         read=types.proxies,
@@ -237,7 +237,7 @@ class Settings(Model, frozen=True, kw_only=True):
         secret=True,
     )] = ""
     otp_events_secrets: Annotated[tuple[bytes, ...], Setting(
-        "Secrets that sign events, each of them beside the others while the receiver changes from one to the next. "
+        "Secrets that sign events. Each event is signed with all of them, so that the receiver can change secrets. "
         "`python -m otp_app keys events` makes one.", form="`whsec_BASE64` of 24 to 64 bytes, several with commas",
         read=webhooks.secrets, secret=True,
     )] = ()
@@ -256,7 +256,7 @@ class Settings(Model, frozen=True, kw_only=True):
 
     otp_metrics_port: Annotated[int, Meta(ge=0, le=65535), Setting(
         "Port at which `python -m otp_app grpc` or `worker` serves "
-        "[its own `/metrics`](metrics.md#grpc-and-rabbitmq-workers). Each process on a machine needs another. 0: none.",
+        "[its own `/metrics`](metrics.md#grpc-and-rabbitmq-workers). Each process on a machine needs its own. 0: none.",
         group="Metrics of gRPC and workers",
     )] = 0
     otp_metrics_host: Annotated[str, Setting(

@@ -13,7 +13,7 @@ from otp_app.core.delivery import ErrorClass, Explanation, Reason
 
 PAGE = "https://www.twilio.com/docs/api/errors/"
 
-_OURS = "this server sent a request that Twilio cannot read: look for a newer version of it, or report the defect"
+_OURS = "this server sent a request that Twilio cannot read: upgrade it, or report the defect"
 _WAIT = "it passes by itself; if it lasts, ask Twilio for a higher rate"
 _SENDER = "set TWILIO_PHONE_NUMBER to a number of this account that can send SMS, or TWILIO_MESSAGING_SERVICE_SID"
 _ON_WHATSAPP = "set TWILIO_WHATSAPP_NUMBER to a sender that Twilio's console shows as online under WhatsApp senders"
@@ -37,9 +37,9 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
         60200: "This is no phone number: the user has to correct it",
         60205: "This is a landline, which receives no SMS: the user has to give a mobile number",
         63003: f"There is no WhatsApp account at this number{_BY_SMS}",
-        63024: f"This number cannot get WhatsApp messages, mostly as it has no account there{_BY_SMS}",
+        63024: f"This number cannot get WhatsApp messages, usually because it has no account there{_BY_SMS}",
         63031: "This is the number of the sender itself: the user has to give their own number",
-        63032: f"WhatsApp does not deliver to this user at the moment, as an experiment of Meta{_BY_SMS}",
+        63032: f"WhatsApp does not deliver to this user at the moment, because of an experiment by Meta{_BY_SMS}",
     },
     ErrorClass.OPTED_OUT: {
         21610: "The recipient answered STOP to this sender: they have to send START to it first",
@@ -52,7 +52,7 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
     },
     ErrorClass.FRAUD: {
         30450: "Twilio took this for SMS pumping: if the user is real, add the number to Twilio's Safe List",
-        60410: "Twilio blocks this prefix for some hours, as it saw fraud there: a real user should wait",
+        60410: "Twilio blocks this prefix for some hours, because it saw fraud there: a real user should wait",
     },
     ErrorClass.RATE: {
         20429: f"This account has too many requests at Twilio: {_WAIT}",
@@ -81,7 +81,7 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
         60204: "This feature of the Verify service is off: ask Twilio's support to turn it on",
         60223: "This channel of the Verify service is off: turn it on in Twilio's console",
         63001: "WhatsApp does not accept the credentials of this sender: register it anew in Twilio's console",
-        63020: "Meta's business has not accepted Twilio's invitation: accept it in Meta Business Manager",
+        63020: "Your Meta business has not accepted Twilio's invitation: accept it in Meta Business Manager",
         63051: "Meta has locked the WhatsApp Business account: appeal in Meta Business Manager",
     },
     ErrorClass.SENDER: {
@@ -104,7 +104,7 @@ _SENTENCES: dict[ErrorClass, dict[int, str]] = {
         63016: f"Outside the 24 hours after a user's own message WhatsApp takes only a template: {_TEMPLATE}",
         63021: f"The content does not fit its template: {_TEMPLATE}",
         63027: f"The template does not exist in this language: {_TEMPLATE}",
-        63028: f"The template has another number of variables: {_TEMPLATE}",
+        63028: f"The template has a different number of variables: {_TEMPLATE}",
         63041: f"Meta has paused the template for bad feedback: wait until it is active again, or {_ANOTHER}",
         63042: f"Meta has disabled the template: {_ANOTHER}",
         63049: f"Meta does not deliver this template, which it takes for marketing: {_ANOTHER}",

@@ -83,7 +83,7 @@ class TwilioSettings(Model, frozen=True, kw_only=True):
         form="`VA` and 32 hex digits, as Twilio shows it",
     )] = ""
     twilio_verify_service_sid: Annotated[str, _sid("VA"), Setting(
-        "Another name of `TWILIO_VERIFICATION_SERVICE_SID`, which wins.",
+        "Another name for `TWILIO_VERIFICATION_SERVICE_SID`. If both are set, that one is used.",
         form="`VA` and 32 hex digits, as Twilio shows it",
     )] = ""
     twilio_api_base_url: Annotated[str, Setting(
