@@ -7,7 +7,7 @@ Sends go through the service to a channel that delivers nothing. FILE gets "numb
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,22 +15,16 @@ from pathlib import Path
 
 from turns import number
 
-from otp_app import settings
-from otp_app.core.codes import LedgerIds
+from otp_app import startup, wiring
+from otp_app.channels.contract import ChannelClass, Parts
 from otp_app.core.delivery import Delivery, Message, Outcome
-from otp_app.core.limits import Bulkhead
 from otp_app.core.results import SendRequest
-from otp_app.core.service import VerificationService
-from otp_app.core.store import Store
-from otp_app.core.texts import Texts
-from otp_app.settings import keyring, policy
-from otp_app.stores import open_store
-from otp_app.system.clock import system_clock
 
 THREADS = 16  # so that the store can commit in groups
+OTHERS = {"OTP_CHANNELS": "preload:NullChannel", "OTP_HISTORY_URL": "off"}  # than those of the server
 
 
-class NullChannel:
+class NullChannel(ChannelClass):
     """A channel that takes every message and only remembers its code."""
 
     name = "sms"
@@ -38,6 +32,11 @@ class NullChannel:
 
     def __init__(self) -> None:
         self.codes: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, _: Parts) -> NullChannel:
+        """Return a new one."""
+        return cls()
 
     def deliver(self, message: Message) -> Delivery:
         """Say that the message is sent."""
@@ -51,27 +50,18 @@ class NullChannel:
         """Nothing to give up."""
 
 
-def service(store: Store, channel: NullChannel) -> VerificationService:
-    """The service with the settings' rules and keys."""
-    chosen, _ = settings.read()
-    keyring.ensure(chosen)
-    keys, index_key = keyring.keys(chosen)
-    ids, texts = LedgerIds(index_key, secrets.token_bytes), Texts("{code}", {}, "", "")
-    return VerificationService(store, [channel], policy=policy.numbers(chosen), keys=keys, ids=ids, texts=texts,
-                               clock=system_clock(), places=Bulkhead(THREADS))
-
-
 def main(count: int, live: int, file: Path) -> None:
     """Send to the first `count` numbers."""
-    channel = NullChannel()
-    with closing(open_store(settings.read()[0].otp_store_url)) as store, ThreadPoolExecutor(THREADS) as pool:
-        send = service(store, channel).send
+    settings = startup.load({**os.environ, **OTHERS})
+    with closing(wiring.build(settings)) as services, ThreadPoolExecutor(THREADS) as pool:
+        send = services.verifications.send
 
         def send_share(first: int) -> None:
             for n in range(first, count, THREADS):
                 send(number(n), SendRequest())
 
         list(pool.map(send_share, range(THREADS)))
+        (channel,) = services.channels
     last = list(channel.codes.items())[-live:]
     file.write_text("".join(f"{phone} {code}\n" for phone, code in last))
 

@@ -35,7 +35,10 @@ def options() -> argparse.Namespace:
                         help="measure this server too, in turn with the others; {port} in COMMAND is its port")
     parser.add_argument("--store", help="OTP_STORE_URL to measure with: an empty store")
     parser.add_argument("--scale", action="store_true", help="S7 too: a thousand and a million live numbers, slow")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if chosen.scale and chosen.store:
+        parser.error("--scale measures SQLite: leave out --store")
+    return chosen
 
 
 def scenarios(text: str) -> set[str]:

@@ -29,7 +29,9 @@ LIVE = 10_000  # codes that S1 guesses at, at least
 FASTEST, GUESSES = 4000, 4  # more checks a second than one CPU gives; guesses to spend on a number, which takes five
 BUSY, FULL = 0.3, 0.8  # CPUs taken by others, by the load: above these a figure comes with a warning
 SCALES = (1_000, 1_000_000)  # live numbers in S7
+GUESSED = min(SCALES)  # of them: as many in both, since a check costs less after the first one of its number
 GUESSES_AT_SCALE = 9  # a number, of the ten that a setting allows at most
+SCALED = {"OTP_TTL": "600", "OTP_MAX_ATTEMPTS": str(GUESSES_AT_SCALE + 1)}  # settings of S7
 
 
 class Bench:
@@ -43,6 +45,7 @@ class Bench:
         self.notes: list[str] = []  # what a reader of the figures must know
         self.disturbed: list[str] = []
         self.commands = dict(options.against)
+        self._stores: dict[int, tuple[Path, dict[str, str]]] = {}  # of S7, see _filled
         self._loads: dict[str, Callable[..., Iterable[Figures]]] = {
             "s1": self._wrong_codes,
             "s2": self._sends,
@@ -139,15 +142,29 @@ class Bench:
 
     def _at_scale(self, live: int) -> Measured:
         """S1 and S2 with that many live numbers. Codes live longer and take more guesses than they do by default."""
-        print(f"  S7: sending to {live:,} numbers", file=sys.stderr)
+        filled, codes = self._filled()[live]
         with self._server("ours") as server:
-            server.environment |= {"OTP_TTL": "600", "OTP_MAX_ATTEMPTS": str(GUESSES_AT_SCALE + 1)}
-            codes = preload(server, live)
+            shutil.copytree(filled, server.folder, dirs_exist_ok=True)
+            server.environment |= SCALED
             server.start()
             asked = itertools.islice(turns.guesses(codes, refused=True), len(codes) * GUESSES_AT_SCALE)
             checked = self.load(server, f"S7 wrong code at {live:,}", asked, 16)
             sent = self.load(server, f"S7 send at {live:,}", turns.sends(self.numbers), 16)
         return {f"s7-{live}-s1": checked, f"s7-{live}-s2": sent}
+
+    def _filled(self) -> dict[int, tuple[Path, dict[str, str]]]:
+        """Return, by its size, the folder of each filled store and the codes of the numbers served last.
+
+        The first round fills them, the large one first: that takes longer than a code lives.
+        """
+        for live in sorted(SCALES, reverse=True) if not self._stores else ():
+            print(f"  S7: sending to {live:,} numbers", file=sys.stderr)
+            folder = self.folder / f"filled-{live}"
+            folder.mkdir()
+            server = Server("ours", folder, self.standin, f"sqlite:///{folder}/otp.db")
+            server.environment |= SCALED
+            self._stores[live] = folder, preload(server, live)
+        return self._stores
 
     def _book(self, what: str, problems: Counter[str]) -> None:
         self.faults.update({f"{what}: {problem}": times for problem, times in problems.items()})
@@ -156,7 +173,6 @@ class Bench:
 def preload(server: Server, live: int) -> dict[str, str]:
     """Fill the store of a server that is not running, and return the codes of the numbers served last."""
     file = server.folder / "codes"
-    known = str(min(live, LIVE))
-    program = [sys.executable, str(Path(__file__).with_name("preload.py")), str(live), known, str(file)]
+    program = [sys.executable, str(Path(__file__).with_name("preload.py")), str(live), str(GUESSED), str(file)]
     subprocess.run(program, env=server.environment, cwd=server.folder, check=True)
     return dict(line.split() for line in file.read_text().splitlines())
